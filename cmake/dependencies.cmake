@@ -1,0 +1,96 @@
+# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, lodepng, stb and (for tests) catch2.
+#
+# Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing, CMake fetches the same release from its upstream.
+# Versions and hashes stand once, in scripts/deps.lock.json. None of them is built with the project's warnings, and their headers are system headers.
+include(FetchContent)
+
+if(EMSCRIPTEN)
+  include(${PROJECT_SOURCE_DIR}/wasm/variants.cmake)
+endif()
+
+set(TINYVLM_DEPS_DIR "${PROJECT_SOURCE_DIR}/.deps" CACHE PATH "Sources of the libraries, as scripts/setup.mjs lays them out")
+set(lock_path "${PROJECT_SOURCE_DIR}/scripts/deps.lock.json")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${lock_path}")
+file(READ "${lock_path}" TINYVLM_DEPS_LOCK)
+
+# tinyvlm_source(NAME): sets NAME_DIR to the folder with that library's sources.
+function(tinyvlm_source name)
+  set(folder "${TINYVLM_DEPS_DIR}/${name}")
+  if(NOT EXISTS "${folder}")
+    message(STATUS "${name}: ${folder} is missing (scripts/setup.mjs makes it); fetching the upstream release")
+    string(JSON url ERROR_VARIABLE no_url GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream url)
+    # SOURCE_SUBDIR names a folder that does not exist: the library's own CMakeLists.txt is not wanted.
+    if(no_url)
+      string(JSON repository GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream git)
+      string(JSON commit GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream commit)
+      FetchContent_Declare(${name} GIT_REPOSITORY ${repository} GIT_TAG ${commit} SOURCE_SUBDIR none)
+    else()
+      string(JSON hash GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream sha256)
+      FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash} DOWNLOAD_EXTRACT_TIMESTAMP ON SOURCE_SUBDIR none)
+    endif()
+    FetchContent_MakeAvailable(${name})
+    set(folder "${${name}_SOURCE_DIR}")
+  endif()
+  set(${name}_DIR "${folder}" PARENT_SCOPE)
+endfunction()
+
+# tinyvlm_library(NAME source...): a static library of foreign code: no warnings; AddressSanitizer where the project is built with it, because these
+# libraries read files from outside (UndefinedBehaviorSanitizer stays with our own code).
+function(tinyvlm_library name)
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
+  target_compile_options(${name} PRIVATE -w)
+  if(TINYVLM_SANITIZE)
+    target_compile_options(${name} PRIVATE -fsanitize=address -fno-omit-frame-pointer)
+  endif()
+endfunction()
+
+# ---- Highway ----------------------------------------------------------------
+tinyvlm_source(highway)
+set(hwy_sources hwy/abort.cc hwy/aligned_allocator.cc hwy/per_target.cc hwy/targets.cc)
+list(TRANSFORM hwy_sources PREPEND "${highway_DIR}/")
+tinyvlm_library(hwy ${hwy_sources})
+target_include_directories(hwy SYSTEM PUBLIC "${highway_DIR}")
+target_compile_definitions(hwy PUBLIC HWY_STATIC_DEFINE)
+target_compile_options(hwy PRIVATE -fno-exceptions -fno-rtti)
+if(EMSCRIPTEN)
+  # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is decided before it is loaded.
+  target_compile_definitions(hwy PUBLIC HWY_COMPILE_ONLY_STATIC)
+endif()
+
+# ---- sentencepiece: reading and encoding only, with its own protobuf-lite -----
+tinyvlm_source(sentencepiece)
+set(spm "${sentencepiece_DIR}/sentencepiece")
+set(spm_sources
+  bpe_model char_model error filesystem model_factory model_interface normalizer sentencepiece_processor unigram_model util word_model
+  builtin_pb/sentencepiece.pb builtin_pb/sentencepiece_model.pb)
+list(TRANSFORM spm_sources REPLACE "(.+)" "${spm}/src/\\1.cc")
+file(GLOB spm_protobuf "${spm}/third_party/protobuf-lite/*.cc")
+list(FILTER spm_protobuf EXCLUDE REGEX "io_win32")
+tinyvlm_library(sentencepiece ${spm_sources} ${spm_protobuf} "${spm}/third_party/absl/flags/flag.cc")
+string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
+  "#define VERSION \"@spm_version@\"\n#define PACKAGE \"sentencepiece\"\n#define PACKAGE_STRING \"sentencepiece\"\n#define INSTALL_DATADIR \"\"\n" @ONLY)
+target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
+  PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite" "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
+target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
+
+# ---- pictures ---------------------------------------------------------------
+tinyvlm_source(lodepng)
+tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
+target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
+target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK)
+target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
+
+tinyvlm_source(stb)
+add_library(stb INTERFACE)
+target_include_directories(stb SYSTEM INTERFACE "${stb_DIR}")
+
+# ---- tests ------------------------------------------------------------------
+if(TINYVLM_TESTS)
+  tinyvlm_source(catch2)
+  tinyvlm_library(catch2 "${catch2_DIR}/extras/catch_amalgamated.cpp")
+  target_include_directories(catch2 SYSTEM PUBLIC "${catch2_DIR}/extras")
+  if(EMSCRIPTEN)
+    target_compile_options(catch2 PRIVATE -fwasm-exceptions)
+  endif()
+endif()

@@ -1,0 +1,14 @@
+// Numeric self-test: some engines run SIMD or relaxed-SIMD instructions wrongly, so a build is believed only after it has computed.
+#ifndef TINYVLM_API_SELF_TEST_H_
+#define TINYVLM_API_SELF_TEST_H_
+
+#include "base/status.h"
+
+namespace tinyvlm {
+
+// Runs each kind of matrix product on small operands against its plain reference: kInternal names the first that differs. Takes well under a millisecond.
+Status SelfTest();
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_API_SELF_TEST_H_

@@ -1,0 +1,323 @@
+#include "api/tinyvlm.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/self_test.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/json_writer.h"
+#include "engine/model_loader.h"
+#include "engine/report.h"
+#include "engine/session.h"
+#include "image/decode.h"
+
+using namespace tinyvlm;  // NOLINT: this file is the border, everything below it is the engine
+
+namespace {
+
+// ---- results ------------------------------------------------------------------
+
+thread_local std::string last_message, last_text;
+
+tvlm_result Failed(const Status& status) {
+  last_message = status.message();
+  last_text.clear();
+  return {static_cast<int32_t>(status.code()), last_message.c_str(), 0, last_text.c_str()};
+}
+
+tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
+  last_message.clear();
+  last_text = text;
+  return {0, last_message.c_str(), value, last_text.c_str()};
+}
+
+// Ends the calling function with the error, if there is one.
+#define TVLM_API_CHECK(expr)                        \
+  do {                                              \
+    const Status tvlm_status = (expr);              \
+    if (!tvlm_status.ok()) return Failed(tvlm_status); \
+  } while (0)
+#define TVLM_API_ASSIGN(lhs, expr) TVLM_API_ASSIGN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
+#define TVLM_API_ASSIGN_IMPL(result, lhs, expr)     \
+  auto result = (expr);                             \
+  if (!result.ok()) return Failed(result.status()); \
+  lhs = std::move(result).value()
+
+// ---- handles ------------------------------------------------------------------
+
+struct OpenSession {
+  std::unique_ptr<Session> session;
+  AlignedBuffer<uint8_t> image;  // the reserved picture's bytes
+};
+
+// Handles are positions in a table plus one; a closed one's place is used again.
+template <typename T>
+class HandleTable {
+ public:
+  uint32_t Add(std::unique_ptr<T> object) {
+    size_t place = 0;
+    while (place < objects_.size() && objects_[place] != nullptr) ++place;
+    if (place == objects_.size()) objects_.emplace_back();
+    objects_[place] = std::move(object);
+    return static_cast<uint32_t>(place + 1);
+  }
+
+  Result<T*> Get(uint32_t handle, const char* what) {
+    if (handle == 0 || handle > objects_.size() || objects_[handle - 1] == nullptr) {
+      return Error(ErrorCode::kInvalidArgument, "%u is not the handle of an open %s", handle, what);
+    }
+    return objects_[handle - 1].get();
+  }
+
+  Status Remove(uint32_t handle, const char* what) {
+    TVLM_RETURN_IF_ERROR(Get(handle, what).status());
+    objects_[handle - 1].reset();
+    return Status();
+  }
+
+ private:
+  std::vector<std::unique_ptr<T>> objects_;
+};
+
+HandleTable<ModelLoader>& Models() {
+  static HandleTable<ModelLoader> table;
+  return table;
+}
+
+HandleTable<OpenSession>& Sessions() {
+  static HandleTable<OpenSession> table;
+  return table;
+}
+
+// ---- JSON in ------------------------------------------------------------------
+
+// A JSON object whose keys are all known.
+Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys) {
+  if (text == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
+  Result<Json> json = ParseJson(text);
+  if (!json.ok()) return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
+  const Json::Object* object = json->object();
+  if (object == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found", json->KindName());
+  for (const Json::Member& member : *object) {
+    if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
+      return Error(ErrorCode::kInvalidArgument, "options: \"%s\" is not known", member.first.c_str());
+    }
+  }
+  return json;
+}
+
+// Members that may be missing.
+Status ReadInt(const Json& json, const char* key, int64_t min, int64_t max, int64_t* value) {
+  if (json.Find(key) == nullptr) return Status();
+  TVLM_ASSIGN_OR_RETURN(*value, json.GetInt(key, min, max, ErrorCode::kInvalidArgument));
+  return Status();
+}
+
+Status ReadFloat(const Json& json, const char* key, float* value) {
+  if (json.Find(key) == nullptr) return Status();
+  TVLM_ASSIGN_OR_RETURN(const double number, json.GetNumber(key, ErrorCode::kInvalidArgument));
+  *value = static_cast<float>(number);
+  return Status();
+}
+
+Status ReadBool(const Json& json, const char* key, bool* value) {
+  if (json.Find(key) == nullptr) return Status();
+  TVLM_ASSIGN_OR_RETURN(*value, json.GetBool(key, ErrorCode::kInvalidArgument));
+  return Status();
+}
+
+Status ReadString(const Json& json, const char* key, std::string* value) {
+  if (json.Find(key) == nullptr) return Status();
+  TVLM_ASSIGN_OR_RETURN(*value, json.GetString(key, ErrorCode::kInvalidArgument));
+  return Status();
+}
+
+Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* values) {
+  const Json* member = json.Find(key);
+  if (member == nullptr) return Status();
+  if (member->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found", key, member->KindName());
+  for (const Json& item : *member->array()) {
+    if (item.string() == nullptr) return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it", key, item.KindName());
+    values->push_back(*item.string());
+  }
+  return Status();
+}
+
+// Brings the picture in `bytes` into the session; returns the report.
+Result<std::string> AddImage(Session& session, const AlignedBuffer<uint8_t>& bytes, const char* options) {
+  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
+  std::string format = "encoded";
+  bool exact = false;
+  int64_t width = 0, height = 0, size = static_cast<int64_t>(bytes.size());
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "bytes", 0, static_cast<int64_t>(bytes.size()), &size));
+  TVLM_RETURN_IF_ERROR(ReadString(json, "format", &format));
+  TVLM_RETURN_IF_ERROR(ReadBool(json, "exact", &exact));
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "width", 1, INT32_MAX, &width));
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "height", 1, INT32_MAX, &height));
+  const double start = NowMs();
+  double decoded = start;
+  if (format == "encoded") {
+    TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
+    width = static_cast<int64_t>(image.width());
+    height = static_cast<int64_t>(image.height());
+    decoded = NowMs();
+    TVLM_RETURN_IF_ERROR(session.AddPicture(image.view(), exact));
+  } else {
+    if (format != "rgba" && format != "rgb") {
+      return Error(ErrorCode::kInvalidArgument, "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
+    }
+    const uint64_t channels = format == "rgba" ? 4 : 3;
+    TVLM_RETURN_IF_ERROR(CheckImageSize(static_cast<uint64_t>(width), static_cast<uint64_t>(height)));
+    const uint64_t wanted = static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * channels;
+    if (static_cast<uint64_t>(size) != wanted) {
+      return Error(ErrorCode::kInvalidImage, "%" PRId64 " x %" PRId64 " %s pixels: %" PRIu64 " bytes wanted, %" PRId64 " found", width, height, format.c_str(), wanted, size);
+    }
+    const size_t row = static_cast<size_t>(width * static_cast<int64_t>(channels));
+    TVLM_RETURN_IF_ERROR(session.AddPicture(ImageView{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height), static_cast<size_t>(channels), row}, exact));
+  }
+  const double end = NowMs();
+  JsonWriter report;
+  report.Number("decodeMs", decoded - start).Number("preprocessMs", end - decoded);
+  report.Number("width", static_cast<double>(width)).Number("height", static_cast<double>(height));
+  return report.Finish();
+}
+
+}  // namespace
+
+tvlm_result tvlm_self_test(void) {
+  TVLM_API_CHECK(SelfTest());
+  return Succeeded();
+}
+
+tvlm_result tvlm_model_create(const char* options) {
+  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"threads"}));
+  int64_t threads = 1;
+  TVLM_API_CHECK(ReadInt(json, "threads", 1, 64, &threads));
+  return Succeeded(Models().Add(std::make_unique<ModelLoader>(static_cast<size_t>(threads))));
+}
+
+tvlm_result tvlm_model_reserve(uint32_t model, uint64_t bytes) {
+  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+  TVLM_API_ASSIGN(uint8_t* const address, loader->Reserve(bytes));
+  return Succeeded(reinterpret_cast<uintptr_t>(address));
+}
+
+tvlm_result tvlm_model_commit(uint32_t model, uint64_t bytes) {
+  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+  TVLM_API_CHECK(loader->Commit(bytes));
+  return Succeeded(static_cast<uint64_t>(loader->state()));
+}
+
+tvlm_result tvlm_model_end(uint32_t model) {
+  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+  TVLM_API_CHECK(loader->End());
+  return Succeeded();
+}
+
+tvlm_result tvlm_model_info(uint32_t model) {
+  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+  JsonWriter report;
+  report.Number("state", static_cast<double>(loader->state()))
+      .Number("fileBytes", static_cast<double>(loader->file_bytes()))
+      .Number("receivedBytes", static_cast<double>(loader->received_bytes()));
+  if (Model* const m = loader->model().get(); m != nullptr) {
+    report.Number("threads", static_cast<double>(m->pool().num_workers()))
+        .String("name", m->name())
+        .String("architecture", "fastvlm")
+        .Number("imageSize", static_cast<double>(m->vision().image_size))
+        .Number("imageTokens", static_cast<double>(m->image_tokens()))
+        .Bool("hasTokenizer", m->tokenizer() != nullptr)
+        .Number("maxContext", static_cast<double>(m->decoder().max_positions))
+        .Number("vocabulary", static_cast<double>(m->valid_ids()));
+  }
+  return Succeeded(0, report.Finish());
+}
+
+tvlm_result tvlm_model_dispose(uint32_t model) {
+  TVLM_API_CHECK(Models().Remove(model, "model"));
+  return Succeeded();
+}
+
+tvlm_result tvlm_session_create(uint32_t model, const char* options) {
+  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+  if (loader->model() == nullptr) return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
+  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute"}));
+  // The default is cut to what the model can do; a number that the caller gave is not.
+  int64_t context = std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
+  std::string compute = "fast";
+  TVLM_API_CHECK(ReadInt(json, "context", 1, INT32_MAX, &context));
+  TVLM_API_CHECK(ReadString(json, "compute", &compute));
+  SessionOptions session_options;
+  session_options.context = static_cast<size_t>(context);
+  TVLM_API_ASSIGN(session_options.compute, ParseCompute(compute));
+  auto open = std::make_unique<OpenSession>();
+  TVLM_API_ASSIGN(open->session, Session::Create(loader->model(), session_options));
+  return Succeeded(Sessions().Add(std::move(open)));
+}
+
+tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  if (bytes == 0) return Failed(Error(ErrorCode::kInvalidImage, "the picture is empty"));
+  TVLM_API_ASSIGN(open->image, AlignedBuffer<uint8_t>::Allocate(bytes, "picture"));
+  return Succeeded(reinterpret_cast<uintptr_t>(open->image.data()));
+}
+
+tvlm_result tvlm_image_add(uint32_t session, const char* options) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  const AlignedBuffer<uint8_t> bytes = std::move(open->image);
+  Result<std::string> report = AddImage(*open->session, bytes, options);
+  if (!report.ok()) {
+    open->session->DropPictures();
+    return Failed(report.status());
+  }
+  return Succeeded(0, *report);
+}
+tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  TVLM_API_ASSIGN(const Json json,
+                  ParseObject(request, {"prompt", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
+  AskOptions options;
+  TVLM_API_ASSIGN(options.prompt, json.GetString("prompt", ErrorCode::kInvalidArgument));
+  int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
+  TVLM_API_CHECK(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));
+  TVLM_API_CHECK(ReadInt(json, "topK", 0, INT32_MAX, &top_k));
+  TVLM_API_CHECK(ReadInt(json, "seed", 0, INT64_MAX, &seed));
+  TVLM_API_CHECK(ReadFloat(json, "temperature", &options.sampling.temperature));
+  TVLM_API_CHECK(ReadFloat(json, "topP", &options.sampling.top_p));
+  TVLM_API_CHECK(ReadFloat(json, "minP", &options.sampling.min_p));
+  TVLM_API_CHECK(ReadFloat(json, "repetitionPenalty", &options.sampling.repetition_penalty));
+  TVLM_API_CHECK(ReadStrings(json, "stop", &options.stop));
+  options.max_tokens = static_cast<size_t>(max_tokens);
+  options.sampling.top_k = static_cast<int32_t>(top_k);
+  options.sampling.seed = static_cast<uint64_t>(seed);
+  TVLM_API_CHECK(open->session->Ask(options));
+  return Succeeded();
+}
+
+tvlm_result tvlm_session_advance(uint32_t session, double budget_ms) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  if (!(budget_ms >= 0)) return Failed(Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms));
+  TVLM_API_ASSIGN(const RunState state, open->session->Advance(budget_ms));
+  const uint64_t value = state == RunState::kRunning ? 0 : state == RunState::kDone ? 1 : 2;
+  return Succeeded(value, open->session->TakeText());
+}
+
+tvlm_result tvlm_session_result(uint32_t session) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  const Session& s = *open->session;
+  JsonWriter report;
+  report.String("text", s.text()).String("finishReason", FinishReasonName(s.finish_reason()));
+  report.Object("usage", UsageReport(s)).Object("timings", TimingsReport(s));
+  return Succeeded(0, report.Finish());
+}
+
+tvlm_result tvlm_session_dispose(uint32_t session) {
+  TVLM_API_CHECK(Sessions().Remove(session, "session"));
+  return Succeeded();
+}

@@ -1,0 +1,171 @@
+// 64-bit file offsets also where size_t has 32 bits.
+#define _FILE_OFFSET_BITS 64
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace tinyvlm {
+
+namespace {
+
+// What the operating system said, as a Status about `path`.
+Status SystemError(const char* action, const std::string& path) {
+  const int error = errno;
+  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  return Error(code, "cannot %s %s: %s", action, path.c_str(), std::strerror(error));
+}
+
+// One read or write moves at most this much: some systems refuse 2 GB and more at once.
+constexpr size_t kMaxTransfer = size_t{1} << 30;
+
+template <typename Call>
+auto Retry(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+bool IsFile(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool IsFolder(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
+  if (IsFolder(path)) return Error(ErrorCode::kInvalidArgument, "%s: a file wanted, a folder found", path.c_str());
+  // O_NONBLOCK: opening a pipe that nobody writes to must not wait; regular files do not mind it.
+  const int descriptor = Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+  if (descriptor < 0) return SystemError("open", path);
+  struct stat info;
+  RandomAccessFile file(path, descriptor, 0);
+  if (fstat(descriptor, &info) != 0) return SystemError("open", path);
+  if (!S_ISREG(info.st_mode)) return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found", path.c_str());
+  file.size_ = static_cast<uint64_t>(info.st_size);
+  return file;
+}
+
+RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+RandomAccessFile& RandomAccessFile::operator=(RandomAccessFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+RandomAccessFile::~RandomAccessFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+Status RandomAccessFile::ReadAt(uint64_t offset, void* data, size_t bytes) const {
+  if (offset > size_ || bytes > size_ - offset) {
+    return Error(ErrorCode::kInvalidFile, "%s is truncated: bytes %" PRIu64 "..%" PRIu64 " wanted, the file has %" PRIu64, path_.c_str(), offset, offset + bytes - 1,
+                 size_);
+  }
+  uint8_t* to = static_cast<uint8_t*>(data);
+  while (bytes > 0) {
+    const auto count = Retry([&] { return pread(descriptor_, to, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset)); });
+    if (count < 0) return SystemError("read", path_);
+    if (count == 0) return Error(ErrorCode::kIo, "%s became shorter while it was read: it ends at byte %" PRIu64, path_.c_str(), offset);
+    to += count;
+    offset += static_cast<uint64_t>(count);
+    bytes -= static_cast<size_t>(count);
+  }
+  return Status();
+}
+
+Result<FileWriter> FileWriter::Create(const std::string& path) {
+  if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the name of a file to write wanted, an empty one found");
+  if (IsFolder(path)) return Error(ErrorCode::kInvalidArgument, "%s: the name of a file to write wanted, a folder of that name found", path.c_str());
+  FileWriter writer(path, -1);
+  writer.descriptor_ = Retry([&] { return open(writer.PartialPath().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  if (writer.descriptor_ < 0) return SystemError("create", writer.PartialPath());
+  return writer;
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+FileWriter::~FileWriter() { Discard(); }
+
+void FileWriter::Discard() {
+  if (descriptor_ < 0) return;
+  close(std::exchange(descriptor_, -1));
+  unlink(PartialPath().c_str());
+}
+
+Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
+  const uint8_t* from = static_cast<const uint8_t*>(data);
+  while (bytes > 0) {
+    const auto count = Retry([&] { return pwrite(descriptor_, from, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset)); });
+    if (count <= 0) {
+      if (count == 0) errno = EIO;
+      return SystemError("write", PartialPath());
+    }
+    from += count;
+    offset += static_cast<uint64_t>(count);
+    bytes -= static_cast<size_t>(count);
+  }
+  return Status();
+}
+
+Status FileWriter::Append(const void* data, size_t bytes) {
+  TVLM_RETURN_IF_ERROR(WriteAt(size_, data, bytes));
+  size_ += bytes;
+  return Status();
+}
+
+Status FileWriter::Overwrite(uint64_t offset, const void* data, size_t bytes) {
+  if (offset > size_ || bytes > size_ - offset) {
+    return Error(ErrorCode::kInternal, "%s: bytes %" PRIu64 " and %zu more cannot be replaced, only %" PRIu64 " were written", path_.c_str(), offset, bytes, size_);
+  }
+  return WriteAt(offset, data, bytes);
+}
+
+Status FileWriter::Commit() {
+  // Some file systems have no fsync (EINVAL); a disk that is full or broken may say so only here.
+  if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return SystemError("write", PartialPath());
+  const int closed = close(std::exchange(descriptor_, -1));
+  if (closed != 0 || std::rename(PartialPath().c_str(), path_.c_str()) != 0) {
+    const Status status = SystemError("finish", path_);
+    unlink(PartialPath().c_str());
+    return status;
+  }
+  return Status();
+}
+
+Result<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
+  if (file.size() > max_bytes) {
+    return Error(ErrorCode::kInvalidFile, "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found", path.c_str(), max_bytes, file.size());
+  }
+  std::string text(static_cast<size_t>(file.size()), '\0');
+  TVLM_RETURN_IF_ERROR(file.ReadAt(0, text.data(), text.size()));
+  return text;
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,36 @@
+// SHA-256 (FIPS 180-4), fed piece by piece: the hashes that a model file carries of itself.
+#ifndef TINYVLM_BASE_SHA256_H_
+#define TINYVLM_BASE_SHA256_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace tinyvlm {
+
+class Sha256 {
+ public:
+  using Digest = std::array<uint8_t, 32>;
+
+  Sha256() { Reset(); }
+
+  // Forgets everything: as new.
+  void Reset();
+
+  // Appends bytes to the message.
+  void Update(const uint8_t* data, size_t bytes);
+
+  // The digest of the message. Afterwards only Reset() may be called.
+  Digest Finish();
+
+ private:
+  void Compress(const uint8_t* block);
+
+  std::array<uint32_t, 8> state_;
+  std::array<uint8_t, 64> tail_;  // bytes of a block that is not whole yet
+  uint64_t bytes_;                // of the message so far
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_BASE_SHA256_H_

@@ -1,0 +1,79 @@
+// A list of operations, each cut into tiles, that can be run for a while and resumed: how the tower and the decoder do a bounded amount of
+// work per call without threads of their own. The list is built once per session; running it allocates nothing.
+#ifndef TINYVLM_BASE_TILE_PROGRAM_H_
+#define TINYVLM_BASE_TILE_PROGRAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace tinyvlm {
+
+enum class RunState {
+  kRunning,  // the budget is spent, there is more to do
+  kDone,
+  kWaiting,  // the next operation needs weights that have not arrived
+};
+
+// How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough measure is enough; it sets how often the
+// clock is read).
+struct Tiling {
+  size_t tiles = 0;
+  uint64_t macs = 0;
+};
+
+class TileProgram {
+ public:
+  using Begin = std::function<Tiling()>;
+  using Tile = std::function<void(size_t tile, size_t worker)>;
+
+  // Appends a step. `begin` runs on the caller's thread when the step starts and says how it is cut (0 tiles: nothing to do this time); `tile`
+  // runs once per tile on any worker, and the tiles must not depend on each other. `needs` is the number of data bytes of the model file that must
+  // have arrived.
+  void Add(std::string name, uint64_t needs, Begin begin, Tile tile);
+
+  // The same for a fixed cut.
+  void Add(std::string name, uint64_t needs, Tiling tiling, Tile tile);
+
+  // Runs `done` on the caller's thread each time the last step added so far has been completed (taps of the trace).
+  void OnDone(std::function<void()> done);
+
+  // Goes back to the first step.
+  void Restart();
+
+  // Runs tiles until the program ends, NowMs() passes deadline_ms, or a step needs more than ready_bytes. At least one tile is run per call.
+  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes);
+
+  // Milliseconds spent per step so far, by name, in order of first use; for profiles.
+  struct StepTime {
+    std::string name;
+    double ms;
+  };
+  std::vector<StepTime> Profile() const;
+
+ private:
+  struct Step {
+    std::string name;
+    uint64_t needs;
+    Begin begin;
+    Tile tile;
+    std::function<void()> done;
+    double ms = 0;
+  };
+
+  static void RunTile(void* step, size_t tile, size_t worker);
+
+  std::vector<Step> steps_;
+  size_t step_ = 0;
+  size_t tile_ = 0;
+  bool begun_ = false;
+  Tiling tiling_;
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_BASE_TILE_PROGRAM_H_

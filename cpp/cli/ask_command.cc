@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "engine/report.h"
+#include "engine/session.h"
+#include "image/decode.h"
+
+namespace tinyvlm {
+
+namespace {
+
+// An encoded picture of more bytes than this is not a picture that anybody asks about.
+constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
+
+Status AddPictureFile(Session& session, const std::string& path, bool exact, double* decode_ms) {
+  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxPictureBytes));
+  const double start = NowMs();
+  const Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, exact);
+  if (!image.ok()) return Status(image.status().code(), path + ": " + image.status().message());
+  *decode_ms += NowMs() - start;
+  return session.AddPicture(image->view(), exact);
+}
+
+}  // namespace
+
+Status RunAsk(const Arguments& arguments) {
+  TVLM_ASSIGN_OR_RETURN(const Flags flags,
+                        Flags::Parse(arguments, {"--image", "--model", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--stop",
+                                                 "--seed", "--context", "--compute", "--threads", "--variant"},
+                                     {"--json", "--exact-preprocess"}, 2, 2));
+  std::vector<std::string> pictures = flags.GetAll("--image");
+  if (const std::string& first = flags.positional()[0]; first != "-" && first != "none") pictures.insert(pictures.begin(), first);
+  const std::string path = flags.Get("--model", "");
+  if (path.empty()) return Error(ErrorCode::kInvalidArgument, "--model FILE wanted: the .gguf to ask");
+
+  SessionOptions session_options;
+  AskOptions ask;
+  ask.prompt = flags.positional()[1];
+  ask.stop = flags.GetAll("--stop");
+  TVLM_ASSIGN_OR_RETURN(const int64_t threads, flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
+  TVLM_ASSIGN_OR_RETURN(const int64_t context, flags.GetInt("--context", static_cast<int64_t>(session_options.context), 1, INT32_MAX));
+  TVLM_ASSIGN_OR_RETURN(session_options.compute, ParseCompute(flags.Get("--compute", "fast")));
+  TVLM_ASSIGN_OR_RETURN(const int64_t max_tokens, flags.GetInt("--max-tokens", static_cast<int64_t>(ask.max_tokens), 1, INT32_MAX));
+  TVLM_ASSIGN_OR_RETURN(const int64_t top_k, flags.GetInt("--top-k", ask.sampling.top_k, 0, INT32_MAX));
+  TVLM_ASSIGN_OR_RETURN(const int64_t seed, flags.GetInt("--seed", 0, 0, INT64_MAX));
+  TVLM_ASSIGN_OR_RETURN(ask.sampling.temperature, flags.GetFloat("--temperature", ask.sampling.temperature));
+  TVLM_ASSIGN_OR_RETURN(ask.sampling.top_p, flags.GetFloat("--top-p", ask.sampling.top_p));
+  TVLM_ASSIGN_OR_RETURN(ask.sampling.min_p, flags.GetFloat("--min-p", ask.sampling.min_p));
+  TVLM_ASSIGN_OR_RETURN(ask.sampling.repetition_penalty, flags.GetFloat("--repetition-penalty", ask.sampling.repetition_penalty));
+  ask.max_tokens = static_cast<size_t>(max_tokens);
+  ask.sampling.top_k = static_cast<int32_t>(top_k);
+  ask.sampling.seed = static_cast<uint64_t>(seed);
+
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(path, static_cast<size_t>(threads)));
+  session_options.context = flags.Has("--context") ? static_cast<size_t>(context) : std::min(session_options.context, model->decoder().max_positions);
+  TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, session_options));
+
+  const bool json = flags.Has("--json");
+  const double start = NowMs();
+  double decode_image_ms = 0, first_token_ms = 0;
+  for (const std::string& picture : pictures) {
+    TVLM_RETURN_IF_ERROR(AddPictureFile(*session, picture, flags.Has("--exact-preprocess"), &decode_image_ms));
+  }
+  TVLM_RETURN_IF_ERROR(session->Ask(ask));
+  for (RunState state = RunState::kRunning; state == RunState::kRunning;) {
+    TVLM_ASSIGN_OR_RETURN(state, session->Advance(50));
+    const std::string_view text = session->TakeText();
+    if (text.empty()) continue;
+    if (first_token_ms == 0) first_token_ms = NowMs() - start;
+    if (json) continue;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+  if (!json) {
+    std::printf("\n");
+    return Status();
+  }
+  JsonWriter timings = TimingsReport(*session);
+  timings.Number("decodeImageMs", decode_image_ms).Number("firstTokenMs", first_token_ms).Number("totalMs", NowMs() - start);
+  JsonWriter report;
+  report.String("text", session->text()).String("finishReason", FinishReasonName(session->finish_reason()));
+  report.Object("usage", UsageReport(*session)).Object("timings", timings);
+  report.String("variant", "native").Number("threads", static_cast<double>(model->pool().num_workers()));
+  std::printf("%s\n", report.Finish().c_str());
+  return Status();
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,29 @@
+// The commands of the command line. Each takes the arguments behind its name, prints what was asked for on stdout and everything else on stderr.
+#ifndef TINYVLM_CLI_COMMANDS_H_
+#define TINYVLM_CLI_COMMANDS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/model.h"
+
+namespace tinyvlm {
+
+using Arguments = std::vector<std::string>;
+
+Status RunAsk(const Arguments& arguments);
+Status RunConvert(const Arguments& arguments);
+Status RunInspect(const Arguments& arguments);
+Status RunTrace(const Arguments& arguments);
+
+// Loads a whole model file. Errors begin with the path.
+Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads);
+
+// The machine's number of cores, at most 8; 1 in builds without threads.
+size_t DefaultThreads();
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_CLI_COMMANDS_H_

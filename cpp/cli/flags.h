@@ -1,0 +1,43 @@
+// Command-line flags: "--name value", "--switch" and positional arguments, all of them declared, everything else refused.
+#ifndef TINYVLM_CLI_FLAGS_H_
+#define TINYVLM_CLI_FLAGS_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tinyvlm {
+
+class Flags {
+ public:
+  // Parses the arguments behind the command's name. `values` are flags that take a value, `switches` those that take none; all are spelt with their
+  // dashes. Between min and max positional arguments are wanted. Errors name the flag and, where one is close, the known flag meant.
+  static Result<Flags> Parse(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> values,
+                             std::initializer_list<std::string_view> switches, size_t min_positional, size_t max_positional);
+
+  const std::vector<std::string>& positional() const { return positional_; }
+  bool Has(std::string_view flag) const { return values_.find(flag) != values_.end(); }
+
+  // The last value given, or the default.
+  std::string Get(std::string_view flag, std::string_view otherwise) const;
+
+  // Every value given, in order.
+  std::vector<std::string> GetAll(std::string_view flag) const;
+
+  // The value as a number of [min, max], or the default.
+  Result<int64_t> GetInt(std::string_view flag, int64_t otherwise, int64_t min, int64_t max) const;
+  Result<float> GetFloat(std::string_view flag, float otherwise) const;
+
+ private:
+  std::vector<std::string> positional_;
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_CLI_FLAGS_H_

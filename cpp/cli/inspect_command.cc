@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <map>
+
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "engine/session.h"
+#include "formats/gguf.h"
+
+namespace tinyvlm {
+
+namespace {
+
+// Reads as much of the file as its header takes.
+Result<GgufFile> ReadHeader(const RandomAccessFile& file) {
+  std::vector<uint8_t> prefix;
+  uint64_t wanted = std::min<uint64_t>(64 * 1024, file.size());
+  for (;;) {
+    const size_t have = prefix.size();
+    prefix.resize(static_cast<size_t>(wanted));
+    TVLM_RETURN_IF_ERROR(file.ReadAt(have, prefix.data() + have, prefix.size() - have));
+    TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(prefix));
+    if (parse.file.has_value()) {
+      TVLM_RETURN_IF_ERROR(VerifyHeaderHash(*parse.file, {prefix.data(), static_cast<size_t>(parse.file->data_offset)}));
+      return std::move(*parse.file);
+    }
+    if (wanted == file.size()) {
+      return Error(ErrorCode::kInvalidFile, "the file is truncated: it ends after %" PRIu64 " bytes, inside its header", file.size());
+    }
+    wanted = std::min(file.size(), std::max(parse.bytes_needed, wanted * 2));
+  }
+}
+
+double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
+  const std::string key(entry.key);
+  if (entry.is_array) {
+    std::printf("  %s: %" PRIu64 " values", key.c_str(), entry.count);
+    if (entry.count <= 16) {
+      if (const auto ints = meta.GetI32Array(key); ints.ok()) {
+        for (const int32_t value : *ints) std::printf(" %" PRId32, value);
+      } else if (const auto floats = meta.GetF32Array(key); floats.ok()) {
+        for (const float value : *floats) std::printf(" %g", static_cast<double>(value));
+      }
+    }
+    std::printf("\n");
+  } else if (const auto text = meta.GetString(key); text.ok()) {
+    std::printf("  %s: %s\n", key.c_str(), text->size() > 100 ? (text->substr(0, 97) + "...").c_str() : text->c_str());
+  } else if (const auto boolean = meta.GetBool(key); boolean.ok()) {
+    std::printf("  %s: %s\n", key.c_str(), *boolean ? "true" : "false");
+  } else if (const auto number = meta.GetI32(key); number.ok()) {
+    std::printf("  %s: %" PRId32 "\n", key.c_str(), *number);
+  } else if (const auto real = meta.GetF32(key); real.ok()) {
+    std::printf("  %s: %g\n", key.c_str(), static_cast<double>(*real));
+  } else {
+    std::printf("  %s: %" PRIu64 " bytes\n", key.c_str(), static_cast<uint64_t>(entry.values.size()));
+  }
+}
+
+// What one session of the default size takes beside the weights.
+Result<uint64_t> EstimateSession(GgufFile file) {
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Model::Create(std::move(file), 1));
+  SessionOptions options;
+  options.context = std::min(options.context, model->decoder().max_positions);
+  TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, options));
+  return session->memory_bytes() + model->store().widened_bytes();
+}
+
+}  // namespace
+
+Status RunInspect(const Arguments& arguments) {
+  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"--variant", "--threads"}, {}, 1, 1));
+  const std::string& path = flags.positional()[0];
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile opened, RandomAccessFile::Open(path));
+  Result<GgufFile> header = ReadHeader(opened);
+  if (!header.ok()) return Status(header.status().code(), path + ": " + header.status().message());
+  GgufFile& file = *header;
+
+  std::printf("%s: GGUF version %u, %.2f MB, header %.2f MB\n\nkeys\n", path.c_str(), file.version, Megabytes(opened.size()), Megabytes(file.data_offset));
+  for (const Metadata::Entry& entry : file.metadata.entries()) PrintValue(file.metadata, entry);
+
+  struct Sum {
+    size_t tensors = 0;
+    uint64_t elements = 0, bytes = 0;
+  };
+  std::map<std::string, Sum> by_type;
+  Sum all;
+  std::printf("\ntensors (in the order of the file)\n");
+  for (const TensorInfo& tensor : file.tensors) {
+    TVLM_ASSIGN_OR_RETURN(const uint64_t elements, ElementCount(tensor.shape));
+    const char* const type = GetDTypeInfo(tensor.type).name;
+    std::printf("  %-34s %-5s %-18s %12" PRIu64 " bytes at %" PRIu64 "\n", tensor.name.c_str(), type, ShapeToString(tensor.shape).c_str(), tensor.bytes, tensor.offset);
+    for (Sum* sum : {&by_type[type], &all}) {
+      ++sum->tensors;
+      sum->elements += elements;
+      sum->bytes += tensor.bytes;
+    }
+  }
+  std::printf("\nsizes\n");
+  for (const auto& [type, sum] : by_type) {
+    std::printf("  %-5s %5zu tensors %14" PRIu64 " weights %10.2f MB\n", type.c_str(), sum.tensors, sum.elements, Megabytes(sum.bytes));
+  }
+  std::printf("  all   %5zu tensors %14" PRIu64 " weights %10.2f MB\n", all.tensors, all.elements, Megabytes(all.bytes));
+  const uint64_t wanted = file.data_offset + file.data_bytes;
+  if (opened.size() != wanted) {
+    return Error(ErrorCode::kInvalidFile, "%s: %" PRIu64 " bytes wanted, %" PRIu64 " found: the file is %s", path.c_str(), wanted, opened.size(),
+                 opened.size() < wanted ? "truncated" : "longer than its header says");
+  }
+
+  const uint64_t weights = file.data_bytes;
+  const Result<uint64_t> session = EstimateSession(std::move(file));
+  if (!session.ok()) {
+    std::printf("\nmemory: cannot be used by this build: %s\n", session.status().message().c_str());
+    return Status();
+  }
+  std::printf("\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context 2048, one thread) = %.1f MB\n", Megabytes(weights), Megabytes(*session),
+              Megabytes(weights + *session));
+  return Status();
+}
+
+}  // namespace tinyvlm

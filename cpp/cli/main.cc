@@ -1,0 +1,54 @@
+// The command line: natively all commands; as the wasm `tools` module, which Node runs, those that work on files (`ask` goes through the SDK there).
+#include <cstdio>
+#include <cstring>
+
+#include "cli/commands.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  tinyvlm::Status (*run)(const tinyvlm::Arguments&);
+  const char* help;
+};
+
+constexpr Command kCommands[] = {
+#if !defined(__EMSCRIPTEN__)
+    {"ask", &tinyvlm::RunAsk,
+     "ask <image> <question> --model FILE   answers about a picture (\"none\": no picture)\n"
+     "    [--image FILE]... [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
+     "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
+#endif
+    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},
+    {"inspect", &tinyvlm::RunInspect, "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
+    {"trace", &tinyvlm::RunTrace,
+     "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes every stage of a model for a given input\n"},
+};
+
+void PrintHelp(std::FILE* to) {
+  std::fprintf(to, "tiny-vlm <command> ...\n\n");
+  for (const Command& command : kCommands) std::fprintf(to, "  %s", command.help);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {
+    PrintHelp(argc < 2 ? stderr : stdout);
+    return argc < 2 ? static_cast<int>(tinyvlm::ErrorCode::kInvalidArgument) : 0;
+  }
+  const tinyvlm::Arguments arguments(argv + 2, argv + argc);
+  for (const Command& command : kCommands) {
+    if (std::strcmp(argv[1], command.name) != 0) continue;
+    for (const std::string& argument : arguments) {
+      if (argument != "--help" && argument != "-h") continue;
+      std::printf("tiny-vlm %s", command.help);
+      return 0;
+    }
+    const tinyvlm::Status status = command.run(arguments);
+    if (!status.ok()) std::fprintf(stderr, "tiny-vlm: %s: %s\n", tinyvlm::ErrorCodeName(status.code()), status.message().c_str());
+    return static_cast<int>(status.code());
+  }
+  std::fprintf(stderr, "tiny-vlm: invalid_argument: unknown command \"%s\"; see tiny-vlm --help\n", argv[1]);
+  return static_cast<int>(tinyvlm::ErrorCode::kInvalidArgument);
+}

@@ -1,0 +1,34 @@
+// A checkpoint folder -> one model file, tensor by tensor.
+#ifndef TINYVLM_CONVERT_CONVERT_H_
+#define TINYVLM_CONVERT_CONVERT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+namespace tinyvlm {
+
+struct ConvertOptions {
+  std::string checkpoint;   // folder with config.json and safetensors, transformers' FastVLM layout
+  std::string output;       // the .gguf to write
+  DType type = DType::kQ8_0;  // of the matrices: kF32, kF16, kBF16, kQ8_0 or kQ4_0 (docs/model-file.md says which tensors it applies to)
+  bool tokenizer = true;    // false: ids only, no tokenizer is looked for
+};
+
+// The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q4_0").
+Result<DType> ParseConvertType(std::string_view word);
+
+// Bytes of the data section written so far, and in all.
+using ConvertProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+// Converts. Either the whole file is there afterwards, or the error says what was wanted and what was found and no file is. Memory stays small: tensors
+// stream through in ranges of rows. `progress` may be empty.
+Status Convert(const ConvertOptions& options, const ConvertProgress& progress);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_CONVERT_CONVERT_H_

@@ -1,0 +1,231 @@
+#include "decoder/qwen2.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "kernels/activation.h"
+#include "kernels/attention.h"
+#include "kernels/norm.h"
+
+namespace tinyvlm {
+
+namespace {
+
+// Rows of a prompt processed together: enough to read each weight from memory rarely, few enough that gate and up stay small.
+constexpr size_t kChunkRows = 128;
+constexpr size_t kProductColumns = 64;   // columns per tile of a matrix product
+constexpr size_t kRowsPerTile = 16;      // rows per tile of norms and element-wise steps
+constexpr size_t kAttentionRows = 32;
+
+constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+Result<std::unique_ptr<Qwen2>> Qwen2::Create(const Qwen2Config& config, const Qwen2Weights& weights, size_t context, Compute compute, size_t workers,
+                                             Taps* taps) {
+  std::unique_ptr<Qwen2> decoder(new Qwen2(config, weights, context, compute, workers, taps));
+  TVLM_RETURN_IF_ERROR(decoder->Allocate());
+  decoder->Plan();
+  return decoder;
+}
+
+Result<Rows> Qwen2::NewRows(size_t width, bool quantized) {
+  TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(Rows::Bytes(kChunkRows, width, quantized), "decoder activations"));
+  memory_bytes_ += memory.size();
+  memory_.push_back(std::move(memory));
+  return Rows(memory_.back().data(), kChunkRows, width, quantized);
+}
+
+Status Qwen2::Allocate() {
+  // A buffer gets an 8-bit form if any product that reads it wants one (types may differ between layers).
+  bool norm_i8 = UsesI8(weights_.head, compute_), mixed_i8 = false, down_i8 = false;
+  for (const Qwen2LayerWeights& layer : weights_.layers) {
+    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) norm_i8 |= UsesI8(*linear, compute_);
+    mixed_i8 |= UsesI8(layer.attention_out, compute_);
+    down_i8 |= UsesI8(layer.down, compute_);
+  }
+  TVLM_ASSIGN_OR_RETURN(cache_, KvCache::Allocate(config_, context_));
+  TVLM_ASSIGN_OR_RETURN(rope_, RopeTable::Create(context_, config_.head_dim, config_.rope_theta));
+  TVLM_ASSIGN_OR_RETURN(x_, NewRows(config_.width, false));
+  TVLM_ASSIGN_OR_RETURN(norm_, NewRows(config_.width, norm_i8));
+  TVLM_ASSIGN_OR_RETURN(q_, NewRows(config_.width, false));
+  TVLM_ASSIGN_OR_RETURN(kv_, NewRows(2 * config_.kv_heads * config_.head_dim, false));
+  TVLM_ASSIGN_OR_RETURN(mixed_, NewRows(config_.width, mixed_i8));
+  TVLM_ASSIGN_OR_RETURN(gate_, NewRows(config_.ffn, down_i8));
+  TVLM_ASSIGN_OR_RETURN(up_, NewRows(config_.ffn, false));
+  TVLM_ASSIGN_OR_RETURN(logits_, AlignedBuffer<float>::Allocate(config_.vocabulary, "logits"));
+  const size_t attention = AttentionScratchFloats(kAttentionRows, context_, config_.head_dim) * sizeof(float);
+  scratch_stride_ = std::max({MultiplyScratchBytes(std::max(config_.width, config_.ffn)), attention});
+  scratch_stride_ = CeilDiv(scratch_stride_, kAlignment) * kAlignment;
+  TVLM_ASSIGN_OR_RETURN(scratch_, AlignedBuffer<uint8_t>::Allocate(uint64_t{scratch_stride_} * workers_, "decoder scratch"));
+  memory_bytes_ += cache_.bytes() + logits_.size() * sizeof(float) + scratch_.size() + rope_.bytes();
+  return Status();
+}
+
+void Qwen2::Tap(std::string name, const float* values) {
+  if (taps_ == nullptr) return;
+  program_.OnDone([this, name = std::move(name), values] { taps_->OnRows(name, values, chunk_, config_.width); });
+}
+
+void Qwen2::PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, float* out, Post post) {
+  const size_t n = linear.weights.n, k = linear.weights.k;
+  program_.Add(
+      name, needs, [this, n, k] { return Tiling{CeilDiv(n, kProductColumns), uint64_t{chunk_} * kProductColumns * k}; },
+      [this, &linear, x, out, n, post = std::move(post)](size_t tile, size_t worker) {
+        const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, n);
+        MultiplyRows(linear, compute_, *x, 0, chunk_, out, n, n0, n1, Scratch(worker));
+        if (post == nullptr) return;
+        for (size_t r = 0; r < chunk_; ++r) post(out + r * n, n0, n1, r);
+      });
+}
+
+void Qwen2::PlanNorm(const char* name, uint64_t needs, const float* weight, Rows* out) {
+  program_.Add(
+      name, needs, [this] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * config_.width * 8}; },
+      [this, weight, out](size_t tile, size_t) {
+        const size_t r0 = tile * kRowsPerTile, r1 = std::min(r0 + kRowsPerTile, chunk_);
+        RmsNormRows(x_.row(r0), weight, config_.rms_epsilon, r1 - r0, config_.width, out->row(r0));
+        out->Finish(r0, r1);
+      });
+}
+
+void Qwen2::PlanFinish(uint64_t needs, Rows* rows) {
+  program_.Add(
+      "quantize", needs, [this, rows] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * rows->width() * 4}; },
+      [this, rows](size_t tile, size_t) { rows->Finish(tile * kRowsPerTile, std::min((tile + 1) * kRowsPerTile, chunk_)); });
+}
+
+void Qwen2::Plan() {
+  program_.Add(
+      "embedding", weights_.embedding_needs, [this] { return Tiling{chunk_, uint64_t{config_.width} * 4}; },
+      [this](size_t r, size_t) {
+        const DecoderRow& row = rows_[done_rows_ + r];
+        if (row.embedding != nullptr) {
+          std::copy(row.embedding, row.embedding + config_.width, x_.row(r));
+        } else {
+          UnpackRow(weights_.embedding, static_cast<size_t>(row.token), x_.row(r));
+        }
+      });
+  Tap("inputs_embeds", x_.row(0));
+  for (size_t n = 0; n < config_.layers; ++n) {
+    PlanLayer(n);
+    Tap(Format("layer%zu", n), x_.row(0));
+  }
+  PlanHead();
+}
+
+void Qwen2::PlanLayer(size_t n) {
+  const Qwen2LayerWeights& layer = weights_.layers[n];
+  const size_t width = config_.width, head_dim = config_.head_dim, kv_width = config_.kv_heads * head_dim;
+  const size_t group = config_.heads / config_.kv_heads;
+
+  // a = RMSNorm(x); q, k, v = a W^T + b
+  PlanNorm("attention_norm", layer.needs, layer.attention_norm, &norm_);
+  PlanProduct("attention_qkv", layer.needs, layer.q, &norm_, q_.row(0), nullptr);
+  PlanProduct("attention_qkv", layer.needs, layer.k, &norm_, kv_.row(0), nullptr);
+  PlanProduct("attention_qkv", layer.needs, layer.v, &norm_, kv_.row(0) + kChunkRows * kv_width, nullptr);
+
+  // rope(q, k at position p); k and v into the cache
+  program_.Add(
+      "rope", layer.needs, [this, width] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * width * 8}; },
+      [this, n, head_dim, kv_width](size_t tile, size_t) {
+        const float* const keys = kv_.row(0);
+        const float* const values = kv_.row(0) + kChunkRows * kv_width;
+        for (size_t r = tile * kRowsPerTile; r < std::min((tile + 1) * kRowsPerTile, chunk_); ++r) {
+          const size_t p = position_ + r;
+          ApplyRope(q_.row(r), config_.heads, head_dim, rope_.cos(p), rope_.sin(p));
+          for (size_t h = 0; h < config_.kv_heads; ++h) {
+            float* const key = cache_.keys(n, h) + p * head_dim;
+            std::copy_n(keys + r * kv_width + h * head_dim, head_dim, key);
+            ApplyRope(key, 1, head_dim, rope_.cos(p), rope_.sin(p));
+            std::copy_n(values + r * kv_width + h * head_dim, head_dim, cache_.values(n, h) + p * head_dim);
+          }
+        }
+      });
+
+  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group
+  const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+  program_.Add(
+      "attention", layer.needs,
+      [this, head_dim] {
+        const size_t rows = std::min(chunk_, kAttentionRows);
+        return Tiling{CeilDiv(chunk_, kAttentionRows) * config_.heads, uint64_t{rows} * (position_ + chunk_) * head_dim * 4};
+      },
+      [this, n, head_dim, width, group, scale](size_t tile, size_t worker) {
+        const size_t head = tile % config_.heads, r0 = tile / config_.heads * kAttentionRows, r1 = std::min(r0 + kAttentionRows, chunk_);
+        AttentionTile(q_.row(r0) + head * head_dim, width, r1 - r0, cache_.keys(n, head / group), head_dim, cache_.values(n, head / group), head_dim,
+                      position_ + r0 + 1, /*causal=*/true, head_dim, scale, mixed_.row(r0) + head * head_dim, width, reinterpret_cast<float*>(Scratch(worker)));
+      });
+  PlanFinish(layer.needs, &mixed_);
+
+  // x = x + concat(o) Wo^T. The product goes to q_, which is no longer needed.
+  PlanProduct("attention_out", layer.needs, layer.attention_out, &mixed_, q_.row(0),
+              [this](float* y, size_t n0, size_t n1, size_t r) { AddRows(x_.row(r) + n0, y + n0, n1 - n0, x_.row(r) + n0); });
+
+  // m = RMSNorm(x); x = x + (silu(m Wg^T) * (m Wu^T)) Wd^T
+  PlanNorm("ffn_norm", layer.needs, layer.ffn_norm, &norm_);
+  PlanProduct("ffn_gate_up", layer.needs, layer.gate, &norm_, gate_.row(0), nullptr);
+  PlanProduct("ffn_gate_up", layer.needs, layer.up, &norm_, up_.row(0), nullptr);
+  program_.Add(
+      "silu", layer.needs, [this] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * config_.ffn * 8}; },
+      [this](size_t tile, size_t) {
+        const size_t r0 = tile * kRowsPerTile, r1 = std::min(r0 + kRowsPerTile, chunk_);
+        SiluMul(gate_.row(r0), up_.row(r0), gate_.row(r0), (r1 - r0) * config_.ffn);
+        gate_.Finish(r0, r1);
+      });
+  PlanProduct("ffn_down", layer.needs, layer.down, &gate_, q_.row(0),
+              [this](float* y, size_t n0, size_t n1, size_t r) { AddRows(x_.row(r) + n0, y + n0, n1 - n0, x_.row(r) + n0); });
+}
+
+// RMSNorm, then the vocabulary: of the last row only, except that a trace sees every row's norm.
+void Qwen2::PlanHead() {
+  const uint64_t needs = weights_.head_needs;
+  if (taps_ != nullptr) {
+    PlanNorm("output_norm", needs, weights_.output_norm, &norm_);
+    Tap("final_norm", norm_.row(0));
+  }
+  program_.Add(
+      "output_norm", needs, [this] { return Tiling{IsLastChunk() ? size_t{1} : size_t{0}, config_.width * 8}; },
+      [this](size_t, size_t) {
+        RmsNormRows(x_.row(chunk_ - 1), weights_.output_norm, config_.rms_epsilon, 1, config_.width, norm_.row(0));
+        norm_.Finish(0, 1);
+      });
+  program_.Add(
+      "head", needs,
+      [this] { return Tiling{IsLastChunk() ? CeilDiv(config_.vocabulary, kProductColumns) : 0, uint64_t{kProductColumns} * config_.width}; },
+      [this](size_t tile, size_t worker) {
+        const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, config_.vocabulary);
+        MultiplyRows(weights_.head, compute_, norm_, 0, 1, logits_.data(), config_.vocabulary, n0, n1, Scratch(worker));
+      });
+}
+
+void Qwen2::Begin(std::span<const DecoderRow> rows) {
+  TVLM_DCHECK(!rows.empty() && position_ + rows.size() <= context_);
+  rows_ = rows;
+  done_rows_ = 0;
+  chunk_ = std::min(kChunkRows, rows_.size());
+  program_.Restart();
+}
+
+RunState Qwen2::Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) {
+  while (chunk_ != 0) {
+    const RunState state = program_.Advance(pool, deadline_ms, ready_bytes);
+    if (state != RunState::kDone) return state;
+    position_ += chunk_;
+    done_rows_ += chunk_;
+    chunk_ = std::min(kChunkRows, rows_.size() - done_rows_);
+    program_.Restart();
+  }
+  return RunState::kDone;
+}
+
+void Qwen2::Rewind(size_t position) {
+  TVLM_DCHECK(position <= position_);
+  position_ = position;
+  rows_ = {};
+  done_rows_ = 0;
+  chunk_ = 0;
+}
+
+}  // namespace tinyvlm

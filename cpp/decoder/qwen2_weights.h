@@ -1,0 +1,36 @@
+// The decoder's weights, bound by name with their shapes checked.
+#ifndef TINYVLM_DECODER_QWEN2_WEIGHTS_H_
+#define TINYVLM_DECODER_QWEN2_WEIGHTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "decoder/qwen2_config.h"
+#include "weights/linear.h"
+#include "weights/weight_store.h"
+
+namespace tinyvlm {
+
+struct Qwen2LayerWeights {
+  const float* attention_norm = nullptr;
+  Linear q, k, v, attention_out;
+  const float* ffn_norm = nullptr;
+  Linear gate, up, down;
+  uint64_t needs = 0;  // data bytes that must have arrived
+};
+
+struct Qwen2Weights {
+  PackedMatrix embedding{};  // [vocabulary, width]
+  uint64_t embedding_needs = 0;
+  std::vector<Qwen2LayerWeights> layers;
+  const float* output_norm = nullptr;
+  Linear head;               // the embedding where the file has no output.weight
+  uint64_t head_needs = 0;
+
+  static Result<Qwen2Weights> Bind(const Qwen2Config& config, WeightStore& store);
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_DECODER_QWEN2_WEIGHTS_H_

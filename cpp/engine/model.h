@@ -1,0 +1,79 @@
+// A whole model: configuration, weights, tokenizer and chat style of one file, and the threads that compute with it. Once its weights have arrived
+// it does not change, so several sessions can share it.
+#ifndef TINYVLM_ENGINE_MODEL_H_
+#define TINYVLM_ENGINE_MODEL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "decoder/qwen2_config.h"
+#include "decoder/qwen2_weights.h"
+#include "formats/gguf.h"
+#include "image/preprocess.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+#include "vision/fastvithd_config.h"
+#include "vision/fastvithd_weights.h"
+#include "weights/weight_store.h"
+
+namespace tinyvlm {
+
+class Model {
+ public:
+  // Binds everything that the header names and allocates the data section. `threads` includes the caller's. Errors name the key or tensor.
+  static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads);
+
+  WeightStore& store() { return *store_; }
+  const WeightStore& store() const { return *store_; }
+  ThreadPool& pool() { return pool_; }
+
+  const std::string& name() const { return name_; }
+  const FastVitHdConfig& vision() const { return vision_; }
+  const FastVitHdWeights& vision_weights() const { return vision_weights_; }
+  const Qwen2Config& decoder() const { return decoder_; }
+  const Qwen2Weights& decoder_weights() const { return decoder_weights_; }
+  ResizeMode resize_mode() const { return resize_mode_; }
+
+  // Null where the file was converted without one; such a model can be traced, not asked.
+  const Tokenizer* tokenizer() const { return tokenizer_.get(); }
+  ChatStyle chat_style() const { return chat_style_; }
+
+  // Ids that end an answer.
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+
+  // The id that stands for a row of a picture in expanded prompts; -1 where the vocabulary has none.
+  int32_t image_token_id() const { return image_token_id_; }
+
+  // Ids at or above this have no token and are never chosen.
+  size_t valid_ids() const { return tokenizer_ == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer_->size()); }
+
+  // Rows of the decoder that one picture becomes.
+  size_t image_tokens() const { return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size); }
+
+ private:
+  explicit Model(size_t threads) : pool_(threads) {}
+  Status Bind(GgufFile file);
+  Status ReadTokenizer(const Metadata& meta);
+
+  ThreadPool pool_;
+  std::unique_ptr<WeightStore> store_;
+  std::string name_;
+  FastVitHdConfig vision_;
+  FastVitHdWeights vision_weights_;
+  Qwen2Config decoder_;
+  Qwen2Weights decoder_weights_;
+  ResizeMode resize_mode_ = ResizeMode::kPad;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  ChatStyle chat_style_ = ChatStyle::kQwen2;
+  std::vector<int32_t> stop_ids_;
+  int32_t image_token_id_ = -1;
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_ENGINE_MODEL_H_

@@ -1,0 +1,106 @@
+#include "engine/model_loader.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstring>
+
+namespace tinyvlm {
+
+namespace {
+
+// Room for the header before anything is known of it; it grows by doubling.
+constexpr uint64_t kFirstHeaderBytes = 64 * 1024;
+
+}  // namespace
+
+Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
+  if (!failure_.ok()) return failure_;
+  if (bytes == 0) return Error(ErrorCode::kInvalidArgument, "at least 1 byte of a model file wanted, 0 reserved");
+  reserved_ = bytes;
+  if (state_ == State::kHeader) {
+    const uint64_t wanted = header_bytes_ + bytes;
+    if (wanted > header_.size()) {
+      TVLM_ASSIGN_OR_RETURN(auto larger, AlignedBuffer<uint8_t>::Allocate(std::max({wanted, uint64_t{header_.size()} * 2, kFirstHeaderBytes}), "header"));
+      if (header_bytes_ != 0) std::memcpy(larger.data(), header_.data(), static_cast<size_t>(header_bytes_));
+      header_ = std::move(larger);
+    }
+    return header_.data() + header_bytes_;
+  }
+  if (bytes > model_->store().file().data_bytes - data_received_) {
+    failure_ = Error(ErrorCode::kInvalidFile, "the model file is longer than the %" PRIu64 " bytes that its header describes", file_bytes());
+    return failure_;
+  }
+  return model_->store().data() + data_received_;
+}
+
+Status ModelLoader::Commit(uint64_t bytes) {
+  if (!failure_.ok()) return failure_;
+  if (bytes > reserved_) return Error(ErrorCode::kInvalidArgument, "%" PRIu64 " bytes committed, %" PRIu64 " reserved", bytes, reserved_);
+  reserved_ = 0;
+  Status status = state_ == State::kHeader ? CommitHeader(bytes) : CommitData(bytes);
+  if (!status.ok()) failure_ = status;
+  return status;
+}
+
+Status ModelLoader::CommitHeader(uint64_t bytes) {
+  header_bytes_ += bytes;
+  if (header_bytes_ < header_wanted_) return Status();
+  TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader({header_.data(), static_cast<size_t>(header_bytes_)}));
+  if (!parse.file.has_value()) {
+    header_wanted_ = parse.bytes_needed;
+    return Status();
+  }
+  GgufFile& file = *parse.file;
+  const uint64_t header = file.data_offset, spare = header_bytes_ - header;
+  TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, {header_.data(), static_cast<size_t>(header)}));
+  chunk_bytes_ = file.chunk_size;
+  TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), threads_));
+  header_bytes_ = header;
+  state_ = State::kLoading;
+  if (spare > model_->store().file().data_bytes) {
+    return Error(ErrorCode::kInvalidFile, "the model file is longer than the %" PRIu64 " bytes that its header describes", file_bytes());
+  }
+  if (spare != 0) std::memcpy(model_->store().data(), header_.data() + header, static_cast<size_t>(spare));
+  header_ = AlignedBuffer<uint8_t>();
+  return CommitData(spare);
+}
+
+// Only hashed bytes are given to the store, which packs tensors in place: a chunk is always hashed as it was in the file.
+Status ModelLoader::CommitData(uint64_t bytes) {
+  WeightStore& store = model_->store();
+  const uint64_t data_bytes = store.file().data_bytes;
+  data_received_ += bytes;
+  if (chunk_bytes_ == 0) {
+    data_hashed_ = data_received_;
+  } else {
+    while (data_hashed_ < data_bytes) {
+      const uint64_t end = std::min(data_bytes, (data_hashed_ / chunk_bytes_ + 1) * chunk_bytes_);
+      if (end > data_received_) break;
+      const uint64_t chunk = data_hashed_ / chunk_bytes_;
+      chunk_hash_.Reset();
+      chunk_hash_.Update(store.data() + data_hashed_, static_cast<size_t>(end - data_hashed_));
+      if (chunk_hash_.Finish() != ChunkHash(store.file(), chunk)) {
+        return Error(ErrorCode::kInvalidFile, "the model file is damaged: bytes %" PRIu64 "..%" PRIu64 " do not have the SHA-256 that its header gives for chunk %" PRIu64
+                     "; download it again", header_bytes_ + data_hashed_, header_bytes_ + end - 1, chunk);
+      }
+      data_hashed_ = end;
+    }
+  }
+  store.SetReceived(data_hashed_);
+  if (data_received_ == data_bytes) state_ = State::kComplete;
+  return Status();
+}
+
+Status ModelLoader::End() {
+  if (!failure_.ok()) return failure_;
+  if (state_ == State::kComplete) return Status();
+  if (state_ == State::kHeader) {
+    failure_ = header_bytes_ == 0 ? Error(ErrorCode::kInvalidFile, "the model file is empty")
+                                  : Error(ErrorCode::kInvalidFile, "the model file is truncated: it ends after %" PRIu64 " bytes, inside its header", header_bytes_);
+  } else {
+    failure_ = Error(ErrorCode::kInvalidFile, "the model file is truncated: %" PRIu64 " bytes wanted, %" PRIu64 " found", file_bytes(), received_bytes());
+  }
+  return failure_;
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,21 @@
+// What a session says of an answer, in the words that every interface uses (docs/sdk.md).
+#ifndef TINYVLM_ENGINE_REPORT_H_
+#define TINYVLM_ENGINE_REPORT_H_
+
+#include "base/json_writer.h"
+#include "engine/session.h"
+
+namespace tinyvlm {
+
+// "stop", "length" or, for an answer that nobody finished, "cancelled".
+const char* FinishReasonName(FinishReason reason);
+
+// {promptTokens, imageTokens, encodedImages, reusedTokens, completionTokens}
+JsonWriter UsageReport(const Session& session);
+
+// {preprocessMs, visionMs, prefillMs, decodeMs, tokensPerSecond}
+JsonWriter TimingsReport(const Session& session);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_ENGINE_REPORT_H_

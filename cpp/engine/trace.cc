@@ -1,0 +1,196 @@
+#include "engine/trace.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <limits>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/taps.h"
+#include "decoder/qwen2.h"
+#include "formats/safetensors.h"
+#include "text/chat_template.h"
+#include "vision/fastvithd.h"
+
+namespace tinyvlm {
+
+namespace {
+
+constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
+
+// Collects taps: maps as [picture, channel, y, x], rows as they come.
+class TapCollector : public Taps {
+ public:
+  struct Tap {
+    Shape shape;
+    std::vector<float> values;
+  };
+
+  void OnMap(const std::string& name, const float* values, size_t height, size_t width, size_t channels) override {
+    Tap& tap = taps_[name];
+    if (tap.shape.empty()) tap.shape = {0, channels, height, width};
+    ++tap.shape[0];
+    for (size_t c = 0; c < channels; ++c) {
+      for (size_t p = 0; p < height * width; ++p) tap.values.push_back(values[p * channels + c]);
+    }
+  }
+
+  void OnRows(const std::string& name, const float* values, size_t rows, size_t width) override {
+    if (!rows_wanted_) return;
+    Tap& tap = taps_[name];
+    if (name == "projector") {
+      if (tap.shape.empty()) tap.shape = {0, rows, width};
+      ++tap.shape[0];
+    } else {
+      if (tap.shape.empty()) tap.shape = {0, width};
+      tap.shape[0] += rows;
+    }
+    tap.values.insert(tap.values.end(), values, values + rows * width);
+  }
+
+  // Rows of the steps after the prompt are not taps.
+  void StopRows() { rows_wanted_ = false; }
+
+  const std::map<std::string, Tap>& taps() const { return taps_; }
+
+ private:
+  std::map<std::string, Tap> taps_;
+  bool rows_wanted_ = true;
+};
+
+struct Case {
+  Shape pixels_shape;  // [pictures, 3, H, W]; empty: text only
+  std::vector<float> pixels;
+  std::vector<int64_t> prompt;  // one id per token, kImageMarker per picture
+  std::vector<int64_t> input;   // one id per row
+};
+
+Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsTensor& tensor) {
+  if (tensor.shape.size() != 1 || tensor.elements == 0 || tensor.elements > 1'000'000) {
+    return Error(ErrorCode::kInvalidFile, "%s: shape [1..1000000] wanted, %s found", tensor.name.c_str(), ShapeToString(tensor.shape).c_str());
+  }
+  std::vector<int64_t> ids(static_cast<size_t>(tensor.elements));
+  TVLM_RETURN_IF_ERROR(file.ReadI64(tensor, 0, ids.size(), ids.data()));
+  return ids;
+}
+
+Result<Case> ReadCase(const std::string& path, const Model& model) {
+  TVLM_ASSIGN_OR_RETURN(const Safetensors file, Safetensors::Open(path));
+  Case c;
+  size_t pictures = 0, rows_per_picture = 0;
+  if (const SafetensorsTensor* tensor = file.Find("pixel_values"); tensor != nullptr) {
+    const Shape& s = tensor->shape;
+    if (s.size() != 4 || s[0] == 0 || s[0] > 1024 || s[1] != 3 || s[2] == 0 || s[2] > 8192 || s[3] == 0 || s[3] > 8192) {
+      return Error(ErrorCode::kInvalidFile, "pixel_values: shape [pictures, 3, H, W] wanted, %s found", ShapeToString(s).c_str());
+    }
+    c.pixels_shape = s;
+    c.pixels.resize(static_cast<size_t>(tensor->elements));
+    TVLM_RETURN_IF_ERROR(file.ReadF32(*tensor, 0, c.pixels.size(), c.pixels.data()));
+    pictures = static_cast<size_t>(s[0]);
+    rows_per_picture = model.vision().OutputSide(static_cast<size_t>(s[2])) * model.vision().OutputSide(static_cast<size_t>(s[3]));
+  }
+
+  const int64_t image_id = model.image_token_id();
+  if (const SafetensorsTensor* tensor = file.Find("prompt_ids"); tensor != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(c.prompt, ReadIds(file, *tensor));
+    for (const int64_t id : c.prompt) c.input.insert(c.input.end(), id == kImageMarker ? rows_per_picture : 1, id == kImageMarker ? image_id : id);
+  } else if (tensor = file.Find("input_ids"); tensor != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(c.input, ReadIds(file, *tensor));
+    size_t run = 0;  // rows of a picture seen so far
+    for (const int64_t id : c.input) {
+      const bool image = rows_per_picture != 0 && id == image_id;
+      if (!image && run != 0) {
+        return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per picture wanted, a run of %zu found", rows_per_picture, run);
+      }
+      if (image && run == 0) c.prompt.push_back(kImageMarker);
+      if (!image) c.prompt.push_back(id);
+      run = image && run + 1 < rows_per_picture ? run + 1 : 0;
+    }
+    if (run != 0) return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per picture wanted, a run of %zu found", rows_per_picture, run);
+  } else {
+    return Error(ErrorCode::kNotFound, "%s: prompt_ids (or input_ids) wanted, neither found", path.c_str());
+  }
+  const auto markers = static_cast<size_t>(std::count(c.prompt.begin(), c.prompt.end(), int64_t{kImageMarker}));
+  if (markers != pictures) {
+    return Error(ErrorCode::kInvalidFile, "%s: places for %zu pictures in the prompt, %zu pictures in pixel_values", path.c_str(), markers, pictures);
+  }
+  for (const int64_t id : c.prompt) {
+    if (id != kImageMarker && (id < 0 || static_cast<uint64_t>(id) >= model.decoder().vocabulary)) {
+      return Error(ErrorCode::kInvalidFile, "prompt ids: 0..%zu wanted, %" PRId64 " found", model.decoder().vocabulary - 1, id);
+    }
+  }
+  return c;
+}
+
+// [pictures][tokens][width] embeddings of the case's pictures.
+Result<std::vector<float>> Encode(Model& model, const Case& c, Compute compute, Taps* taps) {
+  std::vector<float> embeddings;
+  if (c.pixels_shape.empty()) return embeddings;
+  const size_t pictures = static_cast<size_t>(c.pixels_shape[0]), h = static_cast<size_t>(c.pixels_shape[2]), w = static_cast<size_t>(c.pixels_shape[3]);
+  TVLM_ASSIGN_OR_RETURN(const auto tower, FastVitHd::Create(model.vision(), model.vision_weights(), h, w, compute, model.pool().num_workers(), taps));
+  for (size_t picture = 0; picture < pictures; ++picture) {
+    const float* const planes = c.pixels.data() + picture * 3 * h * w;
+    for (size_t p = 0; p < h * w; ++p) {
+      for (size_t ch = 0; ch < 3; ++ch) tower->input()[p * 3 + ch] = planes[ch * h * w + p];
+    }
+    tower->Begin();
+    if (tower->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
+      return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
+    }
+    embeddings.insert(embeddings.end(), tower->embeddings(), tower->embeddings() + tower->tokens() * tower->width());
+  }
+  return embeddings;
+}
+
+}  // namespace
+
+Status Trace(Model& model, const TraceOptions& options) {
+  TVLM_ASSIGN_OR_RETURN(const Case c, ReadCase(options.case_path, model));
+  TapCollector collector;
+  TVLM_ASSIGN_OR_RETURN(const std::vector<float> embeddings, Encode(model, c, options.compute, &collector));
+
+  const size_t width = model.decoder().width;
+  std::vector<DecoderRow> rows;
+  size_t picture_row = 0;
+  const size_t pictures = c.pixels_shape.empty() ? 0 : static_cast<size_t>(c.pixels_shape[0]);
+  const size_t tokens = pictures == 0 ? 0 : embeddings.size() / width / pictures;
+  for (const int64_t id : c.prompt) {
+    if (id != kImageMarker) {
+      rows.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
+      continue;
+    }
+    for (size_t t = 0; t < tokens; ++t) rows.push_back(DecoderRow{-1, embeddings.data() + picture_row++ * width});
+  }
+
+  TVLM_ASSIGN_OR_RETURN(const auto decoder, Qwen2::Create(model.decoder(), model.decoder_weights(), rows.size() + options.greedy, options.compute,
+                                                          model.pool().num_workers(), &collector));
+  std::vector<float> logits_last;
+  std::vector<int64_t> greedy_ids;
+  decoder->Begin(rows);
+  for (size_t step = 0;; ++step) {
+    if (decoder->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
+      return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
+    }
+    const float* const logits = decoder->logits();
+    if (step == 0) {
+      logits_last.assign(logits, logits + decoder->vocabulary());
+      collector.StopRows();
+    }
+    if (step == options.greedy) break;
+    greedy_ids.push_back(std::max_element(logits, logits + decoder->vocabulary()) - logits);
+    rows.assign(1, DecoderRow{static_cast<int32_t>(greedy_ids.back()), nullptr});
+    decoder->Begin(rows);
+  }
+
+  std::vector<SafetensorsOutput> outputs;
+  for (const auto& [name, tap] : collector.taps()) outputs.push_back({name, SafetensorsType::kF32, tap.shape, tap.values.data()});
+  outputs.push_back({"logits_last", SafetensorsType::kF32, {logits_last.size()}, logits_last.data()});
+  if (!c.pixels.empty()) outputs.push_back({"pixel_values", SafetensorsType::kF32, c.pixels_shape, c.pixels.data()});
+  outputs.push_back({"prompt_ids", SafetensorsType::kI64, {c.prompt.size()}, c.prompt.data()});
+  outputs.push_back({"input_ids", SafetensorsType::kI64, {c.input.size()}, c.input.data()});
+  if (options.greedy != 0) outputs.push_back({"greedy_ids", SafetensorsType::kI64, {greedy_ids.size()}, greedy_ids.data()});
+  return WriteSafetensors(options.output_path, outputs);
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,82 @@
+// safetensors: random access by tensor name to one file or to the shards of a checkpoint folder, and a writer for small sets of tensors.
+#ifndef TINYVLM_FORMATS_SAFETENSORS_H_
+#define TINYVLM_FORMATS_SAFETENSORS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "tensor/shape.h"
+
+namespace tinyvlm {
+
+enum class SafetensorsType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool };
+
+// "F32", "BF16", ...: the spelling in the files.
+const char* SafetensorsTypeName(SafetensorsType type);
+
+// Bytes of one element.
+size_t SafetensorsTypeBytes(SafetensorsType type);
+
+struct SafetensorsTensor {
+  std::string name;
+  SafetensorsType type = SafetensorsType::kF32;
+  Shape shape;
+  uint64_t elements = 0;  // product of the shape
+  uint32_t file = 0;      // which shard
+  uint64_t offset = 0;    // from the start of that file
+  uint64_t bytes = 0;
+};
+
+// The tensors of one file or of several. Headers are read and checked when it is opened (lengths, types, products, gaps, overlaps, names); data only by
+// the Read functions.
+class Safetensors {
+ public:
+  // One .safetensors file.
+  static Result<Safetensors> Open(const std::string& path);
+
+  // The weights of a checkpoint folder: model.safetensors, or the shards that model.safetensors.index.json names (all of whose tensors must be there).
+  static Result<Safetensors> OpenFolder(const std::string& folder);
+
+  // Sorted by name.
+  const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }
+
+  // Null where there is none.
+  const SafetensorsTensor* Find(std::string_view name) const;
+
+  // The bytes [first, first + bytes) of a tensor as they are in the file.
+  Status ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data, size_t bytes) const;
+
+  // The elements [first, first + count) as f32. F32, F16 and BF16 tensors; kUnsupported for others.
+  Status ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count, float* values) const;
+
+  // The elements [first, first + count) as i64. I64 and I32 tensors; kUnsupported for others.
+  Status ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count, int64_t* values) const;
+
+ private:
+  Status AddFile(const std::string& path);
+  Status SortByName();
+
+  std::vector<RandomAccessFile> files_;
+  std::vector<SafetensorsTensor> tensors_;
+};
+
+// A tensor to be written; `data` is little-endian, of the type and shape, and borrowed.
+struct SafetensorsOutput {
+  std::string name;
+  SafetensorsType type = SafetensorsType::kF32;
+  Shape shape;
+  const void* data = nullptr;
+};
+
+// Writes a file that holds exactly these tensors, or leaves none.
+Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutput> tensors);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_FORMATS_SAFETENSORS_H_

@@ -1,0 +1,54 @@
+// Pictures in memory: 8-bit RGB or RGBA, rows top to bottom.
+#ifndef TINYVLM_IMAGE_IMAGE_H_
+#define TINYVLM_IMAGE_IMAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/aligned.h"
+#include "base/status.h"
+
+namespace tinyvlm {
+
+// What a picture may measure at most; more is refused before anything is allocated.
+inline constexpr uint64_t kMaxImagePixels = uint64_t{1} << 28;  // 268 megapixels
+inline constexpr uint64_t kMaxImageSide = 1'000'000;
+
+// Borrowed pixels: channels 3 is R, G, B and 4 is R, G, B, A (not premultiplied); `stride` is the distance of two rows in bytes.
+struct ImageView {
+  const uint8_t* pixels = nullptr;
+  size_t width = 0;
+  size_t height = 0;
+  size_t channels = 3;
+  size_t stride = 0;
+
+  const uint8_t* Row(size_t y) const { return pixels + y * stride; }
+};
+
+// Owned 8-bit RGB, rows without gaps: [height][width][3]. Movable, not copyable.
+class Image {
+ public:
+  // Pixels are not initialised. Errors: invalid_image outside the limits above, out_of_memory.
+  static Result<Image> Allocate(uint64_t width, uint64_t height);
+
+  size_t width() const { return width_; }
+  size_t height() const { return height_; }
+  uint8_t* Row(size_t y) { return pixels_.data() + y * width_ * 3; }
+  const uint8_t* Row(size_t y) const { return pixels_.data() + y * width_ * 3; }
+  ImageView view() const { return ImageView{pixels_.data(), width_, height_, 3, width_ * 3}; }
+
+ private:
+  AlignedBuffer<uint8_t> pixels_;
+  size_t width_ = 0;
+  size_t height_ = 0;
+};
+
+// invalid_image when a side is 0 or the picture is larger than the limits above.
+Status CheckImageSize(uint64_t width, uint64_t height);
+
+// A colour value seen through alpha on white, rounded to nearest: what Pillow's alpha_composite gives for an opaque ground.
+inline uint8_t OverWhite(uint32_t value, uint32_t alpha) { return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255); }
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_IMAGE_IMAGE_H_

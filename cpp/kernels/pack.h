@@ -1,0 +1,46 @@
+// Weights in the order that the matrix kernels read. Packing permutes a tensor inside its own bytes: no second copy ever exists.
+//
+// A panel is 16 consecutive rows of B[N, K] (16 outputs, the lanes of the kernels):
+//   F32, F16, BF16   [k][16 rows]
+//   Q8_0             per block of 32 k: 16 f16 scales, then int8 [8][16 rows][4 k]
+//   Q4_0             per block of 32 k: 16 f16 scales, then bytes [4][16 rows][4]; byte (q, row, i) is byte 4q + i of the row's block, so its low
+//                    nibble is element 4q + i and its high nibble element 16 + 4q + i
+// The last N % 16 rows stay as the file has them; kernels pack them into scratch when they meet them (PackTail).
+#ifndef TINYVLM_KERNELS_PACK_H_
+#define TINYVLM_KERNELS_PACK_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace tinyvlm {
+
+inline constexpr size_t kPanelRows = 16;
+
+// B[n, k] in packed order; borrowed bytes.
+struct PackedMatrix {
+  DType type = DType::kF32;  // F32, F16, BF16, Q8_0 or Q4_0
+  size_t n = 0;
+  size_t k = 0;
+  const uint8_t* data = nullptr;
+};
+
+// Bytes of one row of k elements (k is whole blocks).
+size_t RowBytes(DType type, size_t k);
+
+// Bytes of scratch that PackInPlace and PackTail need: one panel.
+size_t PackScratchBytes(DType type, size_t k);
+
+// Packs n rows of length k from file order, in place.
+void PackInPlace(DType type, size_t n, size_t k, uint8_t* data, uint8_t* scratch);
+
+// Packs the last n % 16 rows of a packed matrix as a whole panel, absent rows being zero, into `panel` (PackScratchBytes).
+void PackTail(const PackedMatrix& B, uint8_t* panel);
+
+// Row `row` as f32, whatever the type: the embedding look-up.
+void UnpackRow(const PackedMatrix& B, size_t row, float* out);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_KERNELS_PACK_H_

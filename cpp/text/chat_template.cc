@@ -1,0 +1,174 @@
+#include "text/chat_template.h"
+
+#include <string>
+
+namespace tinyvlm {
+
+namespace {
+
+struct StyleName {
+  ChatStyle style;
+  const char* word;
+};
+constexpr StyleName kStyleNames[] = {{ChatStyle::kQwen2, "qwen_2"}, {ChatStyle::kV1, "v1"}, {ChatStyle::kPlain, "plain"}};
+
+constexpr std::string_view kQwen2System = "You are a helpful assistant.";
+constexpr std::string_view kV1System =
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's "
+    "questions.";
+
+// Collects a prompt. Text is gathered until a control token, a picture or the end, and encoded then, so that tokens merge across the seams of
+// template and question but never across a picture.
+class PromptBuilder {
+ public:
+  PromptBuilder(const Tokenizer& tokenizer, std::optional<int32_t> bos_id) : tokenizer_(tokenizer) {
+    if (bos_id) ids_.push_back(*bos_id);
+  }
+
+  void Text(std::string_view text) { text_.append(text); }
+
+  void Control(std::string_view name) {
+    if (!Flush()) return;
+    const std::optional<int32_t> id = tokenizer_.FindSpecial(name);
+    if (!id) {
+      status_ = Error(ErrorCode::kUnsupported, "the chat template needs the token \"%.*s\", which this model's tokenizer does not have",
+                      static_cast<int>(name.size()), name.data());
+      return;
+    }
+    ids_.push_back(*id);
+    at_start_ = false;
+  }
+
+  // Pictures, each with the template's line end after it.
+  void Images(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      if (!Flush()) return;
+      ids_.push_back(kImageMarker);
+      at_start_ = true;
+      Text("\n");
+    }
+  }
+
+  Result<std::vector<int32_t>> Finish() {
+    if (!Flush()) return status_;
+    return std::move(ids_);
+  }
+
+ private:
+  // False once an error has occurred: everything after it is ignored.
+  bool Flush() {
+    if (!status_.ok()) return false;
+    if (text_.empty()) return true;
+    Result<std::vector<int32_t>> ids = at_start_ ? tokenizer_.Encode(text_, /*parse_special=*/false) : tokenizer_.EncodeContinuation(text_);
+    if (!ids.ok()) {
+      status_ = ids.status();
+      return false;
+    }
+    ids_.insert(ids_.end(), ids->begin(), ids->end());
+    text_.clear();
+    at_start_ = false;
+    return true;
+  }
+
+  const Tokenizer& tokenizer_;
+  std::vector<int32_t> ids_;
+  std::string text_;
+  bool at_start_ = true;  // of a text of its own: the reference tokenises what is between pictures one by one, each with the model's dummy prefix
+  Status status_;
+};
+
+void BuildQwen2(const ChatPrompt& prompt, PromptBuilder* builder) {
+  const std::string_view system = prompt.system.value_or(kQwen2System);
+  const auto begin = [&](std::string_view role) {
+    builder->Control("<|im_start|>");
+    builder->Text(role);
+    builder->Text("\n");
+  };
+  const auto end = [&] {
+    builder->Control("<|im_end|>");
+    builder->Text("\n");
+  };
+  if (!system.empty()) {
+    begin("system");
+    builder->Text(system);
+    end();
+  }
+  for (const ChatTurn& turn : prompt.turns) {
+    begin("user");
+    builder->Images(turn.num_images);
+    builder->Text(turn.question);
+    end();
+    begin("assistant");
+    if (turn.answer) {
+      builder->Text(*turn.answer);
+      end();
+    }
+  }
+}
+
+void BuildV1(const ChatPrompt& prompt, PromptBuilder* builder) {
+  const std::string_view system = prompt.system.value_or(kV1System);
+  builder->Text(system);
+  if (!system.empty()) builder->Text(" ");
+  for (const ChatTurn& turn : prompt.turns) {
+    builder->Text("USER: ");
+    builder->Images(turn.num_images);
+    builder->Text(turn.question);
+    builder->Text(" ASSISTANT:");
+    if (turn.answer) {
+      builder->Text(" ");
+      builder->Text(*turn.answer);
+      builder->Control("</s>");
+    }
+  }
+}
+
+void BuildPlain(const ChatPrompt& prompt, PromptBuilder* builder) {
+  const std::string_view system = prompt.system.value_or(std::string_view());
+  builder->Text(system);
+  if (!system.empty()) builder->Text("\n");
+  for (const ChatTurn& turn : prompt.turns) {
+    builder->Images(turn.num_images);
+    builder->Text(turn.question);
+    if (turn.answer) {
+      builder->Text("\n");
+      builder->Text(*turn.answer);
+      builder->Text("\n");
+    }
+  }
+}
+
+}  // namespace
+
+Result<ChatStyle> ParseChatStyle(std::string_view word) {
+  for (const StyleName& name : kStyleNames) {
+    if (word == name.word) return name.style;
+  }
+  return Error(ErrorCode::kUnsupported, "chat style \"qwen_2\", \"v1\" or \"plain\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+}
+
+const char* ChatStyleName(ChatStyle style) {
+  for (const StyleName& name : kStyleNames) {
+    if (style == name.style) return name.word;
+  }
+  return "";
+}
+
+Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style, const ChatPrompt& prompt) {
+  if (prompt.turns.empty()) return Error(ErrorCode::kInvalidArgument, "a conversation of at least one turn wanted, none found");
+  for (size_t i = 0; i < prompt.turns.size(); ++i) {
+    const bool last = i + 1 == prompt.turns.size();
+    if (prompt.turns[i].answer.has_value() == last) {
+      return Error(ErrorCode::kInvalidArgument, last ? "turn %zu, the last one, must have no answer yet" : "turn %zu has no answer, but is not the last one", i + 1);
+    }
+  }
+  PromptBuilder builder(tokenizer, prompt.bos_id);
+  switch (style) {
+    case ChatStyle::kQwen2: BuildQwen2(prompt, &builder); break;
+    case ChatStyle::kV1: BuildV1(prompt, &builder); break;
+    case ChatStyle::kPlain: BuildPlain(prompt, &builder); break;
+  }
+  return builder.Finish();
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,102 @@
+#include "text/detokenizer.h"
+
+#include <algorithm>
+
+#include "text/utf8.h"
+
+namespace tinyvlm {
+
+Detokenizer::Detokenizer(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
+
+Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens) {
+  stops_.clear();
+  for (const std::string& text : stop) {
+    if (text.empty()) return Error(ErrorCode::kInvalidArgument, "stop: a string of at least one character wanted, an empty one found");
+    if (!IsValidUtf8(text)) return Error(ErrorCode::kInvalidArgument, "stop: a stop string is not valid UTF-8");
+    Stop& s = stops_.emplace_back();
+    s.text = text;
+    s.fallback.assign(text.size() + 1, 0);
+    for (size_t i = 1, k = 0; i < text.size(); ++i) {
+      while (k > 0 && text[i] != text[k]) k = s.fallback[k];
+      if (text[i] == text[k]) ++k;
+      s.fallback[i + 1] = k;
+    }
+  }
+  if (max_token_bytes_ == 0) {
+    max_token_bytes_ = 1;
+    for (size_t id = 0; id < tokenizer_->size(); ++id) max_token_bytes_ = std::max(max_token_bytes_, tokenizer_->TokenBytes(static_cast<int32_t>(id)).size());
+  }
+  // Every byte may turn out bad and become a U+FFFD. A tokenizer with absurdly long tokens does not get to reserve more than the cap; text_ grows then.
+  constexpr size_t kReplacementBytes = 3;
+  constexpr size_t kMaxReserve = size_t{16} << 20;
+  constexpr size_t kMaxPartialBytes = 3;
+  const size_t per_token = max_token_bytes_ * kReplacementBytes;
+  text_.clear();
+  text_.reserve(std::min(max_tokens, kMaxReserve / per_token) * per_token + kMaxPartialBytes * kReplacementBytes);
+  partial_.clear();
+  partial_.reserve(kMaxPartialBytes + max_token_bytes_);
+  begin_ = released_ = 0;
+  stopped_ = false;
+  return Status();
+}
+
+std::string_view Detokenizer::Push(int32_t id) {
+  if (stopped_) return {};
+  partial_.append(tokenizer_->TokenBytes(id));
+  const size_t whole = WholeCharactersLength(partial_);
+  Append(std::string_view(partial_).substr(0, whole));
+  partial_.erase(0, whole);
+  size_t held = 0;
+  if (!stopped_) {
+    for (const Stop& s : stops_) held = std::max(held, s.matched);
+  }
+  return Release(text_.size() - held);
+}
+
+std::string_view Detokenizer::Finish() {
+  if (!stopped_) Append(partial_);
+  partial_.clear();
+  return Release(text_.size());
+}
+
+void Detokenizer::Append(std::string_view bytes) {
+  size_t at = text_.size();
+  AppendValidUtf8(bytes, &text_);
+  while (at < text_.size()) {
+    const Utf8Step step = NextUtf8(std::string_view(text_).substr(at));
+    size_t cut = std::string::npos;
+    for (Stop& s : stops_) {
+      for (size_t i = at; i < at + step.length; ++i) {
+        while (s.matched > 0 && text_[i] != s.text[s.matched]) s.matched = s.fallback[s.matched];
+        if (text_[i] == s.text[s.matched]) ++s.matched;
+      }
+      // A stop string ends where a character ends, so this is the earliest end; among those the longest one wins.
+      if (s.matched == s.text.size()) cut = std::min(cut, at + step.length - s.matched);
+    }
+    if (cut != std::string::npos) {
+      text_.resize(cut);
+      begin_ = std::min(begin_, cut);
+      released_ = std::min(released_, cut);  // only ever beyond it in leading white space
+      stopped_ = true;
+      return;
+    }
+    const bool leading = begin_ == at && IsWhitespace(step.character);
+    at += step.length;
+    if (leading) begin_ = released_ = at;
+  }
+}
+
+std::string_view Detokenizer::Release(size_t end) {
+  while (end > released_) {
+    size_t start = end - 1;
+    while ((static_cast<uint8_t>(text_[start]) & 0xC0) == 0x80) --start;
+    if (!IsWhitespace(NextUtf8(std::string_view(text_).substr(start)).character)) break;
+    end = start;
+  }
+  if (end <= released_) return {};
+  const std::string_view text = std::string_view(text_).substr(released_, end - released_);
+  released_ = end;
+  return text;
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,36 @@
+// UTF-8 as the Unicode standard defines it (table 3-7: no surrogates, no overlong forms, nothing above U+10FFFF).
+#ifndef TINYVLM_TEXT_UTF8_H_
+#define TINYVLM_TEXT_UTF8_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tinyvlm {
+
+// What stands at the beginning of a byte sequence.
+struct Utf8Step {
+  enum Kind { kCharacter, kInvalid, kIncomplete };
+  Kind kind;
+  size_t length;       // kCharacter: its bytes; kInvalid: the bytes that one U+FFFD replaces (the maximal subpart); kIncomplete: all of the input
+  char32_t character;  // kCharacter only
+};
+
+// Looks at the first character of `bytes`, which must not be empty. kIncomplete: a character has begun and more bytes could complete it.
+Utf8Step NextUtf8(std::string_view bytes);
+
+bool IsValidUtf8(std::string_view bytes);
+
+// Length of the longest prefix that does not end inside a character; what follows (at most 3 bytes) may be completed by bytes still to come.
+size_t WholeCharactersLength(std::string_view bytes);
+
+// Appends `bytes` to `out`, each maximal bad subpart as one U+FFFD, as the reference tokenizer (and every browser) decodes.
+void AppendValidUtf8(std::string_view bytes, std::string* out);
+
+// White space as Python's str.strip() sees it: Unicode White_Space and U+001C to U+001F.
+bool IsWhitespace(char32_t character);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_TEXT_UTF8_H_

@@ -1,0 +1,96 @@
+// FastViTHD and the projector: [H, W, 3] -> [tokens, decoder width] (the spec's layer list, inference form). Maps are channels-last, so that a 1x1
+// convolution is a matrix product over pixels and an output pixel is already a token.
+#ifndef TINYVLM_VISION_FASTVITHD_H_
+#define TINYVLM_VISION_FASTVITHD_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/taps.h"
+#include "vision/fastvithd_config.h"
+#include "vision/fastvithd_weights.h"
+#include "vision/vision_encoder.h"
+#include "weights/linear.h"
+
+namespace tinyvlm {
+
+class FastVitHd : public VisionEncoder {
+ public:
+  // Plans the tower for pictures of height x width and allocates every buffer. `weights` (and the store behind it) must outlive the tower. `taps`
+  // may be null.
+  static Result<std::unique_ptr<FastVitHd>> Create(const FastVitHdConfig& config, const FastVitHdWeights& weights, size_t height, size_t width, Compute compute,
+                                                   size_t workers, Taps* taps);
+
+  float* input() override { return input_.data(); }
+  void Begin() override { program_.Restart(); }
+  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override { return program_.Advance(pool, deadline_ms, ready_bytes); }
+  const float* embeddings() const override { return embeddings_.data(); }
+  size_t tokens() const override { return tokens_; }
+  size_t width() const override { return config_.text_dim; }
+  uint64_t memory_bytes() const override { return memory_bytes_; }
+  const TileProgram& program() const { return program_; }
+
+ private:
+  // A place in the plan: where the current map lies and its size.
+  struct Map {
+    float* data;
+    size_t h, w, c;
+    size_t pixels() const { return h * w; }
+  };
+
+  FastVitHd(const FastVitHdConfig& config, const FastVitHdWeights& weights, Compute compute, size_t workers, Taps* taps)
+      : config_(config), weights_(weights), compute_(compute), workers_(workers), taps_(taps) {}
+
+  Status Plan(size_t height, size_t width);
+  void PlanStem(size_t height, size_t width);
+  void PlanDownsample(size_t stage);
+  void PlanDepthwise(const char* name, uint64_t needs, const ConvWeights& conv, size_t kernel, size_t multiplier);
+  Status PlanAttention(const FastVitHdBlockWeights& block);
+  Status PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden);
+  Status PlanFinal();
+  Status PlanProjector();
+
+  // The matrix product out = post(W x + b) over `rows` rows, cut into tiles of rows x columns; `post` finishes one row's columns [n0, n1) in place.
+  using Post = std::function<void(float* out, size_t row, size_t n0, size_t n1)>;
+  void PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows& x, size_t rows, float* out, Post post);
+
+  // Makes the spare buffer the current map, of this size.
+  void SwapMaps(size_t h, size_t w, size_t c);
+  void TapMap(std::string name);
+
+  // Buffers of one stage beside its two maps. They are laid into the parts of the map buffers that only the earlier, larger maps use, so they cost
+  // nothing at full size; FreeStageBuffers gives all of them back.
+  Result<uint8_t*> StageBuffer(uint64_t bytes);
+  void FreeStageBuffers(uint64_t map_floats);
+  Result<Rows> StageRows(size_t rows, size_t width, bool quantized);
+
+  // Scratch of a worker, grown at planning time to the largest step's need.
+  void ReserveScratch(uint64_t bytes) { scratch_stride_ = bytes > scratch_stride_ ? bytes : scratch_stride_; }
+  uint8_t* Scratch(size_t worker) { return scratch_.data() + worker * static_cast<size_t>(scratch_stride_); }
+
+  const FastVitHdConfig config_;
+  const FastVitHdWeights& weights_;
+  const Compute compute_;
+  const size_t workers_;
+  Taps* const taps_;
+
+  TileProgram program_;
+  AlignedBuffer<float> input_;
+  AlignedBuffer<float> maps_[2];
+  Map map_{};               // the current map, at the start of maps_[0] or maps_[1]
+  float* spare_ = nullptr;  // the other buffer
+  uint64_t stage_used_[2] = {0, 0};  // bytes of each map buffer that are taken
+  std::vector<AlignedBuffer<uint8_t>> overflow_;  // stage buffers that fitted in neither
+  AlignedBuffer<uint8_t> scratch_;
+  uint64_t scratch_stride_ = 0;
+  AlignedBuffer<float> embeddings_;
+  size_t tokens_ = 0;
+  uint64_t memory_bytes_ = 0;
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_VISION_FASTVITHD_H_

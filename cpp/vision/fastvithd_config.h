@@ -1,0 +1,40 @@
+// The numbers that describe a FastViTHD tower and its projector, read from a model file's metadata and checked.
+#ifndef TINYVLM_VISION_FASTVITHD_CONFIG_H_
+#define TINYVLM_VISION_FASTVITHD_CONFIG_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/gguf.h"
+
+namespace tinyvlm {
+
+struct FastVitHdConfig {
+  struct Stage {
+    size_t depth;      // blocks
+    size_t channels;
+    size_t hidden;     // width of ConvFFN
+    bool attention;    // AttentionBlock rather than RepMixerBlock; such a stage begins with a conditional positional encoding
+  };
+  std::vector<Stage> stages;
+  size_t head_dim = 32;
+  size_t se_dim = 0;         // width of the squeeze-excite bottleneck
+  size_t feature_dim = 0;    // channels of the tower's output: 2 x the last stage's
+  size_t text_dim = 0;       // width of the decoder that the projector feeds
+  size_t image_size = 0;     // side of the square picture that the checkpoint expects
+  std::array<float, 3> mean{0, 0, 0};
+  std::array<float, 3> std{1, 1, 1};
+
+  // Side of the output map for an input side of n: each stride-2 layer rounds up (stem twice, then once per stage but the first).
+  size_t OutputSide(size_t n) const;
+};
+
+// Reads the `fastvlm.vision.*` keys (docs/model-file.md). text_dim is the decoder's width.
+Result<FastVitHdConfig> ReadFastVitHdConfig(const GgufFile& file, size_t text_dim);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_VISION_FASTVITHD_CONFIG_H_

@@ -1,0 +1,66 @@
+#include "weights/linear.h"
+
+#include <algorithm>
+
+#include "kernels/gemm.h"
+#include "kernels/quantize.h"
+
+namespace tinyvlm {
+
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias) {
+  Linear linear;
+  TVLM_ASSIGN_OR_RETURN(linear.weights, store.BindMatrix(name + ".weight", n, k));
+  if (bias == Bias::kRequired) {
+    TVLM_ASSIGN_OR_RETURN(linear.bias, store.BindVector(name + ".bias", n));
+  }
+  return linear;
+}
+
+Result<Compute> ParseCompute(std::string_view word) {
+  if (word == "fast") return Compute::kFast;
+  if (word == "f32") return Compute::kF32;
+  return Error(ErrorCode::kInvalidArgument, "compute: \"fast\" or \"f32\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+}
+
+bool UsesI8(const Linear& linear, Compute compute) {
+  return compute == Compute::kFast && (linear.weights.type == DType::kQ8_0 || linear.weights.type == DType::kQ4_0);
+}
+
+namespace {
+
+constexpr uint64_t RoundUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {
+  uint64_t bytes = RoundUp(rows * width * sizeof(float));
+  if (quantized) bytes += RoundUp(rows * (width / 32) * sizeof(float)) + RoundUp(rows * width);
+  return bytes;
+}
+
+Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized) : width_(width) {
+  f32_ = reinterpret_cast<float*>(memory);
+  if (!quantized) return;
+  memory += RoundUp(uint64_t{rows} * width * sizeof(float));
+  scales_ = reinterpret_cast<float*>(memory);
+  i8_ = reinterpret_cast<int8_t*>(memory + RoundUp(uint64_t{rows} * (width / 32) * sizeof(float)));
+}
+
+void Rows::Finish(size_t r0, size_t r1) {
+  if (i8_ == nullptr) return;
+  QuantizeRowsI8(row(r0), width_, r1 - r0, width_, i8_ + r0 * width_, scales_ + r0 * (width_ / 32));
+}
+
+size_t MultiplyScratchBytes(size_t k) {
+  return static_cast<size_t>(RoundUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
+}
+
+void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
+  if (UsesI8(linear, compute)) {
+    GemmI8(x.quantized(r0), x.scales(r0), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
+  } else {
+    GemmF32(x.row(r0), x.width(), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, reinterpret_cast<float*>(scratch));
+  }
+}
+
+}  // namespace tinyvlm

@@ -1,0 +1,78 @@
+// Linear layers over packed weights, in the session's compute mode: the one place that decides between the 8-bit and the f32 product.
+#ifndef TINYVLM_WEIGHTS_LINEAR_H_
+#define TINYVLM_WEIGHTS_LINEAR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/aligned.h"
+#include "base/status.h"
+#include "kernels/pack.h"
+#include "weights/weight_store.h"
+
+namespace tinyvlm {
+
+// How matrix products are computed.
+enum class Compute {
+  kFast,  // activations are quantised to 8 bits per block of 32 where the weights are Q8_0 or Q4_0; f32 elsewhere
+  kF32,   // quantised weights are dequantised and multiplied in f32: the reference that goldens are held against
+};
+
+// "fast" or "f32"; an error names the word found.
+Result<Compute> ParseCompute(std::string_view word);
+
+// y = W x + b. Borrowed from the WeightStore.
+struct Linear {
+  PackedMatrix weights{};
+  const float* bias = nullptr;  // null where the layer has none
+};
+
+enum class Bias { kNone, kRequired };
+
+// Binds `name`.weight [n, k] and, if it has one, `name`.bias [n].
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias);
+
+// True where a product with these weights reads 8-bit activations.
+bool UsesI8(const Linear& linear, Compute compute);
+
+// Rows of activations that a matrix product reads: f32, and their 8-bit form where the product wants it. A view of memory that its maker owns.
+class Rows {
+ public:
+  // Bytes that `rows` rows of `width` values take; `quantized` adds the 8-bit form (width is then a multiple of 32, as rows of quantised weights
+  // are). A multiple of 64.
+  static uint64_t Bytes(uint64_t rows, uint64_t width, bool quantized);
+
+  Rows() = default;
+
+  // Lays the rows out in Bytes() bytes at `memory`, which is aligned to 64 and outlives this.
+  Rows(uint8_t* memory, size_t rows, size_t width, bool quantized);
+
+  float* row(size_t r) { return f32_ + r * width_; }
+  const float* row(size_t r) const { return f32_ + r * width_; }
+  size_t width() const { return width_; }
+
+  // Makes the 8-bit form of rows [r0, r1) if there is one; call when their f32 form is complete.
+  void Finish(size_t r0, size_t r1);
+
+  const int8_t* quantized(size_t r) const { return i8_ + r * width_; }
+  const float* scales(size_t r) const { return scales_ + r * (width_ / 32); }
+
+ private:
+  size_t width_ = 0;
+  float* f32_ = nullptr;
+  float* scales_ = nullptr;
+  int8_t* i8_ = nullptr;
+};
+
+// Bytes of scratch that MultiplyRows needs per worker for weights with rows of length k, aligned to 64.
+size_t MultiplyScratchBytes(size_t k);
+
+// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to column 0 of row r0; its rows are ldc apart.
+// n0 is a multiple of 16, n1 too unless it is n. A row's result depends on neither the other rows nor the cut.
+void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_WEIGHTS_LINEAR_H_
