@@ -78,7 +78,8 @@ target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRI
 tinyvlm_source(lodepng)
 tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
 target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
-target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK)
+# Text, time, gamma and profiles are not wanted, and a picture is not refused for an odd one.
+target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
 target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
 
 tinyvlm_source(stb)

@@ -283,6 +283,7 @@ tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
   TVLM_API_ASSIGN(const Json json,
                   ParseObject(request, {"prompt", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
   AskOptions options;
+  if (json.Find("prompt") == nullptr) return Failed(Error(ErrorCode::kInvalidArgument, "prompt: a string wanted, none found"));
   TVLM_API_ASSIGN(options.prompt, json.GetString("prompt", ErrorCode::kInvalidArgument));
   int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
   TVLM_API_CHECK(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));

@@ -9,7 +9,8 @@ Status CheckImageSize(uint64_t width, uint64_t height) {
     return Error(ErrorCode::kInvalidImage, "picture: at least 1x1 pixels wanted, %" PRIu64 "x%" PRIu64 " found", width, height);
   }
   if (width > kMaxImageSide || height > kMaxImageSide || width * height > kMaxImagePixels) {
-    return Error(ErrorCode::kInvalidImage, "picture: at most 268 megapixels and %" PRIu64 " pixels on a side wanted, %" PRIu64 "x%" PRIu64 " found; make it smaller first",
+    return Error(ErrorCode::kInvalidImage,
+                 "picture: at most 268 megapixels and %" PRIu64 " pixels on a side wanted, %" PRIu64 "x%" PRIu64 " found; make it smaller first",
                  kMaxImageSide, width, height);
   }
   return Status();

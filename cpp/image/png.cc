@@ -44,12 +44,14 @@ Result<PngChunks> CheckChunks(std::span<const uint8_t> bytes) {
       return Error(ErrorCode::kInvalidImage, "PNG: IHDR wanted as the first chunk, %s found at byte %zu", name.c_str(), at);
     }
     if (length > bytes.size() - at - kFrame) {
-      return Error(ErrorCode::kInvalidImage, "PNG: the %s chunk at byte %zu wants %" PRIu32 " bytes of content, %zu are left in the file; it is cut off or damaged",
-                   name.c_str(), at, length, bytes.size() - at - kFrame);
+      return Error(ErrorCode::kInvalidImage,
+                   "PNG: the %s chunk at byte %zu wants %" PRIu32 " bytes of content, %zu are left in the file; it is cut off or damaged", name.c_str(), at,
+                   length, bytes.size() - at - kFrame);
     }
     const uint32_t wanted = BigEndian32(chunk + 8 + length), found = lodepng_crc32(chunk + 4, size_t{length} + 4);
     if (wanted != found) {
-      return Error(ErrorCode::kInvalidImage, "PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32 " wanted, %08" PRIx32 " found", name.c_str(), at, wanted, found);
+      return Error(ErrorCode::kInvalidImage, "PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32 " wanted, %08" PRIx32 " found", name.c_str(), at,
+                   wanted, found);
     }
     if (name == "IDAT") chunks.data_bytes += length;
     if (name == "eXIf" && chunks.exif.empty()) chunks.exif = bytes.subspan(at + 8, length);
@@ -165,7 +167,8 @@ Status ConvertPalette(const LodePNGColorMode& mode, const uint8_t* data, bool ex
     for (size_t x = 0; x < image.width(); ++x, to += 3) {
       const uint32_t index = samples[uint64_t{y} * image.width() + x];
       if (index >= mode.palettesize) {
-        return Error(ErrorCode::kInvalidImage, "PNG: the pixel in column %zu of row %zu has colour %" PRIu32 " of a palette of %zu", x, y, index, mode.palettesize);
+        return Error(ErrorCode::kInvalidImage, "PNG: the pixel in column %zu of row %zu has colour %" PRIu32 " of a palette of %zu", x, y, index,
+                     mode.palettesize);
       }
       std::memcpy(to, colors[index], 3);
     }
@@ -189,7 +192,8 @@ Result<Image> DecodePng(std::span<const uint8_t> bytes, bool exact) {
   const uint64_t bits_per_pixel = lodepng_get_bpp(&state->info_png.color);
   const uint64_t row_bytes = (width * bits_per_pixel + 7) / 8;
   if (width * bits_per_pixel * height / 8 > chunks.data_bytes * kMostBytesPerByte) {
-    return Error(ErrorCode::kInvalidImage, "PNG: IHDR promises %ux%u pixels, the %" PRIu64 " bytes of picture data (IDAT) are too few for that", width, height, chunks.data_bytes);
+    return Error(ErrorCode::kInvalidImage, "PNG: IHDR promises %ux%u pixels, the %" PRIu64 " bytes of picture data (IDAT) are too few for that", width,
+                 height, chunks.data_bytes);
   }
   // One filter byte a row; the passes of an interlaced picture have fewer than twice its rows, none of them longer.
   const uint64_t most_bytes = 2 * (row_bytes + 1) * height;

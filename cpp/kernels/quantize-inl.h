@@ -17,21 +17,30 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 HWY_INLINE void QuantizeRowsI8Impl(const float* x, size_t stride, size_t m, size_t k, int8_t* q, float* scales) {
   const hn::CappedTag<float, 16> df;
+  const hn::RebindToSigned<decltype(df)> di;
   const hn::Rebind<int8_t, decltype(df)> d8;
   const size_t lanes = hn::Lanes(df);
+  // x + 1.5 * 2^23 has its unit in the last bit, so the addition rounds to the nearest integer, ties to even, and its bits hold that integer. Highway's
+  // NearestInt adds 0.5 on EMU128, which takes 0.49999997 to 1.
+  const auto magic = hn::Set(df, 12582912.0f);
   for (size_t r = 0; r < m; ++r) {
     for (size_t b = 0; b < k / 32; ++b) {
       const float* const block = x + r * stride + b * 32;
-      auto vmax = hn::Zero(df);
-      for (size_t i = 0; i < 32; i += lanes) vmax = hn::Max(vmax, hn::Abs(hn::LoadU(df, block + i)));
-      const float amax = hn::ReduceMax(df, vmax);
-      const bool usable = amax > 1e-30f;  // below, 127 / amax would overflow
-      scales[r * (k / 32) + b] = usable ? amax * (1.0f / 127.0f) : 0.0f;
-      const auto inverse = hn::Set(df, usable ? 127.0f / amax : 0.0f);
       int8_t* const out = q + r * k + b * 32;
+      // The bits of absolute values are ordered like the values, with NaN above everything: unlike a float maximum this loses none.
+      auto vmax = hn::Zero(di);
+      for (size_t i = 0; i < 32; i += lanes) vmax = hn::Max(vmax, hn::BitCast(di, hn::Abs(hn::LoadU(df, block + i))));
+      const float amax = hn::GetLane(hn::BitCast(df, hn::MaxOfLanes(di, vmax)));
+      scales[r * (k / 32) + b] = amax <= 1e-30f ? 0.0f : amax * (1.0f / 127.0f);
+      if (!(amax > 1e-30f && amax <= 3.402823466e38f)) {  // below, 127 / amax would overflow
+        for (size_t i = 0; i < 32; i += lanes) hn::StoreU(hn::Zero(d8), d8, out + i);
+        continue;
+      }
+      const auto inverse = hn::Set(df, 127.0f / amax);
       for (size_t i = 0; i < 32; i += lanes) {
         // |x * inverse| can exceed 127 by a rounding error, never by half a unit, so the nearest integer is in range.
-        const auto v = hn::NearestInt(hn::Mul(hn::LoadU(df, block + i), inverse));
+        const auto rounded = hn::Add(hn::Mul(hn::LoadU(df, block + i), inverse), magic);
+        const auto v = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, magic));
         hn::StoreU(hn::DemoteTo(d8, v), d8, out + i);
       }
     }

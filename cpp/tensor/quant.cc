@@ -70,7 +70,7 @@ void QuantizeNibbles(const float* x, uint8_t* block) {
   float d = 0, shift = 0, base = 0;
   if constexpr (kMinimum) {
     const auto [min, max] = std::minmax_element(x, x + kBlock);
-    base = *min;
+    base = *min + 0.0f;  // -0 becomes 0: which of the two zeros is the smallest is otherwise a matter of order
     d = (*max - *min) / static_cast<float>(kMax);
     shift = 0.5f;
   } else {

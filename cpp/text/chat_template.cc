@@ -159,7 +159,8 @@ Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle s
   for (size_t i = 0; i < prompt.turns.size(); ++i) {
     const bool last = i + 1 == prompt.turns.size();
     if (prompt.turns[i].answer.has_value() == last) {
-      return Error(ErrorCode::kInvalidArgument, last ? "turn %zu, the last one, must have no answer yet" : "turn %zu has no answer, but is not the last one", i + 1);
+      return last ? Error(ErrorCode::kInvalidArgument, "turn %zu, the last one, must have no answer yet", i + 1)
+                  : Error(ErrorCode::kInvalidArgument, "turn %zu has no answer, but is not the last one", i + 1);
     }
   }
   PromptBuilder builder(tokenizer, prompt.bos_id);

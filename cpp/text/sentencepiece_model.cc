@@ -238,7 +238,9 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
     if (!texts.insert(piece.text).second) return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu \"%s\" exists already", i, text);
     switch (piece.type) {
       case kUnknownPiece:
-        if (unk_id >= 0) return Error(ErrorCode::kInvalidFile, "tokenizer model: one unknown piece wanted, pieces %d and %zu found", static_cast<int>(unk_id), i);
+        if (unk_id >= 0) {
+          return Error(ErrorCode::kInvalidFile, "tokenizer model: one unknown piece wanted, pieces %d and %zu found", static_cast<int>(unk_id), i);
+        }
         unk_id = static_cast<int32_t>(i);
         break;
       case kControlPiece:

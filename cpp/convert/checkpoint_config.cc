@@ -1,0 +1,428 @@
+#include "convert/checkpoint_config.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cmath>
+#include <limits>
+
+#include "base/file.h"
+
+namespace tinyvlm {
+
+namespace {
+
+constexpr uint64_t kMaxJsonBytes = uint64_t{4} << 20;
+
+// Bounds far above any model in use; the engine has the same.
+constexpr int64_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384, kMaxImageSize = 4096;
+constexpr int64_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144, kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
+
+// fastvit_mci3, which a config that leaves out model_args means.
+const std::vector<double> kDefaultDepths{2, 12, 24, 4, 2}, kDefaultDims{96, 192, 384, 768, 1536};
+constexpr double kDefaultRatio = 4;
+constexpr size_t kDefaultRepMixerStages = 3;
+
+// transformers' default picture token.
+constexpr int64_t kDefaultImageToken = 151646;
+
+// The number of image tokens that transformers writes where nobody has set one: it says nothing of the model.
+constexpr int64_t kUnsetImageTokens = 576;
+constexpr uint32_t kDefaultImageSize = 1024;
+
+bool IsAbsent(const Json* value) { return value == nullptr || value->is_null(); }
+
+Status At(const std::string& where, const Status& status) { return Status(status.code(), where + status.message()); }
+
+// An object of a config file, with the path to it for messages.
+class Section {
+ public:
+  Section(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+
+  const Json* Find(const char* key) const { return json_.Find(key); }
+  std::string Name(const char* key) const { return where_ + key; }
+
+  Result<uint32_t> Count(const char* key, int64_t max) const {
+    const Result<int64_t> value = json_.GetInt(key, 1, max);
+    if (!value.ok()) return At(where_, value.status());
+    return static_cast<uint32_t>(*value);
+  }
+
+  Result<uint32_t> CountOr(const char* key, int64_t max, uint32_t missing) const {
+    if (IsAbsent(Find(key))) return missing;
+    return Count(key, max);
+  }
+
+  // A float between two bounds, both excluded.
+  Result<float> FloatOr(const char* key, double min, double max, float missing) const {
+    if (IsAbsent(Find(key))) return missing;
+    const Result<double> value = json_.GetNumber(key);
+    if (!value.ok()) return At(where_, value.status());
+    if (!(*value > min && *value < max)) {
+      return Error(ErrorCode::kInvalidFile, "%s: a number between %g and %g wanted, %g found", Name(key).c_str(), min, max, *value);
+    }
+    return static_cast<float>(*value);
+  }
+
+  Result<bool> BoolOr(const char* key, bool missing) const {
+    if (IsAbsent(Find(key))) return missing;
+    const Result<bool> value = json_.GetBool(key);
+    if (!value.ok()) return At(where_, value.status());
+    return *value;
+  }
+
+  // kUnsupported where the key is there with another value than the one that the engine implements.
+  Status OnlyString(const char* key, const char* only) const {
+    if (IsAbsent(Find(key))) return Status();
+    const Result<std::string> value = json_.GetString(key);
+    if (!value.ok()) return At(where_, value.status());
+    if (*value == only) return Status();
+    return Error(ErrorCode::kUnsupported, "%s: \"%s\" wanted, \"%s\" found", Name(key).c_str(), only, Printable(*value).c_str());
+  }
+
+  Status OnlyBool(const char* key, bool only) const {
+    TVLM_ASSIGN_OR_RETURN(const bool value, BoolOr(key, only));
+    if (value == only) return Status();
+    return Error(ErrorCode::kUnsupported, "%s: %s wanted, %s found", Name(key).c_str(), only ? "true" : "false", value ? "true" : "false");
+  }
+
+  Status OnlyNumber(const char* key, double only) const {
+    if (IsAbsent(Find(key))) return Status();
+    const Result<double> value = json_.GetNumber(key);
+    if (!value.ok()) return At(where_, value.status());
+    if (*value == only) return Status();
+    return Error(ErrorCode::kUnsupported, "%s: %g wanted, %g found", Name(key).c_str(), only, *value);
+  }
+
+  // A list of numbers; no value where the key is absent or null.
+  Result<std::optional<std::vector<double>>> Numbers(const char* key) const {
+    const Json* const value = Find(key);
+    if (IsAbsent(value)) return std::optional<std::vector<double>>();
+    if (value->array() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: a list of numbers wanted, %s found", Name(key).c_str(), value->KindName());
+    std::vector<double> numbers;
+    for (const Json& item : *value->array()) {
+      if (!item.number().has_value()) return Error(ErrorCode::kInvalidFile, "%s: a list of numbers wanted, %s found in it", Name(key).c_str(), item.KindName());
+      numbers.push_back(*item.number());
+    }
+    return std::optional<std::vector<double>>(std::move(numbers));
+  }
+
+  // An object below this one; no value where the key is absent or null.
+  Result<std::optional<Section>> Below(const char* key) const {
+    const Json* const value = Find(key);
+    if (IsAbsent(value)) return std::optional<Section>();
+    if (value->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object wanted, %s found", Name(key).c_str(), value->KindName());
+    return std::optional<Section>(Section(*value, Name(key) + "."));
+  }
+
+  static std::string Printable(const std::string& text) {
+    const bool printable = text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    return printable ? text : "?";
+  }
+
+ private:
+  const Json& json_;
+  std::string where_;
+};
+
+// A whole number of a list.
+Result<uint32_t> WholeNumber(const Section& section, const char* key, double value, int64_t max) {
+  if (value >= 1 && value <= static_cast<double>(max) && value == std::floor(value)) return static_cast<uint32_t>(value);
+  return Error(ErrorCode::kInvalidFile, "%s: whole numbers from 1 to %" PRId64 " wanted, %g found", section.Name(key).c_str(), max, value);
+}
+
+// Entry s of a list that may hold more entries than there are stages: timm ignores those.
+Result<double> StageEntry(const Section& section, const char* key, const std::optional<std::vector<double>>& list, size_t s, double missing) {
+  if (!list.has_value()) return missing;
+  if (s < list->size()) return (*list)[s];
+  return Error(ErrorCode::kInvalidFile, "%s: an entry for each stage wanted, %zu found", section.Name(key).c_str(), list->size());
+}
+
+// token_mixers: which stages attend.
+Result<std::vector<bool>> ReadMixers(const Section& args, size_t stages) {
+  std::vector<bool> attention;
+  const Json* const mixers = args.Find("token_mixers");
+  for (size_t s = 0; s < stages; ++s) {
+    if (IsAbsent(mixers)) {
+      attention.push_back(s >= kDefaultRepMixerStages);
+      continue;
+    }
+    const Json::Array* const list = mixers->array();
+    const std::string* const word = list != nullptr && s < list->size() ? (*list)[s].string() : nullptr;
+    if (word == nullptr || (*word != "repmixer" && *word != "attention")) {
+      return Error(ErrorCode::kInvalidFile, "%s: \"repmixer\" or \"attention\" for each stage wanted", args.Name("token_mixers").c_str());
+    }
+    attention.push_back(*word == "attention");
+  }
+  return attention;
+}
+
+// A list of booleans per stage must hold `only(s)` for each.
+template <typename Only>
+Status OnlyStageBools(const Section& args, const char* key, size_t stages, const Only& only) {
+  const Json* const list = args.Find(key);
+  if (IsAbsent(list)) return Status();
+  for (size_t s = 0; s < stages; ++s) {
+    const bool wanted = only(s);
+    if (list->array() != nullptr && s < list->array()->size() && (*list->array())[s].boolean() == wanted) continue;
+    return Error(ErrorCode::kUnsupported, "%s: %s for stage %zu wanted, something else found", args.Name(key).c_str(), wanted ? "true" : "false", s);
+  }
+  return Status();
+}
+
+Status ReadTower(const Section& vision, CheckpointConfig* config) {
+  TVLM_RETURN_IF_ERROR(vision.OnlyString("model_type", "timm_wrapper"));
+  TVLM_RETURN_IF_ERROR(vision.OnlyString("architecture", "fastvit_mci3"));
+  static const Json kNone{Json::Object{}};
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> given, vision.Below("model_args"));
+  const Section args = given.has_value() ? *given : Section(kNone, vision.Name("model_args."));
+
+  TVLM_ASSIGN_OR_RETURN(const bool inference, args.BoolOr("inference_mode", true));
+  if (!inference) {
+    return Error(ErrorCode::kUnsupported, "%s: this checkpoint is in training form (branches and BatchNorm statistics); fuse it with timm and save it again",
+                 args.Name("inference_mode").c_str());
+  }
+  TVLM_RETURN_IF_ERROR(args.OnlyNumber("in_chans", 3));
+  TVLM_RETURN_IF_ERROR(args.OnlyNumber("repmixer_kernel_size", 3));
+  TVLM_RETURN_IF_ERROR(args.OnlyNumber("down_patch_size", 7));
+  TVLM_RETURN_IF_ERROR(args.OnlyNumber("down_stride", 2));
+  TVLM_RETURN_IF_ERROR(args.OnlyNumber("cls_ratio", 2));
+  TVLM_RETURN_IF_ERROR(args.OnlyBool("lkc_use_act", true));
+
+  TVLM_ASSIGN_OR_RETURN(auto depths, args.Numbers("layers"));
+  TVLM_ASSIGN_OR_RETURN(const auto dims, args.Numbers("embed_dims"));
+  TVLM_ASSIGN_OR_RETURN(const auto ratios, args.Numbers("mlp_ratios"));
+  if (!depths.has_value()) depths = kDefaultDepths;
+  const size_t stages = depths->size();
+  if (stages == 0 || stages > static_cast<size_t>(kMaxStages)) {
+    return Error(ErrorCode::kInvalidFile, "%s: 1..%" PRId64 " stages wanted, %zu found", args.Name("layers").c_str(), kMaxStages, stages);
+  }
+  TVLM_ASSIGN_OR_RETURN(const std::vector<bool> attention, ReadMixers(args, stages));
+  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "downsamples", stages, [](size_t s) { return s > 0; }));
+  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "se_downsamples", stages, [](size_t) { return false; }));
+  for (size_t s = 0; s < stages; ++s) {
+    CheckpointConfig::Stage stage{};
+    TVLM_ASSIGN_OR_RETURN(stage.depth, WholeNumber(args, "layers", (*depths)[s], kMaxDepth));
+    TVLM_ASSIGN_OR_RETURN(const double dim, StageEntry(args, "embed_dims", dims, s, s < kDefaultDims.size() ? kDefaultDims[s] : 0));
+    TVLM_ASSIGN_OR_RETURN(stage.channels, WholeNumber(args, "embed_dims", dim, kMaxChannels));
+    TVLM_ASSIGN_OR_RETURN(const double ratio, StageEntry(args, "mlp_ratios", ratios, s, kDefaultRatio));
+    if (!(ratio > 0 && ratio <= 16 && std::floor(ratio * dim) >= 1)) {
+      return Error(ErrorCode::kInvalidFile, "%s: more than 0 and up to 16 wanted, %g found", args.Name("mlp_ratios").c_str(), ratio);
+    }
+    stage.hidden = static_cast<uint32_t>(ratio * dim);  // as timm: int(dim * mlp_ratio)
+    stage.attention = attention[s];
+    if (s > 0 && stage.channels % config->stages.back().channels != 0) {
+      return Error(ErrorCode::kInvalidFile, "%s: %u is not a multiple of the %u before it", args.Name("embed_dims").c_str(), stage.channels,
+                   config->stages.back().channels);
+    }
+    if (stage.attention && stage.channels % kTowerHeadDim != 0) {
+      return Error(ErrorCode::kInvalidFile, "%s: attention stages want multiples of %u, %u found", args.Name("embed_dims").c_str(), kTowerHeadDim, stage.channels);
+    }
+    config->stages.push_back(stage);
+  }
+  return Status();
+}
+
+Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* config) {
+  TVLM_RETURN_IF_ERROR(text.OnlyString("model_type", "qwen2"));
+  TVLM_RETURN_IF_ERROR(text.OnlyString("hidden_act", "silu"));
+  TVLM_RETURN_IF_ERROR(text.OnlyBool("use_sliding_window", false));
+  TVLM_ASSIGN_OR_RETURN(config->width, text.Count("hidden_size", kMaxWidth));
+  TVLM_ASSIGN_OR_RETURN(config->layers, text.Count("num_hidden_layers", kMaxLayers));
+  TVLM_ASSIGN_OR_RETURN(config->heads, text.Count("num_attention_heads", kMaxHeads));
+  TVLM_ASSIGN_OR_RETURN(config->kv_heads, text.CountOr("num_key_value_heads", kMaxHeads, config->heads));
+  TVLM_ASSIGN_OR_RETURN(config->ffn, text.Count("intermediate_size", kMaxFfn));
+  TVLM_ASSIGN_OR_RETURN(config->vocabulary, text.Count("vocab_size", kMaxVocabulary));
+  // What transformers' Qwen2 takes where a config leaves these out.
+  TVLM_ASSIGN_OR_RETURN(config->max_positions, text.CountOr("max_position_embeddings", kMaxPositions, 32768));
+  TVLM_ASSIGN_OR_RETURN(config->rms_epsilon, text.FloatOr("rms_norm_eps", 0, 1, 1e-6f));
+  if (config->width % config->heads != 0 || config->heads % config->kv_heads != 0 || config->width / config->heads % 2 != 0) {
+    return Error(ErrorCode::kInvalidFile, "%s: %u heads and %u kv heads do not divide a hidden size of %u into heads of even size", text.Name("num_attention_heads").c_str(),
+                 config->heads, config->kv_heads, config->width);
+  }
+  TVLM_RETURN_IF_ERROR(text.OnlyNumber("head_dim", config->width / config->heads));
+
+  // transformers 5 keeps theta in rope_parameters, 4 beside the other numbers, with rope_scaling for anything unusual.
+  constexpr double kMaxTheta = 1e12;
+  TVLM_ASSIGN_OR_RETURN(config->rope_theta, text.FloatOr("rope_theta", 0.99, kMaxTheta, 10000.0f));
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    TVLM_ASSIGN_OR_RETURN(const std::optional<Section> rope, text.Below(key));
+    if (!rope.has_value()) continue;
+    TVLM_RETURN_IF_ERROR(rope->OnlyString("rope_type", "default"));
+    TVLM_RETURN_IF_ERROR(rope->OnlyString("type", "default"));
+    TVLM_ASSIGN_OR_RETURN(config->rope_theta, rope->FloatOr("rope_theta", 0.99, kMaxTheta, config->rope_theta));
+  }
+  TVLM_ASSIGN_OR_RETURN(const bool tied, top.BoolOr("tie_word_embeddings", false));
+  TVLM_ASSIGN_OR_RETURN(const bool text_tied, text.BoolOr("tie_word_embeddings", false));
+  config->tied = tied || text_tied;
+  return Status();
+}
+
+// eos_token_id: a number, a list of numbers, or null. Appends those that are not there yet.
+Status ReadStopIds(const Section& section, CheckpointConfig* config) {
+  const Json* const value = section.Find("eos_token_id");
+  if (IsAbsent(value)) return Status();
+  Json::Array one;
+  if (value->array() == nullptr) one.push_back(*value);
+  for (const Json& item : value->array() == nullptr ? one : *value->array()) {
+    const std::optional<int64_t> id = item.int64();
+    if (!id.has_value() || *id < 0 || *id >= config->vocabulary) {
+      return Error(ErrorCode::kInvalidFile, "%s: ids from 0 to %u wanted, %s found", section.Name("eos_token_id").c_str(), config->vocabulary - 1,
+                   id.has_value() ? std::to_string(*id).c_str() : item.KindName());
+    }
+    const int32_t stop = static_cast<int32_t>(*id);
+    if (std::find(config->stop_ids.begin(), config->stop_ids.end(), stop) == config->stop_ids.end()) config->stop_ids.push_back(stop);
+  }
+  return Status();
+}
+
+Status ReadImageToken(const Section& top, CheckpointConfig* config) {
+  const char* const key = IsAbsent(top.Find("image_token_index")) ? "image_token_id" : "image_token_index";
+  const Json* const value = top.Find(key);
+  if (IsAbsent(value)) {
+    config->image_token_id = config->vocabulary > kDefaultImageToken ? static_cast<int32_t>(kDefaultImageToken) : -1;
+    return Status();
+  }
+  const std::optional<int64_t> id = value->int64();
+  if (!id.has_value() || *id < 0 || *id >= config->vocabulary) {
+    return Error(ErrorCode::kInvalidFile, "%s: an id from 0 to %u wanted, %s found", top.Name(key).c_str(), config->vocabulary - 1,
+                 id.has_value() ? std::to_string(*id).c_str() : value->KindName());
+  }
+  config->image_token_id = static_cast<int32_t>(*id);
+  return Status();
+}
+
+// crop_size or size: a number, {height, width} or {shortest_edge}. No value where the key is absent.
+Result<std::optional<uint32_t>> ReadSide(const Section& section, const char* key) {
+  const Json* const value = section.Find(key);
+  if (IsAbsent(value)) return std::optional<uint32_t>();
+  if (value->object() == nullptr) {
+    TVLM_ASSIGN_OR_RETURN(const uint32_t side, section.Count(key, kMaxImageSize));
+    return std::optional<uint32_t>(side);
+  }
+  const Section size(*value, section.Name(key) + ".");
+  if (!IsAbsent(size.Find("shortest_edge"))) {
+    TVLM_ASSIGN_OR_RETURN(const uint32_t side, size.Count("shortest_edge", kMaxImageSize));
+    return std::optional<uint32_t>(side);
+  }
+  TVLM_ASSIGN_OR_RETURN(const uint32_t height, size.Count("height", kMaxImageSize));
+  TVLM_ASSIGN_OR_RETURN(const uint32_t width, size.Count("width", kMaxImageSize));
+  if (height != width) return Error(ErrorCode::kUnsupported, "%s: a square wanted, %u x %u found", section.Name(key).c_str(), height, width);
+  return std::optional<uint32_t>(width);
+}
+
+Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
+  TVLM_RETURN_IF_ERROR(section.OnlyNumber("resample", 3));  // bicubic
+  TVLM_RETURN_IF_ERROR(section.OnlyBool("do_rescale", true));
+  TVLM_ASSIGN_OR_RETURN(const float factor, section.FloatOr("rescale_factor", 0, 1, 1.0f / 255));
+  if (std::fabs(factor * 255 - 1) > 1e-5f) {
+    return Error(ErrorCode::kUnsupported, "%s: 1/255 wanted, %g found", section.Name("rescale_factor").c_str(), static_cast<double>(factor));
+  }
+  TVLM_ASSIGN_OR_RETURN(const bool crops, section.BoolOr("do_center_crop", true));
+  std::optional<uint32_t> side;
+  if (crops) {
+    TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "crop_size"));
+  }
+  if (!side.has_value()) {
+    TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "size"));
+  }
+  if (side.has_value()) config->image_size = *side;
+  TVLM_ASSIGN_OR_RETURN(const bool normalizes, section.BoolOr("do_normalize", true));
+  if (!normalizes) return Status();
+  for (const bool is_std : {false, true}) {
+    const char* const key = is_std ? "image_std" : "image_mean";
+    TVLM_ASSIGN_OR_RETURN(const auto numbers, section.Numbers(key));
+    if (!numbers.has_value()) continue;
+    if (numbers->size() != 3) return Error(ErrorCode::kInvalidFile, "%s: 3 numbers wanted, %zu found", section.Name(key).c_str(), numbers->size());
+    for (size_t c = 0; c < 3; ++c) {
+      const double value = (*numbers)[c];
+      if (std::fabs(value) > 1000 || (is_std && value <= 1e-6)) return Error(ErrorCode::kInvalidFile, "%s: %g cannot be used", section.Name(key).c_str(), value);
+      (is_std ? config->image_std : config->image_mean)[c] = static_cast<float>(value);
+    }
+  }
+  return Status();
+}
+
+// The picture size: what the preprocessor's config says, else what the number of image tokens in config.json says, else 1024.
+Status ReadImageSize(const std::string& folder, const Section& top, CheckpointConfig* config) {
+  TVLM_ASSIGN_OR_RETURN(std::optional<Json> json, ReadOptionalJson(folder, "preprocessor_config.json"));
+  if (json.has_value()) {
+    TVLM_RETURN_IF_ERROR(ReadPreprocessor(Section(*json, "preprocessor_config.json: "), config));
+  } else {
+    // transformers 5 saves it inside the processor's.
+    TVLM_ASSIGN_OR_RETURN(json, ReadOptionalJson(folder, "processor_config.json"));
+    if (json.has_value()) {
+      TVLM_ASSIGN_OR_RETURN(const std::optional<Section> image, Section(*json, "processor_config.json: ").Below("image_processor"));
+      if (image.has_value()) TVLM_RETURN_IF_ERROR(ReadPreprocessor(*image, config));
+    }
+  }
+  if (config->image_size != 0) return Status();
+  config->image_size = kDefaultImageSize;
+  const Json* const value = top.Find("image_seq_length");
+  const std::optional<int64_t> tokens = value == nullptr ? std::nullopt : value->int64();
+  if (!tokens.has_value() || *tokens < 1 || *tokens == kUnsetImageTokens) return Status();
+  const int64_t rows = std::llround(std::sqrt(static_cast<double>(*tokens)));
+  const int64_t side = rows << (config->stages.size() + 1);  // two stride-2 layers in the stem, one per stage but the first
+  if (rows * rows == *tokens && side <= kMaxImageSize) config->image_size = static_cast<uint32_t>(side);
+  return Status();
+}
+
+// Says what a folder is whose config.json is not transformers' FastVLM.
+Status CheckKind(const Section& top) {
+  if (!IsAbsent(top.Find("quantization")) || !IsAbsent(top.Find("quantization_config"))) {
+    return Error(ErrorCode::kUnsupported, "config.json: this checkpoint is quantised already (an MLX export?); convert the original one with bf16, f16 or f32 weights");
+  }
+  const Json* const type = top.Find("model_type");
+  if (type == nullptr || type->string() == nullptr) return Error(ErrorCode::kInvalidFile, "config.json: \"model_type\": \"fast_vlm\" wanted, no model_type found");
+  if (*type->string() == "fast_vlm") return Status();
+  if (*type->string() == "llava_qwen2") {
+    return Error(ErrorCode::kUnsupported, "config.json: transformers' FastVLM layout (model_type \"fast_vlm\") wanted, Apple's original layout (\"llava_qwen2\") found");
+  }
+  return Error(ErrorCode::kUnsupported, "config.json: a FastVLM checkpoint (model_type \"fast_vlm\") wanted, \"%s\" found", Section::Printable(*type->string()).c_str());
+}
+
+}  // namespace
+
+Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name) {
+  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(folder + "/" + name, kMaxJsonBytes));
+  Result<Json> json = ParseJson(text);
+  if (!json.ok()) return At(name + ": ", json.status());
+  if (json->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object wanted, %s found", name.c_str(), json->KindName());
+  return json;
+}
+
+Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name) {
+  if (!IsFile(folder + "/" + name)) return std::optional<Json>();
+  TVLM_ASSIGN_OR_RETURN(Json json, ReadCheckpointJson(folder, name));
+  return std::optional<Json>(std::move(json));
+}
+
+Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder) {
+  if (!IsFolder(folder)) {
+    return Error(ErrorCode::kNotFound, "%s: a checkpoint folder (config.json and safetensors) wanted, %s found", folder.c_str(), IsFile(folder) ? "a file" : "nothing");
+  }
+  if (!IsFile(folder + "/config.json")) return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it", folder.c_str());
+  TVLM_ASSIGN_OR_RETURN(const Json json, ReadCheckpointJson(folder, "config.json"));
+  const Section top(json, "config.json: ");
+  TVLM_RETURN_IF_ERROR(CheckKind(top));
+  TVLM_RETURN_IF_ERROR(top.OnlyString("projector_hidden_act", "gelu"));
+  TVLM_RETURN_IF_ERROR(top.OnlyBool("multimodal_projector_bias", true));
+  TVLM_RETURN_IF_ERROR(top.OnlyString("vision_feature_select_strategy", "full"));
+  TVLM_RETURN_IF_ERROR(top.OnlyNumber("vision_feature_layer", -1));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> vision, top.Below("vision_config"));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> text, top.Below("text_config"));
+  if (!vision.has_value() || !text.has_value()) {
+    return Error(ErrorCode::kNotFound, "config.json: %s is missing", vision.has_value() ? "text_config" : "vision_config");
+  }
+  CheckpointConfig config;
+  TVLM_RETURN_IF_ERROR(ReadTower(*vision, &config));
+  TVLM_RETURN_IF_ERROR(ReadDecoder(top, *text, &config));
+  TVLM_RETURN_IF_ERROR(ReadImageToken(top, &config));
+  TVLM_RETURN_IF_ERROR(ReadImageSize(folder, top, &config));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> generation, ReadOptionalJson(folder, "generation_config.json"));
+  if (generation.has_value()) TVLM_RETURN_IF_ERROR(ReadStopIds(Section(*generation, "generation_config.json: "), &config));
+  if (config.stop_ids.empty()) TVLM_RETURN_IF_ERROR(ReadStopIds(*text, &config));
+  if (config.stop_ids.empty()) TVLM_RETURN_IF_ERROR(ReadStopIds(top, &config));
+  return config;
+}
+
+}  // namespace tinyvlm

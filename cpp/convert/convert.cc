@@ -1,0 +1,240 @@
+#include "convert/convert.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/aligned.h"
+#include "convert/checkpoint.h"
+#include "convert/checkpoint_tokenizer.h"
+#include "convert/fold.h"
+#include "formats/gguf_writer.h"
+#include "tensor/quant.h"
+
+namespace tinyvlm {
+
+namespace {
+
+// Values converted at once, about: a few MB of memory whatever the model's size.
+constexpr uint64_t kPieceElements = 1 << 18;
+
+// Rows of quantised matrices are cut into blocks of this many.
+constexpr uint64_t kBlock = 32;
+
+// general.file_type, llama.cpp's number for "mostly this type".
+uint32_t FileType(DType type) {
+  switch (type) {
+    case DType::kF32: return 0;
+    case DType::kF16: return 1;
+    case DType::kQ4_0: return 2;
+    case DType::kBF16: return 32;
+    default: return 7;  // Q8_0
+  }
+}
+
+// The type of a tensor in a file of the given type (docs/model-file.md).
+DType TensorType(const PlannedTensor& tensor, DType file_type) {
+  if (file_type == DType::kF32 || tensor.role == TensorRole::kVector) return DType::kF32;
+  if (tensor.role == TensorRole::kKernel || tensor.shape.back() % kBlock != 0) return DType::kF16;
+  if (file_type == DType::kQ4_0 && tensor.role != TensorRole::kDecoderMatrix) return DType::kQ8_0;
+  return file_type;
+}
+
+// Values from this magnitude on become infinite in the type: 65520 rounds to infinity as a half, which scales are, too.
+float Overflow(DType type) {
+  constexpr float kHalf = 65520.0f;
+  switch (type) {
+    case DType::kF16: return kHalf;
+    case DType::kQ8_0: return kHalf * 127;
+    case DType::kQ4_0: return kHalf * 8;
+    case DType::kBF16: return 0x1.ffp127f;
+    default: return INFINITY;
+  }
+}
+
+// The last component of a path, where it can be shown to people.
+std::string FolderName(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  return name.empty() || name == "." || name == ".." || !printable ? "FastVLM" : name;
+}
+
+// The ratio from which the engine gets back exactly `hidden` by cutting off the product's fraction.
+float RatioOf(uint32_t hidden, uint32_t channels) {
+  float ratio = static_cast<float>(static_cast<double>(hidden) / channels);
+  if (static_cast<double>(ratio) * channels < hidden) ratio = std::nextafter(ratio, INFINITY);
+  return ratio;
+}
+
+void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, GgufWriter* writer) {
+  const CheckpointConfig& config = checkpoint.config;
+  writer->AddString("general.architecture", "fastvlm");
+  writer->AddString("general.name", FolderName(options.checkpoint));
+  writer->AddU32("general.file_type", FileType(options.type));
+  writer->AddU32("general.quantization_version", 2);
+
+  writer->AddU32("qwen2.block_count", config.layers);
+  writer->AddU32("qwen2.context_length", config.max_positions);
+  writer->AddU32("qwen2.embedding_length", config.width);
+  writer->AddU32("qwen2.feed_forward_length", config.ffn);
+  writer->AddU32("qwen2.attention.head_count", config.heads);
+  writer->AddU32("qwen2.attention.head_count_kv", config.kv_heads);
+  writer->AddF32("qwen2.attention.layer_norm_rms_epsilon", config.rms_epsilon);
+  writer->AddF32("qwen2.rope.freq_base", config.rope_theta);
+
+  std::vector<int32_t> depths, dims, attention;
+  std::vector<float> ratios;
+  for (const CheckpointConfig::Stage& stage : config.stages) {
+    if (stage.attention) attention.push_back(static_cast<int32_t>(depths.size()));
+    depths.push_back(static_cast<int32_t>(stage.depth));
+    dims.push_back(static_cast<int32_t>(stage.channels));
+    ratios.push_back(RatioOf(stage.hidden, stage.channels));
+  }
+  writer->AddU32("fastvlm.vision.image_size", config.image_size);
+  writer->AddI32Array("fastvlm.vision.depths", depths);
+  writer->AddI32Array("fastvlm.vision.dims", dims);
+  writer->AddF32Array("fastvlm.vision.mlp_ratios", ratios);
+  writer->AddU32("fastvlm.vision.head_dim", kTowerHeadDim);
+  writer->AddI32Array("fastvlm.vision.attn_stages", attention);
+  writer->AddU32("fastvlm.vision.se_dim", checkpoint.se_dim);
+  writer->AddString("fastvlm.vision.resize_mode", "pad");
+  writer->AddF32Array("fastvlm.vision.image_mean", config.image_mean);
+  writer->AddF32Array("fastvlm.vision.image_std", config.image_std);
+  writer->AddI32("fastvlm.image_token_id", config.image_token_id);
+}
+
+void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer) {
+  std::vector<std::string> tokens;
+  std::vector<float> scores;
+  std::vector<int32_t> types;
+  for (const SentencePieceModelInfo::Piece& piece : tokenizer.model.pieces) {
+    tokens.push_back(piece.text);
+    scores.push_back(piece.score);
+    types.push_back(piece.type);
+  }
+  writer->AddString("tokenizer.ggml.model", "llama");
+  writer->AddString("tokenizer.ggml.pre", "default");
+  writer->AddStringArray("tokenizer.ggml.tokens", tokens);
+  writer->AddF32Array("tokenizer.ggml.scores", scores);
+  writer->AddI32Array("tokenizer.ggml.token_type", types);
+  writer->AddU32("tokenizer.ggml.unknown_token_id", static_cast<uint32_t>(tokenizer.model.unk_id));
+  if (tokenizer.bos_id >= 0) writer->AddU32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(tokenizer.bos_id));
+  if (tokenizer.eos_id >= 0) writer->AddU32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(tokenizer.eos_id));
+  if (tokenizer.pad_id >= 0) writer->AddU32("tokenizer.ggml.padding_token_id", static_cast<uint32_t>(tokenizer.pad_id));
+  writer->AddBool("tokenizer.ggml.add_bos_token", tokenizer.add_bos);
+  writer->AddBool("tokenizer.ggml.add_eos_token", tokenizer.add_eos);
+  writer->AddBool("tokenizer.ggml.add_space_prefix", tokenizer.model.add_dummy_prefix);
+  if (!tokenizer.chat_template.empty()) writer->AddString("tokenizer.chat_template", tokenizer.chat_template);
+  writer->AddU8Array("tinyvlm.sentencepiece_model", tokenizer.proto);
+  writer->AddString("fastvlm.chat_style", ChatStyleName(tokenizer.chat_style));
+}
+
+// Streams one tensor after the other through two buffers.
+class TensorConverter {
+ public:
+  static Result<TensorConverter> Create(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) {
+    TensorConverter converter(checkpoint, writer, progress);
+    uint64_t elements = kPieceElements;
+    for (const PlannedTensor& tensor : checkpoint.tensors) elements = std::max(elements, RowElements(tensor.shape));
+    TVLM_ASSIGN_OR_RETURN(converter.values_, AlignedBuffer<float>::Allocate(elements, "values of a tensor"));
+    TVLM_ASSIGN_OR_RETURN(converter.bytes_, AlignedBuffer<uint8_t>::Allocate(elements * sizeof(float), "converted values of a tensor"));
+    return converter;
+  }
+
+  Status Run(const PlannedTensor& tensor, DType type) {
+    BatchNorm norm;
+    if (!tensor.batch_norm.empty()) {
+      TVLM_ASSIGN_OR_RETURN(norm, ReadBatchNorm(checkpoint_.weights, tensor.batch_norm, tensor.shape[0]));
+    }
+    const SafetensorsTensor& source = *checkpoint_.weights.Find(tensor.source);
+    const uint64_t row = RowElements(tensor.shape), rows = *ElementCount(tensor.shape) / row;
+    const uint64_t rows_at_once = std::max<uint64_t>(1, kPieceElements / row);
+    for (uint64_t r = 0; r < rows; r += rows_at_once) {
+      const size_t count = static_cast<size_t>(std::min(rows_at_once, rows - r) * row);
+      if (tensor.is_folded_bias) {
+        for (size_t i = 0; i < count; ++i) values_[i] = static_cast<float>(norm.shift[i]);
+      } else {
+        TVLM_RETURN_IF_ERROR(checkpoint_.weights.ReadF32(source, r * row, count, values_.data()));
+        // Rows of a folded kernel are its channels.
+        if (!tensor.batch_norm.empty()) {
+          for (size_t i = 0; i < count; ++i) values_[i] = static_cast<float>(values_[i] * norm.scale[static_cast<size_t>(r) + i / row]);
+        }
+      }
+      TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, r * row, count));
+      QuantizeRow(type, values_.data(), count, bytes_.data());
+      const DTypeInfo& info = GetDTypeInfo(type);
+      const size_t bytes = count / info.block_elements * info.block_bytes;
+      TVLM_RETURN_IF_ERROR(writer_.Append(bytes_.data(), bytes));
+      done_ += bytes;
+      if (progress_) progress_(done_, total_);
+    }
+    return Status();
+  }
+
+ private:
+  TensorConverter(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) : checkpoint_(checkpoint), writer_(*writer), progress_(progress) {
+    for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
+  }
+
+  // Elements that stay together: a row of a matrix, a channel of a kernel, the whole of a vector.
+  static uint64_t RowElements(const Shape& shape) { return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0]; }
+
+  Status CheckValues(const PlannedTensor& tensor, DType type, uint64_t first, size_t count) const {
+    const float limit = Overflow(type);
+    for (size_t i = 0; i < count; ++i) {
+      const float value = values_[i];
+      if (std::fabs(value) < limit) continue;  // false for NaN
+      const unsigned long long at = first + i;
+      if (!std::isfinite(value)) {
+        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", tensor.source.c_str(), static_cast<double>(value), at);
+      }
+      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert to f32 or bf16", tensor.source.c_str(),
+                   static_cast<double>(value), at, GetDTypeInfo(type).name);
+    }
+    return Status();
+  }
+
+  const Checkpoint& checkpoint_;
+  GgufWriter& writer_;
+  const ConvertProgress& progress_;
+  AlignedBuffer<float> values_;
+  AlignedBuffer<uint8_t> bytes_;
+  uint64_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+Result<DType> ParseConvertType(std::string_view word) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    if (word == GetDTypeInfo(type).name) return type;
+  }
+  return Error(ErrorCode::kInvalidArgument, "a type of f32, f16, bf16, q8_0 or q4_0 wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+}
+
+Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
+  if (options.output.ends_with(".safetensors") || options.output.ends_with(".json")) {
+    return Error(ErrorCode::kInvalidArgument, "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found", options.output.c_str());
+  }
+  TVLM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.checkpoint));
+  GgufWriter writer;
+  AddModelKeys(checkpoint, options, &writer);
+  std::vector<int32_t> stop_ids = checkpoint.config.stop_ids;
+  if (options.tokenizer) {
+    TVLM_ASSIGN_OR_RETURN(const CheckpointTokenizer tokenizer, ReadCheckpointTokenizer(options.checkpoint, checkpoint.config.vocabulary));
+    AddTokenizerKeys(tokenizer, &writer);
+    for (const int32_t id : tokenizer.end_ids) {
+      if (std::find(stop_ids.begin(), stop_ids.end(), id) == stop_ids.end()) stop_ids.push_back(id);
+    }
+  }
+  writer.AddI32Array("tinyvlm.stop_ids", stop_ids);
+  for (const PlannedTensor& tensor : checkpoint.tensors) TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options.type), tensor.shape));
+
+  TVLM_RETURN_IF_ERROR(writer.Begin(options.output));
+  TVLM_ASSIGN_OR_RETURN(TensorConverter converter, TensorConverter::Create(checkpoint, &writer, progress));
+  for (size_t i = 0; i < checkpoint.tensors.size(); ++i) TVLM_RETURN_IF_ERROR(converter.Run(checkpoint.tensors[i], writer.tensors()[i].type));
+  return writer.Finish();
+}
+
+}  // namespace tinyvlm

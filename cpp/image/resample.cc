@@ -1,0 +1,28 @@
+#include "image/resample.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "image/resample.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "image/resample-inl.h"  // after highway.h
+HWY_BEFORE_NAMESPACE();
+namespace tinyvlm::HWY_NAMESPACE {
+void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out) {
+  ResampleRowsImpl(rows, stride, weights, count, width, out);
+}
+void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out) {
+  ResampleColumnsImpl(rows, taps, weights, weights_stride, outputs, out);
+}
+}  // namespace tinyvlm::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#if HWY_ONCE
+namespace tinyvlm {
+HWY_EXPORT(ResampleRows);
+void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(ResampleRows)(rows, stride, weights, count, width, out);
+}
+HWY_EXPORT(ResampleColumns);
+void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(ResampleColumns)(rows, taps, weights, weights_stride, outputs, out);
+}
+}  // namespace tinyvlm
+#endif

@@ -1,0 +1,319 @@
+// The playground: one picture, one model, questions and answers. Each part lives in its own file; here they meet.
+import { cameraIsOffered, takePicture } from "./camera.js";
+import { Conversation, make, makeTrouble } from "./conversation.js";
+import { DEMO_MODEL, ModelSlot } from "./model.js";
+import { fileName, fromTransfer, isModelFile, loadSamples, ownPicture, pictureFromAddress } from "./pictures.js";
+import { formatBytes, formatProgress, formatSecondsLeft } from "./words.js";
+
+const MAX_TOKENS = 256;
+const QUESTIONS_FOR_LARGER_MODELS = ["Describe the image in detail.", "What is the main thing here?", "Read the text in the picture.", "What is unusual about it?"];
+const find = (id) => document.getElementById(id);
+const page = {
+  modelButton: find("model-button"), modelName: find("model-name"), modelDetail: find("model-detail"), modelProgress: find("model-progress"),
+  frame: find("frame"), picture: find("picture"), caption: find("picture-caption"), samples: find("samples"), file: find("file"),
+  alert: find("alert"), log: find("log"), chips: find("chips"), form: find("form"), question: find("question"), ask: find("ask"), stop: find("stop"),
+  note: find("note"), announcer: find("announcer"), drop: find("drop"), cameraDialog: find("camera-dialog"), modelDialog: find("model-dialog"),
+};
+
+// Picture
+
+let picture = null; // what is shown
+const conversations = new Map(); // Picture -> Conversation
+
+function show(next) {
+  stopAnswer();
+  if (picture && !picture.isSample && picture !== next) {
+    URL.revokeObjectURL(picture.url); // an own picture cannot be chosen again from the page: let it and its conversation go
+    conversations.delete(picture);
+  }
+  picture = next;
+  if (!conversations.has(picture)) conversations.set(picture, new Conversation());
+  page.picture.src = picture.url;
+  page.picture.alt = picture.alt;
+  page.picture.hidden = false;
+  page.caption.textContent = picture.caption;
+  for (const button of page.samples.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.url === picture.url));
+  page.log.replaceChildren(conversations.get(picture).element);
+  page.log.scrollTop = page.log.scrollHeight;
+  showChips();
+  showNote();
+}
+
+function showOwn(blob, caption) {
+  if (isModelFile({ name: caption })) return useModel({ label: caption, isDemo: false, source: blob });
+  show(ownPicture(blob, caption));
+  announce(`Picture chosen: ${caption}`);
+}
+
+function showChips() {
+  const conversation = conversations.get(picture);
+  const suggested = isDemo() ? picture.questions : QUESTIONS_FOR_LARGER_MODELS;
+  const questions = suggested.filter((question) => !conversation.hasAsked(question));
+  page.chips.replaceChildren(...questions.map((question) => {
+    const chip = make("button", "chip", question);
+    chip.type = "button";
+    chip.onclick = () => ask(question);
+    return make("li", "", chip);
+  }));
+  page.chips.hidden = questions.length === 0;
+}
+
+function isDemo() {
+  return model.choice?.isDemo ?? true;
+}
+
+function showNote() {
+  page.note.hidden = !isDemo();
+  page.note.classList.toggle("strong", !picture.isSample);
+  page.note.textContent = picture.isSample
+    ? "The demo model is small: it knows drawings of about 180 everyday things, and it does make mistakes."
+    : "Honest warning: the demo model knows drawings of about 180 things. To a photo it gives a confident guess; load a larger model for those.";
+}
+
+function addSamples(samples) {
+  page.samples.replaceChildren(...samples.map((sample) => {
+    const image = make("img", "");
+    image.src = sample.url;
+    image.alt = sample.alt;
+    const button = make("button", "sample", image);
+    button.type = "button";
+    button.dataset.url = sample.url;
+    button.onclick = () => show(sample);
+    return make("li", "", button);
+  }));
+}
+
+// Model
+
+const model = new ModelSlot(({ phase, choice, loadedBytes, totalBytes, secondsLeft, error }) => {
+  page.modelName.textContent = choice.label;
+  page.modelProgress.hidden = phase !== "loading";
+  page.alert.hidden = phase !== "failed";
+  if (picture && phase !== "loading") {
+    showNote();
+    showChips();
+  }
+  if (phase === "loading") {
+    page.modelDetail.textContent = loadedBytes === 0 ? "starting" : [formatProgress(loadedBytes, totalBytes), secondsLeft === null ? "" : formatSecondsLeft(secondsLeft)].filter(Boolean).join(" · ");
+    page.modelProgress.max = totalBytes || 1;
+    if (totalBytes === 0 && loadedBytes > 0) page.modelProgress.removeAttribute("value");
+    else page.modelProgress.value = loadedBytes;
+  } else if (phase === "ready") {
+    page.modelDetail.textContent = loadedBytes ? `ready · ${formatBytes(loadedBytes)}` : "ready";
+    announce(`${choice.label} is ready.`);
+  } else {
+    page.modelDetail.textContent = "could not be loaded";
+    const actions = [["Try again", () => useModel(choice)]];
+    if (!choice.isDemo) actions.push(["Use the demo model", () => useModel(DEMO_MODEL)]);
+    page.alert.replaceChildren(...makeTrouble("", error, "loading", actions).childNodes);
+    page.alert.scrollIntoView({ block: "nearest" });
+  }
+});
+
+function useModel(choice) {
+  stopAnswer();
+  model.load(choice);
+}
+
+// Asking
+
+let answering = null; // AbortController of the answer that is being written
+
+async function ask(question) {
+  stopAnswer();
+  const about = picture;
+  const conversation = conversations.get(about);
+  const exchange = conversation.add(question);
+  const abort = new AbortController();
+  answering = abort;
+  showBusy(true);
+  showChips();
+  if (!model.isReady) exchange.wait("One moment, the model is still on its way.");
+  follow(exchange);
+  announce(model.isReady ? "Looking at the picture." : "Waiting for the model.");
+  let moment = "loading";
+  try {
+    const vlm = await untilAborted(model.ready(), abort.signal);
+    moment = "asking";
+    const image = await untilAborted(about.bytes(), abort.signal);
+    const reply = vlm.ask(image, question, { maxTokens: MAX_TOKENS, signal: abort.signal });
+    for await (const text of reply) {
+      page.frame.classList.remove("looking");
+      exchange.append(text);
+      follow(exchange);
+    }
+    exchange.finish(await reply);
+    announce(exchange.text);
+  } catch (error) {
+    if (abort.signal.aborted) exchange.stop();
+    else {
+      const mustReload = moment === "loading" || error.code === "worker";
+      exchange.fail(error, moment, [["Try again", () => {
+        if (mustReload) model.load(model.choice);
+        ask(question);
+      }]]);
+      announce("Something went wrong. The reason is shown below the question.");
+    }
+  }
+  follow(exchange);
+  if (answering === abort) {
+    answering = null;
+    showBusy(false);
+  }
+}
+
+/** The promise's value, or a rejection as soon as the signal is raised. */
+function untilAborted(promise, signal) {
+  return Promise.race([promise, new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }))]);
+}
+
+function stopAnswer() {
+  answering?.abort();
+  answering = null;
+  showBusy(false);
+}
+
+function showBusy(busy) {
+  const hadFocus = document.activeElement === page.stop;
+  document.body.classList.toggle("busy", busy);
+  page.frame.classList.toggle("looking", busy);
+  page.ask.hidden = busy;
+  page.stop.hidden = !busy;
+  if (hadFocus && !busy) page.question.focus();
+}
+
+/** Keeps the newest words in sight: inside the log where it scrolls by itself, else on the page. */
+function follow(exchange) {
+  if (!exchange.element.isConnected) return;
+  if (page.log.scrollHeight > page.log.clientHeight) page.log.scrollTop = page.log.scrollHeight;
+  const bottom = page.form.getBoundingClientRect().top - page.chips.offsetHeight;
+  const hiddenBy = exchange.element.getBoundingClientRect().bottom - bottom;
+  if (hiddenBy > 0) window.scrollBy(0, hiddenBy + 12);
+}
+
+function announce(text) {
+  page.announcer.textContent = text;
+}
+
+page.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const question = page.question.value.trim();
+  if (question === "" || !picture) return page.question.focus();
+  page.question.value = "";
+  ask(question);
+});
+page.stop.addEventListener("click", stopAnswer);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && answering && !document.querySelector("dialog[open]")) stopAnswer();
+});
+
+// Pictures from the user
+
+find("choose").addEventListener("click", () => page.file.click());
+page.file.addEventListener("change", () => {
+  const [file] = page.file.files;
+  if (file) showOwn(file, file.name);
+  page.file.value = "";
+});
+const camera = find("camera");
+camera.hidden = !cameraIsOffered();
+camera.addEventListener("click", async () => {
+  const blob = await takePicture(page.cameraDialog);
+  if (blob) showOwn(blob, "from the camera");
+});
+
+function receive(data) {
+  const brought = fromTransfer(data);
+  if (brought === null) return false;
+  if (brought.kind === "address") fetchPicture(brought.url);
+  else showOwn(brought.file, brought.file.name || "pasted picture");
+  return true;
+}
+
+async function fetchPicture(url) {
+  try {
+    show(await pictureFromAddress(url));
+  } catch {
+    page.caption.textContent = "That page does not hand out its picture. Save it on your device first, then drop it here.";
+    announce(page.caption.textContent);
+  }
+}
+
+document.addEventListener("paste", (event) => {
+  const isTextForTheQuestion = event.target === page.question && event.clipboardData.files.length === 0;
+  if (!isTextForTheQuestion && receive(event.clipboardData)) event.preventDefault();
+});
+let dragDepth = 0; // dragenter and dragleave come for every element passed
+document.addEventListener("dragenter", () => { page.drop.hidden = ++dragDepth === 0; });
+document.addEventListener("dragleave", () => { page.drop.hidden = --dragDepth <= 0; });
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  dragDepth = 0;
+  page.drop.hidden = true;
+  receive(event.dataTransfer);
+});
+page.picture.addEventListener("load", () => {
+  page.picture.style.setProperty("--ratio", String(page.picture.naturalWidth / page.picture.naturalHeight));
+});
+page.picture.addEventListener("error", () => {
+  page.caption.textContent = `${picture.caption}: this browser cannot show it. PNG, JPEG and WebP always work.`;
+});
+
+// Models from the user
+
+const modelForm = find("model-form");
+const fields = { url: find("model-url-field"), file: find("model-file-field") };
+const modelError = find("model-form-error");
+
+function showModelFields() {
+  const chosen = modelForm.elements.source.value;
+  for (const [name, field] of Object.entries(fields)) field.hidden = name !== chosen;
+  modelError.hidden = true;
+}
+
+function chosenModel() {
+  const source = modelForm.elements.source.value;
+  if (source === "demo") return DEMO_MODEL;
+  if (source === "file") {
+    const [file] = find("model-file").files;
+    if (!file) throw new Error("Choose a file first.");
+    return { label: file.name, isDemo: false, source: file };
+  }
+  const address = find("model-url").value.trim();
+  if (address === "") throw new Error("Write the address of a .gguf file first.");
+  if (address.startsWith("hf:")) return { label: address.split("/").pop(), isDemo: false, source: address };
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(address);
+  let url;
+  try {
+    url = hasScheme || address.startsWith("/") ? new URL(address, location.href) : new URL(`https://${address}`);
+  } catch {
+    throw new Error("That is not a web address.");
+  }
+  if (!/^https?:$/.test(url.protocol)) throw new Error("The address has to start with https://");
+  return { label: fileName(url) || url.host, isDemo: false, source: url.href };
+}
+
+page.modelButton.addEventListener("click", () => {
+  showModelFields();
+  page.modelDialog.showModal();
+});
+modelForm.addEventListener("change", showModelFields);
+find("model-cancel").addEventListener("click", () => page.modelDialog.close());
+modelForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  try {
+    useModel(chosenModel());
+    page.modelDialog.close();
+  } catch (error) {
+    modelError.textContent = error.message;
+    modelError.hidden = false;
+  }
+});
+
+// Start
+
+model.load(DEMO_MODEL);
+const samples = await loadSamples();
+addSamples(samples);
+if (picture === null) show(samples[0]);

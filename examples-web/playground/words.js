@@ -1,0 +1,79 @@
+// Everything the page says about numbers and failures, in plain words.
+
+const MEGABYTE = 1_048_576;
+
+/** Bytes as people read them: "6.1 MB", "480 MB", "12 kB". */
+export function formatBytes(bytes) {
+  if (bytes < MEGABYTE / 10) return `${Math.ceil(bytes / 1024)} kB`;
+  return `${formatMegabytes(bytes)} MB`;
+}
+
+/** "3.1 of 6.1 MB", or "3.1 MB so far" while the size is unknown. */
+export function formatProgress(loadedBytes, totalBytes) {
+  return totalBytes ? `${formatMegabytes(loadedBytes)} of ${formatMegabytes(totalBytes)} MB` : `${formatMegabytes(loadedBytes)} MB so far`;
+}
+
+function formatMegabytes(bytes) {
+  const megabytes = bytes / MEGABYTE;
+  return megabytes < 100 ? megabytes.toFixed(1) : String(Math.round(megabytes));
+}
+
+/** Time left, coarse on purpose: it is an estimate. */
+export function formatSecondsLeft(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s left`;
+  return `${Math.round(seconds / 60)} min left`;
+}
+
+/** The small print under an answer. */
+export function formatTimings({ timings, usage, variant, threads }) {
+  const parts = [`first word after ${formatMilliseconds(timings.firstTokenMs)}`];
+  if (usage.completionTokens > 2 && Number.isFinite(timings.tokensPerSecond)) parts.push(`${Math.round(timings.tokensPerSecond)} tokens/s`);
+  if (usage.imageTokens > 0 && usage.encodedImages === 0) parts.push("picture remembered");
+  parts.push(formatEngine(variant, threads));
+  return parts.join(" · ");
+}
+
+export function formatEngine(variant, threads) {
+  return threads > 1 ? `${variant}, ${threads} threads` : variant;
+}
+
+function formatMilliseconds(milliseconds) {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+// What went wrong (title) and what helps (remedy), by the error's code. `loading`: while the model was loaded; `asking`: while it answered.
+const EXPLANATIONS = {
+  loading: {
+    network: ["The download broke off.", "Check the connection, then try again. A model on another site must allow other pages to read it (CORS)."],
+    http: ["The server did not hand out the model.", "Check the address: it should lead straight to a .gguf file."],
+    invalid_file: ["That is not a whole, sound model file.", "Load it again; if that does not help, convert it anew. It should be a FastVLM file that ends in .gguf."],
+    unsupported: ["This device or this browser cannot run that model.", "Choose a smaller one or a more common type (q4_0, q8_0), or use a newer browser."],
+    out_of_memory: ["There is not enough memory for that model.", "Close other tabs, or choose a smaller model."],
+    io: ["The file could not be read.", "Check that it is still there, then choose it again."],
+    worker: ["The engine could not start.", "Reload the page. An extension or a very strict network filter may be in the way."],
+  },
+  asking: {
+    invalid_image: ["That picture cannot be opened.", "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work."],
+    network: ["The picture could not be fetched.", "Save it on your device first, then choose it here."],
+    http: ["The picture could not be fetched.", "Save it on your device first, then choose it here."],
+    context_full: ["That is more than the model can keep in mind.", "Ask something shorter."],
+    out_of_memory: ["There is not enough memory to answer.", "Close other tabs, or use a smaller picture or model."],
+    unsupported: ["This picture or this question is beyond what the model can take.", "Try a smaller picture or another question."],
+    worker: ["The engine stopped.", "Start it again; the picture is still here."],
+  },
+};
+const UNKNOWN = {
+  loading: ["The model could not be loaded.", "Try again, or use the demo model."],
+  asking: ["No answer came of that.", "Try again, or ask in another way."],
+};
+
+/**
+ * A failure in plain words.
+ * @param {Error & {code?: string}} error
+ * @param {"loading" | "asking"} moment
+ * @returns {{title: string, remedy: string, detail: string}} detail: the library's own sentence, for whoever wants to know
+ */
+export function explain(error, moment) {
+  const [title, remedy] = EXPLANATIONS[moment][error.code] ?? UNKNOWN[moment];
+  return { title, remedy, detail: String(error.message ?? error) };
+}

@@ -1,0 +1,144 @@
+// TinyVLM in a page (or in a worker of the caller's own).
+
+import { readPixels } from "../image/read-pixels.js";
+import { webEndpoint } from "../protocol/endpoint.js";
+import { describeReason, TinyVLMError } from "../protocol/errors.js";
+import type { ByteSource, WirePicture } from "../protocol/messages.js";
+import type { Variant } from "../protocol/values.js";
+import { LoadedModel } from "./client.js";
+import { open } from "./open.js";
+import { threadsFor, type Platform, type SpawnedWorker, type WorkerKind } from "./platform.js";
+import { tagOf } from "./sources.js";
+import type { LoadOptions, ModelSource } from "./types.js";
+
+/** A vision language model on this device. `await TinyVLM.load()`, then `ask`. */
+export class TinyVLM extends LoadedModel {
+  /** Loads the model at `source`, or the demo model that comes with the package. */
+  static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
+    return new TinyVLM(await open(browser, source, options));
+  }
+}
+
+// Each address is written out in full, because bundlers look for exactly this form.
+const ownWorkers: Record<WorkerKind, { start(): Worker; url(): URL }> = {
+  single: {
+    start: () => new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" }),
+    url: () => new URL("./worker.mjs", import.meta.url),
+  },
+  threaded: {
+    start: () => new Worker(new URL("./worker-mt.mjs", import.meta.url), { type: "module" }),
+    url: () => new URL("./worker-mt.mjs", import.meta.url),
+  },
+};
+const ownWasm: Record<Variant, () => URL> = {
+  "simd-mt": () => new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url),
+  simd: () => new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url),
+  scalar: () => new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url),
+};
+
+const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+
+const browser: Platform = {
+  reasonAgainstThreads: () =>
+    globalThis.crossOriginIsolated ? undefined : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)",
+  defaultThreads: () => threadsFor(navigator.hardwareConcurrency || 1),
+
+  async spawn(kind, url, signal) {
+    const script = url ?? ownWorkers[kind].url().href;
+    if (typeof Worker !== "function") throw new TinyVLMError("worker", "there are no Web Workers here");
+    try {
+      const worker = url === undefined ? ownWorkers[kind].start() : new Worker(url, { type: "module" });
+      return { endpoint: webEndpoint(worker, script), script: undefined };
+    } catch (reason) {
+      return spawnFromText(script, signal, reason);
+    }
+  },
+
+  wasmUrl: (variant) => ownWasm[variant]().href,
+  demoModel: () => ({ kind: "url", url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href }),
+  absoluteUrl: absolute,
+  named: (source) => ({ kind: "url", url: absolute(source) }),
+
+  pagePicture(image, exact) {
+    const tag = tagOf(image);
+    if (!drawable.has(tag)) return undefined;
+    const element = image as CanvasImageSource;
+    // The exact mode wants the file itself, and of an <img> there is one.
+    if (exact && tag === "HTMLImageElement") return Promise.resolve({ kind: "encoded", source: { kind: "url", url: absolute((element as HTMLImageElement).currentSrc) } });
+    return drawnPicture(element, tag);
+  },
+
+  // iOS 15 has no OffscreenCanvas: there the page decodes what a worker decodes elsewhere.
+  decodeForWorker: (source) => (workersDraw() || typeof document !== "object" ? undefined : decodeOnPage(source)),
+};
+
+const drawable = new Set(["ImageBitmap", "HTMLImageElement", "HTMLCanvasElement", "OffscreenCanvas", "HTMLVideoElement", "VideoFrame"]);
+
+const workersDraw = () => typeof OffscreenCanvas === "function";
+
+function absolute(url: string | URL): string {
+  try {
+    return new URL(url, pageBase()).href;
+  } catch (cause) {
+    throw new TinyVLMError("invalid_argument", `wanted an address, found ${String(url)}`, { cause });
+  }
+}
+
+/** A worker of another origin's script, or where the plain way throws: the script's text in a Blob. */
+async function spawnFromText(url: string, signal: AbortSignal | undefined, cause: unknown): Promise<SpawnedWorker> {
+  let text: string;
+  try {
+    const response = await fetch(url, signal ? { signal } : {});
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    text = await response.text();
+  } catch (reason) {
+    throw new TinyVLMError("worker", `the worker could not be started from ${url}: ${describeReason(cause)}; nor could its text be read: ${describeReason(reason)}`, { cause, url });
+  }
+  const script = new Blob([text], { type: "text/javascript" });
+  const blobUrl = URL.createObjectURL(script);
+  try {
+    return { endpoint: webEndpoint(new Worker(blobUrl, { type: "module" }), url), script };
+  } catch (reason) {
+    throw new TinyVLMError("worker", `the worker could not be started from ${url}: ${describeReason(reason)}`, { cause: reason, url });
+  }
+}
+
+async function drawnPicture(element: CanvasImageSource, tag: string): Promise<WirePicture> {
+  try {
+    if (tag === "HTMLImageElement") await (element as HTMLImageElement).decode();
+    if (!workersDraw()) return canvasPixels(element, ...sizeOf(element));
+    // A copy for the worker; the caller's own bitmap or frame stays usable.
+    return { kind: "bitmap", bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }) };
+  } catch (reason) {
+    if (reason instanceof TinyVLMError) throw reason;
+    throw new TinyVLMError("invalid_image", `there is no picture to read in this ${tag}: ${describeReason(reason)}`, { cause: reason });
+  }
+}
+
+async function decodeOnPage(source: ByteSource): Promise<WirePicture> {
+  const blobUrl = source.kind === "blob" ? URL.createObjectURL(source.blob) : undefined;
+  const element = new Image();
+  element.crossOrigin = "anonymous";
+  element.src = blobUrl ?? (source.kind === "url" ? source.url : "");
+  try {
+    return await drawnPicture(element, "HTMLImageElement");
+  } finally {
+    if (blobUrl) URL.revokeObjectURL(blobUrl);
+  }
+}
+
+function canvasPixels(element: CanvasImageSource, width: number, height: number): WirePicture {
+  const data = new Uint8Array(width * height * 4);
+  readPixels(element, width, height, data, (canvasWidth, canvasHeight) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: canvasWidth, height: canvasHeight });
+    return canvas.getContext("2d", { willReadFrequently: true });
+  });
+  return { kind: "pixels", format: "rgba", width, height, data };
+}
+
+function sizeOf(element: CanvasImageSource): [number, number] {
+  if ("naturalWidth" in element) return [element.naturalWidth, element.naturalHeight];
+  if ("videoWidth" in element) return [element.videoWidth, element.videoHeight];
+  if ("displayWidth" in element) return [element.displayWidth, element.displayHeight];
+  return [Number(element.width), Number(element.height)];
+}

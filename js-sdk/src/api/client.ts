@@ -1,0 +1,155 @@
+// The object that people hold: one loaded model in one worker. Questions are answered one after the other, in the order of the calls.
+
+import type { Channel } from "../protocol/channel.js";
+import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
+import type { AskReply } from "../protocol/messages.js";
+import type { ModelInfo, Variant } from "../protocol/values.js";
+import type { Opened } from "./open.js";
+import { checkAskOptions } from "./options.js";
+import type { Platform } from "./platform.js";
+import { pictures, transferables } from "./sources.js";
+import { AnswerStream } from "./stream.js";
+import type { Answer, AskOptions, ImageInput } from "./types.js";
+
+/** What `TinyVLM.load` gives; the entries add the loading. */
+export class LoadedModel {
+  /** The build of the engine that runs. */
+  readonly variant: Variant;
+  readonly threads: number;
+  readonly info: ModelInfo;
+  readonly #channel: Channel;
+  readonly #platform: Platform;
+  #lastInLine: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  /** Of an Opened, by `load`. Its type is not told, so that the public types stay free of the inner ones. */
+  protected constructor(opened: object) {
+    const { channel, started, info, platform } = opened as Opened;
+    this.#channel = channel;
+    this.#platform = platform;
+    this.variant = started.variant;
+    this.threads = started.threads;
+    this.info = info;
+  }
+
+  /**
+   * Asks about a picture, several, or none (null). The result is an async iterable of the answer's text and awaits to the whole answer.
+   * `break`, `cancel()` and `options.signal` end the work in the worker. Errors arrive where the result is awaited or iterated.
+   */
+  ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions = {}): AnswerStream {
+    const began = performance.now();
+    const cancel = new AbortController();
+    return new AnswerStream(
+      (emit) => this.#answer(image, prompt, options, began, emit, cancel),
+      () => cancel.abort(),
+    );
+  }
+
+  /** Bytes of memory that the engine takes now, weights included. */
+  async memoryBytes(): Promise<number> {
+    this.#checkAlive();
+    return this.#channel.call("memory", undefined).reply;
+  }
+
+  /** Ends the worker and frees everything; what is under way rejects with the code `aborted`. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#channel.close(new TinyVLMError("aborted", "the model was disposed"));
+  }
+
+  async #answer(
+    image: ImageInput | readonly ImageInput[] | null,
+    prompt: string,
+    options: AskOptions,
+    began: number,
+    emit: (piece: string) => void,
+    cancel: AbortController,
+  ): Promise<Answer> {
+    this.#checkAlive();
+    const { sampling, exactPreprocess, signals } = checkAskOptions(prompt, options);
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted) throw abortedError("the question", aborted);
+    const text: string[] = [];
+    let firstTokenMs = 0;
+    const onEvent = (piece: string) => {
+      if (text.length === 0) firstTokenMs = performance.now() - began;
+      text.push(piece);
+      emit(piece);
+    };
+    const finish = (reply: AskReply): Answer => {
+      const { decodeImageMs, preprocessMs, visionMs, prefillMs, decodeMs, tokensPerSecond } = reply.timings;
+      const totalMs = performance.now() - began;
+      const timings = { decodeImageMs, preprocessMs, visionMs, prefillMs, firstTokenMs, decodeMs, totalMs, tokensPerSecond };
+      return { text: reply.text, finishReason: reply.finishReason, usage: reply.usage, timings, variant: this.variant, threads: this.threads };
+    };
+
+    const done = this.#inLine(pictures(image, exactPreprocess, this.#platform), cancel.signal, (ready) => {
+      const call = this.#channel.call("ask", { pictures: ready, exactPreprocess, prompt, sampling }, { onEvent, transfer: transferables(ready) });
+      cancel.signal.addEventListener("abort", call.cancel, { once: true });
+      return call.reply;
+    });
+    const answer = done.then(finish, (error: unknown) => {
+      // Ended before there was anything to tell.
+      if (cancel.signal.aborted && asTinyVLMError(error).code === "aborted" && !this.#disposed) return finish(nothing);
+      throw error;
+    });
+    return rejectOnAbort(answer, signals, () => cancel.abort());
+  }
+
+  /** Runs `work` when `prepared` is there and every earlier question has ended. Gives up the place when `cancelled` fires before. */
+  async #inLine<T, R>(prepared: Promise<T>, cancelled: AbortSignal, work: (prepared: T) => Promise<R>): Promise<R> {
+    const before = this.#lastInLine;
+    let leave!: () => void;
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    this.#lastInLine = before.then(() => left);
+    try {
+      const [ready] = await untilAborted(Promise.all([prepared, before]), cancelled);
+      return await work(ready);
+    } finally {
+      leave();
+    }
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw new TinyVLMError("not_ready", "the model was disposed; load it again");
+  }
+}
+
+export interface LoadedModel {
+  [Symbol.asyncDispose](): Promise<void>;
+}
+// Browsers without the symbol do without it.
+if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
+
+const nothing: AskReply = {
+  text: "",
+  finishReason: "cancelled",
+  usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },
+  timings: { decodeImageMs: 0, preprocessMs: 0, visionMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0 },
+};
+
+/** Rejects with `aborted` when one of `signals` fires first, after `onAbort`. */
+function rejectOnAbort<T>(promise: Promise<T>, signals: AbortSignal[], onAbort: () => void): Promise<T> {
+  if (signals.length === 0) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (event: Event) => {
+      reject(abortedError("the question", event.target as AbortSignal));
+      onAbort();
+    };
+    for (const signal of signals) signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => {
+      for (const signal of signals) signal.removeEventListener("abort", abort);
+    });
+  });
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError("the question", signal));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject);
+  });
+}

@@ -1,0 +1,99 @@
+// Starts a worker with an engine in it: the threaded one where threads are possible, else the other. What failed is remembered.
+
+import { Channel } from "../protocol/channel.js";
+import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
+import type { StartReply } from "../protocol/messages.js";
+import { variants, type Variant } from "../protocol/values.js";
+import { within, type Platform, type WorkerKind } from "./platform.js";
+import type { LoadOptions } from "./types.js";
+
+export interface Launched {
+  channel: Channel;
+  started: StartReply;
+}
+
+// The verdict on variants that turned out not to run here, for the next load. Only of the package's own files.
+const unfit = new Map<Variant, string>();
+
+/**
+ * Starts a worker and its engine. Errors: `unsupported` (no build runs here, or not the one asked for), `worker` (no worker could be
+ * started), `out_of_memory`, `http`, `network`, `invalid_file` (the wasm file), `aborted`.
+ */
+export async function launch(platform: Platform, options: LoadOptions): Promise<Launched> {
+  const { signal } = options;
+  const threads = options.threads ?? platform.defaultThreads();
+  const attempts = plan(platform, options, threads);
+  const wasmUrls = wasmAddresses(platform, options);
+  const ownFiles = options.wasmUrl === undefined && options.workerUrl === undefined;
+  let failure: TinyVLMError | undefined;
+  for (const { kind, tried } of attempts) {
+    let channel: Channel | undefined;
+    const abort = () => void channel?.close(abortedError("loading", signal));
+    signal?.addEventListener("abort", abort);
+    try {
+      const url = options.workerUrl === undefined ? undefined : within(platform.absoluteUrl(options.workerUrl), workerFiles[kind]);
+      const { endpoint, script } = await platform.spawn(kind, url, signal);
+      channel = new Channel(endpoint);
+      if (signal?.aborted) abort();
+      await answered(channel, url);
+      const started = await channel.call("start", { variants: tried, wasmUrls, threads, script }).reply;
+      if (ownFiles) for (const { variant, reason } of started.rejected) unfit.set(variant, reason);
+      return { channel, started };
+    } catch (reason) {
+      const error = asTinyVLMError(reason);
+      await channel?.close(error);
+      if (!mayTryNext(error)) throw error;
+      if (ownFiles && error.code === "unsupported") for (const variant of tried) unfit.set(variant, error.message);
+      // The first failure of a kind that a person can mend says more than what follows from it.
+      failure = error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+  throw failure ?? new TinyVLMError("unsupported", `the engine cannot run here: ${[...unfit.values()].join("; ")}`);
+}
+
+// Longer than a slow network needs for 30 kB; without it a script that is no worker of ours would be waited for for ever.
+const answerMs = 60_000;
+
+async function answered(channel: Channel, url: string | undefined): Promise<void> {
+  const timer = setTimeout(() => {
+    void channel.close(new TinyVLMError("worker", `the worker${url ? ` at ${url}` : ""} did not answer within ${answerMs / 1000} s`));
+  }, answerMs);
+  try {
+    await channel.ready;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const workerFiles: Record<WorkerKind, string> = { single: "worker.mjs", threaded: "worker-mt.mjs" };
+
+function mayTryNext({ code }: TinyVLMError): boolean {
+  return code === "unsupported" || code === "out_of_memory" || code === "worker";
+}
+
+/** Which workers to start, in order, and which variants each is to try. */
+function plan(platform: Platform, { variant }: LoadOptions, threads: number): { kind: WorkerKind; tried: Variant[] }[] {
+  const against = platform.reasonAgainstThreads();
+  if (variant === "simd-mt" && against) throw new TinyVLMError("unsupported", `the variant simd-mt cannot run here: ${against}`);
+  if (variant) return [{ kind: variant === "simd-mt" ? "threaded" : "single", tried: [variant] }];
+  const fit = variants.filter((candidate) => !unfit.has(candidate));
+  const single = fit.filter((candidate) => candidate !== "simd-mt");
+  const withThreads = fit.includes("simd-mt") && !against && threads > 1;
+  return [...(withThreads ? [{ kind: "threaded" as const, tried: ["simd-mt" as const] }] : []), ...(single.length ? [{ kind: "single" as const, tried: single }] : [])];
+}
+
+function wasmAddresses(platform: Platform, { wasmUrl, variant }: LoadOptions): Record<Variant, string> {
+  const given = (candidate: Variant): string => {
+    if (wasmUrl === undefined) return platform.wasmUrl(candidate);
+    if (typeof wasmUrl === "string" || wasmUrl instanceof URL) {
+      const url = platform.absoluteUrl(wasmUrl);
+      if (!url.endsWith("/") && !variant) throw new TinyVLMError("invalid_argument", `wasmUrl is one file (${url}): name its variant too, or give a folder that ends in "/"`);
+      return within(url, `tiny-vlm-${candidate}.wasm`);
+    }
+    const own = wasmUrl[candidate];
+    return own === undefined ? platform.wasmUrl(candidate) : platform.absoluteUrl(own);
+  };
+  return { "simd-mt": given("simd-mt"), simd: given("simd"), scalar: given("scalar") };
+}

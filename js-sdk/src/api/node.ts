@@ -1,0 +1,67 @@
+// TinyVLM in Node: the same worker in worker_threads.
+
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { nodeEndpoint } from "../protocol/endpoint-node.js";
+import { TinyVLMError } from "../protocol/errors.js";
+import type { ByteSource } from "../protocol/messages.js";
+import { LoadedModel } from "./client.js";
+import { open } from "./open.js";
+import { threadsFor, type Platform } from "./platform.js";
+import type { LoadOptions, ModelSource } from "./types.js";
+
+/** A vision language model on this machine. `await TinyVLM.load()`, then `ask`. A model that is idle does not keep the process alive. */
+export class TinyVLM extends LoadedModel {
+  /** Loads the model at `source` (a path, an address …), or the demo model that comes with the package. */
+  static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
+    return new TinyVLM(await open(node, source, options));
+  }
+}
+
+const ownFile = (name: string) => new URL(name, import.meta.url);
+
+// Two letters at least: "C:" is a drive.
+const address = /^[a-z][a-z0-9+.-]+:/i;
+
+const node: Platform = {
+  reasonAgainstThreads: () => undefined,
+  defaultThreads: () => threadsFor(availableParallelism()),
+
+  async spawn(kind, url) {
+    const script = url === undefined ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs") : new URL(url);
+    try {
+      // Flags of the program (a debugger, a loader) are not meant for the worker.
+      return { endpoint: nodeEndpoint(new Worker(script, { execArgv: [] }), script.href), script: undefined };
+    } catch (cause) {
+      throw new TinyVLMError("worker", `the worker could not be started from ${script.href}: ${(cause as Error).message}`, { cause });
+    }
+  },
+
+  wasmUrl: (variant) => ownFile(`./wasm/tiny-vlm-${variant}.wasm`).href,
+  demoModel: () => ({ kind: "path", path: fileURLToPath(ownFile("./model/tiny-vlm-demo.gguf")) }),
+
+  absoluteUrl(url) {
+    if (url instanceof URL || address.test(url)) return new URL(url).href;
+    // pathToFileURL drops the "/" that marks a folder on some versions.
+    const { href } = pathToFileURL(url);
+    return /[\\/]$/.test(url) && !href.endsWith("/") ? `${href}/` : href;
+  },
+
+  named(source): ByteSource {
+    if (typeof source === "string" && !address.test(source)) return { kind: "path", path: resolve(source) };
+    let url: URL;
+    try {
+      url = new URL(source);
+    } catch (cause) {
+      throw new TinyVLMError("invalid_argument", `wanted an address or a path, found ${String(source)}`, { cause });
+    }
+    if (url.protocol === "file:") return { kind: "path", path: fileURLToPath(url) };
+    if (url.protocol === "http:" || url.protocol === "https:" || url.protocol === "blob:") return { kind: "url", url: url.href };
+    throw new TinyVLMError("invalid_argument", `wanted a path or an address of http:, https:, file: or data:, found ${url.protocol}`);
+  },
+
+  pagePicture: () => undefined,
+  decodeForWorker: () => undefined,
+};

@@ -1,0 +1,45 @@
+// From a source to a worker that holds the model.
+
+import type { Channel } from "../protocol/channel.js";
+import { abortedError, asTinyVLMError } from "../protocol/errors.js";
+import type { StartReply } from "../protocol/messages.js";
+import type { ModelInfo } from "../protocol/values.js";
+import { launch } from "./launch.js";
+import { checkLoadOptions } from "./options.js";
+import type { Platform } from "./platform.js";
+import { modelSource } from "./sources.js";
+import type { LoadOptions, ModelSource } from "./types.js";
+
+export interface Opened {
+  channel: Channel;
+  started: StartReply;
+  info: ModelInfo;
+  platform: Platform;
+}
+
+/** Starts a worker, loads the model into it. Errors: those of launch, the loader's and the engine's, `aborted`. */
+export async function open(platform: Platform, given: ModelSource | undefined, options: LoadOptions = {}): Promise<Opened> {
+  checkLoadOptions(options);
+  const { signal, onProgress } = options;
+  if (signal?.aborted) throw abortedError("loading", signal);
+  const source = await modelSource(given, platform);
+  onProgress?.({ phase: "engine", loadedBytes: 0, totalBytes: 0 });
+  const { channel, started } = await launch(platform, options);
+  const abort = () => void channel.close(abortedError("loading", signal));
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  try {
+    const args = { source, threads: started.threads, context: options.context, compute: options.compute };
+    const transfer = source.kind === "stream" ? [source.stream as unknown as Transferable] : [];
+    const onEvent = (event: { loadedBytes: number; totalBytes: number }) => onProgress?.({ phase: "weights", ...event });
+    const info = await channel.call("load", args, { onEvent, transfer }).reply;
+    onProgress?.({ phase: "ready", loadedBytes: info.fileBytes, totalBytes: info.fileBytes });
+    return { channel, started, info, platform };
+  } catch (reason) {
+    const error = asTinyVLMError(reason);
+    await channel.close(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,139 @@
+// From what callers hand over (an address, a Blob, bytes, pixels …) to what the worker is sent.
+
+import { checkResponse } from "../loader/fetch-source.js";
+import { checkPictureSize } from "../image/read-pixels.js";
+import { TinyVLMError } from "../protocol/errors.js";
+import type { ByteSource, WirePicture } from "../protocol/messages.js";
+import type { Platform } from "./platform.js";
+import type { ImageInput, ModelSource, RawPicture } from "./types.js";
+
+/** The source of a model. Bytes are copied, a Response is used up; the whole of a model is never held in JavaScript where it comes by address. */
+export async function modelSource(source: ModelSource | undefined, platform: Platform): Promise<ByteSource> {
+  if (source === undefined || source === null) return platform.demoModel();
+  if (typeof source === "string" && source.startsWith("hf:")) return { kind: "url", url: hubUrl(source) };
+  if (tagOf(source) === "Response") return responseSource(source as Response);
+  const plain = plainSource(source, platform, "the given bytes");
+  if (plain) return plain;
+  throw new TinyVLMError("invalid_argument", `wanted a model (an address, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`);
+}
+
+/** The pictures of one question, read now: what the caller does to a canvas or a buffer afterwards changes nothing. */
+export function pictures(images: ImageInput | readonly ImageInput[] | null | undefined, exact: boolean, platform: Platform): Promise<WirePicture[]> {
+  const list = images === null || images === undefined ? [] : Array.isArray(images) ? (images as readonly ImageInput[]) : [images as ImageInput];
+  return Promise.all(list.map((image) => picture(image, exact, platform)));
+}
+
+/** What of a picture can be handed over instead of copied. */
+export function transferables(list: WirePicture[]): Transferable[] {
+  return list.flatMap((item): Transferable[] => {
+    if (item.kind === "bitmap") return [item.bitmap];
+    return item.kind === "pixels" ? [item.data.buffer as ArrayBuffer] : [];
+  });
+}
+
+async function picture(image: ImageInput, exact: boolean, platform: Platform): Promise<WirePicture> {
+  const source = plainSource(image as ModelSource, platform, "the picture");
+  if (source) return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
+  const fromPage = platform.pagePicture(image, exact);
+  if (fromPage) return fromPage;
+  if (typeof image === "object" && image !== null && "data" in image) return rawPicture(image);
+  throw new TinyVLMError("invalid_argument", `wanted a picture (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`);
+}
+
+function plainSource(source: ModelSource, platform: Platform, name: string): ByteSource | undefined {
+  if (typeof source === "string" && source.startsWith("data:")) return { kind: "blob", blob: dataBlob(source), name: "the data: address" };
+  if (typeof source === "string") return platform.named(source);
+  switch (tagOf(source)) {
+    case "URL": {
+      const { href } = source as URL;
+      return href.startsWith("data:") ? plainSource(href, platform, name) : platform.named(source as URL);
+    }
+    case "ArrayBuffer":
+      return { kind: "blob", blob: new Blob([source as ArrayBuffer]), name };
+    case "Uint8Array":
+      return { kind: "blob", blob: new Blob([unshared(source as Uint8Array)]), name };
+    case "Blob":
+      return { kind: "blob", blob: source as Blob, name };
+    case "File":
+      return { kind: "blob", blob: source as File, name: (source as File).name };
+  }
+  return undefined;
+}
+
+function rawPicture({ data, width, height }: RawPicture): WirePicture {
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    throw new TinyVLMError("invalid_argument", `wanted pixels as Uint8Array or Uint8ClampedArray, found ${describe(data)}`);
+  }
+  if (!Number.isInteger(width) || !Number.isInteger(height)) throw new TinyVLMError("invalid_argument", `wanted whole numbers for width and height, found ${width} and ${height}`);
+  checkPictureSize(width, height);
+  const format = data.length === width * height * 4 ? "rgba" : data.length === width * height * 3 ? "rgb" : undefined;
+  if (!format) {
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted ${width * height * 3} (RGB) or ${width * height * 4} (RGBA) bytes for ${width} × ${height} pixels, found ${data.length}`,
+    );
+  }
+  return { kind: "pixels", format, width, height, data: new Uint8Array(data) };
+}
+
+async function responseSource(response: Response): Promise<ByteSource> {
+  const name = response.url || "the given response";
+  const size = checkResponse(response, name);
+  if (response.bodyUsed) throw new TinyVLMError("invalid_argument", `the body of ${name} has been read already`);
+  if (canTransferStreams()) return { kind: "stream", stream: response.body as ReadableStream<Uint8Array>, size, name };
+  try {
+    return { kind: "blob", blob: await response.blob(), name };
+  } catch (cause) {
+    throw new TinyVLMError("network", `the connection to ${name} broke`, { cause, url: response.url });
+  }
+}
+
+// Safari cannot hand a stream to a worker.
+function canTransferStreams(): boolean {
+  const { port1, port2 } = new MessageChannel();
+  try {
+    const stream = new ReadableStream();
+    port1.postMessage(stream, [stream]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    port1.close();
+    port2.close();
+  }
+}
+
+// By hand, because fetch("data:") needs a place in the page's content security policy.
+function dataBlob(address: string): Blob {
+  const comma = address.indexOf(",");
+  if (comma < 0) throw new TinyVLMError("invalid_argument", "wanted a comma in the data: address, found none");
+  const body = address.slice(comma + 1).replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  try {
+    const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(body) : body;
+    return new Blob([Uint8Array.from(binary, (character) => character.charCodeAt(0))]);
+  } catch (cause) {
+    throw new TinyVLMError("invalid_argument", "the data: address is not valid base64", { cause });
+  }
+}
+
+function hubUrl(source: string): string {
+  const [owner, repository, ...file] = source.slice(3).split("/");
+  if (!owner || !repository || file.length === 0 || file.some((part) => part === "")) {
+    throw new TinyVLMError("invalid_argument", `wanted hf:owner/repository/file, found ${source}`);
+  }
+  return `https://huggingface.co/${[owner, repository, "resolve/main", ...file].join("/")}`;
+}
+
+// A Blob cannot be made of shared memory.
+function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+}
+
+/** The built-in name of an object ("Blob", "HTMLImageElement"), also of one from another frame. */
+export function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+export function describe(value: unknown): string {
+  return typeof value === "object" && value !== null ? `an object (${tagOf(value)})` : `${typeof value} ${String(value)}`;
+}

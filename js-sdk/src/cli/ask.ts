@@ -1,0 +1,81 @@
+// tiny-vlm ask
+
+import { TinyVLM } from "../api/node.js";
+import type { AskOptions, ImageInput, LoadOptions, Variant } from "../api/types.js";
+import { TinyVLMError } from "../protocol/errors.js";
+import { parseFlags, type FlagKind, type Parsed } from "./flags.js";
+import { askHelp } from "./help.js";
+
+const flags: Record<string, FlagKind> = {
+  "--model": "text",
+  "--image": "texts",
+  "--json": "switch",
+  "--max-tokens": "number",
+  "--temperature": "number",
+  "--top-k": "number",
+  "--top-p": "number",
+  "--min-p": "number",
+  "--repetition-penalty": "number",
+  "--stop": "texts",
+  "--seed": "number",
+  "--context": "number",
+  "--exact-preprocess": "switch",
+  "--compute": "text",
+  "--variant": "text",
+  "--threads": "number",
+  "--help": "switch",
+  "-h": "switch",
+};
+
+export async function ask(args: string[]): Promise<void> {
+  const parsed = parseFlags(args, flags);
+  if (parsed.switches.has("--help") || parsed.switches.has("-h")) return void process.stdout.write(askHelp);
+  const { images, question } = imagesAndQuestion(parsed);
+  const text = (flag: string) => parsed.texts.get(flag)?.[0];
+  const number = (flag: string) => parsed.numbers.get(flag);
+
+  const loadOptions: LoadOptions = {
+    threads: number("--threads"),
+    variant: text("--variant") as Variant | undefined,
+    context: number("--context"),
+    compute: text("--compute") as "fast" | "f32" | undefined,
+  };
+  const askOptions: AskOptions = {
+    maxTokens: number("--max-tokens"),
+    temperature: number("--temperature"),
+    topK: number("--top-k"),
+    topP: number("--top-p"),
+    minP: number("--min-p"),
+    repetitionPenalty: number("--repetition-penalty"),
+    stop: parsed.texts.get("--stop"),
+    seed: number("--seed"),
+    exactPreprocess: parsed.switches.has("--exact-preprocess"),
+  };
+
+  const vlm = await TinyVLM.load(text("--model"), loadOptions);
+  try {
+    const answer = vlm.ask(images, question, askOptions);
+    if (parsed.switches.has("--json")) {
+      process.stdout.write(`${JSON.stringify(await answer)}\n`);
+      return;
+    }
+    for await (const piece of answer) process.stdout.write(piece);
+    process.stdout.write("\n");
+    if (process.stderr.isTTY) {
+      const { timings, usage, variant, threads } = await answer;
+      const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
+      process.stderr.write(`first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`);
+    }
+  } finally {
+    await vlm.dispose();
+  }
+}
+
+function imagesAndQuestion({ positionals, texts }: Parsed): { images: ImageInput[]; question: string } {
+  const [first, question] = positionals;
+  if (positionals.length !== 2 || first === undefined || question === undefined) {
+    const found = positionals.map((word) => JSON.stringify(word)).join(" ") || "nothing";
+    throw new TinyVLMError("invalid_argument", `wanted tiny-vlm ask <image> <question>, found ${found} (a question of several words needs quotes)`);
+  }
+  return { images: [...(first === "-" || first === "none" ? [] : [first]), ...(texts.get("--image") ?? [])], question };
+}

@@ -1,0 +1,29 @@
+// Help texts.
+
+export const mainHelp = `tiny-vlm: questions about pictures, answered on this machine
+
+  tiny-vlm ask <image> <question>      answer in words, as they are made
+  tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
+  tiny-vlm inspect <file>              what a model file holds
+  tiny-vlm trace <file> --case <case>  every stage of a model on a given input
+
+Every command takes --variant scalar|simd|simd-mt and --threads N, and explains itself with --help.
+Errors are one line on stderr; exit codes are listed in docs/errors.md.
+`;
+
+export const askHelp = `tiny-vlm ask <image> <question> [flags]
+
+  <image>  a path or an address of a PNG or JPEG; "-" or "none" asks without a picture
+
+  --model FILE              a model file or its address (default: the demo model that comes with the package)
+  --image FILE              one more picture, after <image>; may be repeated
+  --json                    one line of JSON on stdout instead of the words
+  --max-tokens N            default 256
+  --temperature T           default 0: always the most likely word
+  --top-k N, --top-p P, --min-p P, --repetition-penalty R, --seed N
+  --stop TEXT               end before this text; may be repeated
+  --context N               rows of context (default 2048)
+  --exact-preprocess        alpha dropped, EXIF ignored, as the reference does
+  --compute fast|f32        f32 is slow and for comparisons
+  --variant scalar|simd|simd-mt, --threads N
+`;

@@ -1,0 +1,46 @@
+// The C++ command line as WebAssembly: dist/tools/tiny-vlm-tools-<variant>.mjs, with Node's file system.
+
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { threadsFor } from "../api/platform.js";
+import { TinyVLMError } from "../protocol/errors.js";
+import { variants, type Variant } from "../protocol/values.js";
+import { reasonAgainst } from "../runtime/features.js";
+
+export const toolCommands: ReadonlySet<string> = new Set(["convert", "inspect", "trace"]);
+
+interface ToolsModule {
+  /** The exit code of main(). */
+  callMain(args: string[]): number;
+}
+type ToolsFactory = (options: { threads: number }) => Promise<ToolsModule>;
+
+/** Runs `command` and ends the process with its exit code. --variant chooses the build; all other flags are the tool's own to check. */
+export async function runTool(command: string, args: string[]): Promise<void> {
+  const { variant, rest } = takeVariant(args);
+  const chosen = variant ?? variants.find((candidate) => !reasonAgainst(candidate, true)) ?? "scalar";
+  const script = new URL(`./tools/tiny-vlm-tools-${chosen}.mjs`, import.meta.url);
+  if (!existsSync(script)) throw new TinyVLMError("not_found", `the tools for the variant ${chosen} are missing: ${fileURLToPath(script)}`);
+  const { default: createTools } = (await import(script.href)) as { default: ToolsFactory };
+  const module = await createTools({ threads: threadsIn(rest) ?? threadsFor(availableParallelism()) });
+  const exitCode = module.callMain([command, ...rest]);
+  // Pool threads would keep the process alive.
+  process.exit(exitCode);
+}
+
+function takeVariant(args: string[]): { variant: Variant | undefined; rest: string[] } {
+  const at = args.findIndex((argument) => argument === "--variant" || argument.startsWith("--variant="));
+  if (at < 0) return { variant: undefined, rest: args };
+  const inOne = args[at]!.includes("=");
+  const value = inOne ? args[at]!.slice("--variant=".length) : args[at + 1];
+  if (!variants.includes(value as Variant)) throw new TinyVLMError("invalid_argument", `--variant wants ${variants.join(", ")}, found ${value ?? "the end of the line"}`);
+  return { variant: value as Variant, rest: args.filter((_, index) => index !== at && (inOne || index !== at + 1)) };
+}
+
+function threadsIn(args: string[]): number | undefined {
+  const at = args.findIndex((argument) => argument === "--threads" || argument.startsWith("--threads="));
+  const value = at < 0 ? undefined : args[at]!.includes("=") ? args[at]!.slice("--threads=".length) : args[at + 1];
+  const threads = Number(value);
+  return Number.isInteger(threads) && threads >= 1 && threads <= 64 ? threads : undefined;
+}

@@ -1,0 +1,14 @@
+// Emscripten's output, resolved by scripts/build-sdk.mjs.
+
+declare module "glue:scalar" {
+  const createEngine: import("./runtime/module.js").EngineFactory;
+  export default createEngine;
+}
+declare module "glue:simd" {
+  const createEngine: import("./runtime/module.js").EngineFactory;
+  export default createEngine;
+}
+declare module "glue:simd-mt" {
+  const createEngine: import("./runtime/module.js").EngineFactory;
+  export default createEngine;
+}

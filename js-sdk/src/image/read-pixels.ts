@@ -1,0 +1,55 @@
+// RGBA from anything that a canvas can draw; used in the worker and, where workers have no canvas (iOS 15), on the page.
+
+import { TinyVLMError } from "../protocol/errors.js";
+
+/** What a canvas of either kind offers here. */
+export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
+/** The engine takes no more than this; browsers are asked for no more either. */
+const maxPixels = 268_435_456;
+
+// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big pictures are read tile by tile.
+const tileSide = 2048;
+
+/** Throws `invalid_image` unless `width` × `height` pixels is a picture that the engine takes. */
+export function checkPictureSize(width: number, height: number): void {
+  if (!(width >= 1 && height >= 1)) throw new TinyVLMError("invalid_image", `wanted a picture of 1 × 1 pixels or more, found ${width} × ${height}`);
+  if (width * height > maxPixels) throw new TinyVLMError("invalid_image", `a picture of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`);
+}
+
+/**
+ * Writes `source`, `width` × `height` pixels in size, to `target` as RGBA rows without padding, alpha not premultiplied, in sRGB.
+ * `makeContext` makes a canvas of the size it is given. Throws `invalid_image` where the picture may not be read (another origin).
+ */
+export function readPixels(
+  source: CanvasImageSource,
+  width: number,
+  height: number,
+  target: Uint8Array,
+  makeContext: (width: number, height: number) => Context2D | null,
+): void {
+  const context = makeContext(Math.min(width, tileSide), Math.min(height, tileSide));
+  if (!context) throw new TinyVLMError("out_of_memory", "no canvas to read the picture with");
+  for (let y = 0; y < height; y += tileSide) {
+    const rows = Math.min(tileSide, height - y);
+    for (let x = 0; x < width; x += tileSide) {
+      const columns = Math.min(tileSide, width - x);
+      context.clearRect(0, 0, columns, rows);
+      context.drawImage(source, x, y, columns, rows, 0, 0, columns, rows);
+      const { data } = readTile(context, columns, rows);
+      if (columns === width) {
+        target.set(data, y * width * 4);
+        continue;
+      }
+      for (let row = 0; row < rows; row++) target.set(data.subarray(row * columns * 4, (row + 1) * columns * 4), ((y + row) * width + x) * 4);
+    }
+  }
+}
+
+function readTile(context: Context2D, columns: number, rows: number): ImageData {
+  try {
+    return context.getImageData(0, 0, columns, rows);
+  } catch (cause) {
+    throw new TinyVLMError("invalid_image", "the picture comes from another origin that does not allow reading it (load it with crossorigin=\"anonymous\")", { cause });
+  }
+}

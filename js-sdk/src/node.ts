@@ -1,0 +1,6 @@
+// The package's entry for Node.
+
+export { TinyVLM } from "./api/node.js";
+export { TinyVLMError } from "./protocol/errors.js";
+export type { AnswerStream } from "./api/stream.js";
+export type * from "./api/types.js";

@@ -1,0 +1,91 @@
+// The client's half of the protocol: ids, pending calls, cancelling. When the worker dies everything pending is rejected, and so is
+// every call that comes later.
+
+import type { Endpoint } from "./endpoint.js";
+import { describeReason, errorFromWire, TinyVLMError } from "./errors.js";
+import type { CallName, Calls, ToClient } from "./messages.js";
+
+interface Pending {
+  onEvent: (event: never) => void;
+  resolve: (reply: never) => void;
+  reject: (error: TinyVLMError) => void;
+}
+
+/** One call under way. */
+export interface Call<Name extends CallName> {
+  reply: Promise<Calls[Name]["reply"]>;
+  /** Asks the worker to end the work; its reply (or error) still comes. */
+  cancel(): void;
+}
+
+export class Channel {
+  readonly #endpoint: Endpoint;
+  readonly #pending = new Map<number, Pending>();
+  /** Settles when the worker listens; rejects when it could not start. */
+  readonly ready: Promise<void>;
+  #nextId = 1;
+  #death: TinyVLMError | undefined;
+  #onReady!: () => void;
+  #onFailedStart!: (error: TinyVLMError) => void;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+    this.ready = new Promise((resolve, reject) => {
+      this.#onReady = resolve;
+      this.#onFailedStart = reject;
+    });
+    this.ready.catch(() => {}); // whoever waits is told; nobody has to wait
+    endpoint.listen(
+      (message) => this.#receive(message),
+      (error) => this.close(error),
+    );
+  }
+
+  /** Posts a call. The reply rejects with `invalid_argument` where something in `args` cannot be sent to a worker. */
+  call<Name extends CallName>(
+    name: Name,
+    args: Calls[Name]["args"],
+    { onEvent = () => {}, transfer = [] }: { onEvent?: (event: Calls[Name]["event"]) => void; transfer?: Transferable[] } = {},
+  ): Call<Name> {
+    const id = this.#nextId++;
+    const reply = new Promise<Calls[Name]["reply"]>((resolve, reject) => {
+      if (this.#death) return reject(this.#death);
+      try {
+        this.#endpoint.post({ id, call: name, args }, transfer);
+      } catch (cause) {
+        const message = `this cannot be sent to the worker (a picture of another origin without CORS, or one that was closed already?): ${describeReason(cause)}`;
+        return reject(new TinyVLMError("invalid_argument", message, { cause }));
+      }
+      this.#pending.set(id, { onEvent, resolve, reject });
+      this.#endpoint.setBusy(true);
+    });
+    return {
+      reply,
+      cancel: () => {
+        if (this.#pending.has(id)) this.#endpoint.post({ id, cancel: true }, []);
+      },
+    };
+  }
+
+  /** Ends the worker. Everything pending, and every later call, is rejected with `error`. */
+  async close(error: TinyVLMError): Promise<void> {
+    if (this.#death) return;
+    this.#death = error;
+    this.#onFailedStart(error);
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    await this.#endpoint.terminate();
+  }
+
+  #receive(message: ToClient): void {
+    if ("ready" in message) return this.#onReady();
+    if ("dead" in message) return void this.close(errorFromWire(message.dead));
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    if ("event" in message) return pending.onEvent(message.event as never);
+    this.#pending.delete(message.id);
+    if (this.#pending.size === 0) this.#endpoint.setBusy(false);
+    if ("error" in message) pending.reject(errorFromWire(message.error));
+    else pending.resolve(message.reply as never);
+  }
+}

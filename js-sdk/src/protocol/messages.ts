@@ -1,0 +1,82 @@
+// What travels between the page (or the Node program) and the worker. The Calls map is all of it: per call its arguments, the events it
+// may send on the way, and its reply. Requests carry an id; events, the reply or an error come back under the same id.
+
+import type { WireError } from "./errors.js";
+import type { FinishReason, ModelInfo, Sampling, Usage, Variant } from "./values.js";
+
+/** Bytes that the worker is to read: a model file or an encoded picture. `name` is what messages call it. */
+export type ByteSource =
+  | { kind: "url"; url: string }
+  | { kind: "blob"; blob: Blob; name: string }
+  | { kind: "stream"; stream: ReadableStream<Uint8Array>; size: number; name: string }
+  | { kind: "path"; path: string };
+
+/** A picture on its way to the engine: an encoded file, a decoded bitmap, or pixels row by row without padding. */
+export type WirePicture =
+  | { kind: "encoded"; source: ByteSource }
+  | { kind: "bitmap"; bitmap: ImageBitmap }
+  | { kind: "pixels"; format: "rgba" | "rgb"; width: number; height: number; data: Uint8Array };
+
+export interface StartArgs {
+  /** Tried in this order; those that the worker file does not carry are refused. */
+  variants: Variant[];
+  /** Absolute address of each variant's wasm file. */
+  wasmUrls: Record<Variant, string>;
+  threads: number;
+  /** The text of the worker's own script where it was started from a Blob: pool threads are started from it too. */
+  script: Blob | undefined;
+}
+export interface StartReply {
+  variant: Variant;
+  threads: number;
+  /** Variants that were tried before and cannot run here, with the reason. */
+  rejected: RejectedVariant[];
+}
+export interface RejectedVariant {
+  variant: Variant;
+  reason: string;
+}
+
+export interface LoadArgs {
+  source: ByteSource;
+  threads: number;
+  context: number | undefined;
+  compute: "fast" | "f32" | undefined;
+}
+export interface LoadEvent {
+  loadedBytes: number;
+  /** 0 while unknown. */
+  totalBytes: number;
+}
+
+export interface AskArgs {
+  pictures: WirePicture[];
+  exactPreprocess: boolean;
+  prompt: string;
+  sampling: Sampling;
+}
+export interface AskReply {
+  text: string;
+  finishReason: FinishReason;
+  usage: Usage;
+  timings: { decodeImageMs: number; preprocessMs: number; visionMs: number; prefillMs: number; decodeMs: number; tokensPerSecond: number };
+}
+
+export interface Calls {
+  start: { args: StartArgs; event: never; reply: StartReply };
+  load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
+  /** Events are pieces of the answer, in order: whole characters, no round trip for each. */
+  ask: { args: AskArgs; event: string; reply: AskReply };
+  /** Bytes that the engine's memory takes now. */
+  memory: { args: undefined; event: never; reply: number };
+}
+export type CallName = keyof Calls;
+
+export type ToWorker = { id: number; call: CallName; args: Calls[CallName]["args"] } | { id: number; cancel: true };
+export type ToClient =
+  | { ready: true }
+  | { id: number; event: Calls[CallName]["event"] }
+  | { id: number; reply: Calls[CallName]["reply"] }
+  | { id: number; error: WireError }
+  /** The engine is beyond use; nothing more will come. */
+  | { dead: WireError };

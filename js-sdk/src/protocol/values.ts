@@ -1,0 +1,43 @@
+// Values that cross the worker's border as they are and that callers see too.
+
+/** The builds of the engine, best first. */
+export const variants = ["simd-mt", "simd", "scalar"] as const;
+export type Variant = (typeof variants)[number];
+
+/** Facts of a loaded model, as the engine tells them. */
+export interface ModelInfo {
+  name: string;
+  architecture: string;
+  fileBytes: number;
+  /** Side of the square picture that the model sees, in pixels; 0 for a model without a vision tower. */
+  imageSize: number;
+  /** Rows of the context that one picture takes. */
+  imageTokens: number;
+  hasTokenizer: boolean;
+  maxContext: number;
+  vocabulary: number;
+  threads: number;
+}
+
+/** Passed to the engine as they are; what is left out takes the engine's default. */
+export interface Sampling {
+  maxTokens?: number | undefined;
+  temperature?: number | undefined;
+  topK?: number | undefined;
+  topP?: number | undefined;
+  minP?: number | undefined;
+  repetitionPenalty?: number | undefined;
+  stop?: string[] | undefined;
+  seed?: number | undefined;
+}
+export interface Usage {
+  /** Rows of the prompt, those of pictures included. */
+  promptTokens: number;
+  imageTokens: number;
+  /** Pictures that went through the vision tower; 0 when all were known from an earlier question. */
+  encodedImages: number;
+  /** Rows of the prompt whose state was kept from the question before. */
+  reusedTokens: number;
+  completionTokens: number;
+}
+export type FinishReason = "stop" | "length" | "cancelled";

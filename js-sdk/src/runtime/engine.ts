@@ -1,0 +1,94 @@
+// The engine as an object: owns the handles, writes bytes into the heap, and is the one place that turns a status into a TinyVLMError.
+
+import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
+import type { AskReply } from "../protocol/messages.js";
+import type { ModelInfo, Sampling } from "../protocol/values.js";
+import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
+
+/** What imageAdd is told about the bytes; `encoded` is a whole PNG or JPEG file. */
+export type PictureFormat = { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
+
+/** What the engine says of a finished (or cancelled) answer. */
+export type EngineResult = Omit<AskReply, "timings"> & { timings: Omit<AskReply["timings"], "decodeImageMs"> };
+
+export class Engine {
+  readonly #module: EngineModule;
+  readonly #onCrash: (error: TinyVLMError) => void;
+  #model = 0;
+  #session = 0;
+
+  /** `onCrash` is told when the engine is beyond use (a trap), beside the error that the call throws. */
+  constructor(module: EngineModule, onCrash: (error: TinyVLMError) => void) {
+    this.#module = module;
+    this.#onCrash = onCrash;
+  }
+
+  get memoryBytes(): number {
+    return this.#module.HEAPU8.buffer.byteLength;
+  }
+
+  createModel(threads: number): void {
+    this.#model = this.#call("modelCreate", JSON.stringify({ threads })).value;
+  }
+
+  /** Adds the next bytes of the file. True once the last tensor is ready. */
+  appendToModel(chunk: Uint8Array): boolean {
+    const address = this.#call("modelReserve", this.#model, chunk.length).value;
+    this.#module.HEAPU8.set(chunk, address);
+    return this.#call("modelCommit", this.#model, chunk.length).value === 2;
+  }
+
+  /** The file has ended; throws `invalid_file` where more was to come. */
+  endModel(): void {
+    this.#call("modelEnd", this.#model);
+  }
+
+  modelInfo(): ModelInfo {
+    return JSON.parse(this.#call("modelInfo", this.#model).text) as ModelInfo;
+  }
+
+  createSession(options: { context: number | undefined; compute: string | undefined }): void {
+    this.#session = this.#call("sessionCreate", this.#model, JSON.stringify(options)).value;
+  }
+
+  /** Adds a picture for the next question. `write` fills a view of the heap that dies with the next call. */
+  addPicture(bytes: number, options: PictureFormat & { exact: boolean }, write: (target: Uint8Array) => void): { decodeMs: number; preprocessMs: number } {
+    const address = this.#call("imageReserve", this.#session, bytes).value;
+    write(this.#module.HEAPU8.subarray(address, address + bytes));
+    return JSON.parse(this.#call("imageAdd", this.#session, JSON.stringify({ bytes, ...options })).text) as { decodeMs: number; preprocessMs: number };
+  }
+
+  /** Forgets the pictures that were added for a question that will not be asked: the engine does so when one of them cannot be added. */
+  dropPictures(): void {
+    this.#module.imageAdd(this.#session, "{}");
+  }
+
+  ask(prompt: string, sampling: Sampling): void {
+    this.#call("sessionAsk", this.#session, JSON.stringify({ prompt, ...sampling }));
+  }
+
+  /** Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. */
+  advance(budgetMs: number): { done: boolean; text: string } {
+    const { value, text } = this.#call("sessionAdvance", this.#session, budgetMs);
+    if (value === 2) throw new TinyVLMError("internal", "the engine waits for weights of a model that is complete");
+    return { done: value === 1, text };
+  }
+
+  result(): EngineResult {
+    return JSON.parse(this.#call("sessionResult", this.#session).text) as EngineResult;
+  }
+
+  #call<Name extends keyof EngineFunctions>(name: Name, ...args: Parameters<EngineFunctions[Name]>): EngineReply {
+    let reply: EngineReply;
+    try {
+      reply = (this.#module[name] as (...args: unknown[]) => EngineReply)(...args);
+    } catch (reason) {
+      // A trap leaves the engine's memory in an unknown state.
+      const crash = new TinyVLMError("worker", `the engine crashed in ${name}: ${describeReason(reason)}`, { cause: reason });
+      this.#onCrash(crash);
+      throw crash;
+    }
+    if (reply.code !== 0) throw new TinyVLMError(codeOfNumber(reply.code), reply.message);
+    return reply;
+  }
+}

@@ -1,0 +1,338 @@
+// The whole SDK in Node, in real workers, with the fake engine.
+
+import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { TinyVLM, TinyVLMError, type AnswerStream, type LoadProgress } from "../src/node.js";
+import { fakeModel, fakeWasm } from "./fake-engine.js";
+import { serveFiles, type FileServer } from "./file-server.js";
+
+const model = fakeModel(300_000);
+let server: FileServer;
+let folder: string;
+
+before(async () => {
+  server = await serveFiles({ model, "cut-off": fakeModel(300_000, 1), "not-fake": new Uint8Array(1000), "a.wasm": fakeWasm("") });
+  folder = await fs.mkdtemp(join(tmpdir(), "tiny-vlm-client-"));
+  await fs.writeFile(join(folder, "model"), model);
+  for (const variant of ["simd-mt", "simd", "scalar"]) await fs.writeFile(join(folder, `tiny-vlm-${variant}.wasm`), fakeWasm(""));
+});
+after(async () => {
+  await server.close();
+  await fs.rm(folder, { recursive: true });
+});
+
+const load = (options = {}) => TinyVLM.load(model, { threads: 1, ...options });
+
+async function failure(promise: PromiseLike<unknown>): Promise<TinyVLMError> {
+  const reason: unknown = await promise.then(
+    () => assert.fail("it succeeded"),
+    (error: unknown) => error,
+  );
+  assert(reason instanceof TinyVLMError, String(reason));
+  return reason;
+}
+
+async function firstPiece(stream: AnswerStream): Promise<void> {
+  await stream[Symbol.asyncIterator]().next();
+}
+
+test("every kind of source loads", async () => {
+  const path = join(folder, "model");
+  const sources = [model, model.buffer, Buffer.from(model), new Blob([model]), path, pathToFileURL(path), pathToFileURL(path).href];
+  for (const source of [...sources, server.url("model"), new URL(server.url("model")), server.url("sizeless/model"), await fetch(server.url("model"))]) {
+    const vlm = await TinyVLM.load(source, { threads: 1 });
+    assert.deepEqual([vlm.info.name, vlm.info.fileBytes, vlm.variant, vlm.threads], ["fake", 300_000, "simd", 1]);
+    await vlm.dispose();
+  }
+  assert.equal(model.length, 300_000); // the caller's bytes are still there
+});
+
+test("progress goes through its phases and ends whole", async () => {
+  const seen: LoadProgress[] = [];
+  const vlm = await TinyVLM.load(server.url("sizeless/model"), { threads: 1, onProgress: (progress) => seen.push(progress) });
+  await vlm.dispose();
+  assert.deepEqual([...new Set(seen.map(({ phase }) => phase))], ["engine", "weights", "ready"]);
+  assert.deepEqual(seen.at(-1), { phase: "ready", loadedBytes: 300_000, totalBytes: 300_000 });
+  for (let index = 1; index < seen.length; index++) assert(seen[index]!.loadedBytes >= seen[index - 1]!.loadedBytes);
+});
+
+test("failing sources say why", async () => {
+  const cases: [string | number, string, RegExp][] = [
+    [server.url("nothing"), "http", /404/],
+    [server.url("page"), "invalid_file", /web page/],
+    [server.url("page-as-file"), "invalid_file", /web page/],
+    [server.url("cut-off"), "invalid_file", /wanted 300000 bytes, found 299999/],
+    [server.url("short/model"), "invalid_file", /truncated/],
+    [server.url("drop/model"), "network", /broke after/],
+    [server.url("not-fake"), "invalid_file", /wanted the letters FAKE/],
+    [join(folder, "nothing"), "not_found", /no such file/],
+    ["hf:owner/file", "invalid_argument", /hf:owner\/repository\/file/],
+    ["ftp://somewhere/model", "invalid_argument", /ftp:/],
+    [7, "invalid_argument", /number 7/],
+  ];
+  for (const [source, code, message] of cases) {
+    const error = await failure(TinyVLM.load(source as string, { threads: 1 }));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+  }
+});
+
+test("a failing Response says why", async () => {
+  assert.equal((await failure(TinyVLM.load(await fetch(server.url("nothing"))))).code, "http");
+  assert.equal((await failure(TinyVLM.load(await fetch(server.url("page"))))).code, "invalid_file");
+  assert.equal((await failure(TinyVLM.load(await fetch(server.url("drop/model")), { threads: 1 }))).code, "network");
+});
+
+test("abort ends loading, before and in the middle", async () => {
+  assert.equal((await failure(TinyVLM.load(model, { signal: AbortSignal.abort() }))).code, "aborted");
+  const controller = new AbortController();
+  const loading = TinyVLM.load(server.url("slow/model"), {
+    threads: 1,
+    signal: controller.signal,
+    onProgress: ({ loadedBytes }) => {
+      if (loadedBytes > 0) controller.abort();
+    },
+  });
+  const error = await failure(loading);
+  assert.deepEqual([error.code, error.name], ["aborted", "AbortError"]);
+});
+
+test("an answer streams, and awaits to the whole", async () => {
+  const vlm = await load();
+  const stream = vlm.ask(null, "count 5");
+  const pieces: string[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  assert.deepEqual(pieces, ["0 ", "1 ", "2 ", "3 ", "4 "]);
+  const { text, finishReason, usage, timings, variant, threads } = await stream;
+  assert.deepEqual([text, finishReason, usage.completionTokens, variant, threads], ["0 1 2 3 4 ", "stop", 5, "simd", 1]);
+  assert.deepEqual(Object.keys(timings), ["decodeImageMs", "preprocessMs", "visionMs", "prefillMs", "firstTokenMs", "decodeMs", "totalMs", "tokensPerSecond"]);
+  assert(timings.firstTokenMs > 0 && timings.firstTokenMs <= timings.totalMs);
+  assert((await vlm.memoryBytes()) > 0);
+  await vlm.dispose();
+});
+
+test("options and pictures reach the engine as they are", async () => {
+  const vlm = await load();
+  const file = join(folder, "picture");
+  await fs.writeFile(file, Uint8Array.of(1, 2, 3, 4));
+  const pixels = { data: Uint8Array.of(5, 0, 0, 0, 0, 6), width: 2, height: 1 };
+  const images = [file, Buffer.from([7, 8]), new Blob([Uint8Array.of(9)]), pathToFileURL(file), "data:image/png;base64,Cgs=", new URL("data:,%0C%ff"), pixels];
+  const rgba = { data: new Uint8ClampedArray(8).fill(3), width: 1, height: 2 };
+  const { text } = await vlm.ask([...images, rgba], "echo", { maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: "x", seed: 4, exactPreprocess: true });
+  const heard = JSON.parse(text) as { images: object[]; question: object };
+  assert.deepEqual(heard.question, { prompt: "echo", maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: ["x"], seed: 4 });
+  assert.deepEqual(heard.images, [
+    { bytes: 4, format: "encoded", exact: true, first: 1, last: 4 },
+    { bytes: 2, format: "encoded", exact: true, first: 7, last: 8 },
+    { bytes: 1, format: "encoded", exact: true, first: 9, last: 9 },
+    { bytes: 4, format: "encoded", exact: true, first: 1, last: 4 },
+    { bytes: 2, format: "encoded", exact: true, first: 10, last: 11 },
+    { bytes: 2, format: "encoded", exact: true, first: 12, last: 255 },
+    { bytes: 6, format: "rgb", width: 2, height: 1, exact: true, first: 5, last: 6 },
+    { bytes: 8, format: "rgba", width: 1, height: 2, exact: true, first: 3, last: 3 },
+  ]);
+  assert.equal(pixels.data.length, 6); // still the caller's
+  await vlm.dispose();
+});
+
+test("a picture is read when ask is called", async () => {
+  const vlm = await load();
+  const first = vlm.ask(null, "count 3");
+  const pixels = { data: Uint8Array.of(1, 1, 1), width: 1, height: 1 };
+  const second = vlm.ask(pixels, "echo");
+  pixels.data.fill(2);
+  await first;
+  assert.match((await second).text, /"first":1/);
+  await vlm.dispose();
+});
+
+test("a bad picture fails alone: no other of its question stays behind", async () => {
+  const vlm = await load();
+  for (const bad of [Uint8Array.of(0xbb), new Uint8Array()]) assert.equal((await failure(vlm.ask([Uint8Array.of(1), bad], "echo"))).code, "invalid_image");
+  assert.equal((await failure(vlm.ask([Uint8Array.of(1), join(folder, "nothing")], "echo"))).code, "not_found");
+  assert.deepEqual((JSON.parse((await vlm.ask(null, "echo")).text) as { images: object[] }).images, []);
+  await vlm.dispose();
+});
+
+test("wrong arguments are refused by name", async () => {
+  const vlm = await load();
+  const raw = { data: new Uint8Array(5), width: 1, height: 1 };
+  const cases: [Parameters<typeof vlm.ask>, RegExp][] = [
+    [[null, 3 as unknown as string], /the question, found number 3/],
+    [[7 as unknown as string, "x"], /wanted a picture .* found number 7/],
+    [[{} as unknown as string, "x"], /found an object/],
+    [[raw, "x"], /wanted 3 \(RGB\) or 4 \(RGBA\) bytes for 1 × 1 pixels, found 5/],
+    [[{ ...raw, width: 0.5 }, "x"], /whole numbers/],
+    [["data:image/png;base64", "x"], /comma/],
+    [[null, "x", { maxTokens: NaN }], /a number for maxTokens/],
+    [[null, "x", { topK: "3" as unknown as number }], /a number for topK, found string 3/],
+    [[null, "x", { stop: [1] as unknown as string[] }], /stop/],
+  ];
+  for (const [args, message] of cases) {
+    const error = await failure(vlm.ask(...args));
+    assert.equal(error.code, "invalid_argument", error.message);
+    assert.match(error.message, message);
+  }
+  const large = await failure(vlm.ask({ data: new Uint8Array(), width: 20_000, height: 20_000 }, "x"));
+  assert.deepEqual([large.code, /268435456/.test(large.message)], ["invalid_image", true]);
+  assert.equal((await failure(vlm.ask(null, "fail 7"))).code, "context_full");
+  assert.equal((await vlm.ask(null, "count 1")).text, "0 ");
+  await vlm.dispose();
+  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { wasmUrl: server.url("a.wasm") }]) {
+    assert.equal((await failure(TinyVLM.load(model, options as object))).code, "invalid_argument", JSON.stringify(options));
+  }
+});
+
+test("questions are answered in the order of the calls", async () => {
+  const vlm = await load();
+  const order: string[] = [];
+  const note = (name: string) => (answer: { text: string }) => order.push(`${name}: ${answer.text.trim()}`);
+  await Promise.all([vlm.ask(null, "count 3").then(note("a")), vlm.ask(new Blob([Uint8Array.of(1)]), "count 1").then(note("b")), vlm.ask(null, "count 2").then(note("c"))]);
+  assert.deepEqual(order, ["a: 0 1 2", "b: 0", "c: 0 1"]);
+  await vlm.dispose();
+});
+
+test("a question that cannot be asked does not disturb those in line", async () => {
+  const vlm = await load();
+  const first = vlm.ask(null, "count 200");
+  const bad = vlm.ask({} as never, "x");
+  const second = vlm.ask(null, "echo");
+  await failure(bad);
+  const [a, b] = await Promise.all([first, second]);
+  assert.deepEqual([a.usage.completionTokens, b.usage.completionTokens], [200, 1]);
+  await vlm.dispose();
+});
+
+test("break ends the work within a step; the answer is what was said", async () => {
+  const vlm = await load();
+  const stream = vlm.ask(null, "slow");
+  for await (const piece of stream) if (piece === "2 ") break;
+  const left = performance.now();
+  const answer = await stream;
+  assert.equal(answer.finishReason, "cancelled");
+  assert(answer.text.startsWith("0 1 2 "));
+  assert((await vlm.ask(null, "count 1")).text === "0 ");
+  assert(performance.now() - left < 500);
+  await vlm.dispose();
+});
+
+test("cancel works in line and before anything is said", async () => {
+  const vlm = await load();
+  const running = vlm.ask(null, "slow");
+  const waiting = vlm.ask(null, "slow");
+  waiting.cancel();
+  const empty = await waiting;
+  assert.deepEqual([empty.text, empty.finishReason, empty.usage.completionTokens], ["", "cancelled", 0]);
+  running.cancel();
+  assert.equal((await running).finishReason, "cancelled");
+  await vlm.dispose();
+});
+
+test("a signal rejects with AbortError and ends the work, under both of its names", async () => {
+  const vlm = await load();
+  for (const name of ["signal", "abortSignal"]) {
+    const controller = new AbortController();
+    const stream = vlm.ask(null, "slow", { [name]: controller.signal });
+    await firstPiece(stream);
+    controller.abort(new Error("enough"));
+    const error = await failure(stream);
+    assert.deepEqual([error.code, error.name, (error.cause as Error).message], ["aborted", "AbortError", "enough"]);
+    await assert.rejects(async () => {
+      for await (const _ of stream);
+    }, { name: "AbortError" });
+    assert.equal((await vlm.ask(null, "count 1")).text, "0 "); // the worker is free again
+    assert.equal((await failure(vlm.ask(null, "slow", { [name]: controller.signal }))).code, "aborted");
+  }
+  await vlm.dispose();
+});
+
+test("dispose ends what is under way and what is in line; later calls say so", async () => {
+  const vlm = await load();
+  const running = vlm.ask(null, "slow");
+  const waiting = vlm.ask(null, "count 1");
+  await firstPiece(running);
+  await vlm.dispose();
+  assert.equal((await failure(running)).code, "aborted");
+  assert.equal((await failure(waiting)).code, "aborted");
+  assert.equal((await failure(vlm.ask(null, "count 1"))).code, "not_ready");
+  await assert.rejects(vlm.memoryBytes(), { code: "not_ready" });
+  await vlm.dispose();
+});
+
+test("await using disposes", async () => {
+  const vlm = await load();
+  await vlm[Symbol.asyncDispose]();
+  assert.equal((await failure(vlm.ask(null, "count 1"))).code, "not_ready");
+});
+
+test("an engine that crashes rejects everything with `worker`; a new load works", async () => {
+  for (const [prompt, message] of [["crash", /crashed in sessionAdvance: .*unreachable/], ["exit", /ended by itself with exit code 7/]] as const) {
+    const vlm = await load();
+    const running = vlm.ask(null, prompt);
+    const waiting = vlm.ask(null, "count 1");
+    const error = await failure(running);
+    assert.equal(error.code, "worker");
+    assert.match(error.message, message);
+    assert.equal((await failure(waiting)).code, "worker");
+    assert.equal((await failure(vlm.ask(null, "count 1"))).code, "worker");
+    await vlm.dispose();
+  }
+  const again = await load();
+  assert.equal((await again.ask(null, "count 1")).text, "0 ");
+  await again.dispose();
+});
+
+test("a worker that cannot start is `worker`, at once", async () => {
+  const missing = await failure(load({ workerUrl: join(folder, "no-worker.mjs") }));
+  assert.equal(missing.code, "worker");
+  assert.match(missing.message, /no-worker\.mjs/);
+  const broken = join(folder, "broken.mjs");
+  await fs.writeFile(broken, "this is not JavaScript");
+  assert.equal((await failure(load({ workerUrl: broken }))).code, "worker");
+  await fs.writeFile(broken, "throw new Error('not today')");
+  assert.match((await failure(load({ workerUrl: broken, threads: 2 }))).message, /not today/);
+});
+
+test("wasm files are found by folder, by file with its variant, by table; a missing one is an error, not a slower build", async () => {
+  for (const options of [{ wasmUrl: `${folder}/` }, { wasmUrl: server.url("a.wasm"), variant: "scalar" }, { wasmUrl: { simd: pathToFileURL(join(folder, "tiny-vlm-simd.wasm")) } }]) {
+    const vlm = await load(options);
+    assert.equal(vlm.variant, "variant" in options ? "scalar" : "simd");
+    await vlm.dispose();
+  }
+  assert.equal((await failure(load({ wasmUrl: { simd: server.url("nothing") } }))).code, "http");
+  assert.equal((await failure(load({ wasmUrl: { simd: join(folder, "nothing") } }))).code, "not_found");
+  assert.equal((await failure(load({ wasmUrl: { simd: server.url("page") } }))).code, "invalid_file");
+});
+
+test("the best build that passes its self-test runs, and the one asked for or none", async () => {
+  const threaded = await load({ threads: 2 });
+  assert.deepEqual([threaded.variant, threaded.threads], ["simd-mt", 2]);
+  await threaded.dispose();
+  const scalar = await load({ variant: "scalar", threads: 4 });
+  assert.deepEqual([scalar.variant, scalar.threads], ["scalar", 1]);
+  await scalar.dispose();
+
+  const wasmUrl = { "simd-mt": join(folder, "wrong.wasm"), simd: join(folder, "wrong.wasm") };
+  await fs.writeFile(join(folder, "wrong.wasm"), fakeWasm("self-test fails"));
+  const fallback = await load({ threads: 2, wasmUrl });
+  assert.deepEqual([fallback.variant, fallback.threads], ["scalar", 1]);
+  await fallback.dispose();
+  const refused = await failure(load({ variant: "simd", wasmUrl }));
+  assert.equal(refused.code, "unsupported");
+  assert.match(refused.message, /simd: its self-test failed: 2 \+ 2 wanted 4, found 5/);
+
+  await fs.writeFile(join(folder, "wrong.wasm"), fakeWasm("no memory"));
+  const small = await load({ threads: 2, wasmUrl: { "simd-mt": join(folder, "wrong.wasm") } });
+  assert.equal(small.variant, "simd"); // the threaded build's memory was not to be had
+  await small.dispose();
+  assert.equal((await failure(load({ wasmUrl: { simd: join(folder, "wrong.wasm") } }))).code, "out_of_memory");
+});
+
+test("no worker keeps the process alive when nothing is under way", async () => {
+  // The test runner would wait for it: reaching the end of this file is the proof.
+  await load();
+});

@@ -1,0 +1,129 @@
+// An engine of a few lines with the functions of the real one, for tests of all that surrounds it. Its model file is "FAKE", the length
+// of the whole file in four bytes, and anything. The prompt says what it does:
+//   "count N"  N words, one a step             "slow"     works for ever, 5 ms a step, a word each
+//   "echo"     tells what it was asked         "crash"    traps in mid-work          "exit"  ends its process
+//   "fail N"   fails with the code N
+// A custom section "fake" of the wasm file may say "self-test fails" or "no memory".
+
+import type { EngineFactory, EngineModule, EngineReply } from "../src/runtime/module.js";
+
+const ok = (value = 0, text = ""): EngineReply => ({ code: 0, message: "", value, text });
+const failed = (code: number, message: string): EngineReply => ({ code, message, value: 0, text: "" });
+
+interface Question {
+  prompt: string;
+  [option: string]: unknown;
+}
+
+const createFake: EngineFactory = async (options) => {
+  const { threads, instantiateWasm } = options!;
+  const binary = await new Promise<WebAssembly.Module>((resolve) => instantiateWasm({}, (_, module) => resolve(module)));
+  const section = WebAssembly.Module.customSections(binary, "fake")[0];
+  const behaviour = section ? new TextDecoder().decode(section) : "";
+  if (behaviour === "no memory") throw new RangeError("could not allocate memory");
+
+  let heap = new Uint8Array(1024);
+  let received = 0;
+  let fileBytes = 0;
+  const header = new Uint8Array(8);
+  const state = () => (fileBytes === 0 ? 0 : received < fileBytes ? 1 : 2);
+  let images: object[] = [];
+  let question: Question | undefined;
+  let said: string[] = [];
+  let done = false;
+
+  const grow = (bytes: number) => {
+    // A new memory each time: views taken before must not be used.
+    heap.fill(0xee);
+    heap = new Uint8Array(1024 + bytes);
+    return ok(1024);
+  };
+  const module: EngineModule = {
+    get HEAPU8() {
+      return heap;
+    },
+    selfTest: () => (behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok()),
+    modelCreate: (options) => ok((JSON.parse(options) as { threads: number }).threads === threads ? 1 : 0),
+    modelReserve: (_, bytes) => grow(bytes),
+    modelCommit(_, bytes) {
+      for (let index = 0; index < bytes && received + index < 8; index++) header[received + index] = heap[1024 + index]!;
+      received += bytes;
+      if (received >= 8 && fileBytes === 0) {
+        if (String.fromCharCode(...header.subarray(0, 4)) !== "FAKE") return failed(3, "wanted the letters FAKE at byte 0");
+        fileBytes = new DataView(header.buffer).getUint32(4);
+      }
+      return ok(state());
+    },
+    modelEnd: () => (state() === 2 ? ok() : failed(3, `the file is truncated: wanted ${fileBytes} bytes, found ${received}`)),
+    modelInfo: () =>
+      ok(
+        0,
+        JSON.stringify({
+          ...{ state: state(), fileBytes, receivedBytes: received, name: "fake", architecture: "fastvlm", imageSize: 8, imageTokens: 4 },
+          ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+        }),
+      ),
+    modelDispose: () => ok(),
+    sessionCreate: () => ok(1),
+    imageReserve: (_, bytes) => grow(bytes),
+    imageAdd(_, options) {
+      const given = JSON.parse(options) as { bytes?: number };
+      if (!given.bytes) {
+        images = [];
+        return failed(6, "an empty picture");
+      }
+      if (heap[1024] === 0xbb) {
+        images = [];
+        return failed(6, "a bad picture");
+      }
+      images.push({ ...given, first: heap[1024], last: heap[1024 + given.bytes - 1] });
+      return ok(0, JSON.stringify({ decodeMs: 1, preprocessMs: 2, width: 8, height: 8 }));
+    },
+    sessionAsk(_, request) {
+      question = JSON.parse(request) as Question;
+      said = [];
+      done = false;
+      const code = /^fail (\d+)/.exec(question.prompt);
+      return code ? failed(Number(code[1]), "failed as asked") : ok();
+    },
+    sessionAdvance() {
+      const [word, count] = question!.prompt.split(" ");
+      if (word === "crash" && said.length === 2) throw new WebAssembly.RuntimeError("unreachable");
+      if (word === "exit" && said.length === 2) process.exit(7);
+      if (word === "slow") for (const end = performance.now() + 5; performance.now() < end; );
+      const text = word === "echo" ? JSON.stringify({ images, question }) : `${said.length} `;
+      said.push(text);
+      done = word === "echo" || said.length === Number(count);
+      if (done) images = [];
+      return ok(done ? 1 : 0, text);
+    },
+    sessionResult: () =>
+      ok(
+        0,
+        JSON.stringify({
+          text: said.join(""),
+          finishReason: done ? "stop" : "cancelled",
+          usage: { promptTokens: 3, imageTokens: 4 * images.length, encodedImages: images.length, reusedTokens: 0, completionTokens: said.length },
+          timings: { preprocessMs: 2, visionMs: 3, prefillMs: 4, decodeMs: 5, tokensPerSecond: 6 },
+        }),
+      ),
+    sessionDispose: () => ok(),
+  };
+  return module;
+};
+
+export default createFake;
+
+/** A model file for the fake engine. `missing` bytes are cut off its end. */
+export function fakeModel(bytes: number, missing = 0): Uint8Array<ArrayBuffer> {
+  const file = new Uint8Array(bytes);
+  file.set([..."FAKE"].map((letter) => letter.charCodeAt(0)));
+  new DataView(file.buffer).setUint32(4, bytes);
+  return file.slice(0, bytes - missing);
+}
+
+/** A wasm file that makes the fake engine behave so. */
+export function fakeWasm(behaviour: string): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(behaviour);
+  return Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 0, text.length + 5, 4, ...new TextEncoder().encode("fake"), ...text);
+}

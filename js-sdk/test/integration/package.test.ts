@@ -1,0 +1,212 @@
+// The built package (dist/) in Node, with the real engine and the demo model: the SDK as ES module and CommonJS, and the command line.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import type * as Sdk from "../../src/node.js";
+
+const root = process.cwd();
+const dist = join(root, "dist");
+const samples = join(root, "examples-web", "samples");
+const model = join(dist, "model", "tiny-vlm-demo.gguf");
+const variants = ["scalar", "simd", "simd-mt"] as const;
+
+const missing = [join(dist, "wasm", "tiny-vlm-simd.wasm"), join(dist, "node.mjs"), model, join(samples, "samples.json")].find((path) => !existsSync(path));
+if (missing && process.env["REQUIRE_SHARED"] === "1") throw new Error(`${missing} is missing: npm run build`);
+const options = missing ? { skip: `${missing} is missing: npm run build` } : {};
+
+interface Sample {
+  image: string;
+  questions: { question: string; answer: string }[];
+}
+const pictures = missing ? [] : (JSON.parse(readFileSync(join(samples, "samples.json"), "utf8")) as Sample[]);
+const { TinyVLM } = missing ? ({} as typeof Sdk) : ((await import(pathToFileURL(join(dist, "node.mjs")).href)) as typeof Sdk);
+const first = join(samples, "sample-1.png");
+
+const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-package-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function command(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, "cli.mjs"), ...args], { encoding: "utf8", cwd: root });
+  return { code: status, out: stdout, err: stderr };
+}
+
+for (const variant of variants) {
+  test(`${variant}: the demo model answers every question about the sample pictures as it should`, options, async () => {
+    const vlm = await TinyVLM.load(undefined, { variant, threads: 2 });
+    assert.deepEqual([vlm.variant, vlm.threads], [variant, variant === "simd-mt" ? 2 : 1]);
+    for (const { image, questions } of pictures) {
+      for (const [index, { question, answer }] of questions.entries()) {
+        const pieces: string[] = [];
+        const stream = vlm.ask(join(samples, image), question);
+        for await (const piece of stream) pieces.push(piece);
+        const { text, finishReason, usage, timings } = await stream;
+        assert.equal(text, answer, `${image}: ${question}`);
+        assert.equal(pieces.join(""), text);
+        assert.equal(finishReason, "stop");
+        // A picture that was just seen is not looked at again.
+        assert.equal(usage.encodedImages, index === 0 ? 1 : 0);
+        assert.equal(usage.imageTokens, vlm.info.imageTokens);
+        for (const [name, value] of Object.entries(timings)) assert(Number.isFinite(value) && value >= 0, `${name} is ${value}`);
+      }
+    }
+    const limit = 1.15 * vlm.info.fileBytes + 64 * 2 ** 20;
+    assert((await vlm.memoryBytes()) <= limit, `memory: ${await vlm.memoryBytes()} of at most ${limit} bytes`);
+    await vlm.dispose();
+  });
+}
+
+test("without a variant the threaded build runs, and one thread takes the plain one", options, async () => {
+  const threaded = await TinyVLM.load(undefined, { threads: 2 });
+  const plain = await TinyVLM.load(undefined, { threads: 1 });
+  assert.deepEqual([threaded.variant, plain.variant], ["simd-mt", "simd"]);
+  const [a, b] = await Promise.all([threaded.ask(first, "Describe the image."), plain.ask(first, "Describe the image.")]);
+  assert.equal(a.text, b.text);
+  await Promise.all([threaded.dispose(), plain.dispose()]);
+});
+
+test("pictures as path, bytes, Blob, address and pixels give the same answer; text alone and two pictures give one", options, async () => {
+  const vlm = await TinyVLM.load(undefined, { threads: 1 });
+  const bytes = readFileSync(first);
+  const answers = [];
+  for (const image of [first, bytes, new Blob([bytes]), pathToFileURL(first), `data:image/png;base64,${bytes.toString("base64")}`]) {
+    answers.push((await vlm.ask(image, "Describe the image.")).text);
+  }
+  assert.deepEqual([...new Set(answers)], [pictures[0]!.questions[0]!.answer]);
+  assert.equal((await vlm.ask({ data: new Uint8Array(30 * 20 * 3).fill(90), width: 30, height: 20 }, "Describe the image.")).usage.imageTokens, vlm.info.imageTokens);
+  assert.equal((await vlm.ask(null, "Hello")).usage.imageTokens, 0);
+  const two = await vlm.ask([first, join(samples, "sample-2.png")], "Describe the image.", { maxTokens: 4 });
+  assert.deepEqual([two.usage.imageTokens, two.usage.encodedImages], [2 * vlm.info.imageTokens, 1]);
+  await vlm.dispose();
+});
+
+test("maxTokens, stop, seed and temperature do what they say", options, async () => {
+  const vlm = await TinyVLM.load(undefined, { threads: 1 });
+  const whole = await vlm.ask(first, "Describe the image.");
+  const short = await vlm.ask(first, "Describe the image.", { maxTokens: 2 });
+  assert.deepEqual([short.finishReason, short.usage.completionTokens], ["length", 2]);
+  assert(whole.text.startsWith(short.text));
+  const word = whole.text.split(" ").at(-1)!;
+  assert.equal((await vlm.ask(first, "Describe the image.", { stop: word })).text, whole.text.slice(0, whole.text.indexOf(word)));
+  const random = { temperature: 1.5, seed: 7, maxTokens: 12 };
+  assert.equal((await vlm.ask(first, "Describe the image.", random)).text, (await vlm.ask(first, "Describe the image.", random)).text);
+  await vlm.dispose();
+});
+
+test("break and signal end the work, and the next question is answered rightly", options, async () => {
+  const vlm = await TinyVLM.load(undefined, { threads: 1 });
+  const endless = { temperature: 2, maxTokens: 1500 };
+  const stream = vlm.ask(first, "Describe the image.", endless);
+  for await (const _ of stream) break;
+  assert.equal((await stream).finishReason, "cancelled");
+  const controller = new AbortController();
+  const aborted = vlm.ask(first, "Describe the image.", { ...endless, signal: controller.signal });
+  controller.abort();
+  await assert.rejects(aborted.then(), { name: "AbortError" });
+  assert.equal((await vlm.ask(first, "Describe the image.")).text, pictures[0]!.questions[0]!.answer);
+  await vlm.dispose();
+});
+
+test("damaged models and pictures, and questions that do not fit, are typed errors; the model lives on", options, async () => {
+  const bytes = readFileSync(model);
+  await assert.rejects(TinyVLM.load(bytes.subarray(0, bytes.length - 1)), { code: "invalid_file" });
+  await assert.rejects(TinyVLM.load(bytes.subarray(0, 100)), { code: "invalid_file" });
+  await assert.rejects(TinyVLM.load(new Uint8Array()), { code: "invalid_file" });
+  await assert.rejects(TinyVLM.load(readFileSync(first)), { code: "invalid_file" });
+  const altered = Buffer.from(bytes);
+  altered[altered.length - 1000]! ^= 1;
+  await assert.rejects(TinyVLM.load(altered), { code: "invalid_file" });
+
+  const vlm = await TinyVLM.load(undefined, { threads: 1 });
+  const picture = readFileSync(first);
+  await assert.rejects(vlm.ask(picture.subarray(0, picture.length - 9), "?").then(), { code: "invalid_image" });
+  await assert.rejects(vlm.ask(Buffer.from("GIF89a......"), "?").then(), { code: "invalid_image" });
+  await assert.rejects(vlm.ask([first, new Uint8Array()], "?").then(), { code: "invalid_image" });
+  await assert.rejects(vlm.ask(null, "many words ".repeat(3000)).then(), { code: "context_full" });
+  await assert.rejects(vlm.ask(null, "?", { topP: -1 }).then(), { code: "invalid_argument" });
+  const answer = await vlm.ask(first, "Describe the image.");
+  assert.equal(answer.text, pictures[0]!.questions[0]!.answer);
+  assert.equal(answer.usage.imageTokens, vlm.info.imageTokens); // no picture of a failed question came along
+  await vlm.dispose();
+});
+
+test("require gives the same", options, async () => {
+  const required = createRequire(join(root, "x.js"))(join(dist, "node.cjs")) as typeof Sdk;
+  const vlm = await required.TinyVLM.load(undefined, { threads: 1 });
+  assert.equal((await vlm.ask(first, "Describe the image.")).text, pictures[0]!.questions[0]!.answer);
+  await vlm.dispose();
+  await assert.rejects(required.TinyVLM.load("nothing"), (error) => error instanceof required.TinyVLMError && error.code === "not_found");
+});
+
+for (const variant of variants) {
+  test(`${variant}: tiny-vlm ask prints the answer, and --json one line of it`, options, () => {
+    const { question, answer } = pictures[0]!.questions[0]!;
+    const words = command("ask", first, question, "--variant", variant);
+    assert.deepEqual(words, { code: 0, out: `${answer}\n`, err: "" });
+    const json = command("ask", "none", question, "--image", first, "--json", "--variant", variant, "--threads", "2", "--exact-preprocess", "--model", model);
+    assert.deepEqual([json.code, json.err, json.out.split("\n").length], [0, "", 2]);
+    const told = JSON.parse(json.out) as Sdk.Answer;
+    assert.deepEqual([told.text, told.variant, told.threads], [answer, variant, variant === "simd-mt" ? 2 : 1]);
+  });
+
+  test(`${variant}: tiny-vlm inspect and its errors`, options, () => {
+    const told = command("inspect", model, "--variant", variant);
+    assert.deepEqual([told.code, told.err], [0, ""]);
+    assert.match(told.out, /fastvlm/);
+    const absent = command("inspect", join(folder, "nothing"), "--variant", variant);
+    assert.deepEqual([absent.code, absent.out], [2, ""]);
+    assert.match(absent.err, /^tiny-vlm: not_found: .*nothing.*\n$/);
+  });
+}
+
+test("mistakes on the command line are one line, with the exit code of docs/errors.md", options, () => {
+  writeFileSync(join(folder, "cut.gguf"), readFileSync(model).subarray(0, 5000));
+  writeFileSync(join(folder, "cut.png"), readFileSync(first).subarray(0, 500));
+  const cases: [string[], number, RegExp][] = [
+    [["ask", first], 1, /invalid_argument: wanted tiny-vlm ask <image> <question>/],
+    [["ask", first, "What?", "--max-token", "3"], 1, /invalid_argument: unknown flag --max-token; did you mean --max-tokens\?/],
+    [["ask", first, "What?", "--max-tokens", "many"], 1, /invalid_argument: --max-tokens wants a number/],
+    [["ask", first, "What?", "--max-tokens", "0"], 1, /invalid_argument/],
+    [["ask", first, "What?", "--variant", "fast"], 1, /invalid_argument: wanted simd-mt, simd, scalar for variant/],
+    [["aks", first, "What?"], 1, /invalid_argument: there is no command "aks"; did you mean ask\?/],
+    [["ask", join(folder, "nothing.png"), "What?"], 2, /not_found: no such file/],
+    [["ask", first, "What?", "--model", join(folder, "nothing.gguf")], 2, /not_found: no such file/],
+    [["ask", first, "What?", "--model", join(folder, "cut.gguf")], 3, /invalid_file/],
+    [["ask", join(folder, "cut.png"), "What?"], 6, /invalid_image/],
+    [["ask", first, "many words ".repeat(3000)], 7, /context_full/],
+    [["ask", first, "What?", "--model", folder], 8, /io: wanted a file/],
+    [["ask", first, "What?", "--model", "http://127.0.0.1:1/x"], 11, /network: no answer/],
+    [["inspect", model, "--vairant", "simd"], 1, /invalid_argument: unknown flag --vairant/],
+    [["convert", folder, "--typ", "f32"], 1, /invalid_argument: unknown flag --typ/],
+  ];
+  for (const [args, code, message] of cases) {
+    const told = command(...args);
+    assert.deepEqual([told.code, told.out], [code, ""], `${args[0]}: ${told.err}`);
+    assert.match(told.err, /^tiny-vlm: [^\n]*\n$/, "one line");
+    assert.match(told.err, message);
+  }
+});
+
+test("--help explains every command", options, () => {
+  for (const args of [["--help"], ["ask", "--help"], ["convert", "--help"], ["inspect", "--help"], ["trace", "--help"]]) {
+    const { code, out, err } = command(...args);
+    assert.deepEqual([code, err], [0, ""], args.join(" "));
+    assert.match(out, /tiny-vlm/);
+  }
+});
+
+test("no command at all is a mistake that shows the help", options, () => {
+  const { code, out, err } = command();
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(err, /tiny-vlm ask <image> <question>/);
+});
+
+test("npx runs it in the checkout", options, () => {
+  const { status, stdout } = spawnSync("npx", ["--no-install", "tiny-vlm", "ask", first, "Describe the image."], { encoding: "utf8", cwd: root });
+  assert.deepEqual([status, stdout], [0, `${pictures[0]!.questions[0]!.answer}\n`]);
+});

@@ -1,0 +1,48 @@
+// The public types, used as people use them. The compiler is the test (npm run check); what must not compile is marked.
+
+import { test } from "node:test";
+import type { Answer, AnswerStream, ImageInput, ModelSource, TinyVLM as NodeTinyVLM } from "../src/node.js";
+import { TinyVLMError, type TinyVLM } from "../src/index.js";
+
+export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, video: HTMLVideoElement, frame: VideoFrame, bitmap: ImageBitmap, pixels: ImageData): Promise<void> {
+  const vlm: TinyVLM = await Class.load("https://example.com/model.gguf", {
+    onProgress: ({ phase, loadedBytes, totalBytes }) => void [phase satisfies "engine" | "weights" | "ready", loadedBytes / totalBytes],
+    signal: AbortSignal.timeout(1000),
+    threads: 2,
+    variant: "simd",
+    wasmUrl: { simd: "a.wasm" },
+    workerUrl: new URL("https://example.com/worker.mjs"),
+    context: 4096,
+  });
+  const images: ImageInput[] = ["a.png", new URL("https://example.com/a.png"), new Blob(), new ArrayBuffer(1), new Uint8Array(1), canvas, video, frame, bitmap, pixels];
+  images.push(new OffscreenCanvas(1, 1), new Image(), { data: new Uint8Array(3), width: 1, height: 1 });
+  const stream: AnswerStream = vlm.ask(images, "What is this?", { maxTokens: 5, stop: ["\n"], abortSignal: AbortSignal.timeout(1) });
+  for await (const text of stream) text satisfies string;
+  const answer: Answer = await stream;
+  answer.finishReason satisfies "stop" | "length" | "cancelled";
+  void [answer.usage.encodedImages + answer.timings.firstTokenMs, answer.threads];
+  await vlm.ask(null, "Hello").finally(() => {});
+  await vlm[Symbol.asyncDispose]();
+
+  // @ts-expect-error a question is needed
+  vlm.ask(canvas);
+  // @ts-expect-error not a picture
+  vlm.ask(42, "What is this?");
+  // @ts-expect-error not an option
+  vlm.ask(null, "What is this?", { maxtokens: 5 });
+  // @ts-expect-error not a variant
+  await Class.load(undefined, { variant: "fast" });
+  // @ts-expect-error made by load only
+  new Class();
+
+  const source: ModelSource = await fetch("https://example.com/model.gguf");
+  await Class.load(source).catch((error: unknown) => {
+    if (error instanceof TinyVLMError && error.code === "http") return error.status;
+    // @ts-expect-error not a code
+    return error instanceof TinyVLMError && error.code === "teapot";
+  });
+}
+
+export const sameShape = (Class: typeof NodeTinyVLM): Pick<typeof TinyVLM, "load"> => Class;
+
+test("the types compile", () => {});

@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+// js-sdk/ and the wasm builds become dist/, the npm package. `--test` builds and runs the unit tests instead, which need no wasm:
+// their workers carry js-sdk/test/fake-engine.ts. `--integration` runs the tests of the built package.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(root, 'js-sdk', 'src');
+const tests = join(root, 'js-sdk', 'test');
+const dist = join(root, 'dist');
+const testOutput = join(root, 'build', 'sdk-test');
+const demoModel = join(root, 'model', 'tiny-vlm-demo.gguf');
+const variants = ['scalar', 'simd', 'simd-mt'];
+
+// Module workers decide: nothing older runs them. Safari 15 is the oldest of all.
+const browsers = ['chrome91', 'firefox114', 'safari15'];
+
+// The address of the running script, where import.meta.url is not to be had or not to be seen. In a worker bundlers would take
+// Emscripten's `new URL("tiny-vlm.wasm", import.meta.url)` for files of the package.
+const scriptUrl = {
+  worker: 'const scriptUrl=globalThis.location?globalThis.location.href:import.meta.url;',
+  nodeCjs: 'const scriptUrl=require("node:url").pathToFileURL(__filename).href;',
+  browserCjs: 'const scriptUrl=typeof document==="object"?document.currentScript?.src||document.baseURI:undefined;',
+  iife: '(()=>{const scriptUrl=document.currentScript?.src||document.baseURI;',
+};
+
+/** The options that all outputs share. `banner` declares scriptUrl in place of import.meta.url. */
+function output(entry, outfile, { format = 'esm', platform = 'browser', banner, footer, plugins = [], minify = true }) {
+  return {
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    minify,
+    format,
+    platform,
+    target: platform === 'node' ? ['node20'] : browsers,
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'warning',
+    ...(banner ? { define: { 'import.meta.url': 'scriptUrl' }, banner: { js: banner } } : {}),
+    ...(footer ? { footer: { js: footer } } : {}),
+    plugins,
+  };
+}
+
+/** Resolves `glue:<variant>` to files; equal ones are bundled once. */
+function gluePlugin(files) {
+  return {
+    name: 'glue',
+    setup(bundler) {
+      bundler.onResolve({ filter: /^glue:/ }, ({ path }) => ({ path: files[path.slice('glue:'.length)] }));
+      // The last lines of the threaded glue start a pool thread, with an await that some bundlers' workers cannot have: worker-mt.ts does it.
+      bundler.onLoad({ filter: /simd-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
+        const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(readFileSync(path, 'utf8'));
+        if (!/isPthread\s*&&/.test(start)) throw new Error(`${path} does not end as expected: ${start}`);
+        return { contents: glue, loader: 'js' };
+      });
+      bundler.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true }));
+    },
+  };
+}
+
+/**
+ * Bundles a worker. Whatever it imports at run time are Node's modules, where it runs in Node: the bundlers of web apps are told not to
+ * look for them (esbuild drops such comments when it minifies, so they are added afterwards).
+ */
+async function worker(entry, outfile, files, minify = true) {
+  const options = output(join(source, entry), outfile, { banner: scriptUrl.worker, plugins: [gluePlugin(files)], minify });
+  const { outputFiles } = await build({ ...options, write: false });
+  mkdirSync(dirname(outfile), { recursive: true });
+  writeFileSync(outfile, outputFiles[0].text.replaceAll(/\bimport\((?!\.)/g, 'import(/* webpackIgnore: true */ /* @vite-ignore */ '));
+}
+
+function wasmBuild(variant, name) {
+  return join(root, 'build', `wasm-${variant}`, name);
+}
+
+function copy(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to);
+}
+
+async function buildPackage() {
+  const missing = variants.filter((variant) => !['tiny-vlm.wasm', 'tiny-vlm-tools.wasm'].every((name) => existsSync(wasmBuild(variant, name))));
+  if (missing.length > 0) throw new Error(`not compiled: build/wasm-${missing.join(', build/wasm-')}; npm run build does that first`);
+  rmSync(dist, { recursive: true, force: true });
+
+  const glue = Object.fromEntries(variants.map((variant) => [variant, wasmBuild(variant, 'tiny-vlm.mjs')]));
+  if (readFileSync(glue.scalar, 'utf8') === readFileSync(glue.simd, 'utf8')) glue.scalar = glue.simd;
+  else console.log('the glue of scalar and simd differs: worker.mjs carries both');
+  const at = (name) => join(dist, name);
+  const [index, node, iife] = ['index.ts', 'node.ts', 'iife.ts'].map((name) => join(source, name));
+  await Promise.all([
+    build(output(index, at('index.mjs'), {})),
+    build(output(index, at('index.cjs'), { format: 'cjs', banner: scriptUrl.browserCjs })),
+    build(output(iife, at('tiny-vlm.iife.js'), { format: 'iife', banner: scriptUrl.iife, footer: '})();' })),
+    build(output(node, at('node.mjs'), { platform: 'node', minify: false })),
+    build(output(node, at('node.cjs'), { platform: 'node', format: 'cjs', banner: scriptUrl.nodeCjs, minify: false })),
+    build(output(join(source, 'cli.ts'), at('cli.mjs'), { platform: 'node', banner: '#!/usr/bin/env node\nconst scriptUrl=import.meta.url;', minify: false })),
+    worker('worker.ts', at('worker.mjs'), glue),
+    worker('worker-mt.ts', at('worker-mt.mjs'), glue),
+  ]);
+
+  for (const variant of variants) {
+    copy(wasmBuild(variant, 'tiny-vlm.wasm'), at(`wasm/tiny-vlm-${variant}.wasm`));
+    copy(wasmBuild(variant, 'tiny-vlm-tools.wasm'), at(`tools/tiny-vlm-tools-${variant}.wasm`));
+    // Emscripten's glue looks for its files under the names that they were built with.
+    const tools = readFileSync(wasmBuild(variant, 'tiny-vlm-tools.mjs'), 'utf8').replaceAll('tiny-vlm-tools.', `tiny-vlm-tools-${variant}.`);
+    writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
+  }
+  if (existsSync(demoModel)) copy(demoModel, at('model/tiny-vlm-demo.gguf'));
+  else console.log(`no demo model: ${demoModel}`);
+
+  buildTypes();
+}
+
+// Declarations once for import, once for require: the same text in a folder that says what it is. (The package as a whole says nothing:
+// as "module" it would make ES modules of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
+function buildTypes() {
+  const types = join(dist, 'types');
+  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'js-sdk', 'tsconfig.types.json')]);
+  const forRequire = join(dist, 'types-cjs');
+  cpSync(types, forRequire, { recursive: true });
+  writeFileSync(join(types, 'package.json'), '{ "type": "module" }\n');
+  writeFileSync(join(forRequire, 'package.json'), '{ "type": "commonjs" }\n');
+}
+
+/** Bundles the tests in `folder` and runs them. */
+async function runTests(folder, extra) {
+  rmSync(testOutput, { recursive: true, force: true });
+  const entries = readdirSync(folder).filter((name) => name.endsWith('.test.ts'));
+  await Promise.all(entries.map((name) => build(output(join(folder, name), join(testOutput, name.replace(/\.ts$/, '.mjs')), { platform: 'node', minify: false }))));
+  await extra?.();
+  run(process.execPath, ['--test', ...entries.map((name) => join(testOutput, name.replace(/\.ts$/, '.mjs')))]);
+}
+
+// Workers with the fake engine, and wasm files that are valid and empty, where the bundled tests look for the package's.
+async function buildFakes() {
+  const fake = join(tests, 'fake-engine.ts');
+  const files = { scalar: fake, simd: fake, 'simd-mt': fake };
+  await Promise.all([worker('worker.ts', join(testOutput, 'worker.mjs'), files, false), worker('worker-mt.ts', join(testOutput, 'worker-mt.mjs'), files, false)]);
+  mkdirSync(join(testOutput, 'wasm'), { recursive: true });
+  for (const variant of variants) writeFileSync(join(testOutput, 'wasm', `tiny-vlm-${variant}.wasm`), Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+}
+
+function run(program, args) {
+  const { status, error } = spawnSync(program, args, { stdio: 'inherit', cwd: root });
+  if (error) throw error;
+  if (status !== 0) {
+    process.exitCode = status ?? 1;
+    throw new Error(`${program} failed`);
+  }
+}
+
+try {
+  const [mode] = process.argv.slice(2);
+  if (mode === '--test') await runTests(tests, buildFakes);
+  else if (mode === '--integration') await runTests(join(tests, 'integration'));
+  else if (mode === undefined) await buildPackage();
+  else throw new Error(`unknown flag ${mode}; --test and --integration are known`);
+} catch (error) {
+  console.error(`build-sdk: ${error.message}`);
+  process.exitCode ||= 1;
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env node
+// npm test [-- suite...]: every test suite, each under its heading and with its time, then a summary. Sets up and builds what is missing first.
+// Environment: REQUIRE_SHARED=1 makes missing shared test data a failure; TINYVLM_SHARED says where that data is; CI=true makes compiler warnings errors.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildPackage, buildPreset } from './build.mjs';
+import { setUp } from './setup.mjs';
+import { reportSizes } from './size.mjs';
+import { root, runShown, toolEnvironment } from './toolchain.mjs';
+
+const inCi = process.env.CI === 'true';
+const warnings = inCi ? ['-DTINYVLM_WERROR=ON'] : [];
+
+// Counts Catch2's test cases in what ctest wrote down of its last run; a program that ended without Catch2's summary counts as one failure.
+function countCatch2(preset) {
+  const log = readFileSync(join(root, 'build', preset, 'Testing', 'Temporary', 'LastTest.log'), 'utf8');
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const program of log.split(/^\d+\/\d+ Testing: /m).slice(1)) {
+    const cases = /^test cases: +(\d+)(.*)$/m.exec(program);
+    const allPassed = /^All tests passed \(.* in (\d+) test cases?\)/m.exec(program);
+    const number = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(cases?.[2] ?? '')?.[1] ?? 0);
+    const before = counts.failed;
+    if (allPassed) counts.passed += Number(allPassed[1]);
+    else if (cases) {
+      counts.passed += number('passed');
+      counts.failed += number('failed');
+      counts.skipped += number('skipped');
+    }
+    if (/^Test Failed\.|^Test timed out|^Test not run/im.test(program) && counts.failed === before) ++counts.failed;
+  }
+  return counts;
+}
+
+async function catch2Suite(preset, settings = warnings) {
+  buildPreset(preset, [], settings);
+  await runShown('ctest', ['--preset', preset, '--progress', '-j', '2', '--timeout', '2400'], { env: toolEnvironment() });
+  return countCatch2(preset);
+}
+
+// Counts of Node's own test runner, from its closing lines.
+async function nodeSuite(args) {
+  const { status, output } = await runShown(process.execPath, args, { env: toolEnvironment() });
+  const count = (word) => [...output.matchAll(new RegExp(`^(?:#|\\u2139) ${word} (\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
+  const counts = { passed: count('pass'), failed: count('fail') + count('cancelled'), skipped: count('skipped') };
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+async function sanitizerSuite() {
+  await setUp(['clang']);
+  return catch2Suite('asan');
+}
+
+async function browserSuite() {
+  await setUp(['browser']);
+  const specs = readdirSync(join(root, 'tests-browser')).filter((name) => name.endsWith('.spec.mjs')).sort();
+  return nodeSuite(['--test', '--test-concurrency=1', ...specs.map((name) => join('tests-browser', name))]);
+}
+
+async function typeCheck() {
+  const { status } = await runShown(join(root, 'node_modules', '.bin', 'tsc'), ['--noEmit']);
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+}
+
+const sdk = join('scripts', 'build-sdk.mjs');
+
+// "everyday": run by a plain `npm test`. "package": wants dist/.
+const suites = {
+  native: { title: 'Native tests', everyday: true, run: () => catch2Suite('release') },
+  'wasm-scalar': { title: 'wasm tests under Node, scalar', everyday: true, run: () => catch2Suite('wasm-scalar') },
+  'wasm-simd': { title: 'wasm tests under Node, SIMD', everyday: true, run: () => catch2Suite('wasm-simd') },
+  types: { title: 'SDK types', everyday: true, run: typeCheck },
+  sdk: { title: 'SDK unit tests', everyday: true, run: () => nodeSuite([sdk, '--test']) },
+  package: { title: 'Package and command line under Node', everyday: true, package: true, run: () => nodeSuite([sdk, '--integration']) },
+  browser: { title: 'Browser tests (Chromium)', everyday: true, package: true, run: browserSuite },
+  size: { title: 'Sizes', everyday: true, package: true, run: reportSizes },
+  asan: { title: 'Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer', everyday: false, run: sanitizerSuite },
+};
+
+const minutes = (milliseconds) => `${Math.floor(milliseconds / 60000)} min ${((milliseconds % 60000) / 1000).toFixed(0)} s`;
+
+async function main(names) {
+  const unknown = names.filter((name) => !suites[name]);
+  if (unknown.length > 0) throw new Error(`unknown suite ${unknown.join(', ')}; suites are ${Object.keys(suites).join(', ')}`);
+  const chosen = Object.entries(suites).filter(([name, { everyday }]) => (names.length > 0 ? names.includes(name) : everyday)).map(([, suite]) => suite);
+  const begin = performance.now();
+  const results = [];
+  await setUp();
+  if (chosen.some((suite) => suite.package) || existsSync(join(root, 'dist'))) await buildPackage();
+  for (const { title, run } of chosen) {
+    console.log(`\n== ${title} ==`);
+    const started = performance.now();
+    let counts;
+    try {
+      counts = await run();
+    } catch (error) {
+      console.error(error.message);
+      counts = { passed: 0, failed: 1 };
+    }
+    // A suite that ran nothing has told nothing.
+    if (counts.passed + counts.failed + (counts.skipped ?? 0) === 0) counts.failed = 1;
+    results.push({ title, ...counts, time: minutes(performance.now() - started) });
+    console.log(`== ${title}: ${counts.passed} passed, ${counts.failed} failed${counts.skipped ? `, ${counts.skipped} skipped` : ''} (${results.at(-1).time})`);
+  }
+  console.log(`\n${'Suite'.padEnd(72)} passed failed skipped  time`);
+  for (const { title, passed, failed, skipped = 0, time } of results) {
+    console.log(`${title.padEnd(72)} ${String(passed).padStart(6)} ${String(failed).padStart(6)} ${String(skipped).padStart(7)}  ${time}`);
+  }
+  const total = (key) => results.reduce((sum, result) => sum + (result[key] ?? 0), 0);
+  console.log(`\nAll of it took ${minutes(performance.now() - begin)}${total('skipped') > 0 ? `; ${total('skipped')} skipped` : ''}`);
+  console.log(`${total('passed')} passed, ${total('failed')} failed`);
+  return total('failed') === 0;
+}
+
+main(process.argv.slice(2)).then(
+  (good) => (process.exitCode = good ? 0 : 1),
+  (error) => {
+    console.error(`test: ${error.message}`);
+    console.log('0 passed, 1 failed');
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,80 @@
+// What every browser spec needs: Chromium, a server with the built package behind it, pages that fail the test on a stray error, shared data.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { startServer } from "../scripts/server.mjs";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const CHROMIUM_PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
+const CHROMIUM_FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+];
+
+/** The sample pictures with their questions and the answers of the demo model in 32 bits. */
+export const samples = JSON.parse(readFileSync(join(root, "examples-web", "samples", "samples.json"), "utf8"));
+export const samplePath = (name) => join(root, "examples-web", "samples", name);
+export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");
+
+/** Chromium, headless, with a profile of its own. Throws, with the remedy, where there is none. */
+export function launchChromium() {
+  const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find((path) => path && existsSync(path));
+  assert.ok(executablePath, "no Chromium found: install it (apt-get install chromium) or name it in the environment variable CHROMIUM");
+  return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
+}
+
+/** A server of the package, the examples and the test pages. Options as startServer's. */
+export function serve(options = {}) {
+  assert.ok(existsSync(join(root, "dist", "index.mjs")), "dist/ is missing: run npm run build first");
+  const mounts = { "/dist/": join(root, "dist"), "/examples-web/": join(root, "examples-web"), "/tests-browser/pages/": join(root, "tests-browser", "pages") };
+  return startServer({ mounts, ...options });
+}
+
+/**
+ * Runs `body` with a page at `path`; fails when the page throws an error that nobody caught.
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ * @param {(page: import("playwright-core").Page) => Promise<T>} body
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @template T
+ */
+export async function withPage(browser, url, body, options) {
+  const context = await browser.newContext(options);
+  try {
+    const page = await context.newPage();
+    const strayErrors = [];
+    page.on("pageerror", (error) => strayErrors.push(error.message));
+    await page.goto(url);
+    const result = await body(page);
+    assert.deepEqual(strayErrors, [], "the page threw errors that nobody caught");
+    return result;
+  } finally {
+    await context.close();
+  }
+}
+
+/** A page with the SDK on it (pages/sdk.js): TinyVLM, ask, settle, tryLoad and stillWorks are its globals. */
+export function withSdk(browser, server, body) {
+  return withPage(browser, `${server.url}/tests-browser/pages/sdk.html`, async (page) => {
+    await page.waitForFunction(() => window.isReady);
+    return body(page);
+  });
+}
+
+/** The playground once its suggestions are there. */
+export function withPlayground(browser, server, body, options) {
+  return withPage(browser, `${server.url}/examples-web/playground/`, async (page) => {
+    await page.waitForSelector(".chip");
+    return body(page);
+  }, options);
+}
+
+/** A path under the shared test data, or null where that is missing; with REQUIRE_SHARED=1 a missing one fails. */
+export function sharedPath(relative) {
+  const path = join(process.env.TINYVLM_SHARED ?? join(root, "..", "shared"), relative);
+  if (existsSync(path)) return path;
+  assert.notEqual(process.env.REQUIRE_SHARED, "1", `REQUIRE_SHARED=1, but ${path} is missing`);
+  return null;
+}

@@ -1,0 +1,111 @@
+// The C interface: what it checks before the engine sees it, and one question from start to end.
+#include "api/tinyvlm.h"
+
+#include <cstring>
+#include <string>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "catch_amalgamated.hpp"
+#include "demo_model.h"
+
+namespace {
+
+using tinyvlm::ErrorCode;
+
+int32_t Code(ErrorCode code) { return static_cast<int32_t>(code); }
+
+uint32_t LoadDemo() {
+  const auto bytes = tinyvlm::ReadTextFile(DemoModelPath(), 64 << 20);
+  REQUIRE(bytes.ok());
+  const tvlm_result created = tvlm_model_create("{}");
+  REQUIRE(created.code == 0);
+  const auto model = static_cast<uint32_t>(created.value);
+  const tvlm_result place = tvlm_model_reserve(model, bytes->size());
+  REQUIRE(place.code == 0);
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes->data(), bytes->size());
+  const tvlm_result committed = tvlm_model_commit(model, bytes->size());
+  INFO(committed.message);
+  REQUIRE(committed.code == 0);
+  CHECK(committed.value == 2);
+  REQUIRE(tvlm_model_end(model).code == 0);
+  return model;
+}
+
+TEST_CASE("The self-test passes", "[api]") {
+  const tvlm_result result = tvlm_self_test();
+  INFO(result.message);
+  CHECK(result.code == 0);
+}
+
+TEST_CASE("A question goes from a picture's bytes to words and a report", "[api]") {
+  const uint32_t model = LoadDemo();
+  const auto info = tinyvlm::ParseJson(tvlm_model_info(model).text);
+  REQUIRE(info.ok());
+  CHECK(*info->Find("imageSize")->int64() == 256);
+  CHECK(*info->Find("hasTokenizer")->boolean());
+  const tvlm_result created = tvlm_session_create(model, R"({"context":256})");
+  INFO(created.message);
+  REQUIRE(created.code == 0);
+  const auto session = static_cast<uint32_t>(created.value);
+
+  const auto picture = tinyvlm::ReadTextFile(SamplePath("sample-1.png"), 1 << 20);
+  REQUIRE(picture.ok());
+  const tvlm_result place = tvlm_image_reserve(session, picture->size());
+  REQUIRE(place.code == 0);
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), picture->data(), picture->size());
+  const std::string options = "{\"bytes\":" + std::to_string(picture->size()) + ",\"format\":\"encoded\"}";
+  const tvlm_result added = tvlm_image_add(session, options.c_str());
+  INFO(added.message);
+  REQUIRE(added.code == 0);
+  REQUIRE(tvlm_session_ask(session, R"({"prompt":"Describe the image.","maxTokens":32})").code == 0);
+  std::string text;
+  for (;;) {
+    const tvlm_result advanced = tvlm_session_advance(session, 10);
+    REQUIRE(advanced.code == 0);
+    text += advanced.text;
+    if (advanced.value == 1) break;
+  }
+  CHECK(text == "A sunflower.");
+  const auto report = tinyvlm::ParseJson(tvlm_session_result(session).text);
+  REQUIRE(report.ok());
+  CHECK(*report->Find("text")->string() == text);
+  CHECK(*report->Find("finishReason")->string() == "stop");
+  CHECK(*report->Find("usage")->Find("encodedImages")->int64() == 1);
+
+  // A model may be disposed of before its sessions.
+  CHECK(tvlm_model_dispose(model).code == 0);
+  CHECK(tvlm_session_ask(session, R"({"prompt":"Hello","maxTokens":1})").code == 0);
+  CHECK(tvlm_session_dispose(session).code == 0);
+  CHECK(tvlm_session_dispose(session).code == Code(ErrorCode::kInvalidArgument));
+}
+
+TEST_CASE("Wrong handles and options are refused by name", "[api]") {
+  CHECK(tvlm_model_info(0).code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_advance(99, 10).code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_model_create(nullptr).code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_model_create("{\"threads\":0}").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_model_create("{\"thread\":1}").code == Code(ErrorCode::kInvalidArgument));
+  CHECK_THAT(std::string(tvlm_model_create("{\"thread\":1}").message), Catch::Matchers::ContainsSubstring("thread"));
+  const auto empty = static_cast<uint32_t>(tvlm_model_create("{}").value);
+  CHECK(tvlm_session_create(empty, "{}").code == Code(ErrorCode::kNotReady));
+  CHECK(tvlm_model_end(empty).code == Code(ErrorCode::kInvalidFile));
+  CHECK(tvlm_model_dispose(empty).code == 0);
+
+  const uint32_t model = LoadDemo();
+  CHECK(tvlm_session_create(model, "{\"context\":1e9}").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_create(model, "{\"compute\":\"f16\"}").code == Code(ErrorCode::kInvalidArgument));
+  const auto session = static_cast<uint32_t>(tvlm_session_create(model, "{}").value);
+  CHECK(tvlm_session_advance(session, 10).code == Code(ErrorCode::kNotReady));
+  CHECK(tvlm_session_ask(session, "{}").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_ask(session, R"({"prompt":"a","temperature":-1})").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_ask(session, R"({"prompt":"a","stop":"b"})").code == Code(ErrorCode::kInvalidArgument));
+  const tvlm_result place = tvlm_image_reserve(session, 16);
+  std::memset(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), 0, 16);
+  CHECK(tvlm_image_add(session, "{}").code == Code(ErrorCode::kInvalidImage));
+  CHECK(tvlm_image_add(session, R"({"format":"rgba","width":2,"height":2})").code == Code(ErrorCode::kInvalidImage));
+  tvlm_session_dispose(session);
+  tvlm_model_dispose(model);
+}
+
+}  // namespace

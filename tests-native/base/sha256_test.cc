@@ -1,0 +1,56 @@
+#include "base/sha256.h"
+
+#include <string>
+#include <string_view>
+
+#include "catch_amalgamated.hpp"
+
+namespace tinyvlm {
+namespace {
+
+std::string Hex(const Sha256::Digest& digest) {
+  std::string hex;
+  for (const uint8_t byte : digest) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
+
+void Update(Sha256& sha, std::string_view text) { sha.Update(reinterpret_cast<const uint8_t*>(text.data()), text.size()); }
+
+// The examples of FIPS 180-4 and of NIST's test vectors.
+TEST_CASE("SHA-256 gives the published digests", "[base][sha256]") {
+  Sha256 sha;
+  CHECK(Hex(sha.Finish()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  sha.Reset();
+  Update(sha, "abc");
+  CHECK(Hex(sha.Finish()) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  sha.Reset();
+  Update(sha, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq");
+  CHECK(Hex(sha.Finish()) == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  sha.Reset();
+  const std::string thousand(1000, 'a');
+  for (int i = 0; i < 1000; ++i) Update(sha, thousand);
+  CHECK(Hex(sha.Finish()) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST_CASE("SHA-256 does not depend on how the message is cut", "[base][sha256]") {
+  std::string message;
+  for (int i = 0; i < 200; ++i) message += static_cast<char>(i * 7);
+  for (size_t length = 0; length <= message.size(); ++length) {
+    Sha256 whole;
+    Update(whole, std::string_view(message).substr(0, length));
+    const Sha256::Digest wanted = whole.Finish();
+    for (const size_t cut : {size_t{0}, size_t{1}, length / 2, length}) {
+      if (cut > length) continue;
+      Sha256 pieces;
+      Update(pieces, std::string_view(message).substr(0, cut));
+      Update(pieces, std::string_view(message).substr(cut, length - cut));
+      REQUIRE(pieces.Finish() == wanted);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tinyvlm

@@ -1,0 +1,111 @@
+// Conversion of the reference checkpoints: every tensor of theirs is found again, unchanged, in an f32 file.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "catch_amalgamated.hpp"
+#include "convert/checkpoint.h"
+#include "shared_data.h"
+#include "tiny_checkpoint.h"
+
+namespace tinyvlm {
+namespace {
+
+LoadedModel ConvertFolder(const std::filesystem::path& folder, DType type, bool tokenizer) {
+  const TempFolder temp;
+  ConvertOptions options;
+  options.checkpoint = folder.string();
+  options.output = temp.File("model.gguf");
+  options.type = type;
+  options.tokenizer = tokenizer;
+  const Status status = Convert(options, {});
+  INFO(folder << ": " << status.message());
+  REQUIRE(status.ok());
+  return LoadModelFile(options.output);
+}
+
+TEST_CASE("Reference checkpoints convert without loss to f32", "[convert][shared]") {
+  struct Expected {
+    const char* folder;
+    std::vector<int32_t> depths, dims;
+    size_t tensors;
+    bool own_head;
+  };
+  // Tensors: those of the checkpoint, less three per block (four of BatchNorm and the kernel become a kernel and a bias), less num_batches_tracked.
+  for (const Expected& expected : {Expected{"goldens/t0-hf", {1, 1, 1, 1, 1}, {16, 32, 32, 32, 64}, 135 - 4 * 5, false},
+                                   Expected{"goldens/t2w-bf16", {1, 2, 3, 2, 1}, {16, 32, 64, 128, 256}, 240 - 4 * 9, true},
+                                   Expected{"goldens/t3-full-depth", {2, 12, 24, 4, 2}, {16, 32, 64, 128, 128}, 706 - 4 * 44, false},
+                                   Expected{"demo-model", {1, 2, 4, 3, 1}, {32, 64, 128, 256, 256}, 257 - 4 * 11, false}}) {
+    const auto folder = SharedPath(expected.folder);
+    if (!folder) SKIP("shared data is absent");
+    DYNAMIC_SECTION(expected.folder) {
+      const LoadedModel model = ConvertFolder(*folder, DType::kF32, false);
+      CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.depths") == expected.depths);
+      CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.dims") == expected.dims);
+      CHECK(*model.file.metadata.GetU32("fastvlm.vision.image_size") == 256);
+      CHECK(model.file.tensors.size() == expected.tensors);
+      CHECK((model.file.Find("output.weight") != nullptr) == expected.own_head);
+      const Result<Checkpoint> checkpoint = OpenCheckpoint(folder->string());
+      REQUIRE(checkpoint.ok());
+      size_t compared = 0;
+      for (const PlannedTensor& planned : checkpoint->tensors) {
+        if (!planned.batch_norm.empty()) continue;
+        const SafetensorsTensor& source = *checkpoint->weights.Find(planned.source);
+        std::vector<float> wanted(static_cast<size_t>(source.elements));
+        REQUIRE(checkpoint->weights.ReadF32(source, 0, wanted.size(), wanted.data()).ok());
+        INFO(planned.name);
+        REQUIRE(model.Values(planned.name) == wanted);
+        ++compared;
+      }
+      CHECK(compared > 100);
+    }
+  }
+}
+
+TEST_CASE("The demo model converts to every type with its tokenizer and keeps within 10 MB as q8_0", "[convert][shared]") {
+  const auto folder = SharedPath("demo-model");
+  if (!folder) SKIP("shared data is absent");
+  const LoadedModel f32 = ConvertFolder(*folder, DType::kF32, true);
+  const Metadata& meta = f32.file.metadata;
+  CHECK((*meta.GetStringArray("tokenizer.ggml.tokens")).size() == 1024);
+  CHECK(*meta.GetI32Array("tinyvlm.stop_ids") == std::vector<int32_t>{3, 1});
+  CHECK(*meta.GetI32("fastvlm.image_token_id") == 4);
+  CHECK(*meta.GetString("fastvlm.chat_style") == "qwen_2");
+  CHECK_FALSE(*meta.GetBool("tokenizer.ggml.add_bos_token"));
+  CHECK_FALSE(*meta.GetBool("tokenizer.ggml.add_space_prefix"));
+  CHECK((*meta.GetU8Array("tinyvlm.sentencepiece_model")).size() == 15279);
+  CHECK((*meta.GetString("tokenizer.chat_template")).starts_with("{% if messages[0]"));
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    const LoadedModel model = ConvertFolder(*folder, type, true);
+    REQUIRE(model.file.tensors.size() == f32.file.tensors.size());
+    if (type == DType::kQ8_0) CHECK(model.bytes.size() <= 10 * 1024 * 1024);
+    for (const TensorInfo& info : model.file.tensors) {
+      const std::vector<float> wanted = f32.Values(info.name), got = model.Values(info.name);
+      double error = 0, power = 0;
+      for (size_t i = 0; i < got.size(); ++i) {
+        error += std::pow(double{got[i]} - wanted[i], 2);
+        power += std::pow(double{wanted[i]}, 2);
+      }
+      // 4 bits: rms of a step d / sqrt(12), d = amax / 8 with amax about 2.5 sigma of 32 values: about 9 % of sigma. 8 bits: a sixteenth of that.
+      const double limit = info.type == DType::kQ4_0 ? 0.15 : info.type == DType::kF32 ? 0 : 0.01;
+      INFO(info.name << " as " << GetDTypeInfo(info.type).name);
+      CHECK(std::sqrt(error) <= limit * std::sqrt(power));
+    }
+  }
+}
+
+TEST_CASE("Checkpoints of other layouts are refused by name", "[convert][shared]") {
+  const auto refused = [](const char* relative) -> std::string {
+    const auto folder = SharedPath(relative);
+    if (!folder) SKIP("shared data is absent");
+    return OpenCheckpoint(folder->string()).status().message();
+  };
+  CHECK_THAT(refused("goldens/t0-llava"), Catch::Matchers::ContainsSubstring("Apple's original layout"));
+  CHECK_THAT(refused("goldens/t0-train"), Catch::Matchers::ContainsSubstring("training form"));
+  CHECK_THAT(refused("goldens/gguf"), Catch::Matchers::ContainsSubstring("no config.json"));
+}
+
+}  // namespace
+}  // namespace tinyvlm

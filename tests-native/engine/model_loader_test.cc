@@ -1,0 +1,99 @@
+#include "engine/model_loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "catch_amalgamated.hpp"
+#include "demo_model.h"
+
+namespace tinyvlm {
+namespace {
+
+const std::string& DemoBytes() {
+  static const std::string bytes = [] {
+    auto text = ReadTextFile(DemoModelPath(), 64 << 20);
+    REQUIRE(text.ok());
+    return std::move(text).value();
+  }();
+  return bytes;
+}
+
+// Feeds `bytes` in pieces of `piece`; the status of the first call that fails, or of End.
+Status Feed(ModelLoader& loader, const std::string& bytes, size_t piece) {
+  for (size_t offset = 0; offset < bytes.size();) {
+    const size_t count = std::min(piece, bytes.size() - offset);
+    TVLM_ASSIGN_OR_RETURN(uint8_t* const place, loader.Reserve(count));
+    std::memcpy(place, bytes.data() + offset, count);
+    TVLM_RETURN_IF_ERROR(loader.Commit(count));
+    offset += count;
+  }
+  return loader.End();
+}
+
+TEST_CASE("ModelLoader takes the file in pieces of any size", "[engine][loader]") {
+  const size_t piece = GENERATE(size_t{997}, size_t{65536}, size_t{1} << 20, size_t{64} << 20);
+  ModelLoader loader(1);
+  const Status status = Feed(loader, DemoBytes(), piece);
+  INFO(status.message());
+  REQUIRE(status.ok());
+  CHECK(loader.state() == ModelLoader::State::kComplete);
+  CHECK(loader.file_bytes() == DemoBytes().size());
+  CHECK(loader.model()->store().ready_bytes() == loader.model()->store().file().data_bytes);
+}
+
+TEST_CASE("ModelLoader knows the model as soon as the header is whole", "[engine][loader]") {
+  ModelLoader loader(1);
+  size_t offset = 0;
+  while (loader.state() == ModelLoader::State::kHeader) {
+    const auto place = loader.Reserve(1000);
+    REQUIRE(place.ok());
+    std::memcpy(*place, DemoBytes().data() + offset, 1000);
+    REQUIRE(loader.Commit(1000).ok());
+    offset += 1000;
+  }
+  REQUIRE(loader.model() != nullptr);
+  CHECK(offset < DemoBytes().size() / 10);
+  CHECK(loader.model()->vision().image_size == 256);
+  CHECK(loader.model()->store().ready_bytes() == 0);
+}
+
+TEST_CASE("ModelLoader says how much of a truncated file is there", "[engine][loader]") {
+  const size_t size = GENERATE(size_t{0}, size_t{3}, size_t{4000}, size_t{1'500'000});
+  ModelLoader loader(1);
+  const Status status = Feed(loader, DemoBytes().substr(0, size), 65536);
+  CHECK(status.code() == ErrorCode::kInvalidFile);
+  CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring(size == 0 ? "empty" : "truncated"));
+}
+
+TEST_CASE("ModelLoader finds a changed byte, in the header and in the data", "[engine][loader]") {
+  // Behind the tensor table's names there is padding up to the data section: even that byte is covered.
+  const double place = GENERATE(0.0001, 0.01, 0.3, 0.7, 0.9999);
+  std::string bytes = DemoBytes();
+  bytes[static_cast<size_t>(place * static_cast<double>(bytes.size()))] ^= 0x20;
+  ModelLoader loader(1);
+  const Status status = Feed(loader, bytes, 1 << 20);
+  INFO(status.message());
+  CHECK_FALSE(status.ok());
+}
+
+TEST_CASE("ModelLoader refuses more bytes than the header describes", "[engine][loader]") {
+  ModelLoader loader(1);
+  const Status status = Feed(loader, DemoBytes() + "x", 1 << 20);
+  CHECK(status.code() == ErrorCode::kInvalidFile);
+  CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring("longer"));
+}
+
+TEST_CASE("ModelLoader names foreign content", "[engine][loader]") {
+  ModelLoader loader(1);
+  const Status status = Feed(loader, "<!DOCTYPE html><html><body>Not found</body></html>", 1000);
+  CHECK(status.code() == ErrorCode::kInvalidFile);
+  CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring("HTML"));
+  // After an error it stays failed.
+  CHECK_FALSE(loader.Reserve(1).ok());
+}
+
+}  // namespace
+}  // namespace tinyvlm

@@ -1,0 +1,146 @@
+#include "kernels/activation.h"
+
+#include <cmath>
+#include <limits>
+
+#include "for_each_target.h"
+#include "values.h"
+
+namespace tinyvlm {
+namespace {
+
+const size_t kSizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100};
+
+// Every 9973rd f32 from 0 to `largest`, in order of their bits, and its negative: about 840 values per power of two, a prime number apart.
+std::vector<float> Sweep(float largest) {
+  std::vector<float> values;
+  uint32_t last = 0;
+  std::memcpy(&last, &largest, sizeof(last));
+  for (uint32_t bits = 0; bits <= last; bits += 9973) {
+    float v = 0.0f;
+    std::memcpy(&v, &bits, sizeof(v));
+    values.push_back(v);
+    values.push_back(-v);
+  }
+  return values;
+}
+
+double LargestError(const std::vector<float>& found, const std::vector<float>& wanted) {
+  double largest = 0.0;
+  for (size_t i = 0; i < found.size(); ++i) largest = std::max(largest, std::fabs(static_cast<double>(found[i]) - static_cast<double>(wanted[i])));
+  return largest;
+}
+
+TEST_CASE("Gelu is within 1e-6 of the exact form up to 6, and within 6e-8 and two units in the last place beyond", "[kernels][activation]") {
+  const std::vector<float> x = Sweep(6.0f);
+  std::vector<float> wanted = x;
+  reference::Gelu(wanted.data(), wanted.size());
+  std::vector<float> large = {5.59f, 5.6f, 5.61f, 8.0f, 30.0f, 1000.0f, 1e20f, std::numeric_limits<float>::max(), std::numeric_limits<float>::infinity()};
+  const size_t positive = large.size();
+  for (size_t i = 0; i + 1 < positive; ++i) large.push_back(-large[i]);
+  std::vector<float> wanted_large = large;
+  reference::Gelu(wanted_large.data(), wanted_large.size());
+  ForEachTarget([&] {
+    std::vector<float> found = x;
+    Gelu(found.data(), found.size());
+    const double error = LargestError(found, wanted);
+    INFO("largest error " << error);
+    REQUIRE(error < 1e-6);
+    found = large;
+    Gelu(found.data(), found.size());
+    for (size_t i = 0; i < large.size(); ++i) {
+      INFO(large[i]);
+      if (std::isinf(large[i])) {
+        REQUIRE(found[i] == large[i]);
+      } else {
+        REQUIRE(std::fabs(found[i] - wanted_large[i]) <= (large[i] > 0.0f ? std::fabs(wanted_large[i]) * 2.4e-7f : 4e-7f));
+      }
+    }
+  });
+}
+
+TEST_CASE("Sigmoid is within 2e-7 and SiluMul within a relative 5e-7 of the exact values", "[kernels][activation]") {
+  const std::vector<float> x = Sweep(200.0f);
+  std::vector<float> wanted = x;
+  reference::Sigmoid(wanted.data(), wanted.size());
+  const std::vector<float> up = Values(x.size(), 1, 3.0f);
+  std::vector<float> wanted_silu(x.size());
+  reference::SiluMul(x.data(), up.data(), wanted_silu.data(), x.size());
+  ForEachTarget([&] {
+    std::vector<float> found = x;
+    Sigmoid(found.data(), found.size());
+    REQUIRE(LargestError(found, wanted) < 2e-7);
+    SiluMul(x.data(), up.data(), found.data(), x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      // Where exp(-|x|) is no normal number, 0 is given: less than 200 * 1.2e-38 * 3 is lost.
+      const double error = std::fabs(static_cast<double>(found[i]) - static_cast<double>(wanted_silu[i]));
+      if (error > 5e-7 * std::fabs(static_cast<double>(wanted_silu[i])) + 1e-35) FAIL(x[i] << " * " << up[i] << ": " << wanted_silu[i] << " wanted, " << found[i] << " found");
+    }
+  });
+}
+
+TEST_CASE("Element-wise steps equal the reference for every remainder and write nothing else", "[kernels][activation]") {
+  for (const size_t n : kSizes) {
+    CAPTURE(n);
+    const std::vector<float> a = Values(n + 1, 1), b = Values(n + 1, 2);
+    std::vector<float> wanted(n), wanted_relu(a.begin() + 1, a.end());
+    reference::AddRows(a.data() + 1, b.data() + 1, n, wanted.data());
+    reference::Relu(wanted_relu.data(), n);
+    ForEachTarget([&] {
+      std::vector<float> found(n + 2, 7.0f);
+      AddRows(a.data() + 1, b.data() + 1, n, found.data() + 1);
+      REQUIRE(SameBits(found.data() + 1, wanted.data(), n));
+      REQUIRE((found[0] == 7.0f && found[n + 1] == 7.0f));
+      std::vector<float> relu(a.begin() + 1, a.end());
+      Relu(relu.data(), n);
+      REQUIRE(SameBits(relu.data(), wanted_relu.data(), n));
+    });
+  }
+}
+
+TEST_CASE("ScaleAddRows is the residual with layer scale, also in place", "[kernels][activation]") {
+  for (const size_t n : kSizes) {
+    for (const size_t rows : {1, 3}) {
+      CAPTURE(n, rows);
+      const std::vector<float> x = Values(rows * n, 1), y = Values(rows * n, 2), gamma = Values(n, 3);
+      std::vector<float> wanted(rows * n);
+      reference::ScaleAddRows(x.data(), y.data(), gamma.data(), rows, n, wanted.data());
+      ForEachTarget([&] {
+        std::vector<float> found = y;
+        ScaleAddRows(x.data(), found.data(), gamma.data(), rows, n, found.data());
+        RequireWithin(found, wanted, std::vector<float>(rows * n, 2.0f), 2 * kRounding);  // product and sum, each of at most 2
+      });
+    }
+  }
+}
+
+TEST_CASE("An activation gives a value the same bits wherever it stands", "[kernels][activation]") {
+  const size_t n = 37;
+  const std::vector<float> x = Values(n, 4, 5.0f);
+  ForEachTarget([&] {
+    for (void (*const function)(float*, size_t) : {&Gelu, &Relu, &Sigmoid}) {
+      std::vector<float> whole = x, single = x;
+      function(whole.data(), n);
+      for (size_t i = 0; i < n; ++i) function(single.data() + i, 1);
+      REQUIRE(SameBits(whole.data(), single.data(), n));
+    }
+    std::vector<float> whole(n), single(n);
+    SiluMul(x.data(), x.data(), whole.data(), n);
+    for (size_t i = 0; i < n; ++i) SiluMul(x.data() + i, x.data() + i, single.data() + i, 1);
+    REQUIRE(SameBits(whole.data(), single.data(), n));
+  });
+}
+
+TEST_CASE("A NaN stays a NaN", "[kernels][activation]") {
+  ForEachTarget([&] {
+    for (void (*const function)(float*, size_t) : {&Gelu, &Relu, &Sigmoid}) {
+      float x[3] = {1.0f, std::numeric_limits<float>::quiet_NaN(), -1.0f};
+      function(x, 3);
+      REQUIRE(std::isnan(x[1]));
+      REQUIRE((!std::isnan(x[0]) && !std::isnan(x[2])));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tinyvlm

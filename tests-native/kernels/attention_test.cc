@@ -1,0 +1,95 @@
+#include "kernels/attention.h"
+
+#include <cmath>
+
+#include "for_each_target.h"
+#include "values.h"
+
+namespace tinyvlm {
+namespace {
+
+struct Inputs {
+  size_t q_stride, k_stride, v_stride, out_stride;
+  std::vector<float> q, k, v;
+};
+
+Inputs MakeInputs(size_t rows, size_t keys, size_t head_dim) {
+  Inputs in;
+  in.q_stride = head_dim + 5, in.k_stride = head_dim + 3, in.v_stride = head_dim + 1, in.out_stride = head_dim + 2;
+  // The last row ends with its head, so that reading further shows.
+  in.q = Values((rows - 1) * in.q_stride + head_dim, 1, 3.0f);
+  in.k = Values((keys - 1) * in.k_stride + head_dim, 2, 3.0f);
+  in.v = Values((keys - 1) * in.v_stride + head_dim, 3);
+  return in;
+}
+
+std::vector<float> Attend(const Inputs& in, size_t r0, size_t rows, size_t keys, bool causal, size_t head_dim, float scale) {
+  std::vector<float> out((rows - 1) * in.out_stride + head_dim, 7.0f);
+  std::vector<float> scratch(AttentionScratchFloats(rows, causal ? keys + rows - 1 : keys, head_dim));
+  AttentionTile(in.q.data() + r0 * in.q_stride, in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, causal, head_dim, scale, out.data(),
+                in.out_stride, scratch.data());
+  return out;
+}
+
+// A score is a sum of head_dim products of at most 9, times scale: it is off by at most (head_dim + 2) roundings of 9 head_dim scale = 9 sqrt(head_dim),
+// which moves a weight by the same relative amount; exp adds 2e-7, at most 4 roundings. |v| <= 1, so the mean moves by twice that (numerator and sum) and
+// by the roundings of two sums over the keys.
+TEST_CASE("AttentionTile equals the reference for every remainder", "[kernels][attention]") {
+  for (const bool causal : {false, true}) {
+    for (const size_t head_dim : {2, 6, 16, 24, 32, 64, 80}) {
+      for (const size_t rows : {1, 2, 12, 13, 31}) {
+        for (const size_t keys : {1, 2, 7, 8, 9, 16, 63, 64, 65, 150}) {
+          CAPTURE(causal, head_dim, rows, keys);
+          const size_t all_keys = causal ? keys + rows - 1 : keys;
+          const Inputs in = MakeInputs(rows, all_keys, head_dim);
+          const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+          std::vector<float> wanted((rows - 1) * in.out_stride + head_dim, 7.0f);
+          reference::AttentionTile(in.q.data(), in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, causal, head_dim, scale,
+                                   wanted.data(), in.out_stride);
+          const double d = static_cast<double>(head_dim);
+          const double roundings = 2.0 * ((d + 2.0) * 9.0 * std::sqrt(d) + 4.0) + 2.0 * static_cast<double>(all_keys) + 4.0;
+          ForEachTarget([&] {
+            const std::vector<float> found = Attend(in, 0, rows, keys, causal, head_dim, scale);
+            RequireWithin(found, wanted, std::vector<float>(wanted.size(), 1.0f), roundings * kRounding);
+          });
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("AttentionTile gives a row the same bits alone and in a tile", "[kernels][attention]") {
+  for (const size_t head_dim : {24, 32, 64}) {
+    const size_t rows = 31, keys = 77;
+    const Inputs in = MakeInputs(rows, keys + rows - 1, head_dim);
+    CAPTURE(head_dim);
+    ForEachTarget([&] {
+      for (const bool causal : {false, true}) {
+        const std::vector<float> whole = Attend(in, 0, rows, keys, causal, head_dim, 0.2f);
+        for (size_t r = 0; r < rows; ++r) {
+          const std::vector<float> row = Attend(in, r, 1, causal ? keys + r : keys, causal, head_dim, 0.2f);
+          REQUIRE(SameBits(row.data(), whole.data() + r * in.out_stride, head_dim));
+        }
+        for (const size_t r0 : {1, 5, 12}) {
+          const std::vector<float> part = Attend(in, r0, 14, causal ? keys + r0 : keys, causal, head_dim, 0.2f);
+          for (size_t r = 0; r < 14; ++r) REQUIRE(SameBits(part.data() + r * in.out_stride, whole.data() + (r0 + r) * in.out_stride, head_dim));
+        }
+      }
+    });
+  }
+}
+
+TEST_CASE("AttentionTile stays finite for scores far apart, and one dominant key gives its value", "[kernels][attention]") {
+  const size_t head_dim = 16, keys = 20;
+  std::vector<float> q(head_dim, 100.0f), k(keys * head_dim, -100.0f);
+  const std::vector<float> v = Values(keys * head_dim, 3);
+  std::fill_n(k.begin() + 7 * head_dim, head_dim, 100.0f);
+  ForEachTarget([&] {
+    std::vector<float> out(head_dim), scratch(AttentionScratchFloats(1, keys, head_dim));
+    AttentionTile(q.data(), head_dim, 1, k.data(), head_dim, v.data(), head_dim, keys, false, head_dim, 1.0f, out.data(), head_dim, scratch.data());
+    REQUIRE(SameBits(out.data(), v.data() + 7 * head_dim, head_dim));
+  });
+}
+
+}  // namespace
+}  // namespace tinyvlm

@@ -1,0 +1,28 @@
+// Runs a test on every SIMD target that this machine has and the kernels were compiled for.
+#ifndef TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
+#define TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "catch_amalgamated.hpp"
+#include "hwy/highway.h"
+
+// Calls body() once per target, with dispatch limited to it. Fails where there are several targets and the body dispatched nothing: it then tested
+// something else.
+template <class Body>
+void ForEachTarget(const Body& body) {
+  struct Restore {
+    ~Restore() { hwy::SetSupportedTargetsForTest(0); }
+  } restore;
+  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  REQUIRE(!targets.empty());
+  for (const int64_t target : targets) {
+    INFO("target " << hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    body();
+    if (targets.size() > 1) REQUIRE(hwy::GetChosenTarget().IsInitialized());
+  }
+}
+
+#endif  // TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_

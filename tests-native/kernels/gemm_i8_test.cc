@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <cmath>
+
+#include "for_each_target.h"
+#include "kernels/gemm.h"
+#include "kernels/quantize.h"
+#include "packed.h"
+
+namespace tinyvlm {
+namespace {
+
+const DType kTypes[] = {DType::kQ8_0, DType::kQ4_0};
+constexpr float kUntouched = 12345.0f;
+
+struct Activations {
+  std::vector<int8_t> q;
+  std::vector<float> scales;
+};
+
+Activations RandomActivations(size_t m, size_t k, uint32_t seed) {
+  const std::vector<float> x = Values(m * k, seed);
+  Activations made{std::vector<int8_t>(m * k), std::vector<float>(m * k / 32)};
+  reference::QuantizeRowsI8(x.data(), k, m, k, made.q.data(), made.scales.data());
+  return made;
+}
+
+std::vector<float> Multiply(const int8_t* q, const float* scales, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
+  std::vector<float> c(m * ldc, kUntouched);
+  std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
+  uint8_t* const scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+  GemmI8(q, scales, m, B, bias, c.data(), ldc, n0, n1, scratch);
+  return c;
+}
+
+// A block's integer sum is exact. Each block then rounds three times at most: product of the scales, product with the sum, addition.
+TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels][gemm_i8]") {
+  for (const DType type : kTypes) {
+    for (const size_t k : {32, 96, 128, 160, 608}) {
+      for (const size_t n : {1, 16, 23, 64, 67, 100}) {
+        const TestMatrix weights = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
+        const std::vector<float> bias = Values(n, 7);
+        for (const size_t m : {0, 1, 2, 3, 4, 5, 6, 12, 19}) {
+          const bool with_bias = m % 2 == 1;
+          const size_t ldc = n + 1;
+          CAPTURE(GetDTypeInfo(type).name, m, n, k);
+          const Activations a = RandomActivations(m, k, static_cast<uint32_t>(k + m));
+          std::vector<float> wanted(m * ldc, kUntouched), bounds(m * ldc, 0.0f), row(k);
+          reference::GemmI8(a.q.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
+          for (size_t c = 0; c < n; ++c) {
+            UnpackRow(weights.matrix, c, row.data());
+            for (size_t r = 0; r < m; ++r) {
+              float sum = with_bias ? std::fabs(bias[c]) : 0.0f;
+              for (size_t b = 0; b < k / 32; ++b) {
+                float block = 0.0f;
+                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(a.q[r * k + i]) * row[i];
+                sum += std::fabs(block) * a.scales[r * (k / 32) + b];
+              }
+              bounds[r * ldc + c] = sum * 1.01f;  // itself computed in f32
+            }
+          }
+          ForEachTarget([&] {
+            const std::vector<float> found = Multiply(a.q.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
+            RequireWithin(found, wanted, bounds, static_cast<double>(3 * (k / 32) + 2) * kRounding);
+          });
+        }
+      }
+    }
+  }
+}
+
+// With all scales 1 a result is an integer below 2^24, which f32 holds exactly: any lost or saturated product would show.
+TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[kernels][gemm_i8]") {
+  const size_t n = 37, k = 512;
+  for (const DType type : kTypes) {
+    const size_t block_bytes = GetDTypeInfo(type).block_bytes;
+    for (const int pattern : {0, 1, 2, 3}) {
+      std::mt19937 random(static_cast<uint32_t>(pattern));
+      // 0x80 is -128 in Q8_0 and (-8, 0) in Q4_0; 0xFF is -1 and (7, 7).
+      const auto weight = [&]() -> uint8_t { return pattern == 0 ? 0x80 : pattern == 1 ? 0x7F : pattern == 2 ? (random() % 2 ? 0x80 : 0x7F) : static_cast<uint8_t>(random()); };
+      const auto activation = [&]() -> int8_t {
+        return pattern == 0 ? int8_t{127} : pattern == 1 ? int8_t{-127} : pattern == 2 ? (random() % 2 ? int8_t{127} : int8_t{-127}) : static_cast<int8_t>(random() % 255 - 127);
+      };
+      std::vector<uint8_t> file(n * RowBytes(type, k));
+      for (size_t i = 0; i < file.size(); ++i) file[i] = i % block_bytes == 0 ? 0x00 : i % block_bytes == 1 ? 0x3C : weight();  // 0x3C00 is 1.0 in f16
+      const TestMatrix weights = MakeMatrix(type, n, k, file);
+      for (const size_t m : {1, 3, 4, 13}) {
+        CAPTURE(GetDTypeInfo(type).name, pattern, m);
+        std::vector<int8_t> q(m * k);
+        for (int8_t& v : q) v = activation();
+        const std::vector<float> scales(m * (k / 32), 1.0f);
+        std::vector<float> wanted(m * n), row(k);
+        for (size_t c = 0; c < n; ++c) {
+          UnpackRow(weights.matrix, c, row.data());
+          for (size_t r = 0; r < m; ++r) {
+            int64_t sum = 0;
+            for (size_t i = 0; i < k; ++i) sum += static_cast<int64_t>(q[r * k + i]) * static_cast<int64_t>(row[i]);
+            REQUIRE(std::abs(sum) < (int64_t{1} << 24));
+            wanted[r * n + c] = static_cast<float>(sum);
+          }
+        }
+        ForEachTarget([&] { REQUIRE(Multiply(q.data(), scales.data(), m, weights.matrix, nullptr, n, 0, n) == wanted); });
+      }
+    }
+  }
+}
+
+TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut of the columns", "[kernels][gemm_i8]") {
+  for (const DType type : kTypes) {
+    const size_t m = 29, n = 139, k = 608;
+    const TestMatrix weights = RandomMatrix(type, n, k, 3);
+    const Activations a = RandomActivations(m, k, 4);
+    const std::vector<float> bias = Values(n, 5);
+    CAPTURE(GetDTypeInfo(type).name);
+    ForEachTarget([&] {
+      const std::vector<float> whole = Multiply(a.q.data(), a.scales.data(), m, weights.matrix, bias.data(), n, 0, n);
+      for (size_t r = 0; r < m; ++r) {
+        REQUIRE(SameBits(Multiply(a.q.data() + r * k, a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n).data(), whole.data() + r * n, n));
+      }
+      for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
+        REQUIRE(SameBits(Multiply(a.q.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
+      }
+      for (const auto& [n0, n1] : {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
+        for (const size_t rows : {size_t{2}, m}) {
+          const std::vector<float> part = Multiply(a.q.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, n0, n1);
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t c = 0; c < n; ++c) REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));
+          }
+        }
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace tinyvlm

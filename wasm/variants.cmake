@@ -1,0 +1,27 @@
+# The wasm builds, side by side. One source, one Highway target in each: WASM (128-bit vectors) with -msimd128, EMU128 without.
+#
+#   scalar    runs everywhere
+#   simd      128-bit vectors: every current browser and Node
+#   simd-mt   simd with threads: pages that are cross-origin isolated, Node
+set(TINYVLM_WASM_VARIANT simd CACHE STRING "scalar, simd or simd-mt")
+set_property(CACHE TINYVLM_WASM_VARIANT PROPERTY STRINGS scalar simd simd-mt)
+
+set(wasm_flags_scalar "")
+set(wasm_flags_simd -msimd128)
+set(wasm_flags_simd-mt -msimd128 -pthread -Wno-pthreads-mem-growth)
+if(NOT DEFINED wasm_flags_${TINYVLM_WASM_VARIANT})
+  message(FATAL_ERROR "TINYVLM_WASM_VARIANT is ${TINYVLM_WASM_VARIANT}; it can be scalar, simd or simd-mt")
+endif()
+add_compile_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
+add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
+
+# Size first: a layer with inner loops asks for -O3 or -O2 itself (cmake/layers.cmake).
+set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
+
+# The heap starts small, grows in steps as weights arrive, and may reach what 32-bit addresses allow.
+set(TINYVLM_WASM_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB)
+if(TINYVLM_WASM_VARIANT MATCHES "-mt$")
+  # The threads are there before the first call: one cannot be started while the thread that would have to start it is busy. An argument of
+  # the factory says how many; the caller's own counts as one.
+  list(APPEND TINYVLM_WASM_MEMORY "SHELL:-sPTHREAD_POOL_SIZE='Math.max(0,(Module[\"threads\"]||1)-1)'")
+endif()
