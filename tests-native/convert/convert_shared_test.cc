@@ -88,8 +88,13 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
         error += std::pow(double{got[i]} - wanted[i], 2);
         power += std::pow(double{wanted[i]}, 2);
       }
-      // 4 bits: rms of a step d / sqrt(12), d = amax / 8 with amax about 2.5 sigma of 32 values: about 9 % of sigma. 8 bits: a sixteenth of that.
-      const double limit = info.type == DType::kQ4_0 ? 0.15 : info.type == DType::kF32 ? 0 : 0.01;
+      // A block's largest value A is at most sqrt(32) times its rms. Steps are A / 127 and A / 8; an error is at most half a step of Q8_0, and of Q4_0 about
+      // uniform within half a step (rms: step / sqrt(12)). Halves: half a unit of the last of 11 or 8 bits. A little more for the scales, halves themselves.
+      double limit = 0;
+      if (info.type == DType::kQ8_0) limit = std::sqrt(32.0) / 127 / 2 * 1.01;
+      if (info.type == DType::kQ4_0) limit = std::sqrt(32.0) / 8 / std::sqrt(12.0) * 1.01;
+      if (info.type == DType::kF16) limit = 0x1p-11;
+      if (info.type == DType::kBF16) limit = 0x1p-8;
       INFO(info.name << " as " << GetDTypeInfo(info.type).name);
       CHECK(std::sqrt(error) <= limit * std::sqrt(power));
     }

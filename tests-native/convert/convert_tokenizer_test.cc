@@ -115,7 +115,7 @@ TEST_CASE("Tokenizers that cannot be used are refused, saying what to do", "[con
   CHECK_CONTAINS(Folder(SentencePieceBytes({{"<unk>", 2}, {"<|im_start|>", 3}})).Run().message(), "needs the control piece <|im_end|>, which the model does not have");
   CHECK_CONTAINS(Folder(SentencePieceBytes({{"<unk>", 2}, {"<|im_start|>", 3}, {"<|im_end|>", 4}})).Run().message(), "has as an ordinary piece");
   std::vector<std::pair<std::string, int>> many = kPieces;
-  for (int i = 0; many.size() <= 48; ++i) many.emplace_back("p" + std::to_string(i), 1);
+  for (int i = 0; many.size() <= 48; ++i) many.emplace_back(Format("p%d", i), 1);
   CHECK_CONTAINS(Folder(SentencePieceBytes(many)).Run().message(), "tokenizer.model has 49 pieces, the embedding only 48 rows");
 }
 

@@ -1,0 +1,103 @@
+// The generator of random checkpoints: files that say what they hold, the same bytes for the same seed, values of the promised spread.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const generator = fileURLToPath(new URL("generate-checkpoint.mjs", import.meta.url));
+const root = mkdtempSync(join(tmpdir(), "tiny-vlm-generate-"));
+after(() => rmSync(root, { recursive: true }));
+
+const run = (...args) => spawnSync(process.execPath, [generator, ...args], { encoding: "utf8" });
+
+/** Generates into a folder and returns its path. */
+function generate(name, ...args) {
+  const folder = join(root, name);
+  const { status, stderr } = run(folder, ...args);
+  assert.equal(status, 0, stderr);
+  return folder;
+}
+
+/** Header and data of a safetensors file. */
+function read(folder) {
+  const bytes = readFileSync(join(folder, "model.safetensors"));
+  const length = Number(bytes.readBigUInt64LE(0));
+  return { header: JSON.parse(bytes.toString("utf8", 8, 8 + length)), data: bytes.subarray(8 + length) };
+}
+
+function floats({ header, data }, name) {
+  const [from, to] = header[name].data_offsets;
+  return new Float32Array(data.buffer.slice(data.byteOffset + from, data.byteOffset + to));
+}
+
+test("a t0 checkpoint has the tensors of the architecture, one after the other", () => {
+  const { header, data } = read(generate("t0", "--size", "t0", "--dtype", "f32"));
+  const { __metadata__: metadata, ...tensors } = header;
+  assert.equal(metadata.format, "pt");
+  // 105 of the tower less five num_batches_tracked, 4 of the projector, 26 of the decoder.
+  assert.equal(Object.keys(tensors).length, 130);
+  assert.deepEqual(tensors["model.language_model.layers.1.self_attn.k_proj.weight"].shape, [32, 64]);
+  let end = 0;
+  for (const { dtype, shape, data_offsets: offsets } of Object.values(tensors)) {
+    assert.equal(dtype, "F32");
+    assert.equal(offsets[0], end);
+    end += shape.reduce((a, b) => a * b, 1) * 4;
+    assert.equal(offsets[1], end);
+  }
+  assert.equal(data.length, end);
+});
+
+test("the same seed gives the same bytes, another seed others", () => {
+  const file = (folder) => readFileSync(join(folder, "model.safetensors"));
+  const first = file(generate("a", "--seed", "5"));
+  assert.ok(first.equals(file(generate("b", "--seed", "5"))));
+  assert.ok(!first.equals(file(generate("c", "--seed", "6"))));
+});
+
+test("values have the spread that keeps activations near 1", () => {
+  const file = read(generate("spread", "--size", "demo", "--dtype", "f32"));
+  const deviation = (name, mean = 0) => {
+    const values = floats(file, name);
+    return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+  };
+  const near = (value, wanted) => assert.ok(Math.abs(value / wanted - 1) < 0.05, `${value}, ${wanted} wanted`);
+  near(deviation("model.language_model.embed_tokens.weight"), 0.25);
+  near(deviation("model.language_model.layers.0.mlp.up_proj.weight"), 1.5 / Math.sqrt(192));
+  const scales = floats(file, "model.vision_tower.timm_model.stages.3.blocks.0.layer_scale_1.gamma");
+  assert.ok(scales.every((value) => Math.abs(value) >= 0.199 && Math.abs(value) <= 1));
+  assert.ok(scales.some((value) => value < 0) && scales.some((value) => value > 0));
+  const mixer = floats(file, "model.vision_tower.timm_model.stages.2.blocks.1.token_mixer.reparam_conv.weight");
+  const centres = mixer.filter((_, i) => i % 9 === 4);
+  near(centres.reduce((a, b) => a + b) / centres.length, 0.8);
+  for (const name of Object.keys(file.header)) {
+    if (name !== "__metadata__") assert.ok(floats(file, name).every(Number.isFinite), name);
+  }
+});
+
+test("numbers replace those of the size, and another checkpoint lends its ids and its tokenizer", () => {
+  const like = generate("like", "--size", "demo");
+  writeFileSync(join(like, "generation_config.json"), '{"eos_token_id": [3, 1]}');
+  writeFileSync(join(root, "tokenizer.model"), "pieces");
+  const folder = generate("t0-like", "--size", "t0", "--vocab", "2000", "--layers", "1,2,1,1,1", "--untied", "--like", like, "--tokenizer", join(root, "tokenizer.model"));
+  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  assert.equal(config.text_config.vocab_size, 2000);
+  assert.equal(config.image_token_index, 4);
+  assert.equal(config.tie_word_embeddings, false);
+  assert.deepEqual(config.vision_config.model_args.layers, [1, 2, 1, 1, 1]);
+  assert.ok("lm_head.weight" in read(folder).header);
+  assert.equal(readFileSync(join(folder, "tokenizer.model"), "utf8"), "pieces");
+  assert.equal(readFileSync(join(folder, "generation_config.json"), "utf8"), '{"eos_token_id": [3, 1]}');
+});
+
+test("impossible sizes end in one line and exit code 1", () => {
+  for (const args of [["--size", "3b"], ["--heads", "3"], ["--dims", "16,24,32,32,64"], ["--seed", "x"], ["--depth", "0"], ["--dtype", "f16"], ["--nonsense"]]) {
+    const { status, stderr } = run(join(root, "never"), ...args);
+    assert.equal(status, 1);
+    assert.match(stderr, /^generate-checkpoint: [^\n]+\n$/);
+  }
+  assert.equal(run().status, 1);
+});
