@@ -111,7 +111,7 @@ async function buildPackage() {
     const tools = readFileSync(wasmBuild(variant, 'tiny-vlm-tools.mjs'), 'utf8').replaceAll('tiny-vlm-tools.', `tiny-vlm-tools-${variant}.`);
     writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
   }
-  if (existsSync(demoModel)) copy(demoModel, at('model/tiny-vlm-demo.gguf'));
+  copy(demoModel, at('model/tiny-vlm-demo.gguf'));
   else console.log(`no demo model: ${demoModel}`);
 
   buildTypes();

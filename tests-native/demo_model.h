@@ -4,7 +4,7 @@
 
 #include <string>
 
-inline std::string DemoModelPath() { return std::string(TINYVLM_SOURCE_DIR) + "/models/tiny-vlm-demo.gguf"; }
+inline std::string DemoModelPath() { return std::string(TINYVLM_SOURCE_DIR) + "/model/tiny-vlm-demo.gguf"; }
 
 inline std::string SamplePath(const std::string& name) { return std::string(TINYVLM_SOURCE_DIR) + "/examples-web/samples/" + name; }
 
