@@ -112,7 +112,6 @@ async function buildPackage() {
     writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
   }
   copy(demoModel, at('model/tiny-vlm-demo.gguf'));
-  else console.log(`no demo model: ${demoModel}`);
 
   buildTypes();
 }

@@ -11,16 +11,19 @@ namespace {
 
 constexpr int kMaxDepth = 64;  // the parser and the destructor recurse; wasm stacks are small
 
-// A decimal number as the nearest double. std::from_chars does not look at the locale, which an app may have set to one with decimal commas; where the
-// library lacks it for doubles (Emscripten's), strtod's own C locale is the only one there is.
+// A decimal number as the nearest double, infinite where it is beyond them. std::from_chars does not look at the locale, which an app may have set to one
+// with decimal commas; where the library lacks it for doubles (Emscripten's), strtod's own C locale is the only one there is.
 double ParseDouble(std::string_view text) {
 #if defined(__cpp_lib_to_chars)
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc()) return value;
-  // Out of range: too small or too large, which from_chars does not tell apart; strtod gives 0 or infinity (only digits and exponent matter to it then).
-#endif
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc()) return value;
+  // Out of range, and from_chars does not say at which end. Next to 0 only where the way it is written leaves no doubt.
+  const size_t exponent = text.find_first_of("eE");
+  const bool tiny = exponent == std::string_view::npos ? text.starts_with("0.") || text.starts_with("-0.") : exponent < 300 && text[exponent + 1] == '-';
+  return tiny ? 0.0 : HUGE_VAL;
+#else
   return std::strtod(std::string(text).c_str(), nullptr);
+#endif
 }
 
 class Parser {

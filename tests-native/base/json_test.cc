@@ -61,7 +61,9 @@ TEST_CASE("JSON numbers are the nearest doubles", "[base][json]") {
   CHECK(Parse("4.9e-324").number() == 4.9e-324);
   CHECK(Parse("1e-400").number() == 0.0);
   CHECK(Parse("1.7976931348623157e308").number() == 1.7976931348623157e308);
+  CHECK(Parse("-0." + std::string(400, '0') + "1").number() == 0.0);
   CHECK(Fails("1e400"));
+  CHECK(Fails("1" + std::string(400, '0')));
   CHECK(Fails("-1e400"));
 }
 

@@ -194,7 +194,8 @@ TEST_CASE("Long strips and large pictures cost what their pixels cost", "[image]
     const std::vector<uint8_t> out = Square(picture.view(), ResizeMode::kPad, true, kSide);
     // A white line much less wide than a pixel, in the middle of black.
     const double share = static_cast<double>(kSide) / static_cast<double>(std::max(width, height));
-    const auto pixel = [&](size_t along, size_t across) { return width > height ? out[(across * kSide + along) * 3] : out[(along * kSide + across) * 3]; };
+    const bool wide = width > height;
+    const auto pixel = [&](size_t along, size_t across) { return wide ? out[(across * kSide + along) * 3] : out[(along * kSide + across) * 3]; };
     CHECK(pixel(500, 500) == 0);
     CHECK(std::abs(pixel(500, 511) + pixel(500, 512) - 255 * 1.125 * share) <= 1);
     CHECK(Square(picture.view(), ResizeMode::kCrop, true, kSide) == std::vector<uint8_t>(kSide * kSide * 3, 255));

@@ -26,7 +26,7 @@ interface Sample {
 }
 const pictures = missing ? [] : (JSON.parse(readFileSync(join(samples, "samples.json"), "utf8")) as Sample[]);
 const { TinyVLM } = missing ? ({} as typeof Sdk) : ((await import(pathToFileURL(join(dist, "node.mjs")).href)) as typeof Sdk);
-const first = join(samples, "sample-1.png");
+const first = join(samples, pictures[0]?.image ?? "");
 
 const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-package-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -80,7 +80,7 @@ test("pictures as path, bytes, Blob, address and pixels give the same answer; te
   assert.deepEqual([...new Set(answers)], [pictures[0]!.questions[0]!.answer]);
   assert.equal((await vlm.ask({ data: new Uint8Array(30 * 20 * 3).fill(90), width: 30, height: 20 }, "Describe the image.")).usage.imageTokens, vlm.info.imageTokens);
   assert.equal((await vlm.ask(null, "Hello")).usage.imageTokens, 0);
-  const two = await vlm.ask([first, join(samples, "sample-2.png")], "Describe the image.", { maxTokens: 4 });
+  const two = await vlm.ask([first, join(samples, pictures[1]!.image)], "Describe the image.", { maxTokens: 4 });
   assert.deepEqual([two.usage.imageTokens, two.usage.encodedImages], [2 * vlm.info.imageTokens, 1]);
   await vlm.dispose();
 });
