@@ -1,4 +1,4 @@
-# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, lodepng, stb and (for tests) catch2.
+# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, lodepng and (for tests) catch2.
 #
 # Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing, CMake fetches the same release from its upstream.
 # Versions and hashes stand once, in scripts/deps.lock.json. None of them is built with the project's warnings, and their headers are system headers.
@@ -81,10 +81,6 @@ target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
 # Text, time, gamma and profiles are not wanted, and a picture is not refused for an odd one.
 target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
 target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
-
-tinyvlm_source(stb)
-add_library(stb INTERFACE)
-target_include_directories(stb SYSTEM INTERFACE "${stb_DIR}")
 
 # ---- tests ------------------------------------------------------------------
 if(TINYVLM_TESTS)

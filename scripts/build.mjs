@@ -18,16 +18,19 @@ export function buildPreset(preset, targets = [], settings = []) {
   run('cmake', ['--build', join('build', preset), ...jobs, ...(targets.length > 0 ? ['--target', ...targets] : [])], { env, quiet: true });
 }
 
-// The newest change among files and folders (0 where none exists).
-function newestChange(paths) {
-  return Math.max(0, ...paths.filter((path) => existsSync(path)).flatMap((path) => (statSync(path).isDirectory() ? readdirSync(path).map((name) => newestChange([join(path, name)])) : [statSync(path).mtimeMs])));
+// When a file, or the newest file under a folder, was changed; 0 where there is none.
+function changed(path) {
+  if (!existsSync(path)) return 0;
+  if (!statSync(path).isDirectory()) return statSync(path).mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => changed(join(path, name))));
 }
 
 function packageIsCurrent() {
-  const inputs = ['js-sdk', 'model', 'package.json', 'tsconfig.json', 'scripts/build-sdk.mjs'].map((path) => join(root, path));
-  for (const variant of wasmVariants) for (const name of ['tiny-vlm', 'tiny-vlm-tools']) for (const type of ['mjs', 'wasm']) inputs.push(join(root, 'build', `wasm-${variant}`, `${name}.${type}`));
+  const modules = ['tiny-vlm.mjs', 'tiny-vlm.wasm', 'tiny-vlm-tools.mjs', 'tiny-vlm-tools.wasm'];
+  const built = wasmVariants.flatMap((variant) => modules.map((name) => `build/wasm-${variant}/${name}`));
+  const inputs = ['js-sdk', 'model', 'package.json', 'tsconfig.json', 'scripts/build-sdk.mjs', ...built];
   const last = join(root, 'dist', 'types-cjs', 'package.json');  // what build-sdk writes last
-  return existsSync(last) && statSync(last).mtimeMs > newestChange(inputs);
+  return inputs.every((path) => changed(join(root, path)) < changed(last));
 }
 
 /** Builds the wasm variants and the package. */

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 // In the order in which they are set up. "everyday" ones need no root and are what a build needs.
 const parts = {
   tools: { work: setUpBuildTools, everyday: true, about: 'CMake and Ninja' },
-  sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, lodepng, stb, Catch2 under .deps' },
+  sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, lodepng, Catch2 under .deps' },
   modules: { work: setUpNodeModules, everyday: true, about: 'node_modules' },
   emscripten: { work: setUpEmscripten, everyday: true, about: 'emcc 3.1.50 or newer' },
   browser: { work: setUpBrowser, everyday: false, about: 'Chromium, for the browser tests' },
@@ -21,7 +21,10 @@ const parts = {
 /** Sets up the named parts; the everyday ones where none is named. */
 export async function setUp(names = []) {
   const unknown = names.filter((name) => !parts[name]);
-  if (unknown.length > 0) throw new Error(`unknown part ${unknown.join(', ')}; parts are:\n${Object.entries(parts).map(([name, { about }]) => `  ${name}: ${about}`).join('\n')}`);
+  if (unknown.length > 0) {
+    const known = Object.entries(parts).map(([name, { about }]) => `  ${name}: ${about}`);
+    throw new Error(`unknown part ${unknown.join(', ')}; parts are:\n${known.join('\n')}`);
+  }
   const [major] = process.versions.node.split('.').map(Number);
   if (major < 20) throw new Error(`Node.js 20 or newer is wanted, this is ${process.version}`);
   const chosen = Object.entries(parts).filter(([name, { everyday }]) => (names.length > 0 ? names.includes(name) : everyday));

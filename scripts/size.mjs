@@ -11,7 +11,10 @@ const wasmLimits = { raw: 1_048_576, brotli: 300_000 };
 
 // Each row: files that are loaded together, and what they may weigh in bytes.
 function rows() {
-  const list = (folder, type) => (existsSync(join(dist, folder)) ? readdirSync(join(dist, folder)).filter((name) => name.endsWith(type)).sort().map((name) => `${folder}/${name}`) : []);
+  const list = (folder, type) => {
+    const names = existsSync(join(dist, folder)) ? readdirSync(join(dist, folder)) : [];
+    return names.filter((name) => name.endsWith(type)).sort().map((name) => `${folder}/${name}`);
+  };
   return [
     ...[...list('wasm', '.wasm'), ...list('tools', '.wasm')].map((name) => ({ files: [name], limits: wasmLimits })),
     ...list('tools', '.mjs').map((name) => ({ files: [name], limits: {} })),

@@ -13,7 +13,8 @@ const warnings = inCi ? ['-DTINYVLM_WERROR=ON'] : [];
 
 // Counts Catch2's test cases in what ctest wrote down of its last run; a program that ended without Catch2's summary counts as one failure.
 function countCatch2(preset) {
-  const log = readFileSync(join(root, 'build', preset, 'Testing', 'Temporary', 'LastTest.log'), 'utf8').replaceAll(/\x1b\[[\d;]*m/g, '');  // wasm programs print in colour
+  const written = readFileSync(join(root, 'build', preset, 'Testing', 'Temporary', 'LastTest.log'), 'utf8');
+  const log = written.replaceAll(/\x1b\[[\d;]*m/g, '');  // wasm programs print in colour
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const program of log.split(/^\d+\/\d+ Testing: /m).slice(1)) {
     const cases = /^test cases: +(\d+)(.*)$/m.exec(program);
@@ -39,7 +40,8 @@ async function catch2Suite(preset, settings = warnings) {
 
 // Counts of Node's own test runner, from its closing lines.
 async function nodeSuite(args) {
-  const { status, output } = await runShown(process.execPath, args, { env: { ...toolEnvironment(), NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --test-reporter=spec` } });
+  const env = { ...toolEnvironment(), NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --test-reporter=spec` };
+  const { status, output } = await runShown(process.execPath, args, { env });
   const count = (word) => [...output.matchAll(new RegExp(`^(?:#|\\u2139) ${word} (\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
   const counts = { passed: count('pass'), failed: count('fail') + count('cancelled'), skipped: count('skipped') };
   if (status !== 0 && counts.failed === 0) counts.failed = 1;

@@ -62,9 +62,18 @@ export class Suite {
   async open() {
     if (this.opened) return;
     await step(`package lists of Debian ${this.name}`, () => {
-      for (const folder of ['sources.d', 'preferences.d', 'state/lists/partial', 'cache/archives/partial']) mkdirSync(join(this.#folder, folder), { recursive: true });
-      const source = ['Types: deb deb-src', `URIs: ${mirror()}`, `Suites: ${this.name}`, 'Components: main', 'Targets: Packages Sources', `Signed-By: ${keyring}`, ''];
-      writeFileSync(join(this.#folder, 'sources.d', 'suite.sources'), source.join('\n'));
+      for (const folder of ['sources.d', 'preferences.d', 'state/lists/partial', 'cache/archives/partial']) {
+        mkdirSync(join(this.#folder, folder), { recursive: true });
+      }
+      const source = {
+        Types: 'deb deb-src',
+        URIs: mirror(),
+        Suites: this.name,
+        Components: 'main',
+        Targets: 'Packages Sources',
+        'Signed-By': keyring,
+      };
+      writeFileSync(join(this.#folder, 'sources.d', 'suite.sources'), Object.entries(source).map(([key, value]) => `${key}: ${value}\n`).join(''));
       // An empty status file: as far as this apt knows nothing is installed, so that a simulated install lists every dependency.
       writeFileSync(join(this.#folder, 'status'), '');
       const settings = {
@@ -138,7 +147,9 @@ export class Suite {
 
 /** Installs a package of the machine's own suite where this process may; says how where it may not. */
 export async function installSystemPackage(name, { recommended = false } = {}) {
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return present(name, `not found; install it (Debian: apt-get install ${name})`);
+  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
+    return present(name, `not found; install it (Debian: apt-get install ${name})`);
+  }
   await step(`apt-get install ${name}`, () => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const install = ['-qq', '-y', recommended ? '--install-recommends' : '--no-install-recommends', 'install', name];

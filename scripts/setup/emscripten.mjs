@@ -4,8 +4,8 @@
 // The folder cannot be moved afterwards (the loader's path is written into the programs); a moved checkout sets it up again.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, cpSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, readlinkSync, renameSync, rmSync, symlinkSync,
-  writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { atLeast, emscriptenDir, installedEmscripten, oldestEmscripten, root, run, toolEnvironment, versionOf } from '../toolchain.mjs';
@@ -26,19 +26,29 @@ const machines = {
 };
 
 // Programs of LLVM that Emscripten starts; the others (100 MB) are not kept.
-const llvmPrograms = ['clang', 'clang-scan-deps', 'lld', 'llvm-ar', 'llvm-cxxfilt', 'llvm-dwarfdump', 'llvm-dwp', 'llvm-nm', 'llvm-objcopy', 'llvm-size', 'llvm-symbolizer'];
+const llvmPrograms = [
+  'clang', 'clang-scan-deps', 'lld', 'llvm-ar', 'llvm-cxxfilt', 'llvm-dwarfdump', 'llvm-dwp', 'llvm-nm', 'llvm-objcopy', 'llvm-size', 'llvm-symbolizer',
+];
 const indispensable = ['clang', 'lld', 'llvm-ar', 'llvm-nm', 'llvm-objcopy', 'wasm-opt', 'wasm-emscripten-finalize', 'wasm-metadce'];
 
 // Of everything that apt would install with clang, a compiler for wasm needs the programs themselves, clang's own headers and shared libraries: no C library
 // headers, no GCC, no binutils, no sanitizers, nothing of curl and Kerberos (an optional debug-symbol download of some tools).
 function isNeeded(name, llvm) {
-  if ([`clang-${llvm}`, `lld-${llvm}`, `llvm-${llvm}`, `llvm-${llvm}-linker-tools`, `libclang-common-${llvm}-dev`, 'binaryen', 'patchelf', 'zlib1g'].includes(name)) return true;
+  const programs = [`clang-${llvm}`, `lld-${llvm}`, `llvm-${llvm}`, `llvm-${llvm}-linker-tools`, `libclang-common-${llvm}-dev`, 'binaryen', 'patchelf'];
+  if (programs.includes(name) || name === 'zlib1g') return true;
   if (!name.startsWith('lib') || /-(dev|bin|data|common|db|extra)$/.test(name)) return false;
-  return !/^lib(objc|gc\d|[ahlt]+san|hwasan|ubsan|itm|atomic|gomp|quadmath|binutils|ctf|gprofng|sframe|jansson|clang1|pfm|curl|brotli|com-err|nghttp|ngtcp|k|ssl|gssapi|unistring|idn|db\d|sasl|ldap|psl|ssh|p11|gnutls|nettle|hogweed|gmp|tasn|rtmp|python|readline|crypt)/.test(name);
+  return !unwantedLibraries.some((stem) => name.startsWith(`lib${stem}`));
 }
 
+const unwantedLibraries = [
+  ...['objc', 'gc1', 'gcc-1', 'asan', 'lsan', 'tsan', 'hwasan', 'ubsan', 'itm', 'atomic', 'gomp', 'quadmath', 'binutils', 'ctf', 'gprofng', 'sframe', 'jansson'],
+  ...['clang1', 'pfm', 'curl', 'brotli', 'com-err', 'nghttp', 'ngtcp', 'k5', 'krb', 'keyutils', 'ssl', 'gssapi', 'unistring', 'idn', 'db5', 'sasl', 'ldap', 'psl'],
+  ...['ssh', 'p11', 'gnutls', 'nettle', 'hogweed', 'gmp', 'tasn', 'rtmp', 'python', 'readline', 'crypt'],
+];
+
 function filesUnder(folder) {
-  return readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 }
 
 function isElf(path) {
@@ -52,7 +62,7 @@ function isElf(path) {
 function choosePackages(suite) {
   const about = suite.package('emscripten');
   const version = about && /^\d+\.\d+\.\d+/.exec(about.version)?.[0];
-  if (!version || !atLeast(version, oldestEmscripten)) throw new Error(`Debian ${suite.name} has Emscripten ${version ?? '(none)'}, ${oldestEmscripten} or newer is wanted`);
+  if (!version || !atLeast(version, oldestEmscripten)) throw new Error(`it has Emscripten ${version ?? '(none)'}, ${oldestEmscripten} or newer is wanted`);
   const llvm = /\bclang-(\d+)/.exec(about.depends)?.[1];
   if (!llvm) throw new Error(`cannot tell which LLVM Emscripten ${version} of Debian ${suite.name} wants (${about.depends})`);
   const closure = suite.closure([`clang-${llvm}`, `lld-${llvm}`, `llvm-${llvm}`, 'binaryen', 'patchelf']);
@@ -83,8 +93,9 @@ function unpack(folder) {
   rmSync(image, { recursive: true, force: true });
   mkdirSync(image, { recursive: true });
   const skipped = ['doc', 'man', 'lintian', 'bug', 'locale', 'info'].map((name) => `--exclude=./usr/share/${name}`);
+  const script = 'deb=$1; shift; dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner "$@"';
   for (const name of readdirSync(folder).filter((entry) => entry.endsWith('.deb'))) {
-    run('sh', ['-c', 'dpkg-deb --fsys-tarfile "$1" | tar -x --no-same-owner -C "$2" "$3" "$4" "$5" "$6" "$7" "$8"', 'unpack', join(folder, name), image, ...skipped], { quiet: true });
+    run('sh', ['-c', script, 'unpack', join(folder, name), '-C', image, ...skipped], { quiet: true });
   }
   // Some packages still use /lib, which is a link to /usr/lib by now.
   for (const name of ['lib', 'lib64']) {
@@ -157,6 +168,14 @@ function configure(llvmRoot) {
   for (const name of ['wasm-opt', 'wasm-dis']) if (existsSync(join(usr, 'bin', name))) symlinkSync(join(usr, 'bin', name), join(bin, name));
 }
 
+// The Node that Emscripten starts is the one that runs the set-up, also after a change of versions.
+function useThisNode() {
+  const config = join(emscripten, '.emscripten');
+  const text = readFileSync(config, 'utf8');
+  const wanted = text.replace(/^NODE_JS = .*$/m, `NODE_JS = ${JSON.stringify(process.execPath)}`);
+  if (wanted !== text) writeFileSync(config, wanted);
+}
+
 // Links to programs that were not kept.
 function removeDeadLinks(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -199,14 +218,17 @@ const probe = `
 #include <map>
 #include <memory>
 #include <string>
-#include <atomic>
 #include <cmath>
 #include <mutex>
-#include <condition_variable>
-#include <functional>
-std::string Greet(const std::string& name) { std::map<std::string, int> m{{name, 1}}; auto p = std::make_shared<std::string>(name); return *p + std::to_string(m.size() + std::sin(m.size())); }
+std::mutex guard;
+std::string Greet(const std::string& name) {
+  std::lock_guard<std::mutex> lock(guard);
+  std::map<std::string, int> counts{{name, 1}};
+  auto copy = std::make_shared<std::string>(name);
+  return *copy + std::to_string(counts.size() + std::sin(counts.size()));
+}
 EMSCRIPTEN_BINDINGS(probe) { emscripten::function("greet", &Greet); }
-int main(int argc, char** argv) { static std::mutex m; std::lock_guard<std::mutex> lock(m); std::printf("%s\\n", Greet(argv[0]).c_str()); return std::fflush(stdout); }
+int main(int, char** argv) { return std::printf("%s", Greet(argv[0]).c_str()) < 0; }
 `;
 
 const engineFlags = ['-Oz', '-fno-exceptions', '-fno-rtti', '-DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0', '-lembind', '-sALLOW_MEMORY_GROWTH'];
@@ -226,7 +248,9 @@ async function buildSystemLibraries() {
   const env = { ...toolEnvironment(), EMCC_CORES: String(availableParallelism()) };
   await step("Emscripten's system libraries", async () => {
     for (const [group, links] of Object.entries(libraryGroups)) {
-      await step(group, () => links.forEach((flags) => void run('em++', [source, '-std=c++20', ...flags, '-o', join(folder, 'probe.mjs')], { env, quiet: true })));
+      await step(group, () => {
+        for (const flags of links) run('em++', [source, '-std=c++20', ...flags, '-o', join(folder, 'probe.mjs')], { env, quiet: true });
+      });
     }
   });
   rmSync(folder, { recursive: true });
@@ -237,7 +261,10 @@ export async function setUpEmscripten() {
   const own = installedEmscripten();
   if (own) return present('Emscripten', `${own.version} in ${own.folder}`);
   const ready = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : null;
-  if (ready?.folder === emscriptenDir && ready.node === process.execPath && ready.libraries) return present('Emscripten', `${ready.version} (private, from Debian ${ready.suite})`);
+  if (ready?.folder === emscriptenDir) {
+    useThisNode();
+    return present('Emscripten', `${ready.version} (private, from Debian ${ready.suite})`);
+  }
   const missing = aptMissing();
   if (missing) throw new Error(`no Emscripten ${oldestEmscripten} or newer on PATH or in EMSDK, and none can be fetched: ${missing}`);
   await step('Emscripten', async () => {
@@ -246,7 +273,7 @@ export async function setUpEmscripten() {
       try {
         const installed = await installFrom(suite);
         await buildSystemLibraries();
-        writeFileSync(`${stamp}.partial`, JSON.stringify({ ...installed, folder: emscriptenDir, node: process.execPath, libraries: true }));
+        writeFileSync(`${stamp}.partial`, `${JSON.stringify({ ...installed, folder: emscriptenDir })}\n`);
         renameSync(`${stamp}.partial`, stamp);
         return `${megabytes(folderBytes(emscriptenDir))} on disk`;
       } catch (error) {

@@ -6,9 +6,12 @@ import { folderBytes, present, step } from './steps.mjs';
 
 /** npm's own record of what it installed agrees with the lock: same packages, same versions. */
 function upToDate() {
-  const [wanted, installed] = [join(root, 'package-lock.json'), join(root, 'node_modules', '.package-lock.json')].map((path) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : null));
+  const packagesOf = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : null);
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  const installed = packagesOf(join(root, 'node_modules', '.package-lock.json'));
   if (!wanted || !installed) return false;
-  return Object.entries(wanted).every(([path, { integrity, optional, link }]) => !path || link || (installed[path] ? installed[path].integrity === integrity : Boolean(optional)));
+  // The entry without a path is this package itself; optional ones are builds for other machines.
+  return Object.entries(wanted).every(([path, entry]) => !path || (installed[path] ? installed[path].integrity === entry.integrity : entry.optional === true));
 }
 
 export async function setUpNodeModules() {

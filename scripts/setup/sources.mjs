@@ -24,7 +24,8 @@ async function fetchFromDebian(name, entry) {
   for (const pinnedOnly of [true, false]) {
     for (const suite of suites) {
       await suite.open();
-      const found = suite.sourceArchives(wanted.package).find((candidate) => (pinnedOnly ? candidate.sha256 === wanted.sha256 : entry.tested.includes(upstreamVersion(candidate.version))));
+      const fits = (candidate) => (pinnedOnly ? candidate.sha256 === wanted.sha256 : entry.tested.includes(upstreamVersion(candidate.version)));
+      const found = suite.sourceArchives(wanted.package).find(fits);
       if (!found) continue;
       if (!pinnedOnly) console.log(`  note: no suite has ${wanted.file} any more; ${found.file} is used, sha256 ${found.sha256}`);
       if (!existsSync(join(archives, found.file))) suite.downloadSource(wanted.package, found, archives);

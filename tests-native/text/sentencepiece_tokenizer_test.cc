@@ -134,7 +134,10 @@ TEST_CASE("BPE and unigram models encode and decode as the library does", "[text
   for (int round = 0; round < 3000; ++round) {
     Ids ids;
     const size_t count = 1 + random() % 6;
-    for (size_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(random() % (random() % 2 == 0 ? 8 : tokenizer->size())));
+    for (size_t i = 0; i < count; ++i) {
+      const size_t below = random() % 2 == 0 ? 8 : tokenizer->size();
+      ids.push_back(static_cast<int32_t>(random() % below));
+    }
     std::string bytes;
     bool controls = false, fallback = false;
     for (const int32_t id : ids) {
