@@ -60,6 +60,15 @@ Status Model::ReadTokenizer(const Metadata& meta) {
   TVLM_ASSIGN_OR_RETURN(chat_style_, ParseChatStyle(style));
   TVLM_ASSIGN_OR_RETURN(const auto proto, meta.GetU8Array("tinyvlm.sentencepiece_model"));
   TVLM_ASSIGN_OR_RETURN(tokenizer_, LoadSentencePieceTokenizer(proto));
+  if (meta.Find("tokenizer.ggml.add_bos_token") != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(const bool add_bos, meta.GetBool("tokenizer.ggml.add_bos_token"));
+    if (add_bos) {
+      TVLM_ASSIGN_OR_RETURN(bos_id_, meta.GetI32("tokenizer.ggml.bos_token_id"));
+      if (*bos_id_ < 0 || static_cast<size_t>(*bos_id_) >= tokenizer_->size()) {
+        return Error(ErrorCode::kInvalidFile, "tokenizer.ggml.bos_token_id: 0..%zu wanted, %" PRId32 " found", tokenizer_->size() - 1, *bos_id_);
+      }
+    }
+  }
   if (tokenizer_->size() > decoder_.vocabulary) {
     return Error(ErrorCode::kInvalidFile, "tinyvlm.sentencepiece_model has %zu pieces, token_embd.weight only %zu rows", tokenizer_->size(), decoder_.vocabulary);
   }

@@ -3,9 +3,11 @@
 #ifndef TINYVLM_ENGINE_MODEL_H_
 #define TINYVLM_ENGINE_MODEL_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,9 @@ class Model {
   const Tokenizer* tokenizer() const { return tokenizer_.get(); }
   ChatStyle chat_style() const { return chat_style_; }
 
+  // The id that every prompt begins with, where the tokenizer wants one.
+  std::optional<int32_t> bos_id() const { return bos_id_; }
+
   // Ids that end an answer.
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
 
@@ -70,6 +75,7 @@ class Model {
   ResizeMode resize_mode_ = ResizeMode::kPad;
   std::unique_ptr<Tokenizer> tokenizer_;
   ChatStyle chat_style_ = ChatStyle::kQwen2;
+  std::optional<int32_t> bos_id_;
   std::vector<int32_t> stop_ids_;
   int32_t image_token_id_ = -1;
 };

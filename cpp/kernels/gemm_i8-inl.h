@@ -33,8 +33,9 @@ inline constexpr size_t kGroupPanels = 4;
 inline constexpr size_t kPairsPerBlock = 32 * kPanelRows;  // i16
 inline constexpr size_t kRowPairs = 16;                    // i32 per block of a row of activations: 8 even pairs, then 8 odd ones
 
-// As kTileRows, but on Arm, which has no multiply-add of pairs, every sum takes two registers.
-inline constexpr size_t kTileRowsI8 = HWY_TARGET_IS_NEON ? 2 : kTileRows;
+// Fewer than kTileRows: a product takes a register of its own before it is added (with 6 rows AVX2 spills: 37 against 59 GMAC/s), and on Arm, which has no
+// multiply-add of pairs, every sum takes two.
+inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 8 : kTileLanes == 8 ? 4 : 2;
 
 // The caller's scratch, cut up.
 class ScratchI8 {
@@ -44,7 +45,7 @@ class ScratchI8 {
   // With the last panel comes one row's pairs, and a sum per block, of the path for few rows.
   static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 32 * (kRowPairs + 1) * sizeof(int32_t); }
 
-  // One panel of the group: [block][8 groups][even, odd][16 rows][2], and its scales [block][16 rows].
+  // One panel of the group: [block][even, odd][8 groups][16 rows][2], and its scales [block][16 rows].
   int16_t* pairs(size_t panel) const { return reinterpret_cast<int16_t*>(memory_) + panel * kStripBlocks * kPairsPerBlock; }
   float* scales(size_t panel) const { return reinterpret_cast<float*>(memory_ + kScales) + panel * kStripBlocks * kPanelRows; }
   // [kTileRowsI8][16]: results of a panel with fewer than 16 columns.
@@ -93,15 +94,15 @@ HWY_NOINLINE void MultiplyTileI8(const int32_t* HWY_RESTRICT a, size_t stride, c
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = sum1[r][v] = hn::Zero(di);
     }
+    const int32_t* const row = a + b * kRowPairs;
+    HWY_UNROLL(4)  // GCC copies each accumulator once per turn
     for (size_t g = 0; g < kRowPairs; ++g) {
-      // Groups of weights alternate even and odd, a row holds its even pairs first.
-      const size_t pair = b * kRowPairs + g % 2 * (kRowPairs / 2) + g / 2;
       hn::Vec<PanelI16> w[kTileVectors];
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) w[v] = hn::LoadU(d16, pairs + g * 2 * kPanelRows + v * 2 * kTileLanes);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        const auto x = hn::BitCast(d16, hn::Set(di, a[r * stride + pair]));
+        const auto x = hn::BitCast(d16, hn::Set(di, row[r * stride + g]));
         HWY_UNROLL(16)
         for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = hn::ReorderWidenMulAccumulate(di, w[v], x, sum0[r][v], sum1[r][v]);
       }
@@ -270,6 +271,9 @@ HWY_INLINE void MultiplyManyRowsI8(const int8_t* qa, const float* a_scales, size
       }
       if constexpr (kTileRowsI8 > 4) {
         for (; r + 4 <= m; r += 4) MultiplyGroupI8<4>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
+      }
+      if constexpr (kTileRowsI8 > 2) {
+        for (; r + 2 <= m; r += 2) MultiplyGroupI8<2>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
       }
       for (; r < m; ++r) MultiplyGroupI8<1>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
     }

@@ -4,8 +4,8 @@
 // The folder cannot be moved afterwards (the loader's path is written into the programs); a moved checkout sets it up again.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { atLeast, emscriptenDir, installedEmscripten, oldestEmscripten, root, run, toolEnvironment, versionOf } from '../toolchain.mjs';
@@ -41,9 +41,14 @@ function isNeeded(name, llvm) {
 }
 
 const unwantedLibraries = [
-  ...['objc', 'gc1', 'gcc-1', 'asan', 'lsan', 'tsan', 'hwasan', 'ubsan', 'itm', 'atomic', 'gomp', 'quadmath', 'binutils', 'ctf', 'gprofng', 'sframe', 'jansson'],
-  ...['clang1', 'pfm', 'curl', 'brotli', 'com-err', 'nghttp', 'ngtcp', 'k5', 'krb', 'keyutils', 'ssl', 'gssapi', 'unistring', 'idn', 'db5', 'sasl', 'ldap', 'psl'],
-  ...['ssh', 'p11', 'gnutls', 'nettle', 'hogweed', 'gmp', 'tasn', 'rtmp', 'python', 'readline', 'crypt'],
+  // GCC and binutils
+  ...['objc', 'gc1', 'gcc-1', 'asan', 'lsan', 'tsan', 'hwasan', 'ubsan', 'itm', 'atomic', 'gomp', 'quadmath'],
+  ...['binutils', 'ctf', 'gprofng', 'sframe', 'jansson'],
+  // LLVM's optional download of debug symbols
+  ...['curl', 'brotli', 'com-err', 'nghttp', 'ngtcp', 'k5', 'krb', 'keyutils', 'ssl', 'gssapi', 'unistring', 'idn', 'db5', 'sasl', 'ldap', 'psl', 'ssh'],
+  ...['p11', 'gnutls', 'nettle', 'hogweed', 'gmp', 'tasn', 'rtmp', 'crypt'],
+  // the C interface to clang, performance counters, Python
+  ...['clang1', 'pfm', 'python', 'readline'],
 ];
 
 function filesUnder(folder) {
