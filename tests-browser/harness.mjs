@@ -25,10 +25,10 @@ export function launchChromium() {
   return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
 }
 
-/** A server of the package, the examples and the test pages. Options as startServer's. */
-export function serve(options = {}) {
+/** A server of the package, the examples, the test pages and `extraMounts`. Other options as startServer's. */
+export function serve({ extraMounts = {}, ...options } = {}) {
   assert.ok(existsSync(join(root, "dist", "index.mjs")), "dist/ is missing: run npm run build first");
-  const mounts = { "/dist/": join(root, "dist"), "/examples-web/": join(root, "examples-web"), "/tests-browser/pages/": join(root, "tests-browser", "pages") };
+  const mounts = { "/dist/": join(root, "dist"), "/examples-web/": join(root, "examples-web"), "/tests-browser/pages/": join(root, "tests-browser", "pages"), ...extraMounts };
   return startServer({ mounts, ...options });
 }
 
