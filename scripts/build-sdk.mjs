@@ -2,7 +2,7 @@
 // js-sdk/ and the wasm builds become dist/, the npm package. `--test` builds and runs the unit tests instead, which need no wasm:
 // their workers carry js-sdk/test/fake-engine.ts. `--integration` runs the tests of the built package.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'js-sdk', 'src');
 const tests = join(root, 'js-sdk', 'test');
 const dist = join(root, 'dist');
+const unfinished = join(root, 'build', 'package');
 const testOutput = join(root, 'build', 'sdk-test');
 const demoModel = join(root, 'model', 'tiny-vlm-demo.gguf');
 const variants = ['scalar', 'simd', 'simd-mt'];
@@ -86,12 +87,13 @@ function copy(from, to) {
 async function buildPackage() {
   const missing = variants.filter((variant) => !['tiny-vlm.wasm', 'tiny-vlm-tools.wasm'].every((name) => existsSync(wasmBuild(variant, name))));
   if (missing.length > 0) throw new Error(`not compiled: build/wasm-${missing.join(', build/wasm-')}; npm run build does that first`);
-  rmSync(dist, { recursive: true, force: true });
+  // Built beside dist/ and exchanged at the end: whoever runs the package meanwhile has a whole one.
+  rmSync(unfinished, { recursive: true, force: true });
 
   const glue = Object.fromEntries(variants.map((variant) => [variant, wasmBuild(variant, 'tiny-vlm.mjs')]));
   if (readFileSync(glue.scalar, 'utf8') === readFileSync(glue.simd, 'utf8')) glue.scalar = glue.simd;
   else console.log('the glue of scalar and simd differs: worker.mjs carries both');
-  const at = (name) => join(dist, name);
+  const at = (name) => join(unfinished, name);
   const [index, node, iife] = ['index.ts', 'node.ts', 'iife.ts'].map((name) => join(source, name));
   await Promise.all([
     build(output(index, at('index.mjs'), {})),
@@ -104,6 +106,8 @@ async function buildPackage() {
     worker('worker-mt.ts', at('worker-mt.mjs'), glue),
   ]);
 
+  chmodSync(at('cli.mjs'), 0o755);  // npx runs it as a program
+
   for (const variant of variants) {
     copy(wasmBuild(variant, 'tiny-vlm.wasm'), at(`wasm/tiny-vlm-${variant}.wasm`));
     copy(wasmBuild(variant, 'tiny-vlm-tools.wasm'), at(`tools/tiny-vlm-tools-${variant}.wasm`));
@@ -113,15 +117,15 @@ async function buildPackage() {
   }
   copy(demoModel, at('model/tiny-vlm-demo.gguf'));
 
-  buildTypes();
+  buildTypes(at('types'), at('types-cjs'));
+  rmSync(dist, { recursive: true, force: true });
+  renameSync(unfinished, dist);
 }
 
 // Declarations once for import, once for require: the same text in a folder that says what it is. (The package as a whole says nothing:
 // as "module" it would make ES modules of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
-function buildTypes() {
-  const types = join(dist, 'types');
-  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'js-sdk', 'tsconfig.types.json')]);
-  const forRequire = join(dist, 'types-cjs');
+function buildTypes(types, forRequire) {
+  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'js-sdk', 'tsconfig.types.json'), '--outDir', types]);
   cpSync(types, forRequire, { recursive: true });
   writeFileSync(join(types, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(forRequire, 'package.json'), '{ "type": "commonjs" }\n');

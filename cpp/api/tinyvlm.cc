@@ -263,8 +263,12 @@ tvlm_result tvlm_session_create(uint32_t model, const char* options) {
 
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  if (bytes == 0) return Failed(Error(ErrorCode::kInvalidImage, "the picture is empty"));
-  TVLM_API_ASSIGN(open->image, AlignedBuffer<uint8_t>::Allocate(bytes, "picture"));
+  Result<AlignedBuffer<uint8_t>> image = bytes == 0 ? Error(ErrorCode::kInvalidImage, "the picture is empty") : AlignedBuffer<uint8_t>::Allocate(bytes, "picture");
+  if (!image.ok()) {
+    open->session->DropPictures();
+    return Failed(image.status());
+  }
+  open->image = std::move(image).value();
   return Succeeded(reinterpret_cast<uintptr_t>(open->image.data()));
 }
 

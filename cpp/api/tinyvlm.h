@@ -46,7 +46,7 @@ tvlm_result tvlm_model_dispose(uint32_t model);
 /* A session on a model whose header is whole. options: {"context": 2048 (at most the model's), "compute": "fast" | "f32"}. value: its handle. */
 tvlm_result tvlm_session_create(uint32_t model, const char* options);
 
-/* value: the address where one picture's bytes go. */
+/* value: the address where one picture's bytes go. After an error none of the pictures added since the last ask is left. */
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes);
 
 /* The reserved bytes are a picture for the next ask. options: {"bytes", "format": "encoded" (PNG, JPEG) | "rgba" | "rgb", "width", "height" (of raw

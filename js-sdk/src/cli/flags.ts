@@ -50,7 +50,7 @@ export function parseFlags(args: readonly string[], allowed: Record<string, Flag
 /** `; did you mean …?` with the nearest of `known`, or "" where none is near. */
 export function didYouMean(word: string, known: readonly string[]): string {
   let nearest = "";
-  let best = Math.max(2, word.length >> 1);
+  let best = Math.max(3, word.length >> 1);
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
     if (distance < best) [nearest, best] = [candidate, distance];
