@@ -1,7 +1,7 @@
 // Lane code of GemmI8 (gemm.h). Included once per target, after hwy/highway.h.
 //
-// Products are i16 * i16 added in pairs to i32 (pmaddwd, i32x4.dot_i16x8_s, smlal): exact, and on AVX2 as fast as anything exact with two full 8-bit
-// operands (u8 * i8 pair sums saturate i16, and getting a sign out of the way costs what the narrower operands gain).
+// Products are i16 * i16 added in pairs to i32 (pmaddwd, i32x4.dot_i16x8_s, smlal), which is exact. u8 * i8 pairs would saturate i16; taking the sign
+// out first (psignb, pmaddubsw, pmaddwd, paddd) needs three instructions on the two multiplying ports of Zen 3 for what two pmaddwd do.
 #if defined(TINYVLM_KERNELS_GEMM_I8_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_GEMM_I8_INL_H_
 #undef TINYVLM_KERNELS_GEMM_I8_INL_H_

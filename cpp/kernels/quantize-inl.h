@@ -20,9 +20,6 @@ HWY_INLINE void QuantizeRowsI8Impl(const float* x, size_t stride, size_t m, size
   const hn::RebindToSigned<decltype(df)> di;
   const hn::Rebind<int8_t, decltype(df)> d8;
   const size_t lanes = hn::Lanes(df);
-  // x + 1.5 * 2^23 has its unit in the last bit, so the addition rounds to the nearest integer, ties to even, and its bits hold that integer. Highway's
-  // NearestInt adds 0.5 on EMU128, which takes 0.49999997 to 1.
-  const auto magic = hn::Set(df, 12582912.0f);
   for (size_t r = 0; r < m; ++r) {
     for (size_t b = 0; b < k / 32; ++b) {
       const float* const block = x + r * stride + b * 32;
@@ -39,8 +36,7 @@ HWY_INLINE void QuantizeRowsI8Impl(const float* x, size_t stride, size_t m, size
       const auto inverse = hn::Set(df, 127.0f / amax);
       for (size_t i = 0; i < 32; i += lanes) {
         // |x * inverse| can exceed 127 by a rounding error, never by half a unit, so the nearest integer is in range.
-        const auto rounded = hn::Add(hn::Mul(hn::LoadU(df, block + i), inverse), magic);
-        const auto v = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, magic));
+        const auto v = hn::NearestInt(hn::Mul(hn::LoadU(df, block + i), inverse));
         hn::StoreU(hn::DemoteTo(d8, v), d8, out + i);
       }
     }

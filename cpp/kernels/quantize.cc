@@ -12,6 +12,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tinyvlm {
 HWY_EXPORT(QuantizeRowsI8);
-void QuantizeRowsI8(const float* x, size_t stride, size_t m, size_t k, int8_t* q, float* scales) { HWY_DYNAMIC_DISPATCH(QuantizeRowsI8)(x, stride, m, k, q, scales); }
+void QuantizeRowsI8(const float* x, size_t stride, size_t m, size_t k, int8_t* q, float* scales) {
+  HWY_DYNAMIC_DISPATCH(QuantizeRowsI8)(x, stride, m, k, q, scales);
+}
 }  // namespace tinyvlm
 #endif

@@ -26,8 +26,8 @@ Inputs MakeInputs(size_t rows, size_t keys, size_t head_dim) {
 std::vector<float> Attend(const Inputs& in, size_t r0, size_t rows, size_t keys, bool causal, size_t head_dim, float scale) {
   std::vector<float> out((rows - 1) * in.out_stride + head_dim, 7.0f);
   std::vector<float> scratch(AttentionScratchFloats(rows, causal ? keys + rows - 1 : keys, head_dim));
-  AttentionTile(in.q.data() + r0 * in.q_stride, in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, causal, head_dim, scale, out.data(),
-                in.out_stride, scratch.data());
+  AttentionTile(in.q.data() + r0 * in.q_stride, in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, causal, head_dim, scale,
+                out.data(), in.out_stride, scratch.data());
   return out;
 }
 

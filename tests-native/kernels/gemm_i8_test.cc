@@ -76,9 +76,13 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
     for (const int pattern : {0, 1, 2, 3}) {
       std::mt19937 random(static_cast<uint32_t>(pattern));
       // 0x80 is -128 in Q8_0 and (-8, 0) in Q4_0; 0xFF is -1 and (7, 7).
-      const auto weight = [&]() -> uint8_t { return pattern == 0 ? 0x80 : pattern == 1 ? 0x7F : pattern == 2 ? (random() % 2 ? 0x80 : 0x7F) : static_cast<uint8_t>(random()); };
+      const auto weight = [&]() -> uint8_t {
+        if (pattern < 2) return pattern == 0 ? 0x80 : 0x7F;
+        return pattern == 2 ? (random() % 2 ? 0x80 : 0x7F) : static_cast<uint8_t>(random());
+      };
       const auto activation = [&]() -> int8_t {
-        return pattern == 0 ? int8_t{127} : pattern == 1 ? int8_t{-127} : pattern == 2 ? (random() % 2 ? int8_t{127} : int8_t{-127}) : static_cast<int8_t>(random() % 255 - 127);
+        if (pattern < 2) return pattern == 0 ? int8_t{127} : int8_t{-127};
+        return pattern == 2 ? (random() % 2 ? int8_t{127} : int8_t{-127}) : static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
       };
       std::vector<uint8_t> file(n * RowBytes(type, k));
       for (size_t i = 0; i < file.size(); ++i) file[i] = i % block_bytes == 0 ? 0x00 : i % block_bytes == 1 ? 0x3C : weight();  // 0x3C00 is 1.0 in f16
@@ -114,7 +118,8 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
     ForEachTarget([&] {
       const std::vector<float> whole = Multiply(a.q.data(), a.scales.data(), m, weights.matrix, bias.data(), n, 0, n);
       for (size_t r = 0; r < m; ++r) {
-        REQUIRE(SameBits(Multiply(a.q.data() + r * k, a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n).data(), whole.data() + r * n, n));
+        const std::vector<float> row = Multiply(a.q.data() + r * k, a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n);
+        REQUIRE(SameBits(row.data(), whole.data() + r * n, n));
       }
       for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
         REQUIRE(SameBits(Multiply(a.q.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
