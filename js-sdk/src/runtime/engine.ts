@@ -11,6 +11,9 @@ export type PictureFormat = { format: "encoded" } | { format: "rgba" | "rgb"; wi
 /** What the engine says of a finished (or cancelled) answer. */
 export type EngineResult = Omit<AskReply, "timings"> & { timings: Omit<AskReply["timings"], "decodeImageMs"> };
 
+// Pixels enough to run every loop of the resizing.
+const warmUpSide = 512;
+
 export class Engine {
   readonly #module: EngineModule;
   readonly #onCrash: (error: TinyVLMError) => void;
@@ -49,6 +52,24 @@ export class Engine {
 
   createSession(options: { context: number | undefined; compute: string | undefined }): void {
     this.#session = this.#call("sessionCreate", this.#model, JSON.stringify(options)).value;
+  }
+
+  /**
+   * Works for about `budgetMs` on an empty picture in a session of its own. A wasm function runs in the slow first tier until it has been called
+   * often; this way the first question finds the engine's loops compiled well.
+   */
+  warmUp(options: { context: number | undefined; compute: string | undefined }, budgetMs: number): void {
+    this.createSession(options);
+    this.addPicture(warmUpSide * warmUpSide * 3, { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false }, (pixels) => pixels.fill(0));
+    try {
+      this.ask(" ", {});
+      const end = performance.now() + budgetMs;
+      for (let left = budgetMs; left > 0; left = end - performance.now()) if (this.advance(left).done) break;
+    } catch (error) {
+      // A context too small for a picture is the caller's choice.
+      if (!(error instanceof TinyVLMError && error.code === "context_full")) throw error;
+    }
+    this.#call("sessionDispose", this.#session);
   }
 
   /** Adds a picture for the next question. `write` fills a view of the heap that dies with the next call. */

@@ -13,6 +13,9 @@ const stepMs = 20;
 
 const progressEveryMs = 50;
 
+// What loading may cost more so that the first question is answered sooner.
+const warmUpMs = 60;
+
 /** `onDeath` is told when the engine is beyond use. */
 export function createHandlers(factories: Factories, platform: WorkerPlatform, onDeath: (error: TinyVLMError) => void): Handlers {
   let engine: Engine | undefined;
@@ -49,6 +52,7 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
         emit({ loadedBytes, totalBytes });
       }
       model.endModel();
+      if (model.modelInfo().hasTokenizer) model.warmUp({ context, compute }, warmUpMs);
       model.createSession({ context, compute });
       emit({ loadedBytes, totalBytes: loadedBytes });
       return model.modelInfo();
