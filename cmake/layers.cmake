@@ -38,9 +38,10 @@ function(tinyvlm_test name)
   target_link_libraries(${name} PRIVATE ${layers} ${ARG_LIBRARIES} catch2)
   target_compile_definitions(${name} PRIVATE TINYVLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(EMSCRIPTEN)
-    # Catch2 needs exceptions; the engine under test is compiled as it is shipped.
+    # Catch2 needs exceptions; the engine under test is compiled as it is shipped. Linking with -O1 leaves out Binaryen's passes over the whole
+    # program, which would take longer than the tests.
     target_compile_options(${name} PRIVATE -fwasm-exceptions)
-    target_link_options(${name} PRIVATE -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME -sNODERAWFS ${TINYVLM_WASM_MEMORY})
+    target_link_options(${name} PRIVATE -O1 -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME -sNODERAWFS ${TINYVLM_WASM_MEMORY})
   endif()
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

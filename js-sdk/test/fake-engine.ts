@@ -107,7 +107,10 @@ const createFake: EngineFactory = async (options) => {
           timings: { preprocessMs: 2, visionMs: 3, prefillMs: 4, decodeMs: 5, tokensPerSecond: 6 },
         }),
       ),
-    sessionDispose: () => ok(),
+    sessionDispose() {
+      images = [];
+      return ok();
+    },
   };
   return module;
 };
