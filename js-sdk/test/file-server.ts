@@ -29,7 +29,8 @@ export async function serveFiles(files: Record<string, Uint8Array>): Promise<Fil
     switch (kind) {
       case "drop":
         response.writeHead(200, { "content-length": file.length });
-        response.write(half, () => setTimeout(() => response.destroy(), 20));
+        // Late enough that even a busy client has seen the answer begin.
+        response.write(half, () => setTimeout(() => response.destroy(), 300));
         return;
       case "short":
         return void response.writeHead(200, { "content-length": half.length }).end(half);

@@ -36,7 +36,8 @@ TEST_CASE("DepthwiseConv equals the reference for every shape", "[kernels][depth
 }
 
 TEST_CASE("DepthwiseConv gives a pixel the same bits whatever the cut and the strip in memory", "[kernels][depthwise_conv]") {
-  for (const auto& [kernel, stride, multiplier] : {std::array<size_t, 3>{3, 1, 1}, {3, 2, 1}, {7, 1, 1}, {7, 2, 2}, {3, 1, 2}, {5, 1, 1}}) {
+  for (const std::array<size_t, 3>& sizes : {std::array<size_t, 3>{3, 1, 1}, {3, 2, 1}, {7, 1, 1}, {7, 2, 2}, {3, 1, 2}, {5, 1, 1}}) {
+    const size_t kernel = sizes[0], stride = sizes[1], multiplier = sizes[2];  // names that a lambda may capture in Clang 14 too
     DepthwiseShape shape;
     shape.h = 19, shape.w = 22, shape.cin = 20, shape.multiplier = multiplier, shape.kernel = kernel, shape.stride = stride;
     CAPTURE(kernel, stride, multiplier);
