@@ -36,6 +36,7 @@ HWY_INLINE const float* PanelStrip(DType type, const uint8_t* panel, size_t k0, 
 
 HWY_INLINE void GemmF32Impl(const float* a, size_t lda, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1,
                             float* scratch) {
+  if (m == 0) return;  // c may be null then
   float* const strip = scratch;
   uint8_t* const tail = reinterpret_cast<uint8_t*>(scratch + kStripF32 * kPanelRows);
   const size_t panel_bytes = PackScratchBytes(B.type, B.k);
