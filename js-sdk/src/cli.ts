@@ -25,6 +25,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.
 
 main(process.argv.slice(2)).catch((reason: unknown) => {
   const error = reason instanceof TinyVLMError ? reason : new TinyVLMError("internal", String((reason as Error)?.stack ?? reason));
-  process.stderr.write(`tiny-vlm: ${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
-  process.exitCode = error.exitCode;
+  // Threads that an engine had started would keep the process alive.
+  process.stderr.write(`tiny-vlm: ${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}\n`, () => process.exit(error.exitCode));
 });

@@ -23,10 +23,26 @@ export async function runTool(command: string, args: string[]): Promise<void> {
   const script = new URL(`./tools/tiny-vlm-tools-${chosen}.mjs`, import.meta.url);
   if (!existsSync(script)) throw new TinyVLMError("not_found", `the tools for the variant ${chosen} are missing: ${fileURLToPath(script)}`);
   const { default: createTools } = (await import(script.href)) as { default: ToolsFactory };
-  const module = await createTools({ threads: threadsIn(rest) ?? threadsFor(availableParallelism()) });
+  const module = await inTime(createTools({ threads: threadsIn(rest) ?? threadsFor(availableParallelism()) }), chosen);
   const exitCode = module.callMain([command, ...rest]);
   // Pool threads would keep the process alive.
   process.exit(exitCode);
+}
+
+// Starting takes well under a second; a pool thread that never reports would otherwise keep the command waiting for ever.
+const startLimitMs = 60_000;
+
+async function inTime(start: Promise<ToolsModule>, variant: Variant): Promise<ToolsModule> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new TinyVLMError("worker", `the tools (${variant}) did not start within ${startLimitMs / 1000} s; try again, or --variant simd`);
+    timer = setTimeout(() => reject(error), startLimitMs);
+  });
+  try {
+    return await Promise.race([start, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function takeVariant(args: string[]): { variant: Variant | undefined; rest: string[] } {

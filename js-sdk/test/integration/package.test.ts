@@ -33,7 +33,7 @@ const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-package-"));
 after(() => rmSync(folder, { recursive: true }));
 
 function command(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, "cli.mjs"), ...args], { encoding: "utf8", cwd: root });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, "cli.mjs"), ...args], { encoding: "utf8", cwd: root, timeout: 180_000 });
   return { code: status, out: stdout, err: stderr };
 }
 
@@ -207,6 +207,6 @@ test("no command at all is a mistake that shows the help", options, () => {
 });
 
 test("npx runs it in the checkout", options, () => {
-  const { status, stdout } = spawnSync("npx", ["--no-install", "tiny-vlm", "ask", first, describe], { encoding: "utf8", cwd: root });
+  const { status, stdout } = spawnSync("npx", ["--no-install", "tiny-vlm", "ask", first, describe], { encoding: "utf8", cwd: root, timeout: 180_000 });
   assert.deepEqual([status, stdout], [0, `${described}\n`]);
 });
