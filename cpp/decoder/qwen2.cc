@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/rounding.h"
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/norm.h"
@@ -17,8 +18,6 @@ constexpr size_t kChunkRows = 128;
 constexpr size_t kProductColumns = 64;   // columns per tile of a matrix product
 constexpr size_t kRowsPerTile = 16;      // rows per tile of norms and element-wise steps
 constexpr size_t kAttentionRows = 32;
-
-constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -57,7 +56,7 @@ Status Qwen2::Allocate() {
   TVLM_ASSIGN_OR_RETURN(logits_, AlignedBuffer<float>::Allocate(config_.vocabulary, "logits"));
   const size_t attention = AttentionScratchFloats(kAttentionRows, context_, config_.head_dim) * sizeof(float);
   scratch_stride_ = std::max({MultiplyScratchBytes(std::max(config_.width, config_.ffn)), attention});
-  scratch_stride_ = CeilDiv(scratch_stride_, kAlignment) * kAlignment;
+  scratch_stride_ = static_cast<size_t>(AlignUp(scratch_stride_));
   TVLM_ASSIGN_OR_RETURN(scratch_, AlignedBuffer<uint8_t>::Allocate(uint64_t{scratch_stride_} * workers_, "decoder scratch"));
   memory_bytes_ += cache_.bytes() + logits_.size() * sizeof(float) + scratch_.size() + rope_.bytes();
   return Status();

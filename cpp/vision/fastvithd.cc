@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/rounding.h"
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/conv2d.h"
@@ -27,8 +28,6 @@ constexpr size_t kDepthwisePixels = 128;
 constexpr size_t kAttentionRows = 64;
 constexpr float kLayerNormEpsilon = 1e-5f;
 
-constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
-constexpr uint64_t RoundUp64(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Hands out consecutive parts of a worker's scratch.
 class ScratchCutter {
@@ -36,7 +35,7 @@ class ScratchCutter {
   explicit ScratchCutter(uint8_t* memory) : memory_(memory) {}
   uint8_t* Take(uint64_t bytes) {
     uint8_t* part = memory_;
-    memory_ += RoundUp64(bytes);
+    memory_ += AlignUp(bytes);
     return part;
   }
   float* Floats(uint64_t count) { return reinterpret_cast<float*>(Take(count * sizeof(float))); }
@@ -118,10 +117,10 @@ void FastVitHd::TapMap(std::string name) {
   program_.OnDone([taps = taps_, name = std::move(name), map = map_] { taps->OnMap(name, map.data, map.h, map.w, map.c); });
 }
 
-void FastVitHd::FreeStageBuffers(uint64_t map_floats) { stage_used_[0] = stage_used_[1] = RoundUp64(map_floats * sizeof(float)); }
+void FastVitHd::FreeStageBuffers(uint64_t map_floats) { stage_used_[0] = stage_used_[1] = AlignUp(map_floats * sizeof(float)); }
 
 Result<uint8_t*> FastVitHd::StageBuffer(uint64_t bytes) {
-  bytes = RoundUp64(bytes);
+  bytes = AlignUp(bytes);
   for (size_t i = 0; i < 2; ++i) {
     if (stage_used_[i] + bytes > maps_[i].size() * sizeof(float)) continue;
     uint8_t* const part = reinterpret_cast<uint8_t*>(maps_[i].data()) + stage_used_[i];
@@ -144,7 +143,7 @@ void FastVitHd::PlanStem(size_t height, size_t width) {
   const size_t h0 = CeilDiv(height, 2), w0 = CeilDiv(width, 2), h1 = CeilDiv(h0, 2), w1 = CeilDiv(w0, 2);
   const bool i8 = UsesI8(weights_.stem2, compute_);
   const uint64_t strip_floats = uint64_t{2 * kStemRows + 1} * w0 * c;
-  ReserveScratch(RoundUp64(strip_floats * sizeof(float)) + Rows::Bytes(kStemRows * w1, c, i8) + MultiplyScratchBytes(c));
+  ReserveScratch(AlignUp(strip_floats * sizeof(float)) + Rows::Bytes(kStemRows * w1, c, i8) + MultiplyScratchBytes(c));
   SwapMaps(h1, w1, c);
 
   const uint64_t macs = uint64_t{kStemRows} * w1 * c * (c + 9 + 4 * 27);
@@ -280,7 +279,7 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
     SwapMaps(in.h, in.w, c);
     const Map out = map_;
     const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (hidden * sizeof(float)) / 4 * 4, 8, 256);
-    ReserveScratch(Rows::Bytes(strip, c, up_i8) + Rows::Bytes(strip, hidden, down_i8) + RoundUp64(uint64_t{strip} * c * sizeof(float)) +
+    ReserveScratch(Rows::Bytes(strip, c, up_i8) + Rows::Bytes(strip, hidden, down_i8) + AlignUp(uint64_t{strip} * c * sizeof(float)) +
                    MultiplyScratchBytes(std::max(c, hidden)));
     program_.Add("conv_ffn", block.needs, Tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98)}, [=, this, &block](size_t tile, size_t worker) {
       const size_t p0 = tile * strip, p1 = std::min(p0 + strip, pixels), count = p1 - p0;

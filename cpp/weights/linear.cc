@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/rounding.h"
 #include "kernels/gemm.h"
 #include "kernels/quantize.h"
 
@@ -26,24 +27,18 @@ bool UsesI8(const Linear& linear, Compute compute) {
   return compute == Compute::kFast && (linear.weights.type == DType::kQ8_0 || linear.weights.type == DType::kQ4_0);
 }
 
-namespace {
-
-constexpr uint64_t RoundUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-}  // namespace
-
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {
-  uint64_t bytes = RoundUp(rows * width * sizeof(float));
-  if (quantized) bytes += RoundUp(rows * (width / 32) * sizeof(float)) + RoundUp(rows * width);
+  uint64_t bytes = AlignUp(rows * width * sizeof(float));
+  if (quantized) bytes += AlignUp(rows * (width / 32) * sizeof(float)) + AlignUp(rows * width);
   return bytes;
 }
 
 Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized) : width_(width) {
   f32_ = reinterpret_cast<float*>(memory);
   if (!quantized) return;
-  memory += RoundUp(uint64_t{rows} * width * sizeof(float));
+  memory += AlignUp(uint64_t{rows} * width * sizeof(float));
   scales_ = reinterpret_cast<float*>(memory);
-  i8_ = reinterpret_cast<int8_t*>(memory + RoundUp(uint64_t{rows} * (width / 32) * sizeof(float)));
+  i8_ = reinterpret_cast<int8_t*>(memory + AlignUp(uint64_t{rows} * (width / 32) * sizeof(float)));
 }
 
 void Rows::Finish(size_t r0, size_t r1) {
@@ -52,7 +47,7 @@ void Rows::Finish(size_t r0, size_t r1) {
 }
 
 size_t MultiplyScratchBytes(size_t k) {
-  return static_cast<size_t>(RoundUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
+  return static_cast<size_t>(AlignUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
 }
 
 void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {

@@ -6,10 +6,9 @@
 #include <vector>
 
 #include "catch_amalgamated.hpp"
-#include "cli/commands.h"
-#include "convert/convert.h"
 #include "engine/trace.h"
 #include "formats/safetensors.h"
+#include "golden/converted_model.h"
 #include "shared_data.h"
 #include "temp_folder.h"
 
@@ -56,17 +55,7 @@ void CheckCheckpoint(const char* folder, size_t expected_cases) {
   const auto path = SharedPath(std::string("goldens/") + folder);
   if (!path) SKIP("no shared goldens");
   const TempFolder temp;
-  ConvertOptions convert;
-  convert.checkpoint = path->string();
-  convert.output = temp.File("model.gguf");
-  convert.type = DType::kF32;
-  convert.tokenizer = false;
-  const Status converted = Convert(convert, {});
-  INFO(converted.message());
-  REQUIRE(converted.ok());
-  const auto model = LoadModel(convert.output, DefaultThreads());
-  INFO(model.status().message());
-  REQUIRE(model.ok());
+  const auto model = ConvertAndLoad(path->string(), DType::kF32, /*tokenizer=*/false);
 
   size_t cases = 0, taps = 0;
   for (const auto& entry : std::filesystem::directory_iterator(*path)) {
@@ -80,7 +69,7 @@ void CheckCheckpoint(const char* folder, size_t expected_cases) {
     options.case_path = entry.path().string();
     options.output_path = temp.File("trace.safetensors");
     options.greedy = ids == nullptr ? 0 : static_cast<size_t>(ids->elements);
-    const Status traced_status = Trace(**model, options);
+    const Status traced_status = Trace(*model, options);
     INFO(traced_status.message());
     REQUIRE(traced_status.ok());
     const Safetensors traced = Open(options.output_path);

@@ -9,12 +9,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "catch_amalgamated.hpp"
-#include "cli/commands.h"
-#include "convert/convert.h"
 #include "engine/session.h"
+#include "golden/converted_model.h"
 #include "image/decode.h"
 #include "shared_data.h"
-#include "temp_folder.h"
 
 namespace tinyvlm {
 namespace {
@@ -31,20 +29,10 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
   Tally tally;
   const auto folder = SharedPath("demo-model");
   if (!folder) SKIP("no shared demo model");
-  const TempFolder temp;
-  ConvertOptions convert;
-  convert.checkpoint = folder->string();
-  convert.output = temp.File("demo.gguf");
-  convert.type = type;
-  const Status converted = Convert(convert, {});
-  INFO(converted.message());
-  REQUIRE(converted.ok());
-  const auto model = LoadModel(convert.output, DefaultThreads());
-  INFO(model.status().message());
-  REQUIRE(model.ok());
+  const auto model = ConvertAndLoad(folder->string(), type, /*tokenizer=*/true);
   SessionOptions session_options;
   session_options.compute = compute;
-  const auto session = Session::Create(*model, session_options);
+  const auto session = Session::Create(model, session_options);
   REQUIRE(session.ok());
 
   const auto text = ReadTextFile((*folder / "test" / "expected.json").string(), 16 << 20);
