@@ -29,6 +29,7 @@ CallResult ModelDispose(uint32_t model) { return FromC(tvlm_model_dispose(model)
 CallResult SessionCreate(uint32_t model, const std::string& options) { return FromC(tvlm_session_create(model, options.c_str())); }
 CallResult ImageReserve(uint32_t session, double bytes) { return FromC(tvlm_image_reserve(session, static_cast<uint64_t>(bytes))); }
 CallResult ImageAdd(uint32_t session, const std::string& options) { return FromC(tvlm_image_add(session, options.c_str())); }
+CallResult ImageDrop(uint32_t session, uint32_t image) { return FromC(tvlm_image_drop(session, image)); }
 CallResult SessionAsk(uint32_t session, const std::string& request) { return FromC(tvlm_session_ask(session, request.c_str())); }
 CallResult SessionAdvance(uint32_t session, double budget_ms) { return FromC(tvlm_session_advance(session, budget_ms)); }
 CallResult SessionResult(uint32_t session) { return FromC(tvlm_session_result(session)); }
@@ -53,6 +54,7 @@ EMSCRIPTEN_BINDINGS(tiny_vlm) {
   function("sessionCreate", &SessionCreate);
   function("imageReserve", &ImageReserve);
   function("imageAdd", &ImageAdd);
+  function("imageDrop", &ImageDrop);
   function("sessionAsk", &SessionAsk);
   function("sessionAdvance", &SessionAdvance);
   function("sessionResult", &SessionResult);

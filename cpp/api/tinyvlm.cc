@@ -53,7 +53,14 @@ tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
 
 struct OpenSession {
   std::unique_ptr<Session> session;
-  AlignedBuffer<uint8_t> image;  // the reserved picture's bytes
+  AlignedBuffer<uint8_t> image;    // the reserved picture's bytes
+  std::vector<PictureId> pending;  // pictures for the next request with a "prompt"
+
+  // Forgets the pictures of a question that is not asked, or was.
+  void DropPending() {
+    for (const PictureId id : pending) session->DropPicture(id);
+    pending.clear();
+  }
 };
 
 // Handles are positions in a table plus one; a closed one's place is used again.
@@ -149,8 +156,83 @@ Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* 
   return Status();
 }
 
-// Brings the picture in `bytes` into the session; returns the report.
-Result<std::string> AddImage(Session& session, const AlignedBuffer<uint8_t>& bytes, const char* options) {
+// A "messages" array. Numbers of pictures are checked by the session.
+Result<std::vector<Message>> ReadMessages(const Json& json) {
+  const Json::Array* const list = json.array();
+  if (list == nullptr) return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, %s found", json.KindName());
+  std::vector<Message> messages;
+  for (const Json& item : *list) {
+    const size_t i = messages.size();
+    const auto at = [i](const Status& status) { return Status(ErrorCode::kInvalidArgument, Format("messages[%zu]: ", i) + status.message()); };
+    if (item.object() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an object wanted, %s found", i, item.KindName());
+    for (const Json::Member& member : *item.object()) {
+      if (member.first != "role" && member.first != "content" && member.first != "images") {
+        return Error(ErrorCode::kInvalidArgument, "messages[%zu]: \"%s\" is not known", i, member.first.c_str());
+      }
+    }
+    const Result<std::string> role = item.GetString("role", ErrorCode::kInvalidArgument);
+    if (!role.ok()) return at(role.status());
+    Message message;
+    if (*role == "system") {
+      message.role = Message::Role::kSystem;
+    } else if (*role == "assistant") {
+      message.role = Message::Role::kAssistant;
+    } else if (*role != "user") {
+      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: the role \"system\", \"user\" or \"assistant\" wanted, \"%s\" found", i, role->c_str());
+    }
+    Result<std::string> content = item.GetString("content", ErrorCode::kInvalidArgument);
+    if (!content.ok()) return at(content.status());
+    message.text = std::move(content).value();
+    if (const Json* const images = item.Find("images"); images != nullptr) {
+      if (images->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an array of pictures wanted, %s found", i, images->KindName());
+      for (const Json& image : *images->array()) {
+        const std::optional<int64_t> id = image.int64();
+        if (!id.has_value() || *id < 0 || *id > UINT32_MAX) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: a picture's number wanted, %s found", i, image.KindName());
+        message.pictures.push_back(static_cast<PictureId>(*id));
+      }
+    }
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+struct Request {
+  AskOptions options;
+  bool is_prompt = false;  // one question about the pending pictures, rather than messages
+};
+
+Result<Request> ReadRequest(const char* text, const std::vector<PictureId>& pending) {
+  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
+  Request request;
+  AskOptions& options = request.options;
+  const Json* const messages = json.Find("messages");
+  request.is_prompt = json.Find("prompt") != nullptr;
+  if (request.is_prompt == (messages != nullptr)) {
+    return Error(ErrorCode::kInvalidArgument, "either \"prompt\" or \"messages\" wanted, %s found", request.is_prompt ? "both" : "neither");
+  }
+  if (request.is_prompt) {
+    TVLM_ASSIGN_OR_RETURN(std::string prompt, json.GetString("prompt", ErrorCode::kInvalidArgument));
+    options.messages.push_back({Message::Role::kUser, std::move(prompt), pending});
+  } else {
+    TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
+  }
+  int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "topK", 0, INT32_MAX, &top_k));
+  TVLM_RETURN_IF_ERROR(ReadInt(json, "seed", 0, INT64_MAX, &seed));
+  TVLM_RETURN_IF_ERROR(ReadFloat(json, "temperature", &options.sampling.temperature));
+  TVLM_RETURN_IF_ERROR(ReadFloat(json, "topP", &options.sampling.top_p));
+  TVLM_RETURN_IF_ERROR(ReadFloat(json, "minP", &options.sampling.min_p));
+  TVLM_RETURN_IF_ERROR(ReadFloat(json, "repetitionPenalty", &options.sampling.repetition_penalty));
+  TVLM_RETURN_IF_ERROR(ReadStrings(json, "stop", &options.stop));
+  options.max_tokens = static_cast<size_t>(max_tokens);
+  options.sampling.top_k = static_cast<int32_t>(top_k);
+  options.sampling.seed = static_cast<uint64_t>(seed);
+  return request;
+}
+
+// Brings the picture in `bytes` into the session, as the last pending one; returns the report.
+Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes, const char* options) {
   TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
   std::string format = "encoded";
   bool exact = false;
@@ -162,12 +244,13 @@ Result<std::string> AddImage(Session& session, const AlignedBuffer<uint8_t>& byt
   TVLM_RETURN_IF_ERROR(ReadInt(json, "height", 1, INT32_MAX, &height));
   const double start = NowMs();
   double decoded = start;
+  PictureId id = 0;
   if (format == "encoded") {
     TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
     width = static_cast<int64_t>(image.width());
     height = static_cast<int64_t>(image.height());
     decoded = NowMs();
-    TVLM_RETURN_IF_ERROR(session.AddPicture(image.view(), exact));
+    TVLM_ASSIGN_OR_RETURN(id, open.session->AddPicture(image.view(), exact));
   } else {
     if (format != "rgba" && format != "rgb") {
       return Error(ErrorCode::kInvalidArgument, "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
@@ -179,8 +262,10 @@ Result<std::string> AddImage(Session& session, const AlignedBuffer<uint8_t>& byt
       return Error(ErrorCode::kInvalidImage, "%" PRId64 " x %" PRId64 " %s pixels: %" PRIu64 " bytes wanted, %" PRId64 " found", width, height, format.c_str(), wanted, size);
     }
     const size_t row = static_cast<size_t>(width * static_cast<int64_t>(channels));
-    TVLM_RETURN_IF_ERROR(session.AddPicture(ImageView{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height), static_cast<size_t>(channels), row}, exact));
+    const ImageView view{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height), static_cast<size_t>(channels), row};
+    TVLM_ASSIGN_OR_RETURN(id, open.session->AddPicture(view, exact));
   }
+  open.pending.push_back(id);
   const double end = NowMs();
   JsonWriter report;
   report.Number("decodeMs", decoded - start).Number("preprocessMs", end - decoded);
@@ -247,25 +332,36 @@ tvlm_result tvlm_model_dispose(uint32_t model) {
 tvlm_result tvlm_session_create(uint32_t model, const char* options) {
   TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
   if (loader->model() == nullptr) return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
-  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute"}));
+  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute", "imageSize", "resize"}));
   // The default is cut to what the model can do; a number that the caller gave is not.
   int64_t context = std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
-  std::string compute = "fast";
+  int64_t image_size = 0;
+  std::string compute = "fast", resize;
   TVLM_API_CHECK(ReadInt(json, "context", 1, INT32_MAX, &context));
+  TVLM_API_CHECK(ReadInt(json, "imageSize", 1, INT32_MAX, &image_size));
   TVLM_API_CHECK(ReadString(json, "compute", &compute));
+  TVLM_API_CHECK(ReadString(json, "resize", &resize));
   SessionOptions session_options;
+  session_options.image_size = static_cast<size_t>(image_size);
+  if (json.Find("resize") != nullptr) {
+    TVLM_API_ASSIGN(session_options.resize, ParseResizeMode(resize));
+  }
   session_options.context = static_cast<size_t>(context);
   TVLM_API_ASSIGN(session_options.compute, ParseCompute(compute));
   auto open = std::make_unique<OpenSession>();
   TVLM_API_ASSIGN(open->session, Session::Create(loader->model(), session_options));
-  return Succeeded(Sessions().Add(std::move(open)));
+  const Session& session = *open->session;
+  JsonWriter report;
+  report.Number("imageSize", static_cast<double>(session.image_size())).Number("imageTokens", static_cast<double>(session.image_tokens()));
+  report.Number("context", static_cast<double>(session.context()));
+  return Succeeded(Sessions().Add(std::move(open)), report.Finish());
 }
 
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
   Result<AlignedBuffer<uint8_t>> image = bytes == 0 ? Error(ErrorCode::kInvalidImage, "the picture is empty") : AlignedBuffer<uint8_t>::Allocate(bytes, "picture");
   if (!image.ok()) {
-    open->session->DropPictures();
+    open->DropPending();
     return Failed(image.status());
   }
   open->image = std::move(image).value();
@@ -275,34 +371,29 @@ tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
 tvlm_result tvlm_image_add(uint32_t session, const char* options) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
   const AlignedBuffer<uint8_t> bytes = std::move(open->image);
-  Result<std::string> report = AddImage(*open->session, bytes, options);
+  const Result<std::string> report = AddImage(*open, bytes, options);
   if (!report.ok()) {
-    open->session->DropPictures();
+    open->DropPending();
     return Failed(report.status());
   }
-  return Succeeded(0, *report);
+  return Succeeded(open->pending.back(), *report);
 }
+
+tvlm_result tvlm_image_drop(uint32_t session, uint32_t image) {
+  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
+  std::erase(open->pending, image);
+  open->session->DropPicture(image);
+  return Succeeded();
+}
+
 tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  TVLM_API_ASSIGN(const Json json,
-                  ParseObject(request, {"prompt", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
-  AskOptions options;
-  if (json.Find("prompt") == nullptr) return Failed(Error(ErrorCode::kInvalidArgument, "prompt: a string wanted, none found"));
-  TVLM_API_ASSIGN(options.prompt, json.GetString("prompt", ErrorCode::kInvalidArgument));
-  int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
-  TVLM_API_CHECK(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));
-  TVLM_API_CHECK(ReadInt(json, "topK", 0, INT32_MAX, &top_k));
-  TVLM_API_CHECK(ReadInt(json, "seed", 0, INT64_MAX, &seed));
-  TVLM_API_CHECK(ReadFloat(json, "temperature", &options.sampling.temperature));
-  TVLM_API_CHECK(ReadFloat(json, "topP", &options.sampling.top_p));
-  TVLM_API_CHECK(ReadFloat(json, "minP", &options.sampling.min_p));
-  TVLM_API_CHECK(ReadFloat(json, "repetitionPenalty", &options.sampling.repetition_penalty));
-  TVLM_API_CHECK(ReadStrings(json, "stop", &options.stop));
-  options.max_tokens = static_cast<size_t>(max_tokens);
-  options.sampling.top_k = static_cast<int32_t>(top_k);
-  options.sampling.seed = static_cast<uint64_t>(seed);
-  TVLM_API_CHECK(open->session->Ask(options));
-  return Succeeded();
+  const Result<Request> parsed = ReadRequest(request, open->pending);
+  // Pictures that messages name stay until they are dropped by name.
+  if (parsed.ok() && !parsed->is_prompt) open->pending.clear();
+  const Status asked = parsed.ok() ? open->session->Ask(parsed->options) : parsed.status();
+  open->DropPending();
+  return asked.ok() ? Succeeded() : Failed(asked);
 }
 
 tvlm_result tvlm_session_advance(uint32_t session, double budget_ms) {

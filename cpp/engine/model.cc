@@ -29,8 +29,9 @@ Status Model::Bind(GgufFile file) {
   TVLM_ASSIGN_OR_RETURN(vision_, ReadFastVitHdConfig(file, decoder_.width));
   if (file.metadata.Find("fastvlm.vision.resize_mode") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string mode, file.metadata.GetString("fastvlm.vision.resize_mode"));
-    if (mode != "pad" && mode != "crop") return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: \"pad\" or \"crop\" wanted, \"%s\" found", mode.c_str());
-    resize_mode_ = mode == "crop" ? ResizeMode::kCrop : ResizeMode::kPad;
+    const Result<ResizeMode> parsed = ParseResizeMode(mode);
+    if (!parsed.ok()) return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: %s", parsed.status().message().c_str());
+    resize_mode_ = *parsed;
   }
   TVLM_RETURN_IF_ERROR(ReadTokenizer(file.metadata));
   TVLM_ASSIGN_OR_RETURN(store_, WeightStore::Create(std::move(file)));

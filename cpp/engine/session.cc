@@ -1,8 +1,10 @@
 #include "engine/session.h"
 
 #include <algorithm>
+#include <cinttypes>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "image/preprocess.h"
@@ -25,6 +27,18 @@ uint64_t PictureKey(const uint8_t* bytes, size_t size) {
   return hash;
 }
 
+// Encoded pictures that are kept although no prompt of the moment needs them.
+constexpr size_t kMaxEncoded = 8;
+
+const char* RoleName(Message::Role role) {
+  switch (role) {
+    case Message::Role::kSystem: return "system";
+    case Message::Role::kUser: return "user";
+    case Message::Role::kAssistant: return "assistant";
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, const SessionOptions& options) {
@@ -34,7 +48,13 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
   }
   std::unique_ptr<Session> session(new Session(std::move(model), options));
   Model& m = *session->model_;
-  const size_t side = m.vision().image_size, workers = m.pool().num_workers();
+  const size_t workers = m.pool().num_workers(), reduction = m.vision().Reduction();
+  if (options.image_size % reduction != 0 || options.image_size > kMaxImageSize) {
+    return Error(ErrorCode::kInvalidArgument, "imageSize: a multiple of %zu up to %zu wanted, %zu found", reduction, size_t{kMaxImageSize}, options.image_size);
+  }
+  const size_t side = options.image_size == 0 ? m.vision().image_size : options.image_size;
+  session->image_size_ = side;
+  session->image_tokens_ = m.vision().OutputSide(side) * m.vision().OutputSide(side);
   TVLM_ASSIGN_OR_RETURN(session->tower_, FastVitHd::Create(m.vision(), m.vision_weights(), side, side, options.compute, workers, nullptr));
   TVLM_ASSIGN_OR_RETURN(session->decoder_, Qwen2::Create(m.decoder(), m.decoder_weights(), options.context, options.compute, workers, nullptr));
   session->rows_.reserve(options.context);
@@ -45,21 +65,83 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
   return session;
 }
 
-Status Session::AddPicture(const ImageView& image, bool exact) {
+Result<PictureId> Session::AddPicture(const ImageView& image, bool exact) {
   const double start = NowMs();
-  const size_t side = model_->vision().image_size;
-  Picture picture;
-  TVLM_ASSIGN_OR_RETURN(picture.pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "picture"));
-  TVLM_RETURN_IF_ERROR(ResizeToSquare(image, model_->resize_mode(), exact, side, picture.pixels.data()));
-  picture.key = PictureKey(picture.pixels.data(), picture.pixels.size());
-  pictures_.push_back(std::move(picture));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "picture"));
+  TVLM_RETURN_IF_ERROR(ResizeToSquare(image, options_.resize.value_or(model_->resize_mode()), exact, image_size_, pixels.data()));
+  const uint64_t key = PictureKey(pixels.data(), pixels.size());
+  pictures_.push_back({++last_picture_, key, std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
   preprocess_ms_ += NowMs() - start;
-  return Status();
+  return last_picture_;
 }
 
-void Session::DropPictures() {
-  pictures_.clear();
-  preprocess_ms_ = 0;
+void Session::DropPicture(PictureId id) {
+  std::erase_if(pictures_, [id](const Picture& picture) { return picture.id == id; });
+}
+
+// The conversation as the chat template wants it, with the pictures in their order. `turns` holds what the prompt borrows.
+Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const Picture*>* pictures) const {
+  ChatPrompt prompt;
+  prompt.bos_id = model_->bos_id();
+  size_t first = 0;
+  if (!messages.empty() && messages[0].role == Message::Role::kSystem) {
+    prompt.system = messages[0].text;
+    first = 1;
+  }
+  for (size_t i = first; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    const Message::Role wanted = (i - first) % 2 == 0 ? Message::Role::kUser : Message::Role::kAssistant;
+    if (message.role != wanted) {
+      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: the role \"%s\" wanted, \"%s\" found", i, RoleName(wanted), RoleName(message.role));
+    }
+    if (wanted == Message::Role::kAssistant) {
+      turns->back().answer = message.text;
+    } else {
+      turns->push_back({message.text, message.pictures.size(), std::nullopt});
+    }
+    if (wanted == Message::Role::kAssistant && !message.pictures.empty()) {
+      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an assistant's message cannot have pictures", i);
+    }
+    for (const PictureId id : message.pictures) {
+      const auto found = std::find_if(pictures_.begin(), pictures_.end(), [id](const Picture& picture) { return picture.id == id; });
+      if (found == pictures_.end()) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: %u is not a picture of this session", i, id);
+      pictures->push_back(&*found);
+    }
+  }
+  if (turns->empty() || turns->back().answer.has_value()) {
+    return Error(ErrorCode::kInvalidArgument, "messages: a conversation that ends with a message of the user wanted, %s found", messages.empty() ? "none" : "another");
+  }
+  prompt.turns = *turns;
+  return prompt;
+}
+
+Session::Encoded* Session::FindEncoded(uint64_t key) {
+  const auto found = std::find_if(encoded_.begin(), encoded_.end(), [key](const auto& encoded) { return encoded->key == key; });
+  return found == encoded_.end() ? nullptr : found->get();
+}
+
+Status Session::HoldEncoded(const std::vector<const Picture*>& pictures) {
+  ++asks_;
+  for (const Picture* picture : pictures) {
+    if (Encoded* const known = FindEncoded(picture->key); known != nullptr) known->asked = asks_;
+  }
+  for (const Picture* picture : pictures) {
+    if (FindEncoded(picture->key) != nullptr) continue;
+    const auto oldest = std::min_element(encoded_.begin(), encoded_.end(), [](const auto& a, const auto& b) { return a->asked < b->asked; });
+    std::unique_ptr<Encoded> encoded;
+    if (encoded_.size() >= kMaxEncoded && (*oldest)->asked != asks_) {
+      encoded = std::move(*oldest);
+      encoded_.erase(oldest);
+    } else {
+      encoded = std::make_unique<Encoded>();
+      TVLM_ASSIGN_OR_RETURN(encoded->rows, AlignedBuffer<float>::Allocate(uint64_t{image_tokens_} * model_->decoder().width, "picture embeddings"));
+    }
+    encoded->key = picture->key;
+    encoded->complete = false;
+    encoded->asked = asks_;
+    encoded_.push_back(std::move(encoded));
+  }
+  return Status();
 }
 
 Status Session::Ask(const AskOptions& options) {
@@ -67,11 +149,10 @@ Status Session::Ask(const AskOptions& options) {
   finish_ = FinishReason::kNone;
   usage_ = Usage();
   timings_ = SessionTimings();
-  timings_.preprocess_ms = preprocess_ms_;
+  timings_.preprocess_ms = std::exchange(preprocess_ms_, 0);
   taken_ = 0;
   answer_ids_.clear();
-  std::vector<Picture> pictures = std::move(pictures_);
-  DropPictures();
+  to_encode_.clear();
 
   if (model_->tokenizer() == nullptr) {
     return Error(ErrorCode::kUnsupported, "this model file has no tokenizer, so it cannot be asked; convert the checkpoint without --no-tokenizer");
@@ -79,54 +160,59 @@ Status Session::Ask(const AskOptions& options) {
   if (options.max_tokens == 0) return Error(ErrorCode::kInvalidArgument, "maxTokens: at least 1 wanted, 0 found");
   TVLM_ASSIGN_OR_RETURN(sampler_, Sampler::Create(options.sampling, model_->decoder().vocabulary));
   TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop, std::min(options.max_tokens, options_.context)));
-  const ChatTurn turn{options.prompt, pictures.size(), std::nullopt};
-  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), model_->chat_style(), {std::nullopt, {&turn, 1}, model_->bos_id()}));
+  std::vector<ChatTurn> turns;
+  std::vector<const Picture*> pictures;
+  TVLM_ASSIGN_OR_RETURN(const ChatPrompt prompt, ReadMessages(options.messages, &turns, &pictures));
+  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), model_->chat_style(), prompt));
 
-  const size_t tokens = model_->image_tokens(), width = model_->decoder().width;
-  const size_t total = ids.size() + pictures.size() * tokens - pictures.size();
+  const uint64_t picture_rows = uint64_t{pictures.size()} * image_tokens_, total = ids.size() - pictures.size() + picture_rows;
   if (total + 1 > options_.context) {
-    return Error(ErrorCode::kContextFull, "the prompt takes %zu rows (%zu of pictures), the session has room for %zu; shorten it or raise the context", total,
-                 pictures.size() * tokens, options_.context);
+    return Error(ErrorCode::kContextFull, "the prompt takes %" PRIu64 " rows (%" PRIu64 " of pictures), the session has room for %zu; shorten it or raise the context",
+                 total, picture_rows, options_.context);
   }
-  TVLM_ASSIGN_OR_RETURN(embeddings_, AlignedBuffer<float>::Allocate(uint64_t{pictures.size()} * tokens * width, "picture embeddings"));
-  rows_.clear();
   prompt_keys_.clear();
   history_.clear();
   size_t picture = 0;
   for (const int32_t id : ids) {
     if (id != kImageMarker) {
-      rows_.push_back(DecoderRow{id, nullptr});
       prompt_keys_.push_back(RowKey{id, 0, 0});
       history_.push_back(id);
       continue;
     }
-    for (size_t t = 0; t < tokens; ++t) {
-      rows_.push_back(DecoderRow{-1, embeddings_.data() + (picture * tokens + t) * width});
-      prompt_keys_.push_back(RowKey{-1, pictures[picture].key, static_cast<uint32_t>(t)});
-    }
+    for (size_t t = 0; t < image_tokens_; ++t) prompt_keys_.push_back(RowKey{-1, pictures[picture]->key, static_cast<uint32_t>(t)});
     ++picture;
   }
 
   // Rows that the cache already holds are kept; the last one is computed again, for its logits.
   const size_t same = static_cast<size_t>(std::mismatch(cached_.begin(), cached_.end(), prompt_keys_.begin(), prompt_keys_.end()).first - cached_.begin());
-  reused_ = std::min(same, rows_.size() - 1);
+  reused_ = std::min(same, prompt_keys_.size() - 1);
   decoder_->Rewind(reused_);
   cached_.resize(reused_);
 
-  // A picture whose rows are all reused need not be encoded. Pictures stay in prompt order, so the ones to encode are the last ones.
-  picture_ = 0;
-  for (size_t row = 0, seen = 0; row < rows_.size() && seen < pictures.size(); ++row) {
-    if (prompt_keys_[row].token != -1 || prompt_keys_[row].index + 1 != tokens) continue;
-    ++seen;
-    if (row < reused_) picture_ = seen;
+  // A picture whose rows are all reused is not needed; of the others, those that the tower has not seen (of late) go through it, first one last.
+  std::vector<const Picture*> needed;
+  for (size_t row = 0, p = 0; p < pictures.size(); ++p, row += image_tokens_) {
+    while (prompt_keys_[row].token != -1) ++row;
+    if (row + image_tokens_ > reused_) needed.push_back(pictures[p]);
   }
-  usage_.prompt_tokens = total;
-  usage_.image_tokens = pictures.size() * tokens;
-  usage_.encoded_images = pictures.size() - picture_;
+  TVLM_RETURN_IF_ERROR(HoldEncoded(needed));
+  for (const Picture* wanted : needed) {
+    const bool planned = std::any_of(to_encode_.begin(), to_encode_.end(), [wanted](const Picture& p) { return p.key == wanted->key; });
+    if (!planned && !FindEncoded(wanted->key)->complete) to_encode_.insert(to_encode_.begin(), *wanted);
+  }
+  rows_.clear();
+  for (size_t row = reused_; row < prompt_keys_.size(); ++row) {
+    const RowKey& key = prompt_keys_[row];
+    const float* const embedding = key.token == -1 ? FindEncoded(key.picture)->rows.data() + key.index * model_->decoder().width : nullptr;
+    rows_.push_back(DecoderRow{key.token, embedding});
+  }
+
+  usage_.prompt_tokens = static_cast<size_t>(total);
+  usage_.image_tokens = static_cast<size_t>(picture_rows);
+  usage_.encoded_images = to_encode_.size();
   usage_.reused_tokens = reused_;
   max_tokens_ = options.max_tokens;
-  asked_ = std::move(pictures);
-  if (picture_ < asked_.size()) {
+  if (!to_encode_.empty()) {
     StartPicture();
   } else {
     StartPrefill();
@@ -136,15 +222,13 @@ Status Session::Ask(const AskOptions& options) {
 
 void Session::StartPicture() {
   phase_ = Phase::kVision;
-  const size_t side = model_->vision().image_size;
-  NormalizePixels(asked_[picture_].pixels.data(), side * side, model_->vision().mean, model_->vision().std, tower_->input());
+  NormalizePixels(to_encode_.back().pixels->data(), image_size_ * image_size_, model_->vision().mean, model_->vision().std, tower_->input());
   tower_->Begin();
 }
 
 void Session::StartPrefill() {
   phase_ = Phase::kPrefill;
-  asked_.clear();
-  decoder_->Begin(std::span<const DecoderRow>(rows_).subspan(reused_));
+  decoder_->Begin(rows_);
 }
 
 Result<RunState> Session::Advance(double budget_ms) {
@@ -161,9 +245,11 @@ Result<RunState> Session::Advance(double budget_ms) {
     if (state != RunState::kDone) return state;
 
     if (vision) {
-      const size_t floats = tower_->tokens() * tower_->width();
-      std::copy_n(tower_->embeddings(), floats, embeddings_.data() + picture_ * floats);
-      if (++picture_ < asked_.size()) {
+      Encoded* const encoded = FindEncoded(to_encode_.back().key);
+      std::copy_n(tower_->embeddings(), encoded->rows.size(), encoded->rows.data());
+      encoded->complete = true;
+      to_encode_.pop_back();
+      if (!to_encode_.empty()) {
         StartPicture();
       } else {
         StartPrefill();
@@ -225,7 +311,10 @@ std::string_view Session::TakeText() {
 }
 
 uint64_t Session::memory_bytes() const {
-  return tower_->memory_bytes() + decoder_->memory_bytes() + embeddings_.size() * sizeof(float);
+  uint64_t bytes = tower_->memory_bytes() + decoder_->memory_bytes();
+  for (const Picture& picture : pictures_) bytes += picture.pixels->size();
+  for (const auto& encoded : encoded_) bytes += encoded->rows.size() * sizeof(float);
+  return bytes;
 }
 
 }  // namespace tinyvlm

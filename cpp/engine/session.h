@@ -18,6 +18,8 @@
 #include "engine/model.h"
 #include "engine/sampler.h"
 #include "image/image.h"
+#include "image/preprocess.h"
+#include "text/chat_template.h"
 #include "text/detokenizer.h"
 #include "vision/fastvithd.h"
 
@@ -26,10 +28,25 @@ namespace tinyvlm {
 struct SessionOptions {
   size_t context = 2048;  // rows of prompt and answer together; at most the model's own limit
   Compute compute = Compute::kFast;
+  size_t image_size = 0;               // side of the pictures that the tower sees, a multiple of its reduction; 0: the model's own
+  std::optional<ResizeMode> resize;    // none: the model's own
+};
+
+// A picture that a session holds; 0 is none.
+using PictureId = uint32_t;
+
+// One message of a conversation. Pictures stand before the text of their message.
+struct Message {
+  enum class Role { kSystem, kUser, kAssistant };
+  Role role = Role::kUser;
+  std::string text;
+  std::vector<PictureId> pictures;  // of user messages only
 };
 
 struct AskOptions {
-  std::string prompt;
+  // A system message or none (none: the chat style's own words; an empty one: no system text at all), then user and assistant in turn; the last is the
+  // user's.
+  std::vector<Message> messages;
   size_t max_tokens = 256;
   SamplingOptions sampling;
   std::vector<std::string> stop;
@@ -59,17 +76,17 @@ struct SessionTimings {
 
 class Session {
  public:
-  // Allocates everything for `options.context` rows and pictures of the model's size. Holds the model.
+  // Allocates everything for `options.context` rows and pictures of one size. Holds the model.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model, const SessionOptions& options);
 
-  // Brings a picture into the model's size and keeps it for the next Ask, after those already added.
-  Status AddPicture(const ImageView& image, bool exact);
+  // Brings a picture into the session's size and keeps it until it is dropped. Errors: unsupported where the model reads text only.
+  Result<PictureId> AddPicture(const ImageView& image, bool exact);
 
-  // Forgets pictures that were added and not asked about.
-  void DropPictures();
+  // Forgets a picture. What the tower made of it is kept a while, so that the same picture need not be encoded again.
+  void DropPicture(PictureId id);
 
-  // Starts an answer about the added pictures (none: text only). What an unfinished answer had produced is forgotten. Rows that the new prompt
-  // shares with what the cache holds are reused. On an error the added pictures are dropped.
+  // Starts an answer. What an unfinished answer had produced is forgotten. Rows that the new prompt shares with what the cache holds are reused, and a
+  // picture among them is not encoded again. Pictures may be dropped as soon as this returns. An error changes nothing but the unfinished answer.
   Status Ask(const AskOptions& options);
 
   // Works until about budget_ms have passed, or new text is there, or the answer is complete.
@@ -85,14 +102,28 @@ class Session {
   const Usage& usage() const { return usage_; }
   const SessionTimings& timings() const { return timings_; }
 
+  // Side of the pictures that the tower sees, and rows of the decoder that one becomes; 0 where the model reads text only.
+  size_t image_size() const { return image_size_; }
+  size_t image_tokens() const { return image_tokens_; }
+  size_t context() const { return options_.context; }
+
   // Bytes of cache, activations and pictures held.
   uint64_t memory_bytes() const;
 
  private:
-  // A picture at the model's size, [side, side, 3] 8-bit, and the digest that tells pictures apart.
+  // A picture at the session's size, [side, side, 3] 8-bit, and the digest that tells pictures apart. Shared with the running answer, which may still
+  // have to encode it when it is dropped.
   struct Picture {
-    AlignedBuffer<uint8_t> pixels;
+    PictureId id = 0;
     uint64_t key = 0;
+    std::shared_ptr<const AlignedBuffer<uint8_t>> pixels;
+  };
+  // What the tower made of a picture: [image_tokens][width].
+  struct Encoded {
+    uint64_t key = 0;
+    AlignedBuffer<float> rows;
+    bool complete = false;
+    uint64_t asked = 0;  // the last Ask that wanted it
   };
   // What a row of the cache was made from.
   struct RowKey {
@@ -105,6 +136,10 @@ class Session {
 
   Session(std::shared_ptr<Model> model, const SessionOptions& options)
       : model_(std::move(model)), options_(options), detokenizer_(model_->tokenizer()) {}
+  Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const Picture*>* pictures) const;
+  // Makes room for the rows of the pictures of a prompt; those that are encoded already keep theirs.
+  Status HoldEncoded(const std::vector<const Picture*>& pictures);
+  Encoded* FindEncoded(uint64_t key);
   void StartPicture();
   void StartPrefill();
   // Takes the next id from the logits; true when the answer is complete.
@@ -118,9 +153,12 @@ class Session {
   std::optional<Sampler> sampler_;           // made by each Ask, for its options
   Detokenizer detokenizer_;
 
-  std::vector<Picture> pictures_;            // added for the next Ask
-  std::vector<Picture> asked_;               // of the running Ask, until they are encoded
-  AlignedBuffer<float> embeddings_;          // [picture][image_tokens][width] of the running Ask
+  size_t image_size_ = 0, image_tokens_ = 0;
+  std::vector<Picture> pictures_;            // added and not dropped
+  PictureId last_picture_ = 0;
+  std::vector<Picture> to_encode_;           // by the running Ask; the one at hand is the last
+  std::vector<std::unique_ptr<Encoded>> encoded_;
+  uint64_t asks_ = 0;
   std::vector<RowKey> cached_;               // beside the rows of the cache
   std::vector<RowKey> prompt_keys_;
   std::vector<DecoderRow> rows_;             // the prompt's, then the one of a step
@@ -128,7 +166,6 @@ class Session {
   std::vector<int32_t> answer_ids_;
   size_t taken_ = 0;                         // bytes of text() that TakeText has given
   size_t max_tokens_ = 0;
-  size_t picture_ = 0;                       // the one being encoded
   size_t reused_ = 0;
   Phase phase_ = Phase::kIdle;
   FinishReason finish_ = FinishReason::kNone;

@@ -168,6 +168,12 @@ Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t en
 
 }  // namespace
 
+Result<ResizeMode> ParseResizeMode(std::string_view word) {
+  if (word == "pad") return ResizeMode::kPad;
+  if (word == "crop") return ResizeMode::kCrop;
+  return Error(ErrorCode::kInvalidArgument, "resize: \"pad\" or \"crop\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+}
+
 Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_t side, uint8_t* out) {
   if (side == 0 || side > kMaxSide) return Error(ErrorCode::kInvalidArgument, "picture size: 1..%zu wanted, %zu found", kMaxSide, side);
   if (image.channels != 3 && image.channels != 4) return Error(ErrorCode::kInvalidArgument, "picture: 3 or 4 channels wanted, %zu found", image.channels);

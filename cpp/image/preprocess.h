@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/status.h"
 #include "image/image.h"
@@ -16,6 +17,9 @@ enum class ResizeMode {
   kPad,   // black bars at both ends of the short axis, an odd row or column more at the bottom or right (Apple's predict.py)
   kCrop,  // the shortest edge is brought to size and the middle is cut out (transformers)
 };
+
+// "pad" or "crop"; an error names the word found.
+Result<ResizeMode> ParseResizeMode(std::string_view word);
 
 // Brings a picture of any size to out[side, side, 3]. The bars are never made: time and memory go with the picture's own pixels and side².
 // An alpha channel is composited on white, or dropped where `exact`. Errors: invalid_argument (channels, stride, side), invalid_image (size),

@@ -8,7 +8,7 @@ namespace tinyvlm {
 namespace {
 
 // Bounds far above any tower in use; they keep later products of sizes small.
-constexpr uint32_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384, kMaxImageSize = 4096;
+constexpr uint32_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384;
 
 }  // namespace
 

@@ -12,6 +12,9 @@
 
 namespace tinyvlm {
 
+// Side of the largest picture that a tower is given, far above any in use; it keeps products of sizes small.
+inline constexpr uint32_t kMaxImageSize = 4096;
+
 struct FastVitHdConfig {
   struct Stage {
     size_t depth;      // blocks
@@ -27,6 +30,9 @@ struct FastVitHdConfig {
   size_t image_size = 0;     // side of the square picture that the checkpoint expects
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
+
+  // Pixels of a side that become one row of the output map.
+  size_t Reduction() const { return size_t{1} << (stages.size() + 1); }
 
   // Side of the output map for an input side of n: each stride-2 layer rounds up (stem twice, then once per stage but the first).
   size_t OutputSide(size_t n) const;

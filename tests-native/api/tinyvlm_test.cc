@@ -80,6 +80,70 @@ TEST_CASE("A question goes from a picture's bytes to words and a report", "[api]
   CHECK(tvlm_session_dispose(session).code == Code(ErrorCode::kInvalidArgument));
 }
 
+uint32_t AddSample(uint32_t session, const std::string& name) {
+  const auto picture = tinyvlm::ReadTextFile(SamplePath(name), 1 << 20);
+  REQUIRE(picture.ok());
+  const tvlm_result place = tvlm_image_reserve(session, picture->size());
+  REQUIRE(place.code == 0);
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), picture->data(), picture->size());
+  const tvlm_result added = tvlm_image_add(session, "{}");
+  INFO(added.message);
+  REQUIRE(added.code == 0);
+  return static_cast<uint32_t>(added.value);
+}
+
+double Finish(uint32_t session, const char* counter) {
+  for (;;) {
+    const tvlm_result advanced = tvlm_session_advance(session, 10);
+    REQUIRE(advanced.code == 0);
+    if (advanced.value == 1) break;
+  }
+  const auto report = tinyvlm::ParseJson(tvlm_session_result(session).text);
+  REQUIRE(report.ok());
+  return *report->Find("usage")->Find(counter)->number();
+}
+
+TEST_CASE("A conversation names its pictures, which stay until they are dropped", "[api]") {
+  const uint32_t model = LoadDemo();
+  const tvlm_result created = tvlm_session_create(model, R"({"imageSize":128,"resize":"crop"})");
+  INFO(created.message);
+  REQUIRE(created.code == 0);
+  const auto report = tinyvlm::ParseJson(created.text);
+  REQUIRE(report.ok());
+  CHECK(*report->Find("imageSize")->int64() == 128);
+  CHECK(*report->Find("imageTokens")->int64() == 4);
+  const auto session = static_cast<uint32_t>(created.value);
+  const std::string image = std::to_string(AddSample(session, "sample-1.png"));
+  const std::string first = R"({"role":"system","content":""},{"role":"user","content":"Describe the image.","images":[)" + image + "]}";
+  REQUIRE(tvlm_session_ask(session, ("{\"messages\":[" + first + "]}").c_str()).code == 0);
+  CHECK(Finish(session, "encodedImages") == 1);
+  const std::string second = "{\"messages\":[" + first + R"(,{"role":"assistant","content":"A sunflower."},{"role":"user","content":"Are you sure?"}]})";
+  REQUIRE(tvlm_session_ask(session, second.c_str()).code == 0);
+  CHECK(Finish(session, "imageTokens") == 4);
+  CHECK(tvlm_image_drop(session, 1).code == 0);
+  CHECK(tvlm_session_ask(session, second.c_str()).code == Code(ErrorCode::kInvalidArgument));
+
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"messages":[],"prompt":"a"})", "both"},
+      {R"({"messages":{}})", "an array wanted"},
+      {R"({"messages":[1]})", "messages[0]: an object wanted"},
+      {R"({"messages":[{"role":"user"}]})", "content"},
+      {R"({"messages":[{"role":"tool","content":""}]})", "\"tool\" found"},
+      {R"({"messages":[{"role":"user","content":"","pictures":[]}]})", "\"pictures\" is not known"},
+      {R"({"messages":[{"role":"user","content":"","images":["a"]}]})", "a picture's number wanted"},
+      {R"({"messages":[{"role":"user","content":"","images":[9]}]})", "9 is not a picture"},
+  };
+  for (const auto& [request, words] : wrong) {
+    const tvlm_result refused = tvlm_session_ask(session, request);
+    CHECK(refused.code == Code(ErrorCode::kInvalidArgument));
+    CHECK_THAT(std::string(refused.message), Catch::Matchers::ContainsSubstring(words));
+  }
+  CHECK(tvlm_session_create(model, R"({"resize":"stretch"})").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_create(model, R"({"imageSize":100})").code == Code(ErrorCode::kInvalidArgument));
+  tvlm_session_dispose(session);
+  tvlm_model_dispose(model);
+}
+
 TEST_CASE("Wrong handles and options are refused by name", "[api]") {
   CHECK(tvlm_model_info(0).code == Code(ErrorCode::kInvalidArgument));
   CHECK(tvlm_session_advance(99, 10).code == Code(ErrorCode::kInvalidArgument));

@@ -39,18 +39,26 @@ std::shared_ptr<Model> Demo(size_t threads = 1) {
 }
 
 std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t context = 512, Compute compute = Compute::kFast) {
-  auto session = Session::Create(model, {context, compute});
+  auto session = Session::Create(model, {context, compute, 0, std::nullopt});
   INFO(session.status().message());
   REQUIRE(session.ok());
   return std::move(session).value();
 }
 
-void Add(Session& session, const std::string& sample) {
+PictureId Add(Session& session, const std::string& sample) {
   const auto bytes = ReadTextFile(SamplePath(sample), 16 << 20);
   REQUIRE(bytes.ok());
   const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
   REQUIRE(image.ok());
-  REQUIRE(session.AddPicture(image->view(), false).ok());
+  const auto id = session.AddPicture(image->view(), false);
+  REQUIRE(id.ok());
+  return *id;
+}
+
+AskOptions Question(const std::string& text, std::vector<PictureId> pictures = {}) {
+  AskOptions ask;
+  ask.messages = {{Message::Role::kUser, text, std::move(pictures)}};
+  return ask;
 }
 
 // Runs to the end; the text put together from the pieces.
@@ -67,10 +75,10 @@ std::string Finish(Session& session, double budget_ms = 20) {
 }
 
 std::string Ask(Session& session, const std::string& sample, const std::string& question) {
-  if (!sample.empty()) Add(session, sample);
-  AskOptions ask;
-  ask.prompt = question;
-  const Status asked = session.Ask(ask);
+  std::vector<PictureId> pictures;
+  if (!sample.empty()) pictures.push_back(Add(session, sample));
+  const Status asked = session.Ask(Question(question, pictures));
+  for (const PictureId id : pictures) session.DropPicture(id);
   INFO(asked.message());
   REQUIRE(asked.ok());
   const std::string text = Finish(session);
@@ -112,8 +120,8 @@ TEST_CASE("Results do not depend on the number of threads", "[engine][session]")
 
 TEST_CASE("Two pictures, and none, can be asked about", "[engine][session]") {
   const auto session = NewSession(Demo());
-  Add(*session, "sample-1.png");
-  CHECK_FALSE(Ask(*session, "sample-2.png", "Describe the images.").empty());
+  REQUIRE(session->Ask(Question("Describe the images.", {Add(*session, "sample-1.png"), Add(*session, "sample-2.png")})).ok());
+  CHECK_FALSE(Finish(*session).empty());
   CHECK(session->usage().image_tokens == 32);
   CHECK(session->usage().encoded_images == 2);
   CHECK_FALSE(Ask(*session, "", "Hello").empty());
@@ -123,27 +131,21 @@ TEST_CASE("Two pictures, and none, can be asked about", "[engine][session]") {
 TEST_CASE("An answer that nobody finishes leaves a session that can be asked again", "[engine][session]") {
   const auto session = NewSession(Demo());
   const size_t calls = GENERATE(size_t{0}, size_t{1}, size_t{3}, size_t{8});
-  Add(*session, "sample-5.png");
-  AskOptions ask;
-  ask.prompt = "Describe everything you see.";
-  REQUIRE(session->Ask(ask).ok());
+  REQUIRE(session->Ask(Question("Describe everything you see.", {Add(*session, "sample-5.png")})).ok());
   for (size_t i = 0; i < calls; ++i) REQUIRE(session->Advance(0).ok());
   CHECK(Ask(*session, "sample-1.png", "Describe the image.") == "A sunflower.");
 }
 
 TEST_CASE("max_tokens and stop strings end an answer", "[engine][session]") {
   const auto session = NewSession(Demo());
-  AskOptions ask;
-  ask.prompt = "Describe the image in detail.";
+  AskOptions ask = Question("Describe the image in detail.", {Add(*session, "sample-3.png")});
   ask.max_tokens = 2;
-  Add(*session, "sample-3.png");
   REQUIRE(session->Ask(ask).ok());
   Finish(*session);
   CHECK(session->finish_reason() == FinishReason::kLength);
   CHECK(session->usage().completion_tokens == 2);
   ask.max_tokens = 64;
   ask.stop = {" penguin"};
-  Add(*session, "sample-3.png");
   REQUIRE(session->Ask(ask).ok());
   CHECK(Finish(*session) == "A peach, a");
   CHECK(session->finish_reason() == FinishReason::kStop);
@@ -151,10 +153,7 @@ TEST_CASE("max_tokens and stop strings end an answer", "[engine][session]") {
 
 TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing is lost", "[engine][session]") {
   const auto session = NewSession(Demo(), 64);
-  Add(*session, "sample-1.png");
-  AskOptions ask;
-  ask.prompt = std::string(400, 'x');
-  const Status status = session->Ask(ask);
+  const Status status = session->Ask(Question(std::string(400, 'x'), {Add(*session, "sample-1.png")}));
   CHECK(status.code() == ErrorCode::kContextFull);
   CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring("64"));
   CHECK_FALSE(session->Advance(1).ok());
@@ -163,13 +162,11 @@ TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing i
 
 TEST_CASE("A sampled answer is repeatable by its seed", "[engine][session]") {
   const auto session = NewSession(Demo());
-  AskOptions ask;
-  ask.prompt = "Describe the image in detail.";
+  AskOptions ask = Question("Describe the image in detail.", {Add(*session, "sample-3.png")});
   ask.sampling.temperature = 1.5f;
   ask.sampling.seed = 7;
   std::string first;
   for (int i = 0; i < 2; ++i) {
-    Add(*session, "sample-3.png");
     REQUIRE(session->Ask(ask).ok());
     const std::string text = Finish(*session);
     if (i == 0) first = text;
@@ -180,9 +177,7 @@ TEST_CASE("A sampled answer is repeatable by its seed", "[engine][session]") {
 TEST_CASE("The user's text never becomes a control token", "[engine][session]") {
   const auto model = Demo();
   const auto session = NewSession(model);
-  AskOptions ask;
-  ask.prompt = "<|im_end|>";
-  REQUIRE(session->Ask(ask).ok());
+  REQUIRE(session->Ask(Question("<|im_end|>")).ok());
   const auto plain = model->tokenizer()->Encode("<|im_end|>", false);
   REQUIRE(plain.ok());
   for (const int32_t id : *plain) CHECK_FALSE(model->tokenizer()->IsControl(id));
@@ -191,10 +186,7 @@ TEST_CASE("The user's text never becomes a control token", "[engine][session]") 
 
 TEST_CASE("Nothing is allocated per token", "[engine][session]") {
   const auto session = NewSession(Demo());
-  AskOptions ask;
-  ask.prompt = "Describe the image in detail.";
-  Add(*session, "sample-3.png");
-  REQUIRE(session->Ask(ask).ok());
+  REQUIRE(session->Ask(Question("Describe the image in detail.", {Add(*session, "sample-3.png")})).ok());
   size_t steps = 0;
   bool done = false;
   const size_t before = allocations;
@@ -227,10 +219,7 @@ TEST_CASE("A question can be asked while the weights arrive, and waits for what 
     if (loader.model() == nullptr) continue;
     if (session == nullptr) {
       session = NewSession(loader.model());
-      Add(*session, "sample-1.png");
-      AskOptions ask;
-      ask.prompt = "Describe the image.";
-      REQUIRE(session->Ask(ask).ok());
+      REQUIRE(session->Ask(Question("Describe the image.", {Add(*session, "sample-1.png")})).ok());
     }
     for (RunState state = RunState::kRunning; state == RunState::kRunning && !done;) {
       const auto advanced = session->Advance(20);
@@ -247,10 +236,141 @@ TEST_CASE("A question can be asked while the weights arrive, and waits for what 
   CHECK(text == "A sunflower.");
 }
 
+// The conversation so far, asked on.
+std::string Continue(Session& session, std::vector<Message>* messages, const std::string& question, std::vector<PictureId> pictures = {}) {
+  messages->push_back({Message::Role::kUser, question, std::move(pictures)});
+  AskOptions ask;
+  ask.messages = *messages;
+  const Status asked = session.Ask(ask);
+  INFO(asked.message());
+  REQUIRE(asked.ok());
+  Finish(session);
+  messages->push_back({Message::Role::kAssistant, std::string(session.text()), {}});
+  return messages->back().text;
+}
+
+TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a cold start gives", "[engine][session]") {
+  const auto model = Demo();
+  const auto warm = NewSession(model);
+  std::vector<Message> messages{{Message::Role::kSystem, "Answer in short.", {}}};
+  Continue(*warm, &messages, "Describe the image.", {Add(*warm, "sample-3.png")});
+  CHECK(warm->usage().encoded_images == 1);
+  const size_t first = warm->usage().prompt_tokens;
+
+  Continue(*warm, &messages, "How many peaches are in the picture?");
+  CHECK(warm->usage().encoded_images == 0);
+  CHECK(warm->usage().image_tokens == 16);
+  CHECK(warm->usage().reused_tokens >= first);
+
+  // A picture in a later turn: only that one is encoded.
+  Continue(*warm, &messages, "And in this one?", {Add(*warm, "sample-1.png")});
+  CHECK(warm->usage().encoded_images == 1);
+  CHECK(warm->usage().image_tokens == 32);
+  CHECK(warm->usage().reused_tokens > first);
+
+  const auto cold = NewSession(model);
+  AskOptions ask;
+  ask.messages.assign(messages.begin(), messages.end() - 1);
+  ask.messages[1].pictures = {Add(*cold, "sample-3.png")};
+  ask.messages[5].pictures = {Add(*cold, "sample-1.png")};
+  REQUIRE(cold->Ask(ask).ok());
+  Finish(*cold);
+  CHECK(cold->usage().encoded_images == 2);
+  CHECK(cold->usage().reused_tokens == 0);
+  CHECK(cold->answer_ids() == warm->answer_ids());
+}
+
+TEST_CASE("A picture that was encoded is not encoded again when the cache has forgotten it", "[engine][session]") {
+  const auto session = NewSession(Demo());
+  const std::string first = Ask(*session, "sample-1.png", "Describe the image.");
+  Ask(*session, "", "Hello");
+  CHECK(Ask(*session, "sample-1.png", "Describe the image.") == first);
+  CHECK(session->usage().encoded_images == 0);
+  CHECK(session->usage().reused_tokens == 28);  // what stands before the picture
+  // The oldest of many gives its place.
+  for (int i = 0; i < 3; ++i) {
+    for (const char* sample : {"sample-2.png", "sample-3.png", "sample-4.png", "sample-5.png", "sample-6.png"}) Ask(*session, sample, "What is it?");
+    CHECK(session->usage().encoded_images == (i == 0 ? 1u : 0u));
+  }
+}
+
+TEST_CASE("The same picture twice in one prompt is encoded once", "[engine][session]") {
+  const auto session = NewSession(Demo());
+  const PictureId picture = Add(*session, "sample-1.png");
+  REQUIRE(session->Ask(Question("Describe the images.", {picture, picture})).ok());
+  Finish(*session);
+  CHECK(session->usage().image_tokens == 32);
+  CHECK(session->usage().encoded_images == 1);
+}
+
+TEST_CASE("Pictures may be dropped once they were asked about", "[engine][session]") {
+  const auto session = NewSession(Demo());
+  const PictureId one = Add(*session, "sample-1.png"), two = Add(*session, "sample-2.png");
+  REQUIRE(session->Ask(Question("Describe the images.", {one, two})).ok());
+  session->DropPicture(one);
+  session->DropPicture(two);
+  const std::string text = Finish(*session);
+  CHECK(session->Ask(Question("And now?", {one})).code() == ErrorCode::kInvalidArgument);
+  const auto other = NewSession(Demo());
+  REQUIRE(other->Ask(Question("Describe the images.", {Add(*other, "sample-1.png"), Add(*other, "sample-2.png")})).ok());
+  CHECK(Finish(*other) == text);
+}
+
+TEST_CASE("A conversation of the wrong shape is refused by its message", "[engine][session]") {
+  using Role = Message::Role;
+  const auto session = NewSession(Demo());
+  const std::pair<std::vector<Message>, const char*> cases[] = {
+      {{}, "none found"},
+      {{{Role::kSystem, "s", {}}}, "ends with a message of the user"},
+      {{{Role::kAssistant, "a", {}}}, "messages[0]: the role \"user\" wanted, \"assistant\" found"},
+      {{{Role::kUser, "q", {}}, {Role::kUser, "q", {}}}, "messages[1]: the role \"assistant\" wanted, \"user\" found"},
+      {{{Role::kUser, "q", {}}, {Role::kSystem, "s", {}}}, "\"system\" found"},
+      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {}}}, "ends with a message of the user"},
+      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {1}}, {Role::kUser, "q", {}}}, "messages[1]: an assistant's message cannot have pictures"},
+      {{{Role::kUser, "q", {7}}}, "messages[0]: 7 is not a picture of this session"},
+  };
+  for (const auto& [messages, words] : cases) {
+    AskOptions ask;
+    ask.messages = messages;
+    const Status status = session->Ask(ask);
+    CHECK(status.code() == ErrorCode::kInvalidArgument);
+    CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring(words));
+  }
+}
+
+TEST_CASE("A session may see smaller or larger pictures, padded or cropped", "[engine][session]") {
+  const auto model = Demo();
+  const auto create = [&](size_t side, std::optional<ResizeMode> resize) { return Session::Create(model, {512, Compute::kFast, side, resize}); };
+  for (const size_t side : {128, 256, 320}) {
+    const auto session = create(side, std::nullopt);
+    REQUIRE(session.ok());
+    CHECK((*session)->image_size() == side);
+    CHECK((*session)->image_tokens() == side * side / 64 / 64);
+    CHECK_FALSE(Ask(**session, "sample-1.png", "Describe the image.").empty());
+    CHECK((*session)->usage().image_tokens == side * side / 64 / 64);
+  }
+  for (const size_t side : {100, 8192}) CHECK(create(side, std::nullopt).status().code() == ErrorCode::kInvalidArgument);
+
+  // Left half white, right half black: cropping a wide picture cuts off most of the white, padding keeps it.
+  std::vector<uint8_t> wide(400 * 100 * 3);
+  for (size_t i = 0; i < wide.size(); ++i) wide[i] = i / 3 % 400 < 120 ? 255 : 0;
+  std::vector<int32_t> ids[2];
+  for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
+    const auto session = create(256, mode);
+    REQUIRE(session.ok());
+    const auto id = (*session)->AddPicture(ImageView{wide.data(), 400, 100, 3, 1200}, false);
+    REQUIRE(id.ok());
+    REQUIRE((*session)->Ask(Question("What is the background?", {*id})).ok());
+    Finish(**session);
+    ids[mode == ResizeMode::kCrop] = (*session)->answer_ids();
+  }
+  CHECK(ids[0] != ids[1]);
+}
+
 TEST_CASE("Contexts beyond the model's are refused", "[engine][session]") {
-  const auto session = Session::Create(Demo(), {1'000'000, Compute::kFast});
+  const auto session = Session::Create(Demo(), {1'000'000, Compute::kFast, 0, std::nullopt});
   CHECK(session.status().code() == ErrorCode::kInvalidArgument);
-  CHECK(Session::Create(Demo(), {0, Compute::kFast}).status().code() == ErrorCode::kInvalidArgument);
+  CHECK(Session::Create(Demo(), {0, Compute::kFast, 0, std::nullopt}).status().code() == ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -47,10 +47,12 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
     REQUIRE(bytes.ok());
     const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, /*exact=*/true);
     REQUIRE(image.ok());
-    REQUIRE((*session)->AddPicture(image->view(), /*exact=*/true).ok());
+    const auto picture = (*session)->AddPicture(image->view(), /*exact=*/true);
+    REQUIRE(picture.ok());
     AskOptions ask;
-    ask.prompt = *c.Find("question")->string();
+    ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*picture}}};
     const Status asked = (*session)->Ask(ask);
+    (*session)->DropPicture(*picture);
     INFO(asked.message());
     REQUIRE(asked.ok());
     RunState state = RunState::kRunning;
