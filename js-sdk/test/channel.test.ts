@@ -54,9 +54,10 @@ function pair(): Pair {
 }
 
 const unused = () => Promise.reject(new Error("not part of this test"));
-const handlers = (some: Partial<Handlers>): Handlers => ({ start: unused, load: unused, ask: unused, memory: unused, ...some });
-const question: AskArgs = { pictures: [], exactPreprocess: false, prompt: "?", sampling: {} };
+const handlers = (some: Partial<Handlers>): Handlers => ({ start: unused, load: unused, ask: unused, forget: unused, memory: unused, ...some });
+const question: AskArgs = { system: undefined, turns: [], pictures: [], exactPreprocess: false, prompt: "?", sampling: {}, keepPictures: false };
 const answer = {
+  images: [],
   text: "yes",
   finishReason: "stop" as const,
   usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },
@@ -110,7 +111,7 @@ test("an error is rebuilt with code, message, status, address and cause", async 
   const channel = new Channel(endpoint);
   const thrown = new TinyVLMError("http", "the server answered 404", { status: 404, url: "http://a/b", cause: new TypeError("inner") });
   dispatch(port, handlers({ load: () => Promise.reject(thrown), memory: () => Promise.reject(new TypeError("a slip")) }));
-  const error = await channel.call("load", { source: { kind: "url", url: "" }, threads: 1, context: undefined, compute: undefined }).reply.catch((reason: unknown) => reason);
+  const error = await channel.call("load", { source: { kind: "url", url: "" }, threads: 1, session: {} }).reply.catch((reason: unknown) => reason);
   assert(error instanceof TinyVLMError);
   assert.deepEqual([error.code, error.message, error.status, error.url, error.exitCode], ["http", "the server answered 404", 404, "http://a/b", 12]);
   assert(error.cause instanceof Error);

@@ -123,8 +123,10 @@ test("options and pictures reach the engine as they are", async () => {
   const images = [file, Buffer.from([7, 8]), new Blob([Uint8Array.of(9)]), pathToFileURL(file), "data:image/png;base64,Cgs=", new URL("data:,%0C%ff"), pixels];
   const rgba = { data: new Uint8ClampedArray(8).fill(3), width: 1, height: 2 };
   const { text } = await vlm.ask([...images, rgba], "echo", { maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: "x", seed: 4, exactPreprocess: true });
-  const heard = JSON.parse(text) as { images: object[]; question: object };
-  assert.deepEqual(heard.question, { prompt: "echo", maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: ["x"], seed: 4 });
+  const heard = JSON.parse(text) as { images: object[]; question: { messages: object[] } };
+  const { messages, ...options } = heard.question;
+  assert.deepEqual(messages, [{ role: "user", content: "echo", images: heard.images.map((_, index) => index + 2) }]); // 1 was the warm-up's
+  assert.deepEqual(options, { maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: ["x"], seed: 4 });
   assert.deepEqual(heard.images, [
     { bytes: 4, format: "encoded", exact: true, first: 1, last: 4 },
     { bytes: 2, format: "encoded", exact: true, first: 7, last: 8 },
@@ -158,6 +160,79 @@ test("a bad picture fails alone: no other of its question stays behind", async (
   await vlm.dispose();
 });
 
+interface Heard {
+  images: { first: number }[];
+  held: number;
+  question: { messages: { role: string; content: string; images?: number[] }[] };
+}
+const heard = async (stream: AnswerStream) => JSON.parse((await stream).text) as Heard;
+
+test("a chat sends what was said before, with the pictures of every turn, and forgets them in the end", async () => {
+  const vlm = await load();
+  const chat = vlm.chat({ system: "Be brief." });
+  await chat.ask(Uint8Array.of(1), "count 2");
+  await chat.ask("count 1");
+  const { images, question } = await heard(chat.ask([Uint8Array.of(2), Uint8Array.of(3)], "echo"));
+  assert.deepEqual(images.map(({ first }) => first), [1, 2, 3]);
+  assert.deepEqual(
+    question.messages.map(({ role, content }) => `${role}: ${content}`),
+    ["system: Be brief.", "user: count 2", "assistant: 0 1 ", "user: count 1", "assistant: 0 ", "user: echo"],
+  );
+  assert.deepEqual(chat.messages.slice(0, 3), [
+    { role: "system", content: "Be brief.", images: 0 },
+    { role: "user", content: "count 2", images: 1 },
+    { role: "assistant", content: "0 1 ", images: 0 },
+  ]);
+  assert.equal(chat.messages.length, 7);
+  // A question outside the chat knows nothing of it, and another chat neither.
+  const outside = await heard(vlm.ask(null, "echo", { system: "" }));
+  assert.deepEqual([outside.images, outside.held, outside.question.messages.map(({ content }) => content)], [[], 3, ["", "echo"]]);
+  assert.equal((await heard(vlm.chat().ask("echo"))).question.messages.length, 1);
+  chat.dispose();
+  assert.equal((await heard(vlm.ask(null, "echo"))).held, 0);
+  assert.equal((await failure(chat.ask("count 1"))).code, "not_ready");
+  await vlm.dispose();
+  vlm.chat().dispose();
+});
+
+test("questions of a chat that do not wait for each other know each other's answers", async () => {
+  const vlm = await load();
+  const chat = vlm.chat();
+  const first = chat.ask("count 2");
+  const second = await heard(chat.ask(null, "echo"));
+  assert.deepEqual(second.question.messages.map(({ content }) => content), ["count 2", (await first).text, "echo"]);
+  await vlm.dispose();
+});
+
+test("a turn that fails or is taken back leaves a chat as it was; what was cancelled after its first words stays", async () => {
+  const vlm = await load();
+  const chat = vlm.chat();
+  assert.equal((await failure(chat.ask(Uint8Array.of(1), "fail 7"))).code, "context_full");
+  assert.equal((await failure(chat.ask([Uint8Array.of(1), Uint8Array.of(0xbb)], "count 1"))).code, "invalid_image");
+  const controller = new AbortController();
+  const taken = chat.ask(Uint8Array.of(1), "slow", { signal: controller.signal });
+  await firstPiece(taken);
+  controller.abort();
+  assert.equal((await failure(taken)).code, "aborted");
+  assert.equal((await failure(chat.ask("count 1", { system: "late" }))).code, "invalid_argument");
+  const unsaid = chat.ask("slow");
+  unsaid.cancel();
+  assert.equal((await unsaid).text, "");
+  assert.deepEqual(chat.messages, []);
+  assert.equal((await heard(vlm.ask(null, "echo"))).held, 0);
+  for await (const piece of chat.ask(Uint8Array.of(1), "slow")) if (piece === "2 ") break;
+  const { held, images, question } = await heard(chat.ask("echo"));
+  assert.deepEqual([held, images.length, question.messages[1]!.content.startsWith("0 1 2 ")], [1, 1, true]);
+  await vlm.dispose();
+});
+
+test("how pictures are shown is settled when the model is loaded", async () => {
+  const vlm = await load({ imageSize: 16, resize: "crop", context: 32 });
+  assert.deepEqual([vlm.info.imageSize, vlm.info.context], [16, 32]);
+  assert.match((await vlm.ask(null, "echo")).text, /"session":\{"context":32,"imageSize":16,"resize":"crop"\}/);
+  await vlm.dispose();
+});
+
 test("wrong arguments are refused by name", async () => {
   const vlm = await load();
   const raw = { data: new Uint8Array(5), width: 1, height: 1 };
@@ -171,6 +246,7 @@ test("wrong arguments are refused by name", async () => {
     [[null, "x", { maxTokens: NaN }], /a number for maxTokens/],
     [[null, "x", { topK: "3" as unknown as number }], /a number for topK, found string 3/],
     [[null, "x", { stop: [1] as unknown as string[] }], /stop/],
+    [[null, "x", { system: 1 as unknown as string }], /a string for system/],
   ];
   for (const [args, message] of cases) {
     const error = await failure(vlm.ask(...args));
@@ -182,7 +258,7 @@ test("wrong arguments are refused by name", async () => {
   assert.equal((await failure(vlm.ask(null, "fail 7"))).code, "context_full");
   assert.equal((await vlm.ask(null, "count 1")).text, "0 ");
   await vlm.dispose();
-  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { wasmUrl: server.url("a.wasm") }]) {
+  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { imageSize: 0 }, { resize: "fit" }, { wasmUrl: server.url("a.wasm") }]) {
     assert.equal((await failure(TinyVLM.load(model, options as object))).code, "invalid_argument", JSON.stringify(options));
   }
 });

@@ -11,7 +11,7 @@ const ok = (value = 0, text = ""): EngineReply => ({ code: 0, message: "", value
 const failed = (code: number, message: string): EngineReply => ({ code, message, value: 0, text: "" });
 
 interface Question {
-  prompt: string;
+  messages: { role: string; content: string; images?: number[] }[];
   [option: string]: unknown;
 }
 
@@ -27,10 +27,14 @@ const createFake: EngineFactory = async (options) => {
   let fileBytes = 0;
   const header = new Uint8Array(8);
   const state = () => (fileBytes === 0 ? 0 : received < fileBytes ? 1 : 2);
-  let images: object[] = [];
+  const images = new Map<number, object>();
+  let lastImage = 0;
+  let session: object = {};
   let question: Question | undefined;
   let said: string[] = [];
   let done = false;
+  let asked: object[] = [];
+  const prompt = () => question!.messages.at(-1)!.content;
 
   const grow = (bytes: number) => {
     // A new memory each time: views taken before must not be used.
@@ -64,37 +68,39 @@ const createFake: EngineFactory = async (options) => {
         }),
       ),
     modelDispose: () => ok(),
-    sessionCreate: () => ok(1),
+    sessionCreate(_, options) {
+      session = JSON.parse(options) as object;
+      return ok(1, JSON.stringify({ imageSize: 8, imageTokens: 4, context: 64, ...session }));
+    },
     imageReserve: (_, bytes) => grow(bytes),
     imageAdd(_, options) {
       const given = JSON.parse(options) as { bytes?: number };
-      if (!given.bytes) {
-        images = [];
-        return failed(6, "an empty picture");
-      }
-      if (heap[1024] === 0xbb) {
-        images = [];
-        return failed(6, "a bad picture");
-      }
-      images.push({ ...given, first: heap[1024], last: heap[1024 + given.bytes - 1] });
-      return ok(0, JSON.stringify({ decodeMs: 1, preprocessMs: 2, width: 8, height: 8 }));
+      if (!given.bytes) return failed(6, "an empty picture");
+      if (heap[1024] === 0xbb) return failed(6, "a bad picture");
+      images.set(++lastImage, { ...given, first: heap[1024], last: heap[1024 + given.bytes - 1] });
+      return ok(lastImage, JSON.stringify({ decodeMs: 1, preprocessMs: 2, width: 8, height: 8 }));
+    },
+    imageDrop(_, image) {
+      images.delete(image);
+      return ok();
     },
     sessionAsk(_, request) {
       question = JSON.parse(request) as Question;
+      if (question.messages.some((message) => message.images?.some((image) => !images.has(image)))) return failed(1, "not a picture of this session");
+      asked = question.messages.flatMap((message) => (message.images ?? []).map((image) => images.get(image)!));
       said = [];
       done = false;
-      const code = /^fail (\d+)/.exec(question.prompt);
+      const code = /^fail (\d+)/.exec(prompt());
       return code ? failed(Number(code[1]), "failed as asked") : ok();
     },
     sessionAdvance() {
-      const [word, count] = question!.prompt.split(" ");
+      const [word, count] = prompt().split(" ");
       if (word === "crash" && said.length === 2) throw new WebAssembly.RuntimeError("unreachable");
       if (word === "exit" && said.length === 2) process.exit(7);
       if (word === "slow") for (const end = performance.now() + 5; performance.now() < end; );
-      const text = word === "echo" ? JSON.stringify({ images, question }) : `${said.length} `;
+      const text = word === "echo" ? JSON.stringify({ images: asked, held: images.size, session, question }) : `${said.length} `;
       said.push(text);
       done = word === "echo" || said.length === Number(count);
-      if (done) images = [];
       return ok(done ? 1 : 0, text);
     },
     sessionResult: () =>
@@ -103,12 +109,12 @@ const createFake: EngineFactory = async (options) => {
         JSON.stringify({
           text: said.join(""),
           finishReason: done ? "stop" : "cancelled",
-          usage: { promptTokens: 3, imageTokens: 4 * images.length, encodedImages: images.length, reusedTokens: 0, completionTokens: said.length },
+          usage: { promptTokens: 3, imageTokens: 4 * asked.length, encodedImages: asked.length, reusedTokens: 0, completionTokens: said.length },
           timings: { preprocessMs: 2, visionMs: 3, prefillMs: 4, decodeMs: 5, tokensPerSecond: 6 },
         }),
       ),
     sessionDispose() {
-      images = [];
+      images.clear();
       return ok();
     },
   };

@@ -1,7 +1,7 @@
 // The public types, used as people use them. The compiler is the test (npm run check); what must not compile is marked.
 
 import { test } from "node:test";
-import type { Answer, AnswerStream, ImageInput, ModelSource, TinyVLM as NodeTinyVLM } from "../src/node.js";
+import type { Answer, AnswerStream, Chat, ImageInput, ModelSource, TinyVLM as NodeTinyVLM } from "../src/node.js";
 import { TinyVLMError, type TinyVLM } from "../src/index.js";
 
 export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, video: HTMLVideoElement, frame: VideoFrame, bitmap: ImageBitmap, pixels: ImageData): Promise<void> {
@@ -22,6 +22,13 @@ export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, vi
   answer.finishReason satisfies "stop" | "length" | "cancelled";
   void [answer.usage.encodedImages + answer.timings.firstTokenMs, answer.threads];
   await vlm.ask(null, "Hello").finally(() => {});
+  const chat: Chat = vlm.chat({ system: "Be brief." });
+  await chat.ask(canvas, "What is this?", { maxTokens: 5 });
+  for await (const text of chat.ask("And its colour?", { seed: 1 })) text satisfies string;
+  chat.messages.map(({ role, content, images }) => [role satisfies "system" | "user" | "assistant", content, images]);
+  // @ts-expect-error a chat is made by vlm.chat
+  new Chat();
+  chat.dispose();
   await vlm[Symbol.asyncDispose]();
 
   // @ts-expect-error a question is needed

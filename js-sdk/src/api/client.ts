@@ -5,11 +5,12 @@ import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.j
 import type { AskReply } from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
+import { Chat, type ChatModel, type Conversation } from "./chat.js";
 import { checkAskOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { pictures, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
-import type { Answer, AskOptions, ImageInput } from "./types.js";
+import type { Answer, AskOptions, ChatOptions, ImageInput } from "./types.js";
 
 /** What `TinyVLM.load` gives; the entries add the loading. */
 export class LoadedModel {
@@ -37,12 +38,17 @@ export class LoadedModel {
    * `break`, `cancel()` and `options.signal` end the work in the worker. Errors arrive where the result is awaited or iterated.
    */
   ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions = {}): AnswerStream {
-    const began = performance.now();
-    const cancel = new AbortController();
-    return new AnswerStream(
-      (emit) => this.#answer(image, prompt, options, began, emit, cancel),
-      () => cancel.abort(),
-    );
+    return this.#ask(image, prompt, options, undefined);
+  }
+
+  /** A conversation: each question knows what was shown and said before it. Rows that it shares with the question before it are not computed again. */
+  chat({ system }: ChatOptions = {}): Chat {
+    if (system !== undefined && typeof system !== "string") throw new TinyVLMError("invalid_argument", `wanted a string for system, found ${typeof system}`);
+    const model: ChatModel = {
+      ask: (image, question, options, conversation) => this.#ask(image, question, options, conversation),
+      forget: (images) => this.#forget(images),
+    };
+    return new Chat(model, system);
   }
 
   /** Bytes of memory that the engine takes now, weights included. */
@@ -57,16 +63,33 @@ export class LoadedModel {
     await this.#channel.close(new TinyVLMError("aborted", "the model was disposed"));
   }
 
+  #ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions, conversation: Conversation | undefined): AnswerStream {
+    const began = performance.now();
+    const cancel = new AbortController();
+    return new AnswerStream(
+      (emit) => this.#answer(image, prompt, options, conversation, began, emit, cancel),
+      () => cancel.abort(),
+    );
+  }
+
+  // A worker that has ended has nothing to forget.
+  #forget(images: number[]): void {
+    if (!this.#disposed) this.#channel.call("forget", { images }).reply.catch(() => {});
+  }
+
   async #answer(
     image: ImageInput | readonly ImageInput[] | null,
     prompt: string,
     options: AskOptions,
+    conversation: Conversation | undefined,
     began: number,
     emit: (piece: string) => void,
     cancel: AbortController,
   ): Promise<Answer> {
     this.#checkAlive();
-    const { sampling, exactPreprocess, signals } = checkAskOptions(prompt, options);
+    if (conversation?.disposed) throw new TinyVLMError("not_ready", "the chat was disposed; make another");
+    const { system, sampling, exactPreprocess, signals } = checkAskOptions(prompt, options);
+    if (conversation && system !== undefined) throw new TinyVLMError("invalid_argument", "wanted the system text when the chat is made, found one with a question");
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted) throw abortedError("the question", aborted);
     const text: string[] = [];
@@ -83,10 +106,16 @@ export class LoadedModel {
       return { text: reply.text, finishReason: reply.finishReason, usage: reply.usage, timings, variant: this.variant, threads: this.threads };
     };
 
-    const done = this.#inLine(pictures(image, exactPreprocess, this.#platform), cancel.signal, (ready) => {
-      const call = this.#channel.call("ask", { pictures: ready, exactPreprocess, prompt, sampling }, { onEvent, transfer: transferables(ready) });
+    const done = this.#inLine(pictures(image, exactPreprocess, this.#platform), cancel.signal, async (ready) => {
+      const said = conversation ?? { system, turns: [] };
+      const args = { system: said.system, turns: said.turns, pictures: ready, exactPreprocess, prompt, sampling, keepPictures: conversation !== undefined };
+      const call = this.#channel.call("ask", args, { onEvent, transfer: transferables(ready) });
       cancel.signal.addEventListener("abort", call.cancel, { once: true });
-      return call.reply;
+      const reply = await call.reply;
+      const counts = !signals.some((signal) => signal.aborted) && (reply.finishReason !== "cancelled" || reply.text !== "");
+      if (counts && !conversation?.disposed) conversation?.turns.push({ question: prompt, images: reply.images, answer: reply.text });
+      else if (reply.images.length > 0) this.#forget(reply.images);
+      return reply;
     });
     const answer = done.then(finish, (error: unknown) => {
       // Ended before there was anything to tell.
@@ -124,6 +153,7 @@ export interface LoadedModel {
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
 const nothing: AskReply = {
+  images: [],
   text: "",
   finishReason: "cancelled",
   usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },

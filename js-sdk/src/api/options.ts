@@ -7,16 +7,19 @@ import type { AskOptions, LoadOptions } from "./types.js";
 
 const maxThreads = 64;
 
-export function checkLoadOptions({ threads, variant, context, compute }: LoadOptions): void {
+export function checkLoadOptions({ threads, variant, context, compute, imageSize, resize }: LoadOptions): void {
   if (variant !== undefined && !variants.includes(variant)) throw wanted("variant", variants.join(", "), variant);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
     throw wanted("threads", `a whole number from 1 to ${maxThreads}`, threads);
   }
   if (context !== undefined && !(Number.isInteger(context) && context >= 1)) throw wanted("context", "a whole number of 1 or more", context);
   if (compute !== undefined && compute !== "fast" && compute !== "f32") throw wanted("compute", "fast or f32", compute);
+  if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize >= 1)) throw wanted("imageSize", "a whole number of 1 or more", imageSize);
+  if (resize !== undefined && resize !== "pad" && resize !== "crop") throw wanted("resize", "pad or crop", resize);
 }
 
 export interface CheckedAsk {
+  system: string | undefined;
   sampling: Sampling;
   exactPreprocess: boolean;
   signals: AbortSignal[];
@@ -26,7 +29,8 @@ const numbers = ["maxTokens", "temperature", "topK", "topP", "minP", "repetition
 
 export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk {
   if (typeof prompt !== "string") throw wanted("the question", "a string", prompt);
-  const { exactPreprocess = false, signal, abortSignal } = options;
+  const { system, exactPreprocess = false, signal, abortSignal } = options;
+  if (system !== undefined && typeof system !== "string") throw wanted("system", "a string", system);
   const sampling: Sampling = {};
   for (const name of numbers) {
     const value = options[name];
@@ -39,7 +43,7 @@ export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk
     if (!Array.isArray(stop) || stop.some((item) => typeof item !== "string")) throw wanted("stop", "a string or a list of strings", options.stop);
     sampling.stop = stop;
   }
-  return { sampling, exactPreprocess, signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null) };
+  return { system, sampling, exactPreprocess, signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null) };
 }
 
 function wanted(what: string, kind: string, found: unknown): TinyVLMError {

@@ -61,11 +61,17 @@ export interface LoadOptions {
   workerUrl?: string | URL | undefined;
   /** Rows of the context, for pictures, question and answer together (default 2048). Memory for them is taken at once. */
   context?: number | undefined;
+  /** Side of the picture that the model is shown, a multiple of 64: smaller is faster and sees less. Default: the model's own. */
+  imageSize?: number | undefined;
+  /** How a picture becomes square: black bars, or the middle cut out. Default: the model's own. */
+  resize?: "pad" | "crop" | undefined;
   /** `f32` computes without 8-bit activations: slow, for comparisons. */
   compute?: "fast" | "f32" | undefined;
 }
 
 export interface AskOptions extends Omit<Sampling, "stop"> {
+  /** What the model is told before everything else, instead of its own words; in a chat it is the chat's. */
+  system?: string | undefined;
   /** The answer ends before any of these. */
   stop?: string | string[] | undefined;
   /** Ends the work; the answer rejects with a TinyVLMError of code `aborted` (name `AbortError`). */
@@ -88,6 +94,18 @@ export interface Timings {
   /** From the call of `ask` to the end. */
   totalMs: number;
   tokensPerSecond: number;
+}
+
+export interface ChatOptions {
+  /** What the model is told before everything else, instead of its own words. */
+  system?: string | undefined;
+}
+
+export interface ChatMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+  /** How many pictures came with it. */
+  images: number;
 }
 
 export interface Answer {

@@ -1,6 +1,7 @@
 // tiny-vlm ask
 
 import { TinyVLM } from "../api/node.js";
+import type { AnswerStream } from "../api/stream.js";
 import type { AskOptions, ImageInput, LoadOptions, Variant } from "../api/types.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import { parseFlags, type FlagKind, type Parsed } from "./flags.js";
@@ -19,6 +20,10 @@ const flags: Record<string, FlagKind> = {
   "--stop": "texts",
   "--seed": "number",
   "--context": "number",
+  "--system": "text",
+  "--then": "texts",
+  "--image-size": "number",
+  "--resize": "text",
   "--exact-preprocess": "switch",
   "--compute": "text",
   "--variant": "text",
@@ -38,6 +43,8 @@ export async function ask(args: string[]): Promise<void> {
     threads: number("--threads"),
     variant: text("--variant") as Variant | undefined,
     context: number("--context"),
+    imageSize: number("--image-size"),
+    resize: text("--resize") as "pad" | "crop" | undefined,
     compute: text("--compute") as "fast" | "f32" | undefined,
   };
   const askOptions: AskOptions = {
@@ -54,21 +61,26 @@ export async function ask(args: string[]): Promise<void> {
 
   const vlm = await TinyVLM.load(text("--model"), loadOptions);
   try {
-    const answer = vlm.ask(images, question, askOptions);
-    if (parsed.switches.has("--json")) {
-      process.stdout.write(`${JSON.stringify(await answer)}\n`);
-      return;
-    }
-    for await (const piece of answer) process.stdout.write(piece);
-    process.stdout.write("\n");
-    if (process.stderr.isTTY) {
-      const { timings, usage, variant, threads } = await answer;
-      const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
-      process.stderr.write(`first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`);
-    }
+    // The first question is about the pictures; those of --then follow in the same conversation.
+    const chat = vlm.chat({ system: text("--system") });
+    await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
+    for (const next of parsed.texts.get("--then") ?? []) await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
   } finally {
     await vlm.dispose();
   }
+}
+
+async function show(answer: AnswerStream, json: boolean): Promise<void> {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(await answer)}\n`);
+    return;
+  }
+  for await (const piece of answer) process.stdout.write(piece);
+  process.stdout.write("\n");
+  if (!process.stderr.isTTY) return;
+  const { timings, usage, variant, threads } = await answer;
+  const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
+  process.stderr.write(`first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`);
 }
 
 function imagesAndQuestion({ positionals, texts }: Parsed): { images: ImageInput[]; question: string } {

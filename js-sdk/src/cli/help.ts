@@ -17,6 +17,10 @@ export const askHelp = `tiny-vlm ask <image> <question> [flags]
 
   --model FILE              a model file or its address (default: the demo model that comes with the package)
   --image FILE              one more picture, after <image>; may be repeated
+  --then QUESTION           a further question of the same conversation; may be repeated
+  --system TEXT             what the model is told first, instead of its own words
+  --image-size N            side of the picture that the model is shown, a multiple of 64
+  --resize pad|crop         how a picture becomes square
   --json                    one line of JSON on stdout instead of the words
   --max-tokens N            default 256
   --temperature T           default 0: always the most likely word

@@ -2,7 +2,7 @@
 // may send on the way, and its reply. Requests carry an id; events, the reply or an error come back under the same id.
 
 import type { WireError } from "./errors.js";
-import type { FinishReason, ModelInfo, Sampling, Usage, Variant } from "./values.js";
+import type { FinishReason, ModelInfo, Sampling, SessionSettings, Usage, Variant } from "./values.js";
 
 /** Bytes that the worker is to read: a model file or an encoded picture. `name` is what messages call it. */
 export type ByteSource =
@@ -40,8 +40,7 @@ export interface RejectedVariant {
 export interface LoadArgs {
   source: ByteSource;
   threads: number;
-  context: number | undefined;
-  compute: "fast" | "f32" | undefined;
+  session: SessionSettings;
 }
 export interface LoadEvent {
   loadedBytes: number;
@@ -49,13 +48,27 @@ export interface LoadEvent {
   totalBytes: number;
 }
 
+/** A turn that has been answered, with the numbers of its pictures in the engine. */
+export interface PastTurn {
+  question: string;
+  images: number[];
+  answer: string;
+}
+
 export interface AskArgs {
+  system: string | undefined;
+  turns: PastTurn[];
+  /** Of the question. */
   pictures: WirePicture[];
   exactPreprocess: boolean;
   prompt: string;
   sampling: Sampling;
+  /** The pictures may be asked about again, by the numbers in the reply, until they are forgotten. */
+  keepPictures: boolean;
 }
 export interface AskReply {
+  /** Numbers of the pictures, where they are kept. */
+  images: number[];
   text: string;
   finishReason: FinishReason;
   usage: Usage;
@@ -67,6 +80,7 @@ export interface Calls {
   load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
   /** Events are pieces of the answer, in order: whole characters, no round trip for each. */
   ask: { args: AskArgs; event: string; reply: AskReply };
+  forget: { args: { images: number[] }; event: never; reply: null };
   /** Bytes that the engine's memory takes now. */
   memory: { args: undefined; event: never; reply: number };
 }

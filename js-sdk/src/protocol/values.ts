@@ -9,14 +9,25 @@ export interface ModelInfo {
   name: string;
   architecture: string;
   fileBytes: number;
-  /** Side of the square picture that the model sees, in pixels; 0 for a model without a vision tower. */
+  /** Side of the square picture that the model sees, in pixels, as it was loaded; 0 for a model without a vision tower. */
   imageSize: number;
   /** Rows of the context that one picture takes. */
   imageTokens: number;
   hasTokenizer: boolean;
+  /** Rows of context, as the model was loaded. */
+  context: number;
+  /** The most that the model can do. */
   maxContext: number;
   vocabulary: number;
   threads: number;
+}
+
+/** How a loaded model is used; what is left out takes the engine's default. */
+export interface SessionSettings {
+  context?: number | undefined;
+  compute?: "fast" | "f32" | undefined;
+  imageSize?: number | undefined;
+  resize?: "pad" | "crop" | undefined;
 }
 
 /** Passed to the engine as they are; what is left out takes the engine's default. */

@@ -2,14 +2,24 @@
 
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
-import type { ModelInfo, Sampling } from "../protocol/values.js";
+import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
 /** What imageAdd is told about the bytes; `encoded` is a whole PNG or JPEG file. */
 export type PictureFormat = { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
 
 /** What the engine says of a finished (or cancelled) answer. */
-export type EngineResult = Omit<AskReply, "timings"> & { timings: Omit<AskReply["timings"], "decodeImageMs"> };
+export type EngineResult = Omit<AskReply, "timings" | "images"> & { timings: Omit<AskReply["timings"], "decodeImageMs"> };
+
+/** What sessionCreate tells. */
+type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
+
+/** A message of a conversation, with the numbers of its pictures. */
+export interface EngineMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+  images?: number[];
+}
 
 // Pixels enough to run every loop of the resizing.
 const warmUpSide = 512;
@@ -19,6 +29,7 @@ export class Engine {
   readonly #onCrash: (error: TinyVLMError) => void;
   #model = 0;
   #session = 0;
+  #settings: SessionReport = { imageSize: 0, imageTokens: 0, context: 0 };
 
   /** `onCrash` is told when the engine is beyond use (a trap), beside the error that the call throws. */
   constructor(module: EngineModule, onCrash: (error: TinyVLMError) => void) {
@@ -47,22 +58,28 @@ export class Engine {
   }
 
   modelInfo(): ModelInfo {
-    return JSON.parse(this.#call("modelInfo", this.#model).text) as ModelInfo;
+    return { ...(JSON.parse(this.#call("modelInfo", this.#model).text) as ModelInfo), ...this.#settings };
   }
 
-  createSession(options: { context: number | undefined; compute: string | undefined }): void {
-    this.#session = this.#call("sessionCreate", this.#model, JSON.stringify(options)).value;
+  createSession(settings: SessionSettings): void {
+    const { value, text } = this.#call("sessionCreate", this.#model, JSON.stringify(settings));
+    this.#session = value;
+    this.#settings = JSON.parse(text) as SessionReport;
   }
 
   /**
    * Works for about `budgetMs` on an empty picture in a session of its own. A wasm function runs in the slow first tier until it has been called
    * often; this way the first question finds the engine's loops compiled well.
    */
-  warmUp(options: { context: number | undefined; compute: string | undefined }, budgetMs: number): void {
-    this.createSession(options);
-    this.addPicture(warmUpSide * warmUpSide * 3, { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false }, (pixels) => pixels.fill(0));
+  warmUp(settings: SessionSettings, budgetMs: number): void {
+    this.createSession(settings);
     try {
-      this.ask(" ", {});
+      const images: number[] = [];
+      if (this.#settings.imageSize > 0) {
+        const format = { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false } as const;
+        images.push(this.addPicture(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)).image);
+      }
+      this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
       for (let left = budgetMs; left > 0; left = end - performance.now()) if (this.advance(left).done) break;
     } catch (error) {
@@ -72,20 +89,25 @@ export class Engine {
     this.#call("sessionDispose", this.#session);
   }
 
-  /** Adds a picture for the next question. `write` fills a view of the heap that dies with the next call. */
-  addPicture(bytes: number, options: PictureFormat & { exact: boolean }, write: (target: Uint8Array) => void): { decodeMs: number; preprocessMs: number } {
+  /** Adds a picture; `image` is its number. `write` fills a view of the heap that dies with the next call. */
+  addPicture(
+    bytes: number,
+    options: PictureFormat & { exact: boolean },
+    write: (target: Uint8Array) => void,
+  ): { image: number; decodeMs: number; preprocessMs: number } {
     const address = this.#call("imageReserve", this.#session, bytes).value;
     write(this.#module.HEAPU8.subarray(address, address + bytes));
-    return JSON.parse(this.#call("imageAdd", this.#session, JSON.stringify({ bytes, ...options })).text) as { decodeMs: number; preprocessMs: number };
+    const { value, text } = this.#call("imageAdd", this.#session, JSON.stringify({ bytes, ...options }));
+    return { image: value, ...(JSON.parse(text) as { decodeMs: number; preprocessMs: number }) };
   }
 
-  /** Forgets the pictures that were added for a question that will not be asked: the engine does so when one of them cannot be added. */
-  dropPictures(): void {
-    this.#module.imageAdd(this.#session, "{}");
+  /** Forgets a picture. An answer that is under way still knows it. */
+  dropPicture(image: number): void {
+    this.#call("imageDrop", this.#session, image);
   }
 
-  ask(prompt: string, sampling: Sampling): void {
-    this.#call("sessionAsk", this.#session, JSON.stringify({ prompt, ...sampling }));
+  ask(messages: EngineMessage[], sampling: Sampling): void {
+    this.#call("sessionAsk", this.#session, JSON.stringify({ messages, ...sampling }));
   }
 
   /** Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. */

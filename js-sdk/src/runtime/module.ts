@@ -22,6 +22,7 @@ export interface EngineFunctions {
   sessionCreate(model: number, optionsJson: string): EngineReply;
   imageReserve(session: number, bytes: number): EngineReply;
   imageAdd(session: number, optionsJson: string): EngineReply;
+  imageDrop(session: number, image: number): EngineReply;
   sessionAsk(session: number, requestJson: string): EngineReply;
   sessionAdvance(session: number, budgetMs: number): EngineReply;
   sessionResult(session: number): EngineReply;

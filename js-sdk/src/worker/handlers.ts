@@ -3,7 +3,8 @@
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
 import { openSource } from "../loader/source.js";
-import { Engine } from "../runtime/engine.js";
+import type { PastTurn } from "../protocol/messages.js";
+import { Engine, type EngineMessage } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { preparePicture } from "./pictures.js";
 import type { WorkerPlatform } from "./platform.js";
@@ -33,7 +34,7 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
       return { variant, threads: variant === "simd-mt" ? threads : 1, rejected };
     },
 
-    async load({ source, threads, context, compute }, { emit, signal }) {
+    async load({ source, threads, session }, { emit, signal }) {
       const model = started();
       model.createModel(threads);
       const opened = await openSource(source, signal, platform.openPath);
@@ -52,30 +53,32 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
         emit({ loadedBytes, totalBytes });
       }
       model.endModel();
-      if (model.modelInfo().hasTokenizer) model.warmUp({ context, compute }, warmUpMs);
-      model.createSession({ context, compute });
+      if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
+      model.createSession(session);
       emit({ loadedBytes, totalBytes: loadedBytes });
       return model.modelInfo();
     },
 
-    async ask({ pictures, exactPreprocess, prompt, sampling }, { emit, signal }) {
+    async ask({ system, turns, pictures, exactPreprocess, prompt, sampling, keepPictures }, { emit, signal }) {
       const session = started();
       const prepared = await Promise.all(pictures.map((picture) => preparePicture(picture, exactPreprocess, signal, platform.openPath)));
       if (signal.aborted) throw abortedError("the question", signal);
       let decodeImageMs = 0;
       let preprocessMs = 0;
-      // From here to `ask` nothing is awaited: the engine keeps added pictures for the next question, so no cancel may come between.
+      const images: number[] = [];
+      let asked = false;
       try {
         for (const picture of prepared) {
           const added = session.addPicture(picture.bytes, { ...picture.format, exact: exactPreprocess }, picture.write);
+          images.push(added.image);
           decodeImageMs += picture.decodeMs + added.decodeMs;
           preprocessMs += added.preprocessMs;
         }
-      } catch (error) {
-        session.dropPictures();
-        throw error;
+        session.ask(conversation(system, turns, prompt, images), sampling);
+        asked = true;
+      } finally {
+        if (!asked || !keepPictures) for (const image of images.splice(0)) session.dropPicture(image);
       }
-      session.ask(prompt, sampling);
       for (let done = false; !done && !signal.aborted; ) {
         const step = session.advance(stepMs);
         if (step.text) emit(step.text);
@@ -83,13 +86,24 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
         await platform.yieldToMessages();
       }
       const { text, finishReason, usage, timings } = session.result();
-      return { text, finishReason, usage, timings: { ...timings, decodeImageMs, preprocessMs } };
+      return { images, text, finishReason, usage, timings: { ...timings, decodeImageMs, preprocessMs } };
+    },
+
+    async forget({ images }) {
+      for (const image of images) started().dropPicture(image);
+      return null;
     },
 
     async memory() {
       return started().memoryBytes;
     },
   };
+}
+
+function conversation(system: string | undefined, turns: PastTurn[], question: string, images: number[]): EngineMessage[] {
+  const messages: EngineMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
+  for (const turn of turns) messages.push({ role: "user", content: turn.question, images: turn.images }, { role: "assistant", content: turn.answer });
+  return [...messages, { role: "user", content: question, images }];
 }
 
 // Servers that send a page for every unknown address do not always call it text/html.
