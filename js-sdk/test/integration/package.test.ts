@@ -82,8 +82,37 @@ test("pictures as path, bytes, Blob, address and pixels give the same answer; te
   assert.equal((await vlm.ask({ data: new Uint8Array(30 * 20 * 3).fill(90), width: 30, height: 20 }, describe)).usage.imageTokens, vlm.info.imageTokens);
   assert.equal((await vlm.ask(null, "Hello")).usage.imageTokens, 0);
   const two = await vlm.ask([first, join(samples, pictures[1]!.image)], describe, { maxTokens: 4 });
-  assert.deepEqual([two.usage.imageTokens, two.usage.encodedImages], [2 * vlm.info.imageTokens, 2]);
+  // The first of them was seen before.
+  assert.deepEqual([two.usage.imageTokens, two.usage.encodedImages], [2 * vlm.info.imageTokens, 1]);
   await vlm.dispose();
+});
+
+test("a chat computes only what is new, and two chats on one model do not mix", options, async () => {
+  const vlm = await TinyVLM.load(undefined, { threads: 1, imageSize: 256, resize: "pad" });
+  const chat = vlm.chat();
+  const other = vlm.chat({ system: "Be brief." });
+  const one = await chat.ask(first, describe);
+  assert.deepEqual([one.text, one.usage.encodedImages, one.usage.reusedTokens], [described, 1, 0]);
+  const two = await chat.ask("What colour is the background?");
+  assert.equal(two.usage.encodedImages, 0);
+  assert.equal(two.usage.imageTokens, vlm.info.imageTokens);
+  assert(two.usage.reusedTokens >= one.usage.promptTokens, `${two.usage.reusedTokens} rows kept of ${one.usage.promptTokens}`);
+
+  const apart = await other.ask(first, describe);
+  assert.equal(apart.usage.encodedImages, 0); // known from the other chat
+  const three = await chat.ask(join(samples, pictures[1]!.image), "And here?");
+  assert.deepEqual([three.usage.encodedImages, three.usage.imageTokens], [1, 2 * vlm.info.imageTokens]);
+  assert.deepEqual(chat.messages.map(({ role, images }) => `${role} ${images}`), ["user 1", "assistant 0", "user 0", "assistant 0", "user 1", "assistant 0"]);
+
+  // The same conversation from nothing says the same.
+  const cold = await TinyVLM.load(undefined, { threads: 1 });
+  const again = cold.chat();
+  await again.ask(first, describe);
+  await again.ask("What colour is the background?");
+  const { text } = await again.ask(join(samples, pictures[1]!.image), "And here?");
+  assert.equal(text, three.text);
+  chat.dispose();
+  await Promise.all([vlm.dispose(), cold.dispose()]);
 });
 
 test("maxTokens, stop, seed and temperature do what they say", options, async () => {
