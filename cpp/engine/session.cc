@@ -35,7 +35,9 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
   std::unique_ptr<Session> session(new Session(std::move(model), options));
   Model& m = *session->model_;
   const size_t side = m.vision().image_size, workers = m.pool().num_workers();
-  TVLM_ASSIGN_OR_RETURN(session->tower_, FastVitHd::Create(m.vision(), m.vision_weights(), side, side, options.compute, workers, nullptr));
+  if (m.has_vision()) {
+    TVLM_ASSIGN_OR_RETURN(session->tower_, FastVitHd::Create(m.vision(), m.vision_weights(), side, side, options.compute, workers, nullptr));
+  }
   TVLM_ASSIGN_OR_RETURN(session->decoder_, Qwen2::Create(m.decoder(), m.decoder_weights(), options.context, options.compute, workers, nullptr));
   session->rows_.reserve(options.context);
   session->cached_.reserve(options.context);
@@ -46,6 +48,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
 }
 
 Status Session::AddPicture(const ImageView& image, bool exact) {
+  if (!model_->has_vision()) return Error(ErrorCode::kUnsupported, "this model reads text only: it cannot be asked about a picture");
   const double start = NowMs();
   const size_t side = model_->vision().image_size;
   Picture picture;
@@ -225,7 +228,7 @@ std::string_view Session::TakeText() {
 }
 
 uint64_t Session::memory_bytes() const {
-  return tower_->memory_bytes() + decoder_->memory_bytes() + embeddings_.size() * sizeof(float);
+  return (tower_ == nullptr ? 0 : tower_->memory_bytes()) + decoder_->memory_bytes() + embeddings_.size() * sizeof(float);
 }
 
 }  // namespace tinyvlm

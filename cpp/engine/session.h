@@ -62,7 +62,7 @@ class Session {
   // Allocates everything for `options.context` rows and pictures of the model's size. Holds the model.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model, const SessionOptions& options);
 
-  // Brings a picture into the model's size and keeps it for the next Ask, after those already added.
+  // Brings a picture into the model's size and keeps it for the next Ask, after those already added. kUnsupported where the model reads text only.
   Status AddPicture(const ImageView& image, bool exact);
 
   // Forgets pictures that were added and not asked about.
@@ -113,7 +113,7 @@ class Session {
 
   const std::shared_ptr<Model> model_;
   const SessionOptions options_;
-  std::unique_ptr<FastVitHd> tower_;
+  std::unique_ptr<FastVitHd> tower_;         // null where the model reads text only
   std::unique_ptr<Qwen2> decoder_;
   std::optional<Sampler> sampler_;           // made by each Ask, for its options
   Detokenizer detokenizer_;

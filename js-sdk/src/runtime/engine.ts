@@ -60,7 +60,9 @@ export class Engine {
    */
   warmUp(options: { context: number | undefined; compute: string | undefined }, budgetMs: number): void {
     this.createSession(options);
-    this.addPicture(warmUpSide * warmUpSide * 3, { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false }, (pixels) => pixels.fill(0));
+    if (this.modelInfo().imageSize > 0) {
+      this.addPicture(warmUpSide * warmUpSide * 3, { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false }, (pixels) => pixels.fill(0));
+    }
     try {
       this.ask(" ", {});
       const end = performance.now() + budgetMs;
