@@ -314,7 +314,7 @@ tvlm_result tvlm_model_info(uint32_t model) {
   if (Model* const m = loader->model().get(); m != nullptr) {
     report.Number("threads", static_cast<double>(m->pool().num_workers()))
         .String("name", m->name())
-        .String("architecture", "fastvlm")
+        .String("architecture", m->architecture())
         .Number("imageSize", static_cast<double>(m->vision().image_size))
         .Number("imageTokens", static_cast<double>(m->image_tokens()))
         .Bool("hasTokenizer", m->tokenizer() != nullptr)

@@ -37,7 +37,7 @@ tvlm_result tvlm_model_commit(uint32_t model, uint64_t bytes);
 tvlm_result tvlm_model_end(uint32_t model);
 
 /* text: {"state", "fileBytes" (0 while unknown), "receivedBytes", "threads"} and, once the header is whole, {"name", "architecture", "imageSize",
- * "imageTokens", "hasTokenizer", "maxContext", "vocabulary"}. */
+ * "imageTokens" (both 0 for a model that reads text only), "hasTokenizer", "maxContext", "vocabulary"}. */
 tvlm_result tvlm_model_info(uint32_t model);
 
 /* Forgets the model. Its memory is freed when its last session is gone too. */

@@ -19,7 +19,7 @@ Status RunInspect(const Arguments& arguments);
 Status RunTrace(const Arguments& arguments);
 
 // Loads a whole model file. Errors begin with the path.
-Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads);
+Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use = ModelUse::kAsk);
 
 // The machine's number of cores, at most 8; 1 in builds without threads.
 size_t DefaultThreads();

@@ -15,9 +15,9 @@ Status WithPath(const std::string& path, const Status& status) { return Status(s
 
 }  // namespace
 
-Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads) {
+Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use) {
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
-  ModelLoader loader(threads);
+  ModelLoader loader(threads, use);
   for (uint64_t offset = 0; offset < file.size();) {
     // The first read is small, so that a foreign file of any size is recognised at once.
     const uint64_t bytes = std::min<uint64_t>(offset == 0 ? 64 * 1024 : kReadBytes, file.size() - offset);

@@ -14,7 +14,7 @@ Status RunTrace(const Arguments& arguments) {
   options.greedy = static_cast<size_t>(greedy);
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "f32")));
   TVLM_ASSIGN_OR_RETURN(const int64_t threads, flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
-  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(flags.positional()[0], static_cast<size_t>(threads)));
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(flags.positional()[0], static_cast<size_t>(threads), ModelUse::kIds));
   return Trace(*model, options);
 }
 

@@ -1,8 +1,10 @@
-// The numbers that describe a Qwen2 decoder, read from a model file's metadata and checked.
+// The numbers that describe a decoder of Qwen2's form, read from a model file's metadata and checked. Llama's is the same but for its biases, which it
+// lacks, and for the order in which its files hold the rows of q and k.
 #ifndef TINYVLM_DECODER_QWEN2_CONFIG_H_
 #define TINYVLM_DECODER_QWEN2_CONFIG_H_
 
 #include <cstddef>
+#include <string>
 
 #include "base/status.h"
 #include "formats/gguf.h"
@@ -20,10 +22,14 @@ struct Qwen2Config {
   size_t max_positions = 0;
   double rope_theta = 1e6;
   float rms_epsilon = 1e-6f;
+  bool qkv_bias = true;           // q, k and v must have biases; else they may
+  bool interleaved_rope = false;  // the file's rows of q and k are ordered for pairs (2i, 2i + 1), ours for (i, i + head_dim / 2)
 };
 
-// Reads the `qwen2.*` keys (llama.cpp's names); the vocabulary is the number of rows of token_embd.weight.
-Result<Qwen2Config> ReadQwen2Config(const GgufFile& file);
+// Reads the `qwen2.*` keys, or the `llama.*` keys where that is the architecture (llama.cpp's names); the vocabulary is the number of rows of
+// token_embd.weight. Errors name the key: kInvalidFile and kNotFound as for any file, kUnsupported where one asks for a computation that is not Qwen2's
+// or Llama's plain form (scaled RoPE, sliding windows, mixtures of experts, ...) or is not known.
+Result<Qwen2Config> ReadQwen2Config(const GgufFile& file, const std::string& architecture);
 
 }  // namespace tinyvlm
 

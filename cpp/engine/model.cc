@@ -6,18 +6,45 @@
 
 namespace tinyvlm {
 
-Result<std::shared_ptr<Model>> Model::Create(GgufFile file, size_t threads) {
+namespace {
+
+Result<ResizeMode> ReadResizeMode(const Metadata& meta) {
+  if (meta.Find("fastvlm.vision.resize_mode") == nullptr) return ResizeMode::kPad;
+  TVLM_ASSIGN_OR_RETURN(const std::string mode, meta.GetString("fastvlm.vision.resize_mode"));
+  const Result<ResizeMode> parsed = ParseResizeMode(mode);
+  if (!parsed.ok()) return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: %s", parsed.status().message().c_str());
+  return *parsed;
+}
+
+// A file of others may be a part of a model, or something that belongs to one.
+Status CheckWholeModel(const Metadata& meta) {
+  if (meta.Find("general.type") != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(const std::string type, meta.GetString("general.type"));
+    if (type != "model") return Error(ErrorCode::kUnsupported, "general.type: \"model\" wanted, \"%s\" found", type.c_str());
+  }
+  if (meta.Find("split.count") != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(const uint32_t parts, meta.GetU32("split.count"));
+    if (parts > 1) return Error(ErrorCode::kUnsupported, "split.count: a model in one file wanted, one of %u parts found; join the parts first", parts);
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Model>> Model::Create(GgufFile file, size_t threads, ModelUse use) {
   std::shared_ptr<Model> model(new Model(threads));
-  TVLM_RETURN_IF_ERROR(model->Bind(std::move(file)));
+  TVLM_RETURN_IF_ERROR(model->Bind(std::move(file), use));
   return model;
 }
 
-Status Model::Bind(GgufFile file) {
-  TVLM_ASSIGN_OR_RETURN(const std::string architecture, file.metadata.GetString("general.architecture"));
-  if (architecture != "fastvlm") {
-    return Error(ErrorCode::kUnsupported, "general.architecture: \"fastvlm\" wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
-                 architecture.c_str());
+Status Model::Bind(GgufFile file, ModelUse use) {
+  TVLM_ASSIGN_OR_RETURN(architecture_, file.metadata.GetString("general.architecture"));
+  if (architecture_ != "fastvlm" && architecture_ != "qwen2" && architecture_ != "llama") {
+    return Error(ErrorCode::kUnsupported,
+                 "general.architecture: \"fastvlm\" (pictures and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
+                 architecture_.c_str());
   }
+  TVLM_RETURN_IF_ERROR(CheckWholeModel(file.metadata));
   if (file.metadata.Find("tinyvlm.packing") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string packing, file.metadata.GetString("tinyvlm.packing"));
     if (packing != "none") return Error(ErrorCode::kUnsupported, "tinyvlm.packing: \"none\" wanted, \"%s\" found", packing.c_str());
@@ -25,19 +52,18 @@ Status Model::Bind(GgufFile file) {
   if (file.metadata.Find("general.name") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(name_, file.metadata.GetString("general.name"));
   }
-  TVLM_ASSIGN_OR_RETURN(decoder_, ReadQwen2Config(file));
-  TVLM_ASSIGN_OR_RETURN(vision_, ReadFastVitHdConfig(file, decoder_.width));
-  if (file.metadata.Find("fastvlm.vision.resize_mode") != nullptr) {
-    TVLM_ASSIGN_OR_RETURN(const std::string mode, file.metadata.GetString("fastvlm.vision.resize_mode"));
-    const Result<ResizeMode> parsed = ParseResizeMode(mode);
-    if (!parsed.ok()) return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: %s", parsed.status().message().c_str());
-    resize_mode_ = *parsed;
+  TVLM_ASSIGN_OR_RETURN(decoder_, ReadQwen2Config(file, architecture_));
+  if (has_vision()) {
+    TVLM_ASSIGN_OR_RETURN(vision_, ReadFastVitHdConfig(file, decoder_.width));
+    TVLM_ASSIGN_OR_RETURN(resize_mode_, ReadResizeMode(file.metadata));
   }
-  TVLM_RETURN_IF_ERROR(ReadTokenizer(file.metadata));
+  if (use == ModelUse::kAsk || has_vision()) TVLM_RETURN_IF_ERROR(ReadTokenizer(file.metadata));
   TVLM_ASSIGN_OR_RETURN(store_, WeightStore::Create(std::move(file)));
-  TVLM_ASSIGN_OR_RETURN(vision_weights_, FastVitHdWeights::Bind(vision_, *store_));
+  if (has_vision()) {
+    TVLM_ASSIGN_OR_RETURN(vision_weights_, FastVitHdWeights::Bind(vision_, *store_));
+  }
   TVLM_ASSIGN_OR_RETURN(decoder_weights_, Qwen2Weights::Bind(decoder_, *store_));
-  return Status();
+  return store_->CheckAllBound();
 }
 
 Status Model::ReadTokenizer(const Metadata& meta) {

@@ -25,16 +25,29 @@
 
 namespace tinyvlm {
 
+// What a model is loaded for.
+enum class ModelUse {
+  kAsk,  // text in, text out: the file's tokenizer must be one that this engine has, or absent
+  kIds,  // token ids in, logits out: the tokenizer of a text model is not read
+};
+
 class Model {
  public:
-  // Binds everything that the header names and allocates the data section. `threads` includes the caller's. Errors name the key or tensor.
-  static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads);
+  // Binds everything that the header names and allocates the data section. `threads` includes the caller's. Errors name the key or tensor; kUnsupported
+  // for another architecture than fastvlm, qwen2 and llama, and for variants of these that compute something else.
+  static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads, ModelUse use = ModelUse::kAsk);
 
   WeightStore& store() { return *store_; }
   const WeightStore& store() const { return *store_; }
   ThreadPool& pool() { return pool_; }
 
   const std::string& name() const { return name_; }
+
+  // "fastvlm", "qwen2" or "llama".
+  const std::string& architecture() const { return architecture_; }
+
+  // False for a model that reads text only: it has no tower, and the next two are empty.
+  bool has_vision() const { return architecture_ == "fastvlm"; }
   const FastVitHdConfig& vision() const { return vision_; }
   const FastVitHdWeights& vision_weights() const { return vision_weights_; }
   const Qwen2Config& decoder() const { return decoder_; }
@@ -57,17 +70,18 @@ class Model {
   // Ids at or above this have no token and are never chosen.
   size_t valid_ids() const { return tokenizer_ == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer_->size()); }
 
-  // Rows of the decoder that one picture becomes.
+  // Rows of the decoder that one picture becomes; 0 without a tower.
   size_t image_tokens() const { return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size); }
 
  private:
   explicit Model(size_t threads) : pool_(threads) {}
-  Status Bind(GgufFile file);
+  Status Bind(GgufFile file, ModelUse use);
   Status ReadTokenizer(const Metadata& meta);
 
   ThreadPool pool_;
   std::unique_ptr<WeightStore> store_;
   std::string name_;
+  std::string architecture_;
   FastVitHdConfig vision_;
   FastVitHdWeights vision_weights_;
   Qwen2Config decoder_;

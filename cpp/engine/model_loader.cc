@@ -54,7 +54,7 @@ Status ModelLoader::CommitHeader(uint64_t bytes) {
   const uint64_t header = file.data_offset, spare = header_bytes_ - header;
   TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, {header_.data(), static_cast<size_t>(header)}));
   chunk_bytes_ = file.chunk_size;
-  TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), threads_));
+  TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), threads_, use_));
   header_bytes_ = header;
   state_ = State::kLoading;
   if (spare > model_->store().file().data_bytes) {
@@ -93,6 +93,8 @@ Status ModelLoader::CommitData(uint64_t bytes) {
 
 Status ModelLoader::End() {
   if (!failure_.ok()) return failure_;
+  // Other writers may leave out the padding behind the last tensor.
+  if (state_ == State::kLoading && chunk_bytes_ == 0 && data_received_ >= model_->store().file().tensor_bytes) state_ = State::kComplete;
   if (state_ == State::kComplete) return Status();
   if (state_ == State::kHeader) {
     failure_ = header_bytes_ == 0 ? Error(ErrorCode::kInvalidFile, "the model file is empty")

@@ -21,7 +21,7 @@ class ModelLoader {
     kComplete = 2,
   };
 
-  explicit ModelLoader(size_t threads) : threads_(threads) {}
+  explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk) : threads_(threads), use_(use) {}
 
   // Where the next `bytes` bytes (at least 1) of the file go. Valid until the next call of the loader. An error where the file is longer than its
   // header says.
@@ -37,8 +37,8 @@ class ModelLoader {
   State state() const { return state_; }
   const std::shared_ptr<Model>& model() const { return model_; }
 
-  // Bytes of the whole file; 0 while unknown.
-  uint64_t file_bytes() const { return model_ == nullptr ? 0 : header_bytes_ + model_->store().file().data_bytes; }
+  // Bytes of the whole file; 0 while unknown. A file without hashes may turn out to end without the padding that is counted here.
+  uint64_t file_bytes() const { return model_ == nullptr ? 0 : state_ == State::kComplete ? received_bytes() : header_bytes_ + model_->store().file().data_bytes; }
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
  private:
@@ -46,6 +46,7 @@ class ModelLoader {
   Status CommitData(uint64_t bytes);
 
   const size_t threads_;
+  const ModelUse use_;
   State state_ = State::kHeader;
   Status failure_;
   AlignedBuffer<uint8_t> header_;  // prefix of the file until its header is whole

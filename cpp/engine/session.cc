@@ -48,14 +48,17 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
   }
   std::unique_ptr<Session> session(new Session(std::move(model), options));
   Model& m = *session->model_;
-  const size_t workers = m.pool().num_workers(), reduction = m.vision().Reduction();
-  if (options.image_size % reduction != 0 || options.image_size > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidArgument, "imageSize: a multiple of %zu up to %zu wanted, %zu found", reduction, size_t{kMaxImageSize}, options.image_size);
+  const size_t workers = m.pool().num_workers();
+  if (m.has_vision()) {
+    const size_t reduction = m.vision().Reduction();
+    if (options.image_size % reduction != 0 || options.image_size > kMaxImageSize) {
+      return Error(ErrorCode::kInvalidArgument, "imageSize: a multiple of %zu up to %zu wanted, %zu found", reduction, size_t{kMaxImageSize}, options.image_size);
+    }
+    const size_t side = options.image_size == 0 ? m.vision().image_size : options.image_size;
+    session->image_size_ = side;
+    session->image_tokens_ = m.vision().OutputSide(side) * m.vision().OutputSide(side);
+    TVLM_ASSIGN_OR_RETURN(session->tower_, FastVitHd::Create(m.vision(), m.vision_weights(), side, side, options.compute, workers, nullptr));
   }
-  const size_t side = options.image_size == 0 ? m.vision().image_size : options.image_size;
-  session->image_size_ = side;
-  session->image_tokens_ = m.vision().OutputSide(side) * m.vision().OutputSide(side);
-  TVLM_ASSIGN_OR_RETURN(session->tower_, FastVitHd::Create(m.vision(), m.vision_weights(), side, side, options.compute, workers, nullptr));
   TVLM_ASSIGN_OR_RETURN(session->decoder_, Qwen2::Create(m.decoder(), m.decoder_weights(), options.context, options.compute, workers, nullptr));
   session->rows_.reserve(options.context);
   session->cached_.reserve(options.context);
@@ -66,6 +69,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
 }
 
 Result<PictureId> Session::AddPicture(const ImageView& image, bool exact) {
+  if (!model_->has_vision()) return Error(ErrorCode::kUnsupported, "this model reads text only: it cannot be asked about a picture");
   const double start = NowMs();
   TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "picture"));
   TVLM_RETURN_IF_ERROR(ResizeToSquare(image, options_.resize.value_or(model_->resize_mode()), exact, image_size_, pixels.data()));
@@ -311,7 +315,7 @@ std::string_view Session::TakeText() {
 }
 
 uint64_t Session::memory_bytes() const {
-  uint64_t bytes = tower_->memory_bytes() + decoder_->memory_bytes();
+  uint64_t bytes = (tower_ == nullptr ? 0 : tower_->memory_bytes()) + decoder_->memory_bytes();
   for (const Picture& picture : pictures_) bytes += picture.pixels->size();
   for (const auto& encoded : encoded_) bytes += encoded->rows.size() * sizeof(float);
   return bytes;

@@ -148,7 +148,7 @@ class Session {
 
   const std::shared_ptr<Model> model_;
   const SessionOptions options_;
-  std::unique_ptr<FastVitHd> tower_;
+  std::unique_ptr<FastVitHd> tower_;         // null where the model reads text only
   std::unique_ptr<Qwen2> decoder_;
   std::optional<Sampler> sampler_;           // made by each Ask, for its options
   Detokenizer detokenizer_;

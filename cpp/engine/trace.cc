@@ -80,6 +80,7 @@ Result<Case> ReadCase(const std::string& path, const Model& model) {
   Case c;
   size_t pictures = 0, rows_per_picture = 0;
   if (const SafetensorsTensor* tensor = file.Find("pixel_values"); tensor != nullptr) {
+    if (!model.has_vision()) return Error(ErrorCode::kUnsupported, "pixel_values: none wanted, because this model reads text only");
     const Shape& s = tensor->shape;
     if (s.size() != 4 || s[0] == 0 || s[0] > 1024 || s[1] != 3 || s[2] == 0 || s[2] > 8192 || s[3] == 0 || s[3] > 8192) {
       return Error(ErrorCode::kInvalidFile, "pixel_values: shape [pictures, 3, H, W] wanted, %s found", ShapeToString(s).c_str());

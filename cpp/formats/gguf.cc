@@ -60,9 +60,11 @@ const char* ForeignTypeName(uint32_t ggml_type) {
   static constexpr struct {
     uint32_t number;
     const char* name;
-  } kNames[] = {{9, "q8_1"},     {10, "q2_k"},    {11, "q3_k"},   {15, "q8_k"},   {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"}, {19, "iq1_s"}, {20, "iq4_nl"},
-                {21, "iq3_s"},   {22, "iq2_s"},   {23, "iq4_xs"}, {24, "i8"},     {25, "i16"},     {26, "i32"},    {28, "f64"},     {29, "iq1_m"}, {34, "tq1_0"},
-                {35, "tq2_0"},   {39, "mxfp4"}};
+  } kNames[] = {{4, "q4_2"},       {5, "q4_3"},     {9, "q8_1"},      {10, "q2_k"},     {11, "q3_k"},     {15, "q8_k"},        {16, "iq2_xxs"},     {17, "iq2_xs"},
+                {18, "iq3_xxs"},   {19, "iq1_s"},   {20, "iq4_nl"},   {21, "iq3_s"},    {22, "iq2_s"},    {23, "iq4_xs"},      {24, "i8"},          {25, "i16"},
+                {26, "i32"},       {28, "f64"},     {29, "iq1_m"},    {31, "q4_0_4_4"}, {32, "q4_0_4_8"}, {33, "q4_0_8_8"},    {34, "tq1_0"},       {35, "tq2_0"},
+                {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"}, {39, "mxfp4"},    {40, "nvfp4"},
+                {41, "q1_0"},      {42, "q2_0"}};
   for (const auto& entry : kNames) {
     if (entry.number == ggml_type) return entry.name;
   }
@@ -344,6 +346,7 @@ class GgufParser {
       }
       before = &info.name;
     }
+    file_.tensor_bytes = end;
     file_.data_bytes = (end + file_.alignment - 1) / file_.alignment * file_.alignment;
     return Status();
   }

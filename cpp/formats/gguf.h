@@ -79,7 +79,8 @@ struct GgufFile {
   std::vector<uint32_t> by_name;    // indices of tensors, sorted by name
   uint64_t alignment = 32;
   uint64_t data_offset = 0;         // bytes of the header, padding included
-  uint64_t data_bytes = 0;          // of the data section: to the end of the last tensor, rounded up to the alignment
+  uint64_t tensor_bytes = 0;        // of the data section, to the end of the last tensor
+  uint64_t data_bytes = 0;          // the same with the padding behind it, which a file without hashes may lack
 
   // Files of ours carry their own hashes (spec: tinyvlm.chunk_sha256, tinyvlm.header_sha256): all of these, or none.
   uint64_t chunk_size = 0;                   // 0: no hashes

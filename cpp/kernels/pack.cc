@@ -9,30 +9,52 @@ namespace tinyvlm {
 
 namespace {
 
-constexpr size_t kBlock = 32;
+// The largest block of any type: Q6_K.
+constexpr size_t kMaxBlockBytes = 210;
 
-// Bytes of one row's part of a quantised block behind its f16 scale.
-size_t PayloadBytes(DType type) { return GetDTypeInfo(type).block_bytes - 2; }
+// f16 numbers in front of a block's other bytes, and behind them.
+size_t HalvesInFront(DType type) {
+  switch (type) {
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+    case DType::kQ5_0: return 1;
+    case DType::kQ4_1:
+    case DType::kQ5_1:
+    case DType::kQ4_K:
+    case DType::kQ5_K: return 2;
+    default: return 0;
+  }
+}
+size_t HalvesBehind(DType type) { return type == DType::kQ6_K ? 1 : 0; }
+
+// Calls part(offset, size) for each part of a block of this type: 2 or 4 bytes at `offset`. In a packed block the part of row r stands at
+// 16 * offset + r * size.
+template <typename Function>
+void ForEachPart(DType type, const Function& part) {
+  const DTypeInfo& info = GetDTypeInfo(type);
+  if (info.block_elements == 1) return part(size_t{0}, size_t{info.block_bytes});
+  const size_t front = 2 * HalvesInFront(type), behind = info.block_bytes - 2 * HalvesBehind(type);
+  for (size_t at = 0; at < front; at += 2) part(at, size_t{2});
+  for (size_t at = front; at < behind; at += 4) part(at, size_t{4});
+  for (size_t at = behind; at < info.block_bytes; at += 2) part(at, size_t{2});
+}
 
 // One panel of `rows` <= 16 rows in file order -> packed order; absent rows become zero.
 void PackPanel(DType type, size_t rows, size_t k, const uint8_t* from, uint8_t* to) {
-  const size_t row_bytes = RowBytes(type, k);
+  const size_t row_bytes = RowBytes(type, k), block_bytes = GetDTypeInfo(type).block_bytes;
   if (rows < kPanelRows) std::memset(to, 0, kPanelRows * row_bytes);
-  if (GetDTypeInfo(type).block_elements == 1) {
-    const size_t size = GetDTypeInfo(type).block_bytes;
-    for (size_t r = 0; r < rows; ++r) {
-      for (size_t i = 0; i < k; ++i) std::memcpy(to + (i * kPanelRows + r) * size, from + r * row_bytes + i * size, size);
-    }
-    return;
-  }
-  const size_t payload = PayloadBytes(type), block_bytes = payload + 2;
-  for (size_t b = 0; b < k / kBlock; ++b) {
-    uint8_t* const block = to + b * block_bytes * kPanelRows;
-    for (size_t r = 0; r < rows; ++r) {
-      const uint8_t* const source = from + r * row_bytes + b * block_bytes;
-      std::memcpy(block + 2 * r, source, 2);
-      for (size_t q = 0; q < payload / 4; ++q) std::memcpy(block + 2 * kPanelRows + (q * kPanelRows + r) * 4, source + 2 + 4 * q, 4);
-    }
+  for (size_t block = 0; block < row_bytes; block += block_bytes) {
+    const uint8_t* const source = from + block;
+    uint8_t* const packed = to + block * kPanelRows;
+    ForEachPart(type, [&](size_t offset, size_t size) {
+      const uint8_t* const s = source + offset;
+      uint8_t* const p = packed + offset * kPanelRows;
+      if (size == 4) {  // the copies have fixed sizes, so that they are single moves
+        for (size_t r = 0; r < rows; ++r) std::memcpy(p + 4 * r, s + r * row_bytes, 4);
+      } else {
+        for (size_t r = 0; r < rows; ++r) std::memcpy(p + 2 * r, s + r * row_bytes, 2);
+      }
+    });
   }
 }
 
@@ -66,17 +88,11 @@ void UnpackRow(const PackedMatrix& B, size_t row, float* out) {
     return;
   }
   const DTypeInfo& info = GetDTypeInfo(B.type);
-  if (info.block_elements == 1) {
-    for (size_t i = 0; i < B.k; ++i) DequantizeRow(B.type, panel + (i * kPanelRows + r) * info.block_bytes, 1, out + i);
-    return;
-  }
-  uint8_t block[34];
-  const size_t payload = PayloadBytes(B.type);
-  for (size_t b = 0; b < B.k / kBlock; ++b) {
+  uint8_t block[kMaxBlockBytes];
+  for (size_t b = 0; b < B.k / info.block_elements; ++b) {
     const uint8_t* const packed = panel + b * info.block_bytes * kPanelRows;
-    std::memcpy(block, packed + 2 * r, 2);
-    for (size_t q = 0; q < payload / 4; ++q) std::memcpy(block + 2 + 4 * q, packed + 2 * kPanelRows + (q * kPanelRows + r) * 4, 4);
-    DequantizeRow(B.type, block, kBlock, out + b * kBlock);
+    ForEachPart(B.type, [&](size_t offset, size_t size) { std::memcpy(block + offset, packed + offset * kPanelRows + r * size, size); });
+    DequantizeRow(B.type, block, info.block_elements, out + b * info.block_elements);
   }
 }
 

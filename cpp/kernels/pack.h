@@ -2,9 +2,9 @@
 //
 // A panel is 16 consecutive rows of B[N, K] (16 outputs, the lanes of the kernels):
 //   F32, F16, BF16   [k][16 rows]
-//   Q8_0             per block of 32 k: 16 f16 scales, then int8 [8][16 rows][4 k]
-//   Q4_0             per block of 32 k: 16 f16 scales, then bytes [4][16 rows][4]; byte (q, row, i) is byte 4q + i of the row's block, so its low
-//                    nibble is element 4q + i and its high nibble element 16 + 4q + i
+//   quantised types  per block of k: each part of the 16 rows' blocks in the order of the file, [part][16 rows]. A part is one f16 number or four bytes
+//                    of anything else. So a block of Q8_0 is 16 f16 scales, then int8 [8][16 rows][4 k]; one of Q4_0 is 16 scales, then bytes
+//                    [4][16 rows][4], of which byte (q, row, i) is byte 4q + i of the row's block.
 // The last N % 16 rows stay as the file has them; kernels pack them into scratch when they meet them (PackTail).
 #ifndef TINYVLM_KERNELS_PACK_H_
 #define TINYVLM_KERNELS_PACK_H_
@@ -20,7 +20,7 @@ inline constexpr size_t kPanelRows = 16;
 
 // B[n, k] in packed order; borrowed bytes.
 struct PackedMatrix {
-  DType type = DType::kF32;  // F32, F16, BF16, Q8_0 or Q4_0
+  DType type = DType::kF32;  // any type of tensor/quant.h
   size_t n = 0;
   size_t k = 0;
   const uint8_t* data = nullptr;

@@ -25,17 +25,20 @@ inline constexpr size_t kScaleBytes = 2 * kPanelRows;                // in front
 inline constexpr size_t kBlockBytesQ8 = kScaleBytes + 32 * kPanelRows;
 inline constexpr size_t kBlockBytesQ4 = kScaleBytes + 16 * kPanelRows;
 
-// The scales of rows v * kTileLanes and following of a quantised block.
-HWY_INLINE hn::Vec<TileF32> LoadScales(const uint8_t* block, size_t v) {
+// The f16 numbers (scales, minima) of rows v * kTileLanes and following; `halves` is the first row's.
+HWY_INLINE hn::Vec<TileF32> LoadScales(const uint8_t* halves, size_t v) {
   const TileF32 d;
   const hn::Rebind<hwy::float16_t, TileF32> dh;
-  return hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(block) + v * kTileLanes));
+  return hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(halves) + v * kTileLanes));
 }
 
-// Group q of 4 bytes of rows v * kTileLanes and following: one row per 32-bit lane.
-HWY_INLINE hn::Vec<PanelI32> LoadGroup(const uint8_t* block, size_t q, size_t v) {
-  return hn::BitCast(PanelI32(), hn::LoadU(PanelBytes(), block + kScaleBytes + (q * kPanelRows + v * kTileLanes) * 4));
+// Group q of 4 bytes of rows v * kTileLanes and following: one row per 32-bit lane. `groups` is the first row's group 0.
+HWY_INLINE hn::Vec<PanelI32> LoadWord(const uint8_t* groups, size_t q, size_t v) {
+  return hn::BitCast(PanelI32(), hn::LoadU(PanelBytes(), groups + (q * kPanelRows + v * kTileLanes) * 4));
 }
+
+// The same of a block that has one scale in front (Q8_0, Q4_0).
+HWY_INLINE hn::Vec<PanelI32> LoadGroup(const uint8_t* block, size_t q, size_t v) { return LoadWord(block + kScaleBytes, q, v); }
 
 // 16-bit floats (T is float16_t or bfloat16_t) of `count` consecutive k -> f32 [count][16].
 template <class T>
@@ -65,30 +68,173 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ8(const uint8_t* panel
   }
 }
 
-// One nibble of each row, the lowest four bits of `shifted`, times the scale.
-HWY_INLINE void StoreNibble(hn::Vec<PanelI32> shifted, hn::Vec<TileF32> scale, float* HWY_RESTRICT to) {
-  const PanelI32 di;
-  const auto q = hn::Sub(hn::And(shifted, hn::Set(di, 15)), hn::Set(di, 8));
-  hn::StoreU(hn::Mul(scale, hn::ConvertTo(TileF32(), q)), TileF32(), to);
+// Bits kBit and following of each lane, moved to bit 4 and following and masked: the upper bits of a code whose lower four are a nibble.
+template <int kBit>
+HWY_INLINE hn::Vec<PanelI32> UpperBits(hn::Vec<PanelI32> bits, int mask) {
+  const auto wanted = hn::Set(PanelI32(), mask);
+  if constexpr (kBit < 4) {
+    return hn::And(hn::ShiftLeft<4 - kBit>(bits), wanted);
+  } else {
+    return hn::And(hn::ShiftRight<kBit - 4>(bits), wanted);
+  }
 }
 
-// Blocks of Q4_0 -> f32 [blocks * 32][16].
-static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ4(const uint8_t* panel, size_t blocks, float* HWY_RESTRICT out) {
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ4, out += 32 * kPanelRows) {
+// Nibble kNibble of each lane, 0..15.
+template <int kNibble>
+HWY_INLINE hn::Vec<PanelI32> Nibble(hn::Vec<PanelI32> raw) {
+  return hn::And(hn::ShiftRight<4 * kNibble>(raw), hn::Set(PanelI32(), 15));
+}
+
+// How the codes of a block of nibbles become values: scale * (code - kMiddle), or scale * code + base. kFifth: codes have a fifth bit; that of byte i's low
+// nibble is bit kFifthStep * i of a word, that of its high nibble kFifthHigh further up.
+template <bool kFifth_, int kFifthStep_, int kFifthHigh_, int kMiddle_, bool kBase_>
+struct NibbleCodes {
+  static constexpr bool kFifth = kFifth_, kBase = kBase_;
+  static constexpr int kFifthStep = kFifthStep_, kFifthHigh = kFifthHigh_, kMiddle = kMiddle_;
+};
+
+// Scale and code have so few bits that every product is exact: values equal those of tensor/quant bit for bit, with fused multiply-adds and without.
+template <class Codes>
+HWY_INLINE void StoreCode(hn::Vec<PanelI32> code, hn::Vec<TileF32> scale, hn::Vec<TileF32> base, float* HWY_RESTRICT to) {
+  const TileF32 d;
+  if constexpr (Codes::kMiddle != 0) code = hn::Sub(code, hn::Set(PanelI32(), Codes::kMiddle));
+  const auto x = hn::ConvertTo(d, code);
+  if constexpr (Codes::kBase) {
+    hn::StoreU(hn::MulAdd(scale, x, base), d, to);
+  } else {
+    hn::StoreU(hn::Mul(scale, x), d, to);
+  }
+}
+
+// Scale and base of 16 codes of a row or more, one row per lane.
+struct Affine {
+  hn::Vec<TileF32> scale, base;
+};
+
+// Byte kByte of each row's word: its low nibble's value to `low`, its high one's to `high`.
+template <class Codes, int kByte>
+HWY_INLINE void StoreNibbles(hn::Vec<PanelI32> raw, hn::Vec<PanelI32> fifth, const Affine& of_low, const Affine& of_high, float* HWY_RESTRICT low,
+                             float* HWY_RESTRICT high) {
+  auto code_low = Nibble<2 * kByte>(raw), code_high = Nibble<2 * kByte + 1>(raw);
+  if constexpr (Codes::kFifth) {
+    code_low = hn::Or(code_low, UpperBits<Codes::kFifthStep * kByte>(fifth, 16));
+    code_high = hn::Or(code_high, UpperBits<Codes::kFifthStep * kByte + Codes::kFifthHigh>(fifth, 16));
+  }
+  StoreCode<Codes>(code_low, of_low.scale, of_low.base, low + kByte * kPanelRows);
+  StoreCode<Codes>(code_high, of_high.scale, of_high.base, high + kByte * kPanelRows);
+}
+
+// The four bytes of a word: values of four consecutive k each at `low` and `high`.
+template <class Codes>
+HWY_INLINE void StoreWord(hn::Vec<PanelI32> raw, hn::Vec<PanelI32> fifth, const Affine& of_low, const Affine& of_high, float* HWY_RESTRICT low,
+                          float* HWY_RESTRICT high) {
+  StoreNibbles<Codes, 0>(raw, fifth, of_low, of_high, low, high);
+  StoreNibbles<Codes, 1>(raw, fifth, of_low, of_high, low, high);
+  StoreNibbles<Codes, 2>(raw, fifth, of_low, of_high, low, high);
+  StoreNibbles<Codes, 3>(raw, fifth, of_low, of_high, low, high);
+}
+
+// Blocks of Q4_0, Q4_1 (kBase), Q5_0 and Q5_1 -> f32 [blocks * 32][16]. Low nibbles are elements 0..15 of a block, high ones 16..31; the fifth bit of
+// element e is bit e of a word.
+template <int kBits, bool kBase>
+HWY_NOINLINE void DequantizePanelNibbles(const uint8_t* panel, size_t blocks, float* HWY_RESTRICT out) {
+  using Codes = NibbleCodes<kBits == 5, 1, 16, kBase ? 0 : 1 << (kBits - 1), kBase>;
+  constexpr size_t kFifth = kBase ? 2 * kScaleBytes : kScaleBytes;
+  constexpr size_t kNibbles = kFifth + (kBits == 5 ? 4 * kPanelRows : 0);
+  constexpr size_t kBytes = kNibbles + 16 * kPanelRows;
+  for (size_t b = 0; b < blocks; ++b, panel += kBytes, out += 32 * kPanelRows) {
     for (size_t v = 0; v < kTileVectors; ++v) {
-      const auto scale = LoadScales(panel, v);
+      Affine affine{LoadScales(panel, v), hn::Zero(TileF32())};
+      if constexpr (kBase) affine.base = LoadScales(panel + kScaleBytes, v);
+      auto fifth = hn::Zero(PanelI32());
+      if constexpr (kBits == 5) fifth = LoadWord(panel + kFifth, 0, v);
       for (size_t q = 0; q < 4; ++q) {
-        const auto raw = LoadGroup(panel, q, v);
-        float* const low = out + 4 * q * kPanelRows + v * kTileLanes;  // low nibbles: elements 4q + i, high ones: 16 + 4q + i
-        float* const high = low + 16 * kPanelRows;
-        StoreNibble(raw, scale, low);
-        StoreNibble(hn::ShiftRight<4>(raw), scale, high);
-        StoreNibble(hn::ShiftRight<8>(raw), scale, low + kPanelRows);
-        StoreNibble(hn::ShiftRight<12>(raw), scale, high + kPanelRows);
-        StoreNibble(hn::ShiftRight<16>(raw), scale, low + 2 * kPanelRows);
-        StoreNibble(hn::ShiftRight<20>(raw), scale, high + 2 * kPanelRows);
-        StoreNibble(hn::ShiftRight<24>(raw), scale, low + 3 * kPanelRows);
-        StoreNibble(hn::ShiftRight<28>(raw), scale, high + 3 * kPanelRows);
+        float* const low = out + 4 * q * kPanelRows + v * kTileLanes;
+        StoreWord<Codes>(LoadWord(panel + kNibbles, q, v), fifth, affine, affine, low, low + 16 * kPanelRows);
+        fifth = hn::ShiftRight<4>(fifth);
+      }
+    }
+  }
+}
+
+// Scale and minimum of sub-block j of a Q4_K or Q5_K block: 6 bits each, in the three words w of each row.
+HWY_INLINE Affine SubBlockK(const hn::Vec<PanelI32>* w, int j, hn::Vec<TileF32> d, hn::Vec<TileF32> dmin) {
+  const TileF32 df;
+  const PanelI32 di;
+  const auto low6 = hn::Set(di, 63), low4 = hn::Set(di, 15), upper2 = hn::Set(di, 48);
+  hn::Vec<PanelI32> scale, minimum;
+  if (j < 4) {
+    scale = hn::And(hn::ShiftRightSame(w[0], 8 * j), low6);
+    minimum = hn::And(hn::ShiftRightSame(w[1], 8 * j), low6);
+  } else {
+    const int at = 8 * (j - 4);  // upper two bits: the ones that the first four sub-blocks leave free
+    scale = hn::Or(hn::And(hn::ShiftRightSame(w[2], at), low4), hn::And(hn::ShiftRightSame(w[0], at + 2), upper2));
+    minimum = hn::Or(hn::And(hn::ShiftRightSame(w[2], at + 4), low4), hn::And(hn::ShiftRightSame(w[1], at + 2), upper2));
+  }
+  return {hn::Mul(d, hn::ConvertTo(df, scale)), hn::Neg(hn::Mul(dmin, hn::ConvertTo(df, minimum)))};
+}
+
+// Blocks of Q4_K and Q5_K -> f32 [blocks * 256][16]. Byte l of the 32 of pair c of sub-blocks holds element l of both; the fifth bit of element l of
+// sub-block j is bit j of byte l of 32 further ones.
+template <int kBits>
+HWY_NOINLINE void DequantizePanelQ45K(const uint8_t* panel, size_t blocks, float* HWY_RESTRICT out) {
+  using Codes = NibbleCodes<kBits == 5, 8, 1, 0, true>;
+  constexpr size_t kFifth = 2 * kScaleBytes + 12 * kPanelRows;
+  constexpr size_t kNibbles = kFifth + (kBits == 5 ? 32 * kPanelRows : 0);
+  constexpr size_t kBytes = kNibbles + 128 * kPanelRows;
+  for (size_t b = 0; b < blocks; ++b, panel += kBytes, out += 256 * kPanelRows) {
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      const auto d = LoadScales(panel, v), dmin = LoadScales(panel + kScaleBytes, v);
+      hn::Vec<PanelI32> scales[3];
+      for (size_t i = 0; i < 3; ++i) scales[i] = LoadWord(panel + 2 * kScaleBytes, i, v);
+      for (int c = 0; c < 4; ++c) {
+        const Affine of_low = SubBlockK(scales, 2 * c, d, dmin), of_high = SubBlockK(scales, 2 * c + 1, d, dmin);
+        for (size_t g = 0; g < 8; ++g) {
+          auto fifth = hn::Zero(PanelI32());
+          if constexpr (kBits == 5) fifth = hn::ShiftRightSame(LoadWord(panel + kFifth, g, v), 2 * c);
+          float* const low = out + (64 * static_cast<size_t>(c) + 4 * g) * kPanelRows + v * kTileLanes;
+          StoreWord<Codes>(LoadWord(panel + kNibbles, 8 * static_cast<size_t>(c) + g, v), fifth, of_low, of_high, low, low + 32 * kPanelRows);
+        }
+      }
+    }
+  }
+}
+
+// Byte kByte of the words of Q6_K: two of nibbles and one of upper bit pairs give elements of four runs of 32, whose scales are two apart.
+template <int kByte>
+HWY_INLINE void StoreQ6(hn::Vec<PanelI32> a, hn::Vec<PanelI32> b, hn::Vec<PanelI32> upper, const hn::Vec<TileF32>* scales, float* HWY_RESTRICT to) {
+  using Codes = NibbleCodes<false, 0, 0, 32, false>;
+  const auto none = hn::Zero(TileF32());
+  float* const out = to + kByte * kPanelRows;
+  StoreCode<Codes>(hn::Or(Nibble<2 * kByte>(a), UpperBits<8 * kByte>(upper, 48)), scales[0], none, out);
+  StoreCode<Codes>(hn::Or(Nibble<2 * kByte>(b), UpperBits<8 * kByte + 2>(upper, 48)), scales[2], none, out + 32 * kPanelRows);
+  StoreCode<Codes>(hn::Or(Nibble<2 * kByte + 1>(a), UpperBits<8 * kByte + 4>(upper, 48)), scales[4], none, out + 64 * kPanelRows);
+  StoreCode<Codes>(hn::Or(Nibble<2 * kByte + 1>(b), UpperBits<8 * kByte + 6>(upper, 48)), scales[6], none, out + 96 * kPanelRows);
+}
+
+// Blocks of Q6_K -> f32 [blocks * 256][16]: per half of 128 elements 64 bytes of nibbles and 32 of upper bit pairs; a signed scale for each 16 elements.
+static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ6K(const uint8_t* panel, size_t blocks, float* HWY_RESTRICT out) {
+  constexpr size_t kUpper = 128 * kPanelRows, kScales = 192 * kPanelRows, kStep = 208 * kPanelRows, kBytes = 210 * kPanelRows;
+  const TileF32 df;
+  for (size_t b = 0; b < blocks; ++b, panel += kBytes, out += 256 * kPanelRows) {
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      const auto d = LoadScales(panel + kStep, v);
+      for (size_t half = 0; half < 2; ++half) {
+        hn::Vec<TileF32> scales[8];
+        for (size_t i = 0; i < 8; ++i) {
+          const auto word = LoadWord(panel + kScales, 2 * half + i / 4, v);
+          const auto scale = hn::ShiftRight<24>(hn::ShiftLeftSame(word, 24 - 8 * static_cast<int>(i % 4)));
+          scales[i] = hn::Mul(d, hn::ConvertTo(df, scale));
+        }
+        for (size_t g = 0; g < 8; ++g) {
+          const auto first = LoadWord(panel, 16 * half + g, v), second = LoadWord(panel, 16 * half + 8 + g, v), upper = LoadWord(panel + kUpper, 8 * half + g, v);
+          float* const to = out + (128 * half + 4 * g) * kPanelRows + v * kTileLanes;
+          const hn::Vec<TileF32>* const of_run = scales + g / 4;
+          StoreQ6<0>(first, second, upper, of_run, to);
+          StoreQ6<1>(first, second, upper, of_run, to);
+          StoreQ6<2>(first, second, upper, of_run, to);
+          StoreQ6<3>(first, second, upper, of_run, to);
+        }
       }
     }
   }

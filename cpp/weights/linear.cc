@@ -8,11 +8,11 @@
 
 namespace tinyvlm {
 
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias) {
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias, uint64_t interleaved) {
   Linear linear;
-  TVLM_ASSIGN_OR_RETURN(linear.weights, store.BindMatrix(name + ".weight", n, k));
-  if (bias == Bias::kRequired) {
-    TVLM_ASSIGN_OR_RETURN(linear.bias, store.BindVector(name + ".bias", n));
+  TVLM_ASSIGN_OR_RETURN(linear.weights, store.BindMatrix(name + ".weight", n, k, interleaved));
+  if (bias == Bias::kRequired || (bias == Bias::kOptional && store.Has(name + ".bias"))) {
+    TVLM_ASSIGN_OR_RETURN(linear.bias, store.BindVector(name + ".bias", n, interleaved));
   }
   return linear;
 }

@@ -29,10 +29,14 @@ struct Linear {
   const float* bias = nullptr;  // null where the layer has none
 };
 
-enum class Bias { kNone, kRequired };
+enum class Bias {
+  kNone,
+  kRequired,
+  kOptional,  // bound where the file has it
+};
 
-// Binds `name`.weight [n, k] and, if it has one, `name`.bias [n].
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias);
+// Binds `name`.weight [n, k] and, if it has one, `name`.bias [n]. `interleaved` as in WeightStore.
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias, uint64_t interleaved = 0);
 
 // True where a product with these weights reads 8-bit activations.
 bool UsesI8(const Linear& linear, Compute compute);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <cstring>
 
 #include "base/check.h"
 #include "tensor/quant.h"
@@ -10,9 +11,14 @@ namespace tinyvlm {
 
 namespace {
 
-// The types that the matrix kernels read packed. Anything else a GGUF may hold is refused by name.
-bool IsMatrixType(DType type) {
-  return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kQ8_0 || type == DType::kQ4_0;
+// Brings runs of `run` rows, whose halves are interleaved, into their order. `scratch` holds a run.
+void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t* scratch) {
+  TVLM_DCHECK(n % run == 0 && run % 2 == 0);
+  for (size_t first = 0; first < n; first += run) {
+    uint8_t* const to = rows + first * row_bytes;
+    std::memcpy(scratch, to, run * row_bytes);
+    for (size_t row = 0; row < run; ++row) std::memcpy(to + (row % 2 * (run / 2) + row / 2) * row_bytes, scratch + row * row_bytes, row_bytes);
+  }
 }
 
 }  // namespace
@@ -42,25 +48,35 @@ uint64_t WeightStore::TakeBoundEnd() {
   return end;
 }
 
-Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n, uint64_t k) {
+Status WeightStore::CheckAllBound() const {
+  for (size_t i = 0; i < bound_.size(); ++i) {
+    if (bound_[i].finish != Finish::kNothing) continue;
+    return Error(ErrorCode::kUnsupported, "tensor %s is not one of the model that general.architecture names, so the file is of a variant that this engine does not run",
+                 file_.tensors[i].name.c_str());
+  }
+  return Status();
+}
+
+Status WeightStore::ReserveScratch(uint64_t bytes) {
+  if (bytes <= pack_scratch_.size()) return Status();
+  TVLM_ASSIGN_OR_RETURN(pack_scratch_, AlignedBuffer<uint8_t>::Allocate(bytes, "packing buffer"));
+  return Status();
+}
+
+Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n, uint64_t k, uint64_t interleaved) {
   TVLM_ASSIGN_OR_RETURN(const size_t index, FindTensor(name));
   const TensorInfo& info = file_.tensors[index];
   if (info.shape != Shape{n, k}) {
     return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString({n, k}).c_str(),
                  ShapeToString(info.shape).c_str());
   }
-  if (!IsMatrixType(info.type)) {
-    return Error(ErrorCode::kUnsupported, "tensor %s: type %s is not one that this engine multiplies (f32, f16, bf16, q8_0, q4_0)", name.c_str(),
-                 GetDTypeInfo(info.type).name);
-  }
+  if (info.type == DType::kI64) return Error(ErrorCode::kInvalidFile, "tensor %s: a float type wanted, i64 found", name.c_str());
   bound_end_ = std::max(bound_end_, info.offset + info.bytes);
   Bound& bound = bound_[index];
   if (bound.finish == Finish::kNothing) {
-    bound = Bound{Finish::kPack, nullptr, n, k};
-    const size_t scratch = PackScratchBytes(info.type, static_cast<size_t>(k));
-    if (scratch > pack_scratch_.size()) {
-      TVLM_ASSIGN_OR_RETURN(pack_scratch_, AlignedBuffer<uint8_t>::Allocate(scratch, "packing buffer"));
-    }
+    const size_t row_length = static_cast<size_t>(k);
+    TVLM_RETURN_IF_ERROR(ReserveScratch(std::max<uint64_t>(PackScratchBytes(info.type, row_length), interleaved * RowBytes(info.type, row_length))));
+    bound = Bound{Finish::kPack, nullptr, n, k, interleaved};
   }
   return PackedMatrix{info.type, static_cast<size_t>(n), static_cast<size_t>(k), data_.data() + info.offset};
 }
@@ -84,7 +100,7 @@ Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& nam
   return out;
 }
 
-Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n) {
+Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n, uint64_t interleaved) {
   TVLM_ASSIGN_OR_RETURN(const size_t index, FindTensor(name));
   const TensorInfo& info = file_.tensors[index];
   if (info.shape != Shape{n}) {
@@ -92,7 +108,8 @@ Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n
                  ShapeToString(info.shape).c_str());
   }
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
-  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kWiden, out, 1, n};
+  TVLM_RETURN_IF_ERROR(ReserveScratch(interleaved * sizeof(float)));
+  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kWiden, out, 1, n, interleaved};
   return static_cast<const float*>(out);
 }
 
@@ -108,7 +125,7 @@ Result<const float*> WeightStore::BindKernel(const std::string& name, uint64_t c
     return Error(ErrorCode::kUnsupported, "tensor %s: a convolution kernel of type %s; f32, f16 or bf16 wanted", name.c_str(), GetDTypeInfo(info.type).name);
   }
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
-  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kTranspose, out, cout, cin_per_group * size * size};
+  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kTranspose, out, cout, cin_per_group * size * size, 0};
   return static_cast<const float*>(out);
 }
 
@@ -119,12 +136,18 @@ void WeightStore::FinishTensor(size_t tensor) {
   switch (bound.finish) {
     case Finish::kNothing:
       break;
-    case Finish::kPack:
-      PackInPlace(info.type, static_cast<size_t>(bound.rows), static_cast<size_t>(bound.cols), bytes, pack_scratch_.data());
+    case Finish::kPack: {
+      const size_t n = static_cast<size_t>(bound.rows), k = static_cast<size_t>(bound.cols), run = static_cast<size_t>(bound.interleaved);
+      if (run != 0) Deinterleave(bytes, RowBytes(info.type, k), n, run, pack_scratch_.data());
+      PackInPlace(info.type, n, k, bytes, pack_scratch_.data());
       break;
-    case Finish::kWiden:
-      DequantizeRow(info.type, bytes, static_cast<size_t>(bound.cols), bound.out);
+    }
+    case Finish::kWiden: {
+      const size_t n = static_cast<size_t>(bound.cols), run = static_cast<size_t>(bound.interleaved);
+      DequantizeRow(info.type, bytes, n, bound.out);
+      if (run != 0) Deinterleave(reinterpret_cast<uint8_t*>(bound.out), sizeof(float), n, run, pack_scratch_.data());
       break;
+    }
     case Finish::kTranspose: {
       // [cout][cin][ky][kx] -> [ky][kx][cin][cout]. With one input channel per group (depthwise) that is a plain transposition.
       const size_t cout = static_cast<size_t>(bound.rows), taps = static_cast<size_t>(bound.cols);

@@ -79,6 +79,7 @@ TEST_CASE("A GGUF header gives its values and its tensors in the file's order", 
   CHECK(moved.Find("second") == &moved.tensors[1]);
   CHECK(moved.Find("third") == nullptr);
   CHECK(moved.data_offset == Sample().bytes.size());
+  CHECK(moved.tensor_bytes == 132);
   CHECK(moved.data_bytes == 160);
   CHECK(moved.chunk_size == 0);
   CHECK(VerifyHeaderHash(moved, Sample().bytes).ok());
@@ -171,6 +172,9 @@ TEST_CASE("Malformed GGUF headers are refused by name", "[formats][gguf]") {
   CHECK_CONTAINS(Refused(one({33}, 8, 0)), "tensor t: rows of 33 elements are not whole blocks of 32 (q8_0)");
   CHECK_CONTAINS(Refused(one({256}, 10, 0), ErrorCode::kUnsupported), "tensor t: type q2_k (ggml number 10)");
   CHECK_CONTAINS(Refused(one({256}, 77, 0), ErrorCode::kUnsupported), "tensor t: type unknown (ggml number 77)");
+  for (const auto& [number, name] : {std::pair<uint32_t, const char*>{23, "iq4_xs"}, {20, "iq4_nl"}, {34, "tq1_0"}, {39, "mxfp4"}, {16, "iq2_xxs"}, {31, "q4_0_4_4"}, {11, "q3_k"}}) {
+    CHECK_CONTAINS(Refused(one({256}, number, 0), ErrorCode::kUnsupported), Format("tensor t: type %s (ggml number %u) is not one that this engine reads", name, number));
+  }
   CHECK_CONTAINS(Refused(one({8}, 0, 8)), "not a multiple of the alignment 32");
   CHECK_CONTAINS(Refused(one({8}, 0, 32)), "nothing describes the bytes before it");
   CHECK_CONTAINS(Refused(one({8}, 0, uint64_t{1} << 63)), "nothing describes the bytes before it");

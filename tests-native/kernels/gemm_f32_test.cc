@@ -7,12 +7,14 @@
 namespace tinyvlm {
 namespace {
 
-const DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
 std::vector<size_t> Lengths(DType type) {
-  if (GetDTypeInfo(type).block_elements == 1) return {1, 2, 31, 33, 255, 256, 257, 600};
-  return {32, 64, 256, 288, 608};
+  switch (GetDTypeInfo(type).block_elements) {
+    case 1: return {1, 2, 31, 33, 255, 256, 257, 600};
+    case 32: return {32, 64, 256, 288, 608};
+    default: return {256, 512, 768};
+  }
 }
 
 std::vector<float> Multiply(const std::vector<float>& a, size_t lda, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
@@ -24,7 +26,7 @@ std::vector<float> Multiply(const std::vector<float>& a, size_t lda, size_t m, c
 // A chain of k multiply-adds from the bias rounds at most 2 k times (product and sum, where they are not fused), each time by kRounding of at most the
 // sum of the absolute values.
 TEST_CASE("GemmF32 equals the reference for every type and remainder", "[kernels][gemm_f32]") {
-  for (const DType type : kTypes) {
+  for (const DType type : kMatrixTypes) {
     for (const size_t k : Lengths(type)) {
       for (const size_t n : {1, 16, 23, 67}) {
         const TestMatrix weights = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
@@ -52,9 +54,31 @@ TEST_CASE("GemmF32 equals the reference for every type and remainder", "[kernels
   }
 }
 
+// A row of the identity picks one value of each weight row: 1 * w plus zeros is w.
+TEST_CASE("GemmF32 multiplies exactly the values that tensor/quant defines", "[kernels][gemm_f32]") {
+  for (const DType type : kMatrixTypes) {
+    const size_t n = 37, k = 512;
+    const TestMatrix weights = RandomMatrix(type, n, k, 11);
+    CAPTURE(GetDTypeInfo(type).name);
+    std::vector<float> wanted(n * k), identity(k * k, 0.0f);
+    for (size_t i = 0; i < k; ++i) identity[i * k + i] = 1.0f;
+    for (size_t row = 0; row < n; ++row) DequantizeRow(type, weights.file.data() + row * RowBytes(type, k), k, wanted.data() + row * k);
+    REQUIRE(std::any_of(wanted.begin(), wanted.end(), [](float v) { return v < -0.25f; }));
+    REQUIRE(std::any_of(wanted.begin(), wanted.end(), [](float v) { return v > 0.25f; }));
+    ForEachTarget([&] {
+      const std::vector<float> found = Multiply(identity, k, k, weights.matrix, nullptr, n, 0, n);
+      for (size_t row = 0; row < n; ++row) {
+        for (size_t i = 0; i < k; ++i) {
+          if (found[i * n + row] != wanted[row * k + i]) FAIL("row " << row << ", element " << i << ": " << wanted[row * k + i] << " wanted, " << found[i * n + row] << " found");
+        }
+      }
+    });
+  }
+}
+
 TEST_CASE("GemmF32 gives a row the same bits whatever the other rows and the cut of the columns", "[kernels][gemm_f32]") {
-  for (const DType type : kTypes) {
-    const size_t m = 29, n = 75, k = 608;
+  for (const DType type : kMatrixTypes) {
+    const size_t m = 29, n = 75, k = GetDTypeInfo(type).block_elements == 256 ? 768 : 608;
     const TestMatrix weights = RandomMatrix(type, n, k, 3);
     const std::vector<float> a = Values(m * k, 4), bias = Values(n, 5);
     CAPTURE(GetDTypeInfo(type).name);

@@ -8,13 +8,11 @@
 namespace tinyvlm {
 namespace {
 
-const DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
-
 TEST_CASE("A packed matrix is a permutation of the file's bytes, and its rows unpack to the file's values", "[kernels][pack]") {
-  for (const DType type : kTypes) {
-    const bool blocks = GetDTypeInfo(type).block_elements != 1;
+  for (const DType type : kMatrixTypes) {
+    const size_t block = GetDTypeInfo(type).block_elements;
     for (const size_t n : {1, 15, 16, 17, 32, 50}) {
-      for (const size_t k : blocks ? std::vector<size_t>{32, 96} : std::vector<size_t>{1, 7, 32, 65}) {
+      for (const size_t k : block == 1 ? std::vector<size_t>{1, 7, 32, 65} : std::vector<size_t>{block, 3 * block}) {
         CAPTURE(GetDTypeInfo(type).name, n, k);
         const TestMatrix made = RandomMatrix(type, n, k, 1);
         std::vector<uint8_t> before = made.file, after = made.packed;
@@ -33,8 +31,8 @@ TEST_CASE("A packed matrix is a permutation of the file's bytes, and its rows un
 }
 
 TEST_CASE("The last rows pack into a whole panel, absent rows being zero", "[kernels][pack]") {
-  for (const DType type : kTypes) {
-    const size_t n = 21, k = 64;
+  for (const DType type : kMatrixTypes) {
+    const size_t n = 21, k = std::max<size_t>(64, GetDTypeInfo(type).block_elements);
     CAPTURE(GetDTypeInfo(type).name);
     const TestMatrix made = RandomMatrix(type, n, k, 2);
     std::vector<uint8_t> panel(PackScratchBytes(type, k), 0xAA);
