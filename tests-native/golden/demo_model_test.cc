@@ -70,7 +70,7 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
     tally.certain += certain;
     tally.certain_equal += certain && equal;
     if (certain && !equal && type == DType::kF32) {
-      UNSCOPED_INFO("case " << i << " (" << image_path << ", \"" << ask.prompt << "\"): \"" << *c.Find("answer")->string() << "\" wanted, \"" << (*session)->text() << "\" found");
+      UNSCOPED_INFO("case " << i << " (" << image_path << ", \"" << ask.messages[0].text << "\"): \"" << *c.Find("answer")->string() << "\" wanted, \"" << (*session)->text() << "\" found");
     }
     if (equal) CHECK((*session)->text() == *c.Find("answer")->string());
   }
