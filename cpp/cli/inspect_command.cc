@@ -48,7 +48,10 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
     }
     std::printf("\n");
   } else if (const auto text = meta.GetString(key); text.ok()) {
-    std::printf("  %s: %s\n", key.c_str(), text->size() > 100 ? (text->substr(0, 97) + "...").c_str() : text->c_str());
+    // A stranger's chat template has many lines, and a terminal obeys control characters.
+    std::string line = text->size() > 100 ? text->substr(0, 97) + "..." : *text;
+    std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+    std::printf("  %s: %s\n", key.c_str(), line.c_str());
   } else if (const auto boolean = meta.GetBool(key); boolean.ok()) {
     std::printf("  %s: %s\n", key.c_str(), *boolean ? "true" : "false");
   } else if (const auto number = meta.GetI32(key); number.ok()) {

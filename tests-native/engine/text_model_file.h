@@ -46,13 +46,13 @@ inline FileTensor RandomTensor(std::string name, size_t rows, size_t cols, DType
   return tensor;
 }
 
-// Matrices take the types in turn.
-inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true, bool tied = false) {
+// Matrices take the types in turn, norms and biases have the type `vectors`.
+inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true, bool tied = false, DType vectors = DType::kF32) {
   std::mt19937 random(7);
   TextModel model;
   size_t turn = 0;
   const auto matrix = [&](const std::string& name, size_t n, size_t k) { model.tensors.push_back(RandomTensor(name + ".weight", n, k, types[turn++ % types.size()], random)); };
-  const auto vector = [&](const std::string& name, size_t n) { model.tensors.push_back(RandomTensor(name, 1, n, DType::kF32, random)); };
+  const auto vector = [&](const std::string& name, size_t n) { model.tensors.push_back(RandomTensor(name, 1, n, vectors, random)); };
   matrix("token_embd", kVocabulary, kWidth);
   for (size_t n = 0; n < kLayers; ++n) {
     const std::string prefix = Format("blk.%zu.", n);

@@ -84,6 +84,15 @@ TEST_CASE("A text model's logits are those of its stored values, bit for bit, wh
   }
 }
 
+TEST_CASE("A text model's norms and biases may be quantised too", "[engine][text_model]") {
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_1}) {
+    CAPTURE(GetDTypeInfo(type).name);
+    const TextModel model = RandomModel({DType::kQ4_K}, true, false, type);
+    const std::vector<float> found = Logits(*MustLoad(Write(model))), wanted = Logits(*MustLoad(Write(ToF32(model))));
+    CHECK(SameBits(found.data(), wanted.data(), wanted.size()));
+  }
+}
+
 TEST_CASE("A llama file's interleaved rows of q and k are put in order, biases included", "[engine][text_model]") {
   for (const bool biases : {true, false}) {
     CAPTURE(biases);
