@@ -15,6 +15,7 @@ using Arguments = std::vector<std::string>;
 
 Status RunAsk(const Arguments& arguments);
 Status RunConvert(const Arguments& arguments);
+Status RunFidelity(const Arguments& arguments);
 Status RunInspect(const Arguments& arguments);
 Status RunTrace(const Arguments& arguments);
 

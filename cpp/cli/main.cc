@@ -20,6 +20,9 @@ constexpr Command kCommands[] = {
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},
+    {"fidelity", &tinyvlm::RunFidelity,
+     "fidelity <f32 model> <other model>   measures how far a model file strays from the same checkpoint in f32\n"
+     "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute fast|f32] [--json] [--threads N]\n"},
     {"inspect", &tinyvlm::RunInspect, "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
     {"trace", &tinyvlm::RunTrace,
      "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes every stage of a model for a given input\n"},

@@ -15,20 +15,11 @@
 
 namespace tinyvlm {
 
-namespace {
-
-constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
-
-// Collects taps: maps as [picture, channel, y, x], rows as they come.
+// Keeps what it is given.
 class TapCollector : public Taps {
  public:
-  struct Tap {
-    Shape shape;
-    std::vector<float> values;
-  };
-
   void OnMap(const std::string& name, const float* values, size_t height, size_t width, size_t channels) override {
-    Tap& tap = taps_[name];
+    Tap& tap = Find(name);
     if (tap.shape.empty()) tap.shape = {0, channels, height, width};
     ++tap.shape[0];
     for (size_t c = 0; c < channels; ++c) {
@@ -38,7 +29,7 @@ class TapCollector : public Taps {
 
   void OnRows(const std::string& name, const float* values, size_t rows, size_t width) override {
     if (!rows_wanted_) return;
-    Tap& tap = taps_[name];
+    Tap& tap = Find(name);
     if (name == "projector") {
       if (tap.shape.empty()) tap.shape = {0, rows, width};
       ++tap.shape[0];
@@ -55,16 +46,19 @@ class TapCollector : public Taps {
   const std::map<std::string, Tap>& taps() const { return taps_; }
 
  private:
+  Tap& Find(const std::string& name) {
+    const auto [place, added] = taps_.try_emplace(name);
+    if (added) place->second.order = taps_.size() - 1;
+    return place->second;
+  }
+
   std::map<std::string, Tap> taps_;
   bool rows_wanted_ = true;
 };
 
-struct Case {
-  Shape pixels_shape;  // [pictures, 3, H, W]; empty: text only
-  std::vector<float> pixels;
-  std::vector<int64_t> prompt;  // one id per token, kImageMarker per picture
-  std::vector<int64_t> input;   // one id per row
-};
+namespace {
+
+constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
 Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsTensor& tensor) {
   if (tensor.shape.size() != 1 || tensor.elements == 0 || tensor.elements > 1'000'000) {
@@ -75,9 +69,11 @@ Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsT
   return ids;
 }
 
-Result<Case> ReadCase(const std::string& path, const Model& model) {
+}  // namespace
+
+Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
   TVLM_ASSIGN_OR_RETURN(const Safetensors file, Safetensors::Open(path));
-  Case c;
+  TraceCase c;
   size_t pictures = 0, rows_per_picture = 0;
   if (const SafetensorsTensor* tensor = file.Find("pixel_values"); tensor != nullptr) {
     if (!model.has_vision()) return Error(ErrorCode::kUnsupported, "pixel_values: none wanted, because this model reads text only");
@@ -124,8 +120,10 @@ Result<Case> ReadCase(const std::string& path, const Model& model) {
   return c;
 }
 
+namespace {
+
 // [pictures][tokens][width] embeddings of the case's pictures.
-Result<std::vector<float>> Encode(Model& model, const Case& c, Compute compute, Taps* taps) {
+Result<std::vector<float>> Encode(Model& model, const TraceCase& c, Compute compute, Taps* taps) {
   std::vector<float> embeddings;
   if (c.pixels_shape.empty()) return embeddings;
   const size_t pictures = static_cast<size_t>(c.pixels_shape[0]), h = static_cast<size_t>(c.pixels_shape[2]), w = static_cast<size_t>(c.pixels_shape[3]);
@@ -146,46 +144,60 @@ Result<std::vector<float>> Encode(Model& model, const Case& c, Compute compute, 
 
 }  // namespace
 
-Status Trace(Model& model, const TraceOptions& options) {
-  TVLM_ASSIGN_OR_RETURN(const Case c, ReadCase(options.case_path, model));
-  TapCollector collector;
-  TVLM_ASSIGN_OR_RETURN(const std::vector<float> embeddings, Encode(model, c, options.compute, &collector));
+TraceRun::TraceRun(Model& model) : model_(model), collector_(new TapCollector) {}
+TraceRun::~TraceRun() = default;
+
+const std::map<std::string, Tap>& TraceRun::taps() const { return collector_->taps(); }
+
+Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase& c, size_t steps, Compute compute) {
+  std::unique_ptr<TraceRun> run(new TraceRun(model));
+  TVLM_ASSIGN_OR_RETURN(run->embeddings_, Encode(model, c, compute, run->collector_.get()));
 
   const size_t width = model.decoder().width;
-  std::vector<DecoderRow> rows;
   size_t picture_row = 0;
   const size_t pictures = c.pixels_shape.empty() ? 0 : static_cast<size_t>(c.pixels_shape[0]);
-  const size_t tokens = pictures == 0 ? 0 : embeddings.size() / width / pictures;
+  const size_t tokens = pictures == 0 ? 0 : run->embeddings_.size() / width / pictures;
   for (const int64_t id : c.prompt) {
     if (id != kImageMarker) {
-      rows.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
+      run->rows_.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
       continue;
     }
-    for (size_t t = 0; t < tokens; ++t) rows.push_back(DecoderRow{-1, embeddings.data() + picture_row++ * width});
+    for (size_t t = 0; t < tokens; ++t) run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + picture_row++ * width});
   }
+  run->prompt_rows_ = run->rows_.size();
+  TVLM_ASSIGN_OR_RETURN(run->decoder_, Qwen2::Create(model.decoder(), model.decoder_weights(), run->prompt_rows_ + steps, compute, model.pool().num_workers(),
+                                                     run->collector_.get()));
+  TVLM_RETURN_IF_ERROR(run->Advance());
+  run->collector_->StopRows();
+  return run;
+}
 
-  TVLM_ASSIGN_OR_RETURN(const auto decoder, Qwen2::Create(model.decoder(), model.decoder_weights(), rows.size() + options.greedy, options.compute,
-                                                          model.pool().num_workers(), &collector));
-  std::vector<float> logits_last;
+Status TraceRun::Advance() {
+  decoder_->Begin(rows_);
+  if (decoder_->Advance(model_.pool(), kNoDeadline, model_.store().ready_bytes()) != RunState::kDone) {
+    return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
+  }
+  return Status();
+}
+
+Status TraceRun::Step(int64_t id) {
+  rows_.assign(1, DecoderRow{static_cast<int32_t>(id), nullptr});
+  return Advance();
+}
+
+Status Trace(Model& model, const TraceOptions& options) {
+  TVLM_ASSIGN_OR_RETURN(const TraceCase c, ReadTraceCase(options.case_path, model));
+  TVLM_ASSIGN_OR_RETURN(const auto run, TraceRun::Start(model, c, options.greedy, options.compute));
+  const std::vector<float> logits_last(run->logits(), run->logits() + model.decoder().vocabulary);
   std::vector<int64_t> greedy_ids;
-  decoder->Begin(rows);
-  for (size_t step = 0;; ++step) {
-    if (decoder->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
-      return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
-    }
-    const float* const logits = decoder->logits();
-    if (step == 0) {
-      logits_last.assign(logits, logits + decoder->vocabulary());
-      collector.StopRows();
-    }
-    if (step == options.greedy) break;
-    greedy_ids.push_back(std::max_element(logits, logits + decoder->vocabulary()) - logits);
-    rows.assign(1, DecoderRow{static_cast<int32_t>(greedy_ids.back()), nullptr});
-    decoder->Begin(rows);
+  while (greedy_ids.size() < options.greedy) {
+    const float* const logits = run->logits();
+    greedy_ids.push_back(std::max_element(logits, logits + model.decoder().vocabulary) - logits);
+    TVLM_RETURN_IF_ERROR(run->Step(greedy_ids.back()));
   }
 
   std::vector<SafetensorsOutput> outputs;
-  for (const auto& [name, tap] : collector.taps()) outputs.push_back({name, SafetensorsType::kF32, tap.shape, tap.values.data()});
+  for (const auto& [name, tap] : run->taps()) outputs.push_back({name, SafetensorsType::kF32, tap.shape, tap.values.data()});
   outputs.push_back({"logits_last", SafetensorsType::kF32, {logits_last.size()}, logits_last.data()});
   if (!c.pixels.empty()) outputs.push_back({"pixel_values", SafetensorsType::kF32, c.pixels_shape, c.pixels.data()});
   outputs.push_back({"prompt_ids", SafetensorsType::kI64, {c.prompt.size()}, c.prompt.data()});

@@ -3,10 +3,16 @@
 #define TINYVLM_ENGINE_TRACE_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
+#include "decoder/qwen2.h"
 #include "engine/model.h"
+#include "tensor/shape.h"
 #include "weights/linear.h"
 
 namespace tinyvlm {
@@ -22,6 +28,57 @@ struct TraceOptions {
 // Runs the case through `model`, whose weights must all have arrived, and writes every tap as f32, the chosen ids as greedy_ids (i64), and the inputs
 // as they were used. Pixels go in as they are: picture sizes are free, no normalisation is applied.
 Status Trace(Model& model, const TraceOptions& options);
+
+// One input of a model.
+struct TraceCase {
+  Shape pixels_shape;  // [pictures, 3, H, W]; empty: text only
+  std::vector<float> pixels;
+  std::vector<int64_t> prompt;  // one id per token, kImageMarker per picture
+  std::vector<int64_t> input;   // one id per row
+};
+
+// Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the tensor.
+Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model);
+
+// One stage: maps as [picture, channel, y, x], rows as they come.
+struct Tap {
+  Shape shape;
+  std::vector<float> values;
+  size_t order = 0;  // stages before it
+};
+
+class TapCollector;
+
+// One case on its way through a model: its prompt, then ids one at a time.
+class TraceRun {
+ public:
+  // Encodes the pictures and runs the prompt; up to `steps` ids may follow. `model`, whose weights must all have arrived, outlives the run.
+  static Result<std::unique_ptr<TraceRun>> Start(Model& model, const TraceCase& input, size_t steps, Compute compute);
+  ~TraceRun();
+
+  // Every stage of the prompt.
+  const std::map<std::string, Tap>& taps() const;
+
+  // [vocabulary] of the last row. Valid until the next Step.
+  const float* logits() { return decoder_->logits(); }
+
+  // Appends a row for the id, which is below the vocabulary.
+  Status Step(int64_t id);
+
+  // Back to the end of the prompt; logits() stay what they are until the next Step.
+  void Rewind() { decoder_->Rewind(prompt_rows_); }
+
+ private:
+  explicit TraceRun(Model& model);
+  Status Advance();
+
+  Model& model_;
+  std::unique_ptr<TapCollector> collector_;
+  std::vector<float> embeddings_;  // [picture][row][width]
+  std::vector<DecoderRow> rows_;
+  std::unique_ptr<Qwen2> decoder_;
+  size_t prompt_rows_ = 0;
+};
 
 }  // namespace tinyvlm
 
