@@ -10,18 +10,9 @@
 #include <vector>
 
 #include "base/status.h"
+#include "text/piece_type.h"
 
 namespace tinyvlm {
-
-// The numbers of the model file, which GGUF's `tokenizer.ggml.token_type` uses too.
-enum PieceType : int32_t {
-  kNormalPiece = 1,
-  kUnknownPiece = 2,
-  kControlPiece = 3,
-  kUserDefinedPiece = 4,
-  kUnusedPiece = 5,
-  kBytePiece = 6,
-};
 
 struct SentencePieceModelInfo {
   enum class Algorithm : int32_t { kUnigram = 1, kBpe = 2, kWord = 3, kChar = 4 };
