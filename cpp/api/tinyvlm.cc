@@ -332,19 +332,23 @@ tvlm_result tvlm_model_dispose(uint32_t model) {
 tvlm_result tvlm_session_create(uint32_t model, const char* options) {
   TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
   if (loader->model() == nullptr) return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
-  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute", "imageSize", "resize"}));
+  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute", "imageSize", "resize", "chatStyle"}));
   // The default is cut to what the model can do; a number that the caller gave is not.
   int64_t context = std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
   int64_t image_size = 0;
-  std::string compute = "fast", resize;
+  std::string compute = "fast", resize, chat_style;
   TVLM_API_CHECK(ReadInt(json, "context", 1, INT32_MAX, &context));
   TVLM_API_CHECK(ReadInt(json, "imageSize", 1, INT32_MAX, &image_size));
   TVLM_API_CHECK(ReadString(json, "compute", &compute));
   TVLM_API_CHECK(ReadString(json, "resize", &resize));
+  TVLM_API_CHECK(ReadString(json, "chatStyle", &chat_style));
   SessionOptions session_options;
   session_options.image_size = static_cast<size_t>(image_size);
   if (json.Find("resize") != nullptr) {
     TVLM_API_ASSIGN(session_options.resize, ParseResizeMode(resize));
+  }
+  if (json.Find("chatStyle") != nullptr) {
+    TVLM_API_ASSIGN(session_options.chat_style, ParseChatStyle(chat_style));
   }
   session_options.context = static_cast<size_t>(context);
   TVLM_API_ASSIGN(session_options.compute, ParseCompute(compute));

@@ -44,7 +44,7 @@ tvlm_result tvlm_model_info(uint32_t model);
 tvlm_result tvlm_model_dispose(uint32_t model);
 
 /* A session on a model whose header is whole. options: {"context": 2048 (at most the model's), "compute": "fast" | "f32", "imageSize" (side of the
- * pictures that the tower sees; default: the model's), "resize": "pad" | "crop" (default: the model's)}. value: its handle.
+ * pictures that the tower sees; default: the model's), "resize": "pad" | "crop", "chatStyle": "qwen_2" | "v1" | "plain" (default: the model's)}. value: its handle.
  * text: {"imageSize", "imageTokens" (rows that a picture takes), "context"} of the session. */
 tvlm_result tvlm_session_create(uint32_t model, const char* options);
 

@@ -57,7 +57,7 @@ Status Answer(Session& session, Model& model, bool json, double start, double de
 Status RunAsk(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const Flags flags,
                         Flags::Parse(arguments, {"--image", "--model", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--stop",
-                                                 "--seed", "--context", "--compute", "--threads", "--variant", "--system", "--then", "--image-size", "--resize"},
+                                                 "--seed", "--context", "--compute", "--threads", "--variant", "--system", "--then", "--image-size", "--resize", "--chat-style"},
                                      {"--json", "--exact-preprocess"}, 2, 2));
   std::vector<std::string> pictures = flags.GetAll("--image");
   if (const std::string& first = flags.positional()[0]; first != "-" && first != "none") pictures.insert(pictures.begin(), first);
@@ -80,6 +80,9 @@ Status RunAsk(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 1, INT32_MAX));
   if (flags.Has("--resize")) {
     TVLM_ASSIGN_OR_RETURN(session_options.resize, ParseResizeMode(flags.Get("--resize", "")));
+  }
+  if (flags.Has("--chat-style")) {
+    TVLM_ASSIGN_OR_RETURN(session_options.chat_style, ParseChatStyle(flags.Get("--chat-style", "")));
   }
   session_options.image_size = static_cast<size_t>(image_size);
   ask.max_tokens = static_cast<size_t>(max_tokens);

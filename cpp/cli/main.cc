@@ -16,7 +16,7 @@ constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
      "ask <image> <question> --model FILE   answers about a picture (\"none\": no picture)\n"
-     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
+     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},

@@ -110,7 +110,8 @@ Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& picture,
   TVLM_ASSIGN_OR_RETURN(auto pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "picture"));
   TVLM_RETURN_IF_ERROR(ResizeToSquare(picture, model.resize_mode(), /*exact=*/false, side, pixels.data()));
   const ChatTurn turn{question, 1, std::nullopt};
-  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model.tokenizer(), model.chat_style(), {std::nullopt, {&turn, 1}, model.bos_id()}));
+  TVLM_ASSIGN_OR_RETURN(const ChatStyle style, model.chat_style());
+  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model.tokenizer(), style, {std::nullopt, {&turn, 1}, model.bos_id()}));
   TraceCase c;
   c.prompt.assign(ids.begin(), ids.end());
   SetPicture(model, pixels.data(), &c);

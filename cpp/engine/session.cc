@@ -164,10 +164,11 @@ Status Session::Ask(const AskOptions& options) {
   if (options.max_tokens == 0) return Error(ErrorCode::kInvalidArgument, "maxTokens: at least 1 wanted, 0 found");
   TVLM_ASSIGN_OR_RETURN(sampler_, Sampler::Create(options.sampling, model_->decoder().vocabulary));
   TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop, std::min(options.max_tokens, options_.context)));
+  TVLM_ASSIGN_OR_RETURN(const ChatStyle style, options_.chat_style.has_value() ? *options_.chat_style : model_->chat_style());
   std::vector<ChatTurn> turns;
   std::vector<const Picture*> pictures;
   TVLM_ASSIGN_OR_RETURN(const ChatPrompt prompt, ReadMessages(options.messages, &turns, &pictures));
-  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), model_->chat_style(), prompt));
+  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), style, prompt));
 
   const uint64_t picture_rows = uint64_t{pictures.size()} * image_tokens_, total = ids.size() - pictures.size() + picture_rows;
   if (total + 1 > options_.context) {

@@ -30,6 +30,7 @@ struct SessionOptions {
   Compute compute = Compute::kFast;
   size_t image_size = 0;               // side of the pictures that the tower sees, a multiple of its reduction; 0: the model's own
   std::optional<ResizeMode> resize;    // none: the model's own
+  std::optional<ChatStyle> chat_style; // none: the model's own
 };
 
 // A picture that a session holds; 0 is none.

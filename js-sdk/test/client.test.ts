@@ -227,9 +227,9 @@ test("a turn that fails or is taken back leaves a chat as it was; what was cance
 });
 
 test("how pictures are shown is settled when the model is loaded", async () => {
-  const vlm = await load({ imageSize: 16, resize: "crop", context: 32 });
+  const vlm = await load({ imageSize: 16, resize: "crop", context: 32, chatStyle: "v1" });
   assert.deepEqual([vlm.info.imageSize, vlm.info.context], [16, 32]);
-  assert.match((await vlm.ask(null, "echo")).text, /"session":\{"context":32,"imageSize":16,"resize":"crop"\}/);
+  assert.match((await vlm.ask(null, "echo")).text, /"session":\{"context":32,"imageSize":16,"resize":"crop","chatStyle":"v1"\}/);
   await vlm.dispose();
 });
 
@@ -258,7 +258,7 @@ test("wrong arguments are refused by name", async () => {
   assert.equal((await failure(vlm.ask(null, "fail 7"))).code, "context_full");
   assert.equal((await vlm.ask(null, "count 1")).text, "0 ");
   await vlm.dispose();
-  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { imageSize: 0 }, { resize: "fit" }, { wasmUrl: server.url("a.wasm") }]) {
+  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { imageSize: 0 }, { resize: "fit" }, { chatStyle: "chatml" }, { wasmUrl: server.url("a.wasm") }]) {
     assert.equal((await failure(TinyVLM.load(model, options as object))).code, "invalid_argument", JSON.stringify(options));
   }
 });

@@ -38,8 +38,17 @@ std::shared_ptr<Model> Demo(size_t threads = 1) {
   return *model;
 }
 
+SessionOptions Options(size_t context, Compute compute = Compute::kFast, size_t image_size = 0, std::optional<ResizeMode> resize = std::nullopt) {
+  SessionOptions options;
+  options.context = context;
+  options.compute = compute;
+  options.image_size = image_size;
+  options.resize = resize;
+  return options;
+}
+
 std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t context = 512, Compute compute = Compute::kFast) {
-  auto session = Session::Create(model, {context, compute, 0, std::nullopt});
+  auto session = Session::Create(model, Options(context, compute));
   INFO(session.status().message());
   REQUIRE(session.ok());
   return std::move(session).value();
@@ -340,7 +349,7 @@ TEST_CASE("A conversation of the wrong shape is refused by its message", "[engin
 
 TEST_CASE("A session may see smaller or larger pictures, padded or cropped", "[engine][session]") {
   const auto model = Demo();
-  const auto create = [&](size_t side, std::optional<ResizeMode> resize) { return Session::Create(model, {512, Compute::kFast, side, resize}); };
+  const auto create = [&](size_t side, std::optional<ResizeMode> resize) { return Session::Create(model, Options(512, Compute::kFast, side, resize)); };
   for (const size_t side : {128, 256, 320}) {
     const auto session = create(side, std::nullopt);
     REQUIRE(session.ok());
@@ -367,10 +376,24 @@ TEST_CASE("A session may see smaller or larger pictures, padded or cropped", "[e
   CHECK(ids[0] != ids[1]);
 }
 
+TEST_CASE("A session may speak another chat style than the model file names", "[engine][session]") {
+  const auto model = Demo();
+  size_t rows[2];
+  for (const bool plain : {false, true}) {
+    SessionOptions options = Options(512);
+    if (plain) options.chat_style = ChatStyle::kPlain;
+    const auto session = Session::Create(model, options);
+    REQUIRE(session.ok());
+    Ask(**session, "", "Hello");
+    rows[plain] = (*session)->usage().prompt_tokens;
+  }
+  CHECK(rows[1] + 20 < rows[0]);
+}
+
 TEST_CASE("Contexts beyond the model's are refused", "[engine][session]") {
-  const auto session = Session::Create(Demo(), {1'000'000, Compute::kFast, 0, std::nullopt});
+  const auto session = Session::Create(Demo(), Options(1'000'000));
   CHECK(session.status().code() == ErrorCode::kInvalidArgument);
-  CHECK(Session::Create(Demo(), {0, Compute::kFast, 0, std::nullopt}).status().code() == ErrorCode::kInvalidArgument);
+  CHECK(Session::Create(Demo(), Options(0)).status().code() == ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ export interface Opened {
 /** Starts a worker, loads the model into it. Errors: those of launch, the loader's and the engine's, `aborted`. */
 export async function open(platform: Platform, given: ModelSource | undefined, options: LoadOptions = {}): Promise<Opened> {
   checkLoadOptions(options);
-  const { signal, onProgress, context, compute, imageSize, resize } = options;
+  const { signal, onProgress, context, compute, imageSize, resize, chatStyle } = options;
   if (signal?.aborted) throw abortedError("loading", signal);
   const source = await modelSource(given, platform);
   onProgress?.({ phase: "engine", loadedBytes: 0, totalBytes: 0 });
@@ -29,7 +29,7 @@ export async function open(platform: Platform, given: ModelSource | undefined, o
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    const args = { source, threads: started.threads, session: { context, compute, imageSize, resize } };
+    const args = { source, threads: started.threads, session: { context, compute, imageSize, resize, chatStyle } };
     const transfer = source.kind === "stream" ? [source.stream as unknown as Transferable] : [];
     const onEvent = (event: { loadedBytes: number; totalBytes: number }) => onProgress?.({ phase: "weights", ...event });
     const info = await channel.call("load", args, { onEvent, transfer }).reply;

@@ -1,13 +1,13 @@
 // Options as callers give them, checked where the caller can be told: names and types here, ranges in the engine.
 
 import { TinyVLMError } from "../protocol/errors.js";
-import { variants, type Sampling } from "../protocol/values.js";
+import { chatStyles, variants, type Sampling } from "../protocol/values.js";
 import { describe } from "./sources.js";
 import type { AskOptions, LoadOptions } from "./types.js";
 
 const maxThreads = 64;
 
-export function checkLoadOptions({ threads, variant, context, compute, imageSize, resize }: LoadOptions): void {
+export function checkLoadOptions({ threads, variant, context, compute, imageSize, resize, chatStyle }: LoadOptions): void {
   if (variant !== undefined && !variants.includes(variant)) throw wanted("variant", variants.join(", "), variant);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
     throw wanted("threads", `a whole number from 1 to ${maxThreads}`, threads);
@@ -16,6 +16,7 @@ export function checkLoadOptions({ threads, variant, context, compute, imageSize
   if (compute !== undefined && compute !== "fast" && compute !== "f32") throw wanted("compute", "fast or f32", compute);
   if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize >= 1)) throw wanted("imageSize", "a whole number of 1 or more", imageSize);
   if (resize !== undefined && resize !== "pad" && resize !== "crop") throw wanted("resize", "pad or crop", resize);
+  if (chatStyle !== undefined && !chatStyles.includes(chatStyle)) throw wanted("chatStyle", chatStyles.join(", "), chatStyle);
 }
 
 export interface CheckedAsk {

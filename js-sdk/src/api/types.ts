@@ -2,9 +2,9 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { FinishReason, Sampling, Usage, Variant } from "../protocol/values.js";
+import type { ChatStyle, FinishReason, Sampling, Usage, Variant } from "../protocol/values.js";
 
-export type { FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
+export type { ChatStyle, FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 
 // A type of the page, or nothing in programs that are compiled without the DOM (Node).
@@ -65,6 +65,8 @@ export interface LoadOptions {
   imageSize?: number | undefined;
   /** How a picture becomes square: black bars, or the middle cut out. Default: the model's own. */
   resize?: "pad" | "crop" | undefined;
+  /** How prompts are written. Default: as the model file says; needed for text models of others whose template is not one of these. */
+  chatStyle?: ChatStyle | undefined;
   /** `f32` computes without 8-bit activations: slow, for comparisons. */
   compute?: "fast" | "f32" | undefined;
 }

@@ -2,7 +2,7 @@
 
 import { TinyVLM } from "../api/node.js";
 import type { AnswerStream } from "../api/stream.js";
-import type { AskOptions, ImageInput, LoadOptions, Variant } from "../api/types.js";
+import type { AskOptions, ChatStyle, ImageInput, LoadOptions, Variant } from "../api/types.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import { parseFlags, type FlagKind, type Parsed } from "./flags.js";
 import { askHelp } from "./help.js";
@@ -24,6 +24,7 @@ const flags: Record<string, FlagKind> = {
   "--then": "texts",
   "--image-size": "number",
   "--resize": "text",
+  "--chat-style": "text",
   "--exact-preprocess": "switch",
   "--compute": "text",
   "--variant": "text",
@@ -45,6 +46,7 @@ export async function ask(args: string[]): Promise<void> {
     context: number("--context"),
     imageSize: number("--image-size"),
     resize: text("--resize") as "pad" | "crop" | undefined,
+    chatStyle: text("--chat-style") as ChatStyle | undefined,
     compute: text("--compute") as "fast" | "f32" | undefined,
   };
   const askOptions: AskOptions = {

@@ -21,6 +21,7 @@ export const askHelp = `tiny-vlm ask <image> <question> [flags]
   --system TEXT             what the model is told first, instead of its own words
   --image-size N            side of the picture that the model is shown, a multiple of 64
   --resize pad|crop         how a picture becomes square
+  --chat-style qwen_2|v1|plain   how prompts are written, where the model file does not say
   --json                    one line of JSON on stdout instead of the words
   --max-tokens N            default 256
   --temperature T           default 0: always the most likely word

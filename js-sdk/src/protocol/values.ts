@@ -22,12 +22,17 @@ export interface ModelInfo {
   threads: number;
 }
 
+/** How a prompt is written: Qwen2's ChatML, Vicuna's USER and ASSISTANT, or the question alone. */
+export const chatStyles = ["qwen_2", "v1", "plain"] as const;
+export type ChatStyle = (typeof chatStyles)[number];
+
 /** How a loaded model is used; what is left out takes the engine's default. */
 export interface SessionSettings {
   context?: number | undefined;
   compute?: "fast" | "f32" | undefined;
   imageSize?: number | undefined;
   resize?: "pad" | "crop" | undefined;
+  chatStyle?: ChatStyle | undefined;
 }
 
 /** Passed to the engine as they are; what is left out takes the engine's default. */
