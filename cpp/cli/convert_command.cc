@@ -10,13 +10,16 @@
 namespace tinyvlm {
 
 Status RunConvert(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--variant", "--threads"}, {"--no-tokenizer"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--chat-style", "--variant", "--threads"}, {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
   options.output = flags.Get("-o", flags.Get("--output", ""));
   if (options.output.empty()) return Error(ErrorCode::kInvalidArgument, "-o FILE wanted: where the model file goes");
   TVLM_ASSIGN_OR_RETURN(options.type, ParseConvertType(flags.Get("--type", "q8_0")));
   options.tokenizer = !flags.Has("--no-tokenizer");
+  if (flags.Has("--chat-style")) {
+    TVLM_ASSIGN_OR_RETURN(options.chat_style, ParseChatStyle(flags.Get("--chat-style", "")));
+  }
 
   const bool live = isatty(STDERR_FILENO) != 0;
   const double start = NowMs();
