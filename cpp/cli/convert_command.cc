@@ -18,7 +18,9 @@ Status RunConvert(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(options.type, ParseConvertType(flags.Get("--type", "q8_0")));
   options.tokenizer = !flags.Has("--no-tokenizer");
   if (flags.Has("--chat-style")) {
-    TVLM_ASSIGN_OR_RETURN(options.chat_style, ParseChatStyle(flags.Get("--chat-style", "")));
+    const Result<ChatStyle> style = ParseChatStyle(flags.Get("--chat-style", ""));
+    if (!style.ok()) return Error(ErrorCode::kInvalidArgument, "--chat-style: %s", style.status().message().c_str());
+    options.chat_style = *style;
   }
 
   const bool live = isatty(STDERR_FILENO) != 0;
