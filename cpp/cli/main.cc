@@ -16,10 +16,11 @@ constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
      "ask <image> <question> --model FILE   answers about a picture (\"none\": no picture)\n"
-     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
+     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
+     "    [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
 #endif
-    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},
+    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--chat-style qwen_2|v1|plain] [--no-tokenizer]   makes a model file\n"},
     {"fidelity", &tinyvlm::RunFidelity,
      "fidelity <f32 model> <other model>   measures how far a model file strays from the same checkpoint in f32\n"
      "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute fast|f32] [--json] [--threads N]\n"},
