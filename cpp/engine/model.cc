@@ -11,7 +11,9 @@ namespace {
 Result<ResizeMode> ReadResizeMode(const Metadata& meta) {
   if (meta.Find("fastvlm.vision.resize_mode") == nullptr) return ResizeMode::kPad;
   TVLM_ASSIGN_OR_RETURN(const std::string mode, meta.GetString("fastvlm.vision.resize_mode"));
-  if (mode != "pad" && mode != "crop") return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: \"pad\" or \"crop\" wanted, \"%s\" found", mode.c_str());
+  if (mode != "pad" && mode != "crop") {
+    return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: \"pad\" or \"crop\" wanted, \"%s\" found", mode.c_str());
+  }
   return mode == "crop" ? ResizeMode::kCrop : ResizeMode::kPad;
 }
 
@@ -40,8 +42,8 @@ Status Model::Bind(GgufFile file, ModelUse use) {
   TVLM_ASSIGN_OR_RETURN(architecture_, file.metadata.GetString("general.architecture"));
   if (architecture_ != "fastvlm" && architecture_ != "qwen2" && architecture_ != "llama") {
     return Error(ErrorCode::kUnsupported,
-                 "general.architecture: \"fastvlm\" (pictures and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
-                 architecture_.c_str());
+                 "general.architecture: \"fastvlm\" (pictures and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; "
+                 "convert a FastVLM checkpoint with tiny-vlm convert", architecture_.c_str());
   }
   TVLM_RETURN_IF_ERROR(CheckWholeModel(file.metadata));
   if (file.metadata.Find("tinyvlm.packing") != nullptr) {
