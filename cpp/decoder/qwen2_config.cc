@@ -15,13 +15,13 @@ constexpr uint32_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFf
 constexpr float kDefaultTheta = 10000.0f;
 constexpr const char* kDefaultScaling = "linear";
 
-// What the configuration below is made from, and what changes nothing.
-constexpr std::string_view kKnownKeys[] = {"block_count",           "context_length",     "embedding_length",         "feed_forward_length",
-                                           "attention.head_count",  "attention.head_count_kv", "attention.layer_norm_rms_epsilon", "attention.key_length",
-                                           "attention.value_length", "attention.sliding_window", "attention.causal",   "rope.freq_base",
-                                           "rope.dimension_count",  "rope.scaling.type",  "rope.scaling.factor",      "rope.scale_linear",
-                                           "rope.scaling.attn_factor", "rope.scaling.original_context_length", "rope.scaling.finetuned", "expert_count",
-                                           "expert_used_count",     "pooling_type",       "vocab_size",               "tensor_data_layout"};
+// What the configuration is made from, what CheckComputation looks at, and what changes nothing.
+constexpr std::string_view kKnownKeys[] = {
+    "block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "tensor_data_layout", "pooling_type",
+    "attention.head_count", "attention.head_count_kv", "attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window", "attention.causal", "expert_count", "expert_used_count",
+    "rope.freq_base", "rope.dimension_count", "rope.scale_linear", "rope.scaling.type", "rope.scaling.factor", "rope.scaling.attn_factor",
+    "rope.scaling.original_context_length", "rope.scaling.finetuned"};
 
 // Reads the keys of one decoder, which share a prefix.
 class ConfigReader {
@@ -49,16 +49,18 @@ class ConfigReader {
 
   // Whatever changes what the model computes, and is not done here, is refused by name; so is what nobody here has heard of.
   Status CheckComputation(const Qwen2Config& config) const {
-    TVLM_RETURN_IF_ERROR(RequireU32("rope.dimension_count", static_cast<uint32_t>(config.head_dim), "RoPE over a part of each head"));
-    TVLM_RETURN_IF_ERROR(RequireU32("attention.key_length", static_cast<uint32_t>(config.head_dim), "heads whose size is not the width divided by their number"));
-    TVLM_RETURN_IF_ERROR(RequireU32("attention.value_length", static_cast<uint32_t>(config.head_dim), "heads whose size is not the width divided by their number"));
+    const uint32_t head_dim = static_cast<uint32_t>(config.head_dim);
+    TVLM_RETURN_IF_ERROR(RequireU32("rope.dimension_count", head_dim, "RoPE over a part of each head"));
+    TVLM_RETURN_IF_ERROR(RequireU32("attention.key_length", head_dim, "heads whose size is not the width divided by their number"));
+    TVLM_RETURN_IF_ERROR(RequireU32("attention.value_length", head_dim, "heads whose size is not the width divided by their number"));
     TVLM_RETURN_IF_ERROR(RequireU32("expert_count", 0, "mixtures of experts"));
     TVLM_RETURN_IF_ERROR(RequireU32("expert_used_count", 0, "mixtures of experts"));
     TVLM_RETURN_IF_ERROR(RequireU32("pooling_type", 0, "embedding models"));
     if (Has("attention.sliding_window")) {
       TVLM_ASSIGN_OR_RETURN(const uint32_t window, meta_.GetU32(Key("attention.sliding_window")));
       if (window != 0 && window < config.max_positions) {  // a wider one never hides a row
-        return Error(ErrorCode::kUnsupported, "%s: 0 wanted, %u found: this engine does not run sliding-window attention", Key("attention.sliding_window").c_str(), window);
+        return Error(ErrorCode::kUnsupported, "%s: 0 wanted, %u found: this engine does not run sliding-window attention",
+                     Key("attention.sliding_window").c_str(), window);
       }
     }
     if (Has("attention.causal")) {
@@ -68,7 +70,8 @@ class ConfigReader {
     if (Has("tensor_data_layout")) {
       TVLM_ASSIGN_OR_RETURN(const std::string layout, meta_.GetString(Key("tensor_data_layout")));
       if (layout != "Meta AI original pth") {
-        return Error(ErrorCode::kUnsupported, "%s: \"Meta AI original pth\" or nothing wanted, \"%s\" found", Key("tensor_data_layout").c_str(), layout.c_str());
+        return Error(ErrorCode::kUnsupported, "%s: \"Meta AI original pth\" or nothing wanted, \"%s\" found", Key("tensor_data_layout").c_str(),
+                     layout.c_str());
       }
     }
     TVLM_RETURN_IF_ERROR(CheckRopeScaling());
@@ -76,8 +79,8 @@ class ConfigReader {
       if (!entry.key.starts_with(prefix_)) continue;
       const std::string_view name = entry.key.substr(prefix_.size());
       if (std::find(std::begin(kKnownKeys), std::end(kKnownKeys), name) != std::end(kKnownKeys)) continue;
-      return Error(ErrorCode::kUnsupported, "%.*s: this engine does not know the key, which may change what the model computes", static_cast<int>(entry.key.size()),
-                   entry.key.data());
+      return Error(ErrorCode::kUnsupported, "%.*s: this engine does not know the key, which may change what the model computes",
+                   static_cast<int>(entry.key.size()), entry.key.data());
     }
     return Status();
   }
@@ -93,8 +96,8 @@ class ConfigReader {
     TVLM_ASSIGN_OR_RETURN(const float attention, GetF32("rope.scaling.attn_factor", 1.0f));
     // A factor of 0 stands for none.
     if (attention == 1.0f && (type == "none" || (type == "linear" && (factor == 1.0f || factor == 0.0f)))) return Status();
-    return Error(ErrorCode::kUnsupported, "%s: RoPE without scaling wanted, \"%s\" with factor %g and attention factor %g found", Key("rope.scaling.type").c_str(), type.c_str(),
-                 static_cast<double>(factor), static_cast<double>(attention));
+    return Error(ErrorCode::kUnsupported, "%s: RoPE without scaling wanted, \"%s\" with factor %g and attention factor %g found",
+                 Key("rope.scaling.type").c_str(), type.c_str(), static_cast<double>(factor), static_cast<double>(attention));
   }
 
   const Metadata& meta_;
@@ -121,14 +124,15 @@ Result<Qwen2Config> ReadQwen2Config(const GgufFile& file, const std::string& arc
   TVLM_ASSIGN_OR_RETURN(const float epsilon, reader.GetF32("attention.layer_norm_rms_epsilon"));
   TVLM_ASSIGN_OR_RETURN(const float theta, architecture == "fastvlm" ? reader.GetF32("rope.freq_base") : reader.GetF32("rope.freq_base", kDefaultTheta));
   if (!(epsilon > 0.0f && epsilon < 1.0f)) {
-    return Error(ErrorCode::kInvalidFile, "%s: between 0 and 1 wanted, %g found", reader.Key("attention.layer_norm_rms_epsilon").c_str(), static_cast<double>(epsilon));
+    return Error(ErrorCode::kInvalidFile, "%s: between 0 and 1 wanted, %g found", reader.Key("attention.layer_norm_rms_epsilon").c_str(),
+                 static_cast<double>(epsilon));
   }
   if (!(theta >= 1.0f) || !std::isfinite(theta)) {
     return Error(ErrorCode::kInvalidFile, "%s: at least 1 wanted, %g found", reader.Key("rope.freq_base").c_str(), static_cast<double>(theta));
   }
   if (config.width % config.heads != 0 || config.heads % config.kv_heads != 0 || config.width / config.heads % 2 != 0) {
-    return Error(ErrorCode::kInvalidFile, "%s: %zu heads and %zu kv heads do not divide a width of %zu into heads of even size", reader.Key("attention.head_count").c_str(),
-                 config.heads, config.kv_heads, config.width);
+    return Error(ErrorCode::kInvalidFile, "%s: %zu heads and %zu kv heads do not divide a width of %zu into heads of even size",
+                 reader.Key("attention.head_count").c_str(), config.heads, config.kv_heads, config.width);
   }
   config.head_dim = config.width / config.heads;
   config.rms_epsilon = epsilon;

@@ -38,7 +38,10 @@ class ModelLoader {
   const std::shared_ptr<Model>& model() const { return model_; }
 
   // Bytes of the whole file; 0 while unknown. A file without hashes may turn out to end without the padding that is counted here.
-  uint64_t file_bytes() const { return model_ == nullptr ? 0 : state_ == State::kComplete ? received_bytes() : header_bytes_ + model_->store().file().data_bytes; }
+  uint64_t file_bytes() const {
+    if (model_ == nullptr) return 0;
+    return state_ == State::kComplete ? received_bytes() : header_bytes_ + model_->store().file().data_bytes;
+  }
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
  private:

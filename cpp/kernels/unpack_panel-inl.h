@@ -227,7 +227,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ6K(const uint8_t* pane
           scales[i] = hn::Mul(d, hn::ConvertTo(df, scale));
         }
         for (size_t g = 0; g < 8; ++g) {
-          const auto first = LoadWord(panel, 16 * half + g, v), second = LoadWord(panel, 16 * half + 8 + g, v), upper = LoadWord(panel + kUpper, 8 * half + g, v);
+          const auto first = LoadWord(panel, 16 * half + g, v), second = LoadWord(panel, 16 * half + 8 + g, v);
+          const auto upper = LoadWord(panel + kUpper, 8 * half + g, v);
           float* const to = out + (128 * half + 4 * g) * kPanelRows + v * kTileLanes;
           const hn::Vec<TileF32>* const of_run = scales + g / 4;
           StoreQ6<0>(first, second, upper, of_run, to);

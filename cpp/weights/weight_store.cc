@@ -51,7 +51,7 @@ uint64_t WeightStore::TakeBoundEnd() {
 Status WeightStore::CheckAllBound() const {
   for (size_t i = 0; i < bound_.size(); ++i) {
     if (bound_[i].finish != Finish::kNothing) continue;
-    return Error(ErrorCode::kUnsupported, "tensor %s is not one of the model that general.architecture names, so the file is of a variant that this engine does not run",
+    return Error(ErrorCode::kUnsupported, "tensor %s is not one of the model that general.architecture names: this engine does not run the variant",
                  file_.tensors[i].name.c_str());
   }
   return Status();

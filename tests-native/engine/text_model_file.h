@@ -51,7 +51,9 @@ inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true
   std::mt19937 random(7);
   TextModel model;
   size_t turn = 0;
-  const auto matrix = [&](const std::string& name, size_t n, size_t k) { model.tensors.push_back(RandomTensor(name + ".weight", n, k, types[turn++ % types.size()], random)); };
+  const auto matrix = [&](const std::string& name, size_t n, size_t k) {
+    model.tensors.push_back(RandomTensor(name + ".weight", n, k, types[turn++ % types.size()], random));
+  };
   const auto vector = [&](const std::string& name, size_t n) { model.tensors.push_back(RandomTensor(name, 1, n, vectors, random)); };
   matrix("token_embd", kVocabulary, kWidth);
   for (size_t n = 0; n < kLayers; ++n) {
@@ -89,8 +91,9 @@ inline std::vector<uint8_t> Write(const TextModel& model, uint32_t version = 3) 
   for (const auto& key : model.keys) key(gguf);
   uint64_t offset = 0;
   for (const FileTensor& tensor : model.tensors) {
-    gguf.Tensor(tensor.name, tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias") ? std::vector<uint64_t>{tensor.cols} : std::vector<uint64_t>{tensor.cols, tensor.rows},
-                static_cast<uint32_t>(tensor.type), offset);
+    std::vector<uint64_t> ne{tensor.cols};
+    if (!tensor.name.ends_with("norm.weight") && !tensor.name.ends_with(".bias")) ne.push_back(tensor.rows);
+    gguf.Tensor(tensor.name, std::move(ne), static_cast<uint32_t>(tensor.type), offset);
     offset += (tensor.bytes.size() + 31) / 32 * 32;
   }
   for (const FileTensor& tensor : model.tensors) {

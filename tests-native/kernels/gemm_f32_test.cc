@@ -69,7 +69,8 @@ TEST_CASE("GemmF32 multiplies exactly the values that tensor/quant defines", "[k
       const std::vector<float> found = Multiply(identity, k, k, weights.matrix, nullptr, n, 0, n);
       for (size_t row = 0; row < n; ++row) {
         for (size_t i = 0; i < k; ++i) {
-          if (found[i * n + row] != wanted[row * k + i]) FAIL("row " << row << ", element " << i << ": " << wanted[row * k + i] << " wanted, " << found[i * n + row] << " found");
+          const float want = wanted[row * k + i], got = found[i * n + row];
+          if (got != want) FAIL("row " << row << ", element " << i << ": " << want << " wanted, " << got << " found");
         }
       }
     });
