@@ -1,4 +1,4 @@
-# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, lodepng and (for tests) catch2.
+# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, utf8proc, lodepng and (for tests) catch2.
 #
 # Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing, CMake fetches the same release from its upstream.
 # Versions and hashes stand once, in scripts/deps.lock.json. None of them is built with the project's warnings, and their headers are system headers.
@@ -73,6 +73,12 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
   PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite" "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
+
+# ---- utf8proc: Unicode's data, from which the build makes tables (cpp/text/unicode_tables.h) and against which tests hold them ----
+tinyvlm_source(utf8proc)
+tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
+target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")
+target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
 
 # ---- pictures ---------------------------------------------------------------
 tinyvlm_source(lodepng)

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 // In the order in which they are set up. "everyday" ones need no root and are what a build needs.
 const parts = {
   tools: { work: setUpBuildTools, everyday: true, about: 'CMake and Ninja' },
-  sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, lodepng, Catch2 under .deps' },
+  sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, utf8proc, lodepng, Catch2 under .deps' },
   modules: { work: setUpNodeModules, everyday: true, about: 'node_modules' },
   emscripten: { work: setUpEmscripten, everyday: true, about: 'emcc 3.1.50 or newer' },
   browser: { work: setUpBrowser, everyday: false, about: 'Chromium, for the browser tests' },

@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "decoder/qwen2_config.h"
 #include "decoder/qwen2_weights.h"
+#include "engine/model_tokenizer.h"
 #include "formats/gguf.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
@@ -54,21 +55,15 @@ class Model {
   const Qwen2Weights& decoder_weights() const { return decoder_weights_; }
   ResizeMode resize_mode() const { return resize_mode_; }
 
-  // Null where the file was converted without one; such a model can be traced, not asked.
-  const Tokenizer* tokenizer() const { return tokenizer_.get(); }
-  ChatStyle chat_style() const { return chat_style_; }
-
-  // The id that every prompt begins with, where the tokenizer wants one.
-  std::optional<int32_t> bos_id() const { return bos_id_; }
-
-  // Ids that end an answer.
-  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
-
-  // The id that stands for a row of a picture in expanded prompts; -1 where the vocabulary has none.
-  int32_t image_token_id() const { return image_token_id_; }
+  // As in ModelTokenizer.
+  const Tokenizer* tokenizer() const { return tokenizer_.tokenizer.get(); }
+  const Result<ChatStyle>& chat_style() const { return tokenizer_.chat_style; }
+  std::optional<int32_t> bos_id() const { return tokenizer_.bos_id; }
+  const std::vector<int32_t>& stop_ids() const { return tokenizer_.stop_ids; }
+  int32_t image_token_id() const { return tokenizer_.image_token_id; }
 
   // Ids at or above this have no token and are never chosen.
-  size_t valid_ids() const { return tokenizer_ == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer_->size()); }
+  size_t valid_ids() const { return tokenizer() == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer()->size()); }
 
   // Rows of the decoder that one picture becomes; 0 without a tower.
   size_t image_tokens() const { return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size); }
@@ -76,7 +71,6 @@ class Model {
  private:
   explicit Model(size_t threads) : pool_(threads) {}
   Status Bind(GgufFile file, ModelUse use);
-  Status ReadTokenizer(const Metadata& meta);
 
   ThreadPool pool_;
   std::unique_ptr<WeightStore> store_;
@@ -87,11 +81,7 @@ class Model {
   Qwen2Config decoder_;
   Qwen2Weights decoder_weights_;
   ResizeMode resize_mode_ = ResizeMode::kPad;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  ChatStyle chat_style_ = ChatStyle::kQwen2;
-  std::optional<int32_t> bos_id_;
-  std::vector<int32_t> stop_ids_;
-  int32_t image_token_id_ = -1;
+  ModelTokenizer tokenizer_;
 };
 
 }  // namespace tinyvlm

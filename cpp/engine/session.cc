@@ -83,7 +83,8 @@ Status Session::Ask(const AskOptions& options) {
   TVLM_ASSIGN_OR_RETURN(sampler_, Sampler::Create(options.sampling, model_->decoder().vocabulary));
   TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop, std::min(options.max_tokens, options_.context)));
   const ChatTurn turn{options.prompt, pictures.size(), std::nullopt};
-  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), model_->chat_style(), {std::nullopt, {&turn, 1}, model_->bos_id()}));
+  TVLM_ASSIGN_OR_RETURN(const ChatStyle style, model_->chat_style());
+  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), style, {std::nullopt, {&turn, 1}, model_->bos_id()}));
 
   const size_t tokens = model_->image_tokens(), width = model_->decoder().width;
   const size_t total = ids.size() + pictures.size() * tokens - pictures.size();

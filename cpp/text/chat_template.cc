@@ -154,6 +154,20 @@ const char* ChatStyleName(ChatStyle style) {
   return "";
 }
 
+Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style) {
+  static constexpr std::string_view kQwen2[] = {"<|im_start|>", "<|im_end|>"}, kV1[] = {"</s>"};
+  std::span<const std::string_view> wanted;
+  if (style == ChatStyle::kQwen2) wanted = kQwen2;
+  if (style == ChatStyle::kV1) wanted = kV1;
+  for (const std::string_view name : wanted) {
+    const std::optional<int32_t> id = tokenizer.FindSpecial(name);
+    if (id && tokenizer.IsControl(*id)) continue;
+    return Error(ErrorCode::kUnsupported, "chat style %s needs the control token %s, which the tokenizer %s", ChatStyleName(style), std::string(name).c_str(),
+                 id ? "has as an ordinary one" : "does not have");
+  }
+  return Status();
+}
+
 Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style, const ChatPrompt& prompt) {
   if (prompt.turns.empty()) return Error(ErrorCode::kInvalidArgument, "a conversation of at least one turn wanted, none found");
   for (size_t i = 0; i < prompt.turns.size(); ++i) {

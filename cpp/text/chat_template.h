@@ -25,6 +25,9 @@ Result<ChatStyle> ParseChatStyle(std::string_view word);
 // The word of a style.
 const char* ChatStyleName(ChatStyle style);
 
+// Ok where `tokenizer` has, as control tokens, those that the style's prompts are made with; otherwise unsupported, naming the one that is missing.
+Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style);
+
 // A question with the pictures that stand before it, and the answer that was given; every turn but the last has one. Views are borrowed.
 struct ChatTurn {
   std::string_view question;

@@ -27,6 +27,33 @@ constexpr int kMaxNestedRules = 32;           // the same for the normaliser's r
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
+// ---- writing: a field's number and wire type, then its value ----
+
+void AppendVarint(uint64_t value, std::string* out) {
+  for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
+  out->push_back(static_cast<char>(value));
+}
+
+void AppendNumberField(uint32_t number, uint64_t value, std::string* out) {
+  AppendVarint(number << 3 | kVarint, out);
+  AppendVarint(value, out);
+}
+
+void AppendBytesField(uint32_t number, std::string_view bytes, std::string* out) {
+  AppendVarint(number << 3 | kBytes, out);
+  AppendVarint(bytes.size(), out);
+  out->append(bytes);
+}
+
+void AppendFloatField(uint32_t number, float value, std::string* out) {
+  AppendVarint(number << 3 | kFixed32, out);
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  for (int shift = 0; shift < 32; shift += 8) out->push_back(static_cast<char>(bits >> shift));
+}
+
+// ---- reading ----
+
 // One field of a message: bytes for kBytes, the number for the others.
 struct Field {
   uint32_t number = 0;
@@ -432,6 +459,67 @@ Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> 
     if (piece.text == ids.pad_piece) info.pad_id = id;
   }
   return info;
+}
+
+Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocabulary) {
+  size_t count = vocabulary.tokens.size();
+  if (vocabulary.scores.size() != count || vocabulary.types.size() != count) {
+    return Error(ErrorCode::kInvalidFile, "tokenizer: a score and a type for each of %zu tokens wanted, %zu scores and %zu types found", count, vocabulary.scores.size(),
+                 vocabulary.types.size());
+  }
+  if (count > kMaxPieces) return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu tokens wanted, %zu found", kMaxPieces, count);
+  int32_t unk_id = vocabulary.unk_id;
+  if (unk_id < 0) {
+    const auto unknown = std::find(vocabulary.types.begin(), vocabulary.types.end(), static_cast<int32_t>(kUnknownPiece));
+    if (unknown == vocabulary.types.end()) return Error(ErrorCode::kInvalidFile, "tokenizer: an unknown token (type 2) wanted, none found among %zu", count);
+    unk_id = static_cast<int32_t>(unknown - vocabulary.types.begin());
+  }
+  const struct {
+    const char* name;
+    int32_t id;
+  } ids[] = {{"unknown", unk_id}, {"bos", vocabulary.bos_id}, {"eos", vocabulary.eos_id}};
+  for (const auto& one : ids) {
+    if (one.id < -1 || (one.id >= 0 && static_cast<size_t>(one.id) >= count)) {
+      return Error(ErrorCode::kInvalidFile, "tokenizer: %s token: an id below %zu wanted, %d found", one.name, count, static_cast<int>(one.id));
+    }
+  }
+  const auto type_of = [&](size_t i) {
+    if (i == static_cast<size_t>(unk_id)) return static_cast<int32_t>(kUnknownPiece);
+    return vocabulary.types[i] == kUnknownPiece ? static_cast<int32_t>(kUnusedPiece) : vocabulary.types[i];
+  };
+  while (count > 0 && type_of(count - 1) == kUnusedPiece) --count;
+
+  std::string model, message;
+  std::bitset<256> bytes;
+  for (size_t i = 0; i < count; ++i) {
+    message.clear();
+    AppendBytesField(1, vocabulary.tokens[i], &message);
+    AppendFloatField(2, vocabulary.scores[i], &message);
+    AppendNumberField(3, static_cast<uint64_t>(type_of(i)), &message);
+    AppendBytesField(1, message, &model);
+    const int byte = type_of(i) == kBytePiece ? ByteOfPiece(vocabulary.tokens[i]) : -1;
+    if (byte >= 0) bytes.set(static_cast<size_t>(byte));
+  }
+  message.clear();
+  AppendNumberField(3, static_cast<uint64_t>(SentencePieceModelInfo::Algorithm::kBpe), &message);
+  AppendNumberField(35, bytes.any() ? 1 : 0, &message);  // byte_fallback
+  // The library finds special pieces by their texts.
+  const auto add_special = [&](uint32_t id_field, uint32_t text_field, int32_t id) {
+    const bool has = id >= 0 && static_cast<size_t>(id) < count;
+    AppendNumberField(id_field, static_cast<uint64_t>(static_cast<int64_t>(has ? id : -1)), &message);
+    if (has) AppendBytesField(text_field, vocabulary.tokens[static_cast<size_t>(id)], &message);
+  };
+  add_special(40, 45, unk_id);
+  add_special(41, 46, vocabulary.bos_id);
+  add_special(42, 47, vocabulary.eos_id);
+  AppendBytesField(2, message, &model);
+  message.clear();
+  AppendBytesField(1, "identity", &message);
+  AppendNumberField(3, vocabulary.add_dummy_prefix ? 1 : 0, &message);
+  AppendNumberField(4, 0, &message);  // remove_extra_whitespaces
+  AppendNumberField(5, 1, &message);  // escape_whitespaces
+  AppendBytesField(3, message, &model);
+  return model;
 }
 
 std::string WithoutSelfTests(std::span<const uint8_t> bytes) {

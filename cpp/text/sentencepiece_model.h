@@ -10,18 +10,9 @@
 #include <vector>
 
 #include "base/status.h"
+#include "text/piece_type.h"
 
 namespace tinyvlm {
-
-// The numbers of the model file, which GGUF's `tokenizer.ggml.token_type` uses too.
-enum PieceType : int32_t {
-  kNormalPiece = 1,
-  kUnknownPiece = 2,
-  kControlPiece = 3,
-  kUserDefinedPiece = 4,
-  kUnusedPiece = 5,
-  kBytePiece = 6,
-};
 
 struct SentencePieceModelInfo {
   enum class Algorithm : int32_t { kUnigram = 1, kBpe = 2, kWord = 3, kChar = 4 };
@@ -52,6 +43,21 @@ struct SentencePieceModelInfo {
 // Reads and checks a whole model. `bytes` is borrowed for the call. Errors: invalid_file with the position or the piece's number; unsupported for what
 // the format allows and we do not do.
 Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> bytes);
+
+// What GGUF files of other makers hold of a SentencePiece BPE tokenizer; views of somebody else's memory.
+struct SentencePieceVocabulary {
+  std::span<const std::string_view> tokens;  // by id
+  std::span<const float> scores;             // by id: the highest is merged first
+  std::span<const int32_t> types;            // PieceType by id
+  int32_t unk_id = -1;                       // -1: the first token of type kUnknownPiece
+  int32_t bos_id = -1, eos_id = -1;          // -1: none
+  bool add_dummy_prefix = true;
+};
+
+// A whole BPE model with these pieces: texts are not normalised, spaces stay as many as they are. Unused pieces at the end are left out; more than one piece
+// of type kUnknownPiece, as padding is marked in some files, become unused. Errors: invalid_file for lists of different lengths, ids that are out of range,
+// no unknown piece; whatever else may be wrong ParseSentencePieceModel finds.
+Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocabulary);
 
 // The bytes of a model that was parsed without error, less the trainer's test sentences: the library would run them and print where one fails.
 std::string WithoutSelfTests(std::span<const uint8_t> bytes);

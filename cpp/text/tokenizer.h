@@ -42,6 +42,9 @@ class Tokenizer {
   // The text of `ids`: inverse of Encode, dummy prefix taken off, control tokens left out, bad UTF-8 replaced by U+FFFD.
   virtual std::string Decode(std::span<const int32_t> ids) const = 0;
 
+  // Memory that it takes, about.
+  virtual size_t memory_bytes() const = 0;
+
   // Longer than any context; encoding needs a few hundred bytes of memory for each byte of text.
   static constexpr size_t kMaxTextBytes = size_t{1} << 20;
 };

@@ -9,6 +9,9 @@
 
 namespace tinyvlm {
 
+// What bad UTF-8 is read as.
+inline constexpr char32_t kReplacementCharacter = 0xFFFD;
+
 // What stands at the beginning of a byte sequence.
 struct Utf8Step {
   enum Kind { kCharacter, kInvalid, kIncomplete };
@@ -28,7 +31,10 @@ size_t WholeCharactersLength(std::string_view bytes);
 // Appends `bytes` to `out`, each maximal bad subpart as one U+FFFD, as the reference tokenizer (and every browser) decodes.
 void AppendValidUtf8(std::string_view bytes, std::string* out);
 
-// White space as Python's str.strip() sees it: Unicode White_Space and U+001C to U+001F.
+// Unicode's property White_Space, which is what tokenizers split texts by.
+bool IsUnicodeWhitespace(char32_t character);
+
+// White space as Python's str.strip() sees it, with which answers are trimmed: Unicode White_Space and U+001C to U+001F.
 bool IsWhitespace(char32_t character);
 
 }  // namespace tinyvlm

@@ -40,6 +40,7 @@ class ByteTokenizer final : public Tokenizer {
     for (const int32_t id : ids) text += TokenBytes(id);
     return text;
   }
+  size_t memory_bytes() const override { return 256; }
 
  private:
   std::string bytes_;

@@ -39,6 +39,7 @@ class ListTokenizer final : public Tokenizer {
   bool IsControl(int32_t) const override { return false; }
   std::optional<int32_t> FindSpecial(std::string_view) const override { return std::nullopt; }
   std::string Decode(std::span<const int32_t>) const override { return {}; }
+  size_t memory_bytes() const override { return 0; }
 
  private:
   std::vector<std::string> tokens_;

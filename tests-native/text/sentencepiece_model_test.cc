@@ -47,6 +47,44 @@ TEST_CASE("A minimal model is read", "[text][sentencepiece_model]") {
   CHECK(info->escape_whitespaces);
 }
 
+TEST_CASE("A model is built of tokens, scores and types", "[text][sentencepiece_model]") {
+  const std::vector<std::string_view> tokens{"<unk>", "<s>", "</s>", "a", "b", "ab", "\xE2\x96\x81", "<tool>", "[PAD8]", "[PAD9]"};
+  const std::vector<float> scores{0, 0, 0, -1, -2, -0.5f, -3, 0, 0, 0};
+  const std::vector<int32_t> types{3, 3, 3, 1, 1, 1, 1, 4, 2, 5};  // <unk> marked as control, padding as unknown
+  const auto model = BuildSentencePieceModel({tokens, scores, types, /*unk_id=*/0, /*bos_id=*/1, /*eos_id=*/2, /*add_dummy_prefix=*/false});
+  REQUIRE(model.ok());
+  const auto info = ParseSentencePieceModel(AsBytes(*model));
+  INFO(info.status().message());
+  REQUIRE(info.ok());
+  REQUIRE(info->pieces.size() == 8);  // without the padding
+  CHECK(info->pieces[5].text == "ab");
+  CHECK(info->pieces[5].score == -0.5f);
+  CHECK(info->algorithm == SentencePieceModelInfo::Algorithm::kBpe);
+  CHECK((info->unk_id == 0 && info->bos_id == 1 && info->eos_id == 2 && info->pad_id == -1));
+  CHECK_FALSE((info->byte_fallback || info->add_dummy_prefix || info->remove_extra_whitespaces));
+  const auto tokenizer = LoadSentencePieceTokenizer(AsBytes(*model));
+  REQUIRE(tokenizer.ok());
+  CHECK(*(*tokenizer)->Encode("ab<tool>a b", false) == std::vector<int32_t>{5, 7, 3, 6, 4});
+}
+
+TEST_CASE("Lists that make no model are refused", "[text][sentencepiece_model]") {
+  const std::vector<std::string_view> tokens{"<unk>", "a", "b"};
+  const std::vector<float> scores{0, -1, -2};
+  const std::vector<int32_t> types{2, 1, 1}, no_unknown{1, 1, 1};
+  const auto refused = [](const SentencePieceVocabulary& vocabulary) {
+    const auto model = BuildSentencePieceModel(vocabulary);
+    REQUIRE_FALSE(model.ok());
+    CHECK(model.status().code() == ErrorCode::kInvalidFile);
+    return model.status().message();
+  };
+  CHECK(BuildSentencePieceModel({tokens, scores, types}).ok());
+  CHECK(refused({tokens, std::span(scores).first(2), types}).find("3 tokens wanted, 2 scores and 3 types found") != std::string::npos);
+  CHECK(refused({tokens, scores, std::span(types).first(1)}).find("3 scores and 1 types found") != std::string::npos);
+  CHECK(refused({tokens, scores, no_unknown}).find("an unknown token (type 2) wanted, none found among 3") != std::string::npos);
+  CHECK(refused({tokens, scores, types, 3}).find("unknown token: an id below 3 wanted, 3 found") != std::string::npos);
+  CHECK(refused({tokens, scores, types, 0, -2}).find("bos token: an id below 3 wanted, -2 found") != std::string::npos);
+}
+
 TEST_CASE("Inconsistent pieces are refused by name", "[text][sentencepiece_model]") {
   ModelWriter writer;
   SECTION("no pieces") { CheckRefused("", ErrorCode::kInvalidFile, "unknown piece"); }

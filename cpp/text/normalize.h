@@ -1,0 +1,22 @@
+// Unicode normalisation form C, and the classes of characters that tokenizers split texts by.
+#ifndef TINYVLM_TEXT_NORMALIZE_H_
+#define TINYVLM_TEXT_NORMALIZE_H_
+
+#include <string>
+#include <string_view>
+
+namespace tinyvlm {
+
+// `text` in normalisation form C (Unicode Standard Annex 15); bad UTF-8 is read as U+FFFD, each maximal bad subpart as one. Time is that of sorting each run of
+// combining marks.
+std::string NormalizeNfc(std::string_view text);
+
+// General category L*.
+bool IsLetter(char32_t character);
+
+// General category N*.
+bool IsNumber(char32_t character);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_TEXT_NORMALIZE_H_
