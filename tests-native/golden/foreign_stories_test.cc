@@ -12,6 +12,7 @@
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
 #include "decoder/qwen2.h"
+#include "engine/session.h"
 #include "formats/gguf_writer.h"
 #include "relative_difference.h"
 #include "shared_data.h"
@@ -187,11 +188,11 @@ Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute
   return story;
 }
 
-std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bool rounded) {
+std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bool rounded, ModelUse use = ModelUse::kIds) {
   const TempFolder temp;
   const std::string path = temp.File("stories260K.gguf");
   checkpoint.Write(path, type, rounded);
-  const auto model = LoadModel(path, 1, ModelUse::kIds);  // rows of 64 are too little work to share
+  const auto model = LoadModel(path, 1, use);  // rows of 64 are too little work to share
   INFO(model.status().message());
   REQUIRE(model.ok());
   CHECK((*model)->architecture() == "llama");
@@ -208,6 +209,35 @@ TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c
   CHECK(Tell(*model, checkpoint.pieces, Compute::kF32).text == wanted);
   // No weights are quantised, so this is f32 too.
   CHECK(Tell(*model, checkpoint.pieces, Compute::kFast).text == wanted);
+}
+
+TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with the tokenizer of the file", "[golden][foreign]") {
+  const auto folder = SharedPath("data/weights/stories260K");
+  if (!folder) SKIP("no shared weights");
+  const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
+  const std::string story = ReadAll(*folder / "expected_greedy_200.txt");
+  const auto model = WriteAndLoad(checkpoint, DType::kF32, false, ModelUse::kAsk);
+  SessionOptions options;
+  options.context = 256;
+  options.compute = Compute::kF32;
+  const auto session = Session::Create(model, options);
+  REQUIRE(session.ok());
+  AskOptions ask;
+  ask.prompt = "Once upon a time";  // a model that nobody taught turns goes on where its prompt ends
+  ask.max_tokens = 150;
+  const Status asked = (*session)->Ask(ask);
+  INFO(asked.message());
+  REQUIRE(asked.ok());
+  RunState state = RunState::kRunning;
+  while (state == RunState::kRunning) {
+    const auto advanced = (*session)->Advance(1000);
+    REQUIRE(advanced.ok());
+    state = *advanced;
+  }
+  REQUIRE(state == RunState::kDone);
+  CHECK((*session)->finish_reason() == FinishReason::kLength);
+  CHECK(ask.prompt + std::string((*session)->text()) == story.substr(0, ask.prompt.size() + (*session)->text().size()));
+  CHECK((*session)->text().size() > 200);
 }
 
 TEST_CASE("stories260K in quantised types: the file's values decide, and 8-bit activations stay close to them", "[golden][foreign]") {
