@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -15,6 +16,9 @@ bool IsFile(const std::string& path);
 
 // True where `path` is a folder (or a link to one).
 bool IsFolder(const std::string& path);
+
+// Names of what is in the folder `path`, sorted, without "." and "..".
+Result<std::vector<std::string>> ListFolder(const std::string& path);
 
 // A regular file open for reading. Reads from several threads do not disturb each other.
 class RandomAccessFile {
