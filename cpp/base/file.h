@@ -50,6 +50,9 @@ class FileWriter {
  public:
   static Result<FileWriter> Create(const std::string& path);
 
+  // What the file `path` is called until it is whole.
+  static std::string PartialPath(const std::string& path) { return path + ".partial"; }
+
   FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&& other) noexcept;
   ~FileWriter();
@@ -67,7 +70,6 @@ class FileWriter {
 
  private:
   FileWriter(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::string PartialPath() const { return path_ + ".partial"; }
   Status WriteAt(uint64_t offset, const void* data, size_t bytes);
   void Discard();
 

@@ -1,8 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <iterator>
+#include <string>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "convert/convert.h"
@@ -52,6 +57,42 @@ class ProgressLine {
   bool open_ = false;
 };
 
+#if !defined(__EMSCRIPTEN__)
+// While it lives, a signal that ends the program removes the unfinished file `output` first. Under Node a signal ends the whole process at once, and what
+// is left then has its .partial name and no header.
+class PartialFileGuard {
+ public:
+  explicit PartialFileGuard(const std::string& output) {
+    const std::string partial = FileWriter::PartialPath(output);
+    if (partial.size() >= sizeof(path_)) return;
+    std::copy(partial.begin(), partial.end(), path_);
+    for (size_t i = 0; i < std::size(kSignals); ++i) {
+      previous_[i] = std::signal(kSignals[i], &RemoveAndEnd);
+      // Whoever started us may have chosen that we do not hear it (nohup).
+      if (previous_[i] == SIG_IGN) std::signal(kSignals[i], SIG_IGN);
+    }
+    installed_ = true;
+  }
+
+  ~PartialFileGuard() {
+    for (size_t i = 0; installed_ && i < std::size(kSignals); ++i) std::signal(kSignals[i], previous_[i]);
+  }
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
+  static void RemoveAndEnd(int signal) {
+    unlink(path_);
+    std::signal(signal, SIG_DFL);
+    raise(signal);
+  }
+
+  static inline char path_[4096] = {};  // a handler sees only what is static
+  void (*previous_[std::size(kSignals)])(int) = {};
+  bool installed_ = false;
+};
+#endif
+
 }  // namespace
 
 Status RunConvert(const Arguments& arguments) {
@@ -74,6 +115,9 @@ Status RunConvert(const Arguments& arguments) {
   options.resize = flags.Get("--resize", "");
   options.tokenizer = !flags.Has("--no-tokenizer");
 
+#if !defined(__EMSCRIPTEN__)
+  const PartialFileGuard guard(options.output);
+#endif
   ProgressLine line;
   const Status status = Convert(options, [&line](uint64_t done, uint64_t total) { line.Show(done, total); });
   line.Close();

@@ -168,17 +168,22 @@ struct BranchedCheckpoint : CheckpointFiles {
     };
   }
 
-  // The tensors of `module`.conv and .bn must be there.
+  // The tensors of `module`.conv and .bn must be there; a bias may be.
   Function ConvAndNorm(const std::string& module, const Shape& shape, size_t stride) {
     const Function norm = ReadNorm(module + ".bn");
     return [this, module, shape, stride, norm](const Map& in) {
       const std::vector<float>& kernel = tensors.at(module + ".conv.weight").values;
-      return norm(Convolve(in, kernel, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]), static_cast<size_t>(shape[3]), stride));
+      Map out = Convolve(in, kernel, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]), static_cast<size_t>(shape[3]), stride);
+      if (const auto bias = tensors.find(module + ".conv.bias"); bias != tensors.end()) {
+        for (size_t i = 0; i < out.values.size(); ++i) out.values[i] += bias->second.values[i / (out.side * out.side)];
+      }
+      return norm(out);
     };
   }
 
   Function NewConvAndNorm(const std::string& module, const Shape& shape, size_t stride) {
     Add(module + ".conv.weight", shape);
+    if (made++ % 2 == 0) Add(module + ".conv.bias", {shape[0]});
     Norm(module + ".bn", shape[0]);
     return ConvAndNorm(module, shape, stride);
   }

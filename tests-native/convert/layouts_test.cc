@@ -159,8 +159,10 @@ TEST_CASE("Training form: whatever is missing, of a wrong shape or not finite is
     size_t missed = 0, shaped = 0, infinite = 0;
     for (const auto& [name, tensor] : whole.tensors) {
       INFO(name);
-      // A branch that is one tensor, or one that may be absent, cannot be missed; these decide sizes, so that others then disagree with them.
-      const bool optional = name.ends_with("head.proj"), decides = name.ends_with(fc1) || name.ends_with(reduce) || optional;
+      if (name.ends_with("head.proj")) continue;  // nobody reads it
+      const bool optional = name.ends_with(".conv.bias");
+      // These decide sizes: others then disagree with them.
+      const bool decides = name.ends_with(fc1) || name.ends_with(reduce);
       if (!optional) {
         CheckpointFiles checkpoint = whole;
         checkpoint.tensors.erase(name);
@@ -177,7 +179,7 @@ TEST_CASE("Training form: whatever is missing, of a wrong shape or not finite is
         CHECK_CONTAINS(message, ShapeToString(shape) + " found");
         ++shaped;
       }
-      if (!optional) {
+      {
         CheckpointFiles checkpoint = whole;
         checkpoint.tensors[name].values.back() = NAN;
         CHECK_CONTAINS(Refused(checkpoint), "tensor " + name + ": finite weights wanted, ");
@@ -186,7 +188,7 @@ TEST_CASE("Training form: whatever is missing, of a wrong shape or not finite is
     }
     CHECK(missed > 80);
     CHECK(shaped > 80);
-    CHECK(infinite == missed);
+    CHECK(infinite >= missed);
   }
 }
 
