@@ -341,6 +341,8 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
     TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "size"));
   }
   if (side.has_value()) config->image_size = *side;
+  // Apple's code takes pictures as they are, 0..1, whatever stands here.
+  if (config->layout == CheckpointLayout::kApple) return Status();
   TVLM_ASSIGN_OR_RETURN(const bool normalizes, section.BoolOr("do_normalize", true));
   if (!normalizes) return Status();
   for (const bool is_std : {false, true}) {

@@ -74,6 +74,9 @@ TEST_CASE("Apple's config: the decoder beside the mm_ keys, the picture size in 
   CHECK(size("\"mobileclip_l\"") == 0);
   CHECK(size("null") == 0);
   CHECK(ReadApple("", "", {{"preprocessor_config.json", R"({"crop_size": {"height": 256, "width": 256}})"}})->image_size == 256);
+  const auto foreign = ReadApple("", "", {{"preprocessor_config.json", R"({"crop_size": 256, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]})"}});
+  CHECK(foreign->image_mean == std::array<float, 3>{0, 0, 0});  // as Apple's code does, which does not read them
+  CHECK(foreign->image_std == std::array<float, 3>{1, 1, 1});
   CHECK(std::string(ReadApple("\"pad\"", "\"square\"")->resize_mode) == "crop");
   CHECK(std::string(ReadApple("\"pad\"", "null")->resize_mode) == "crop");
   CHECK(ReadApple("\"image_grid_pinpoints\": null", "\"image_token_index\": 151646")->image_token_id == 151646);
