@@ -117,7 +117,9 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
 
   if (ours) {
     TVLM_ASSIGN_OR_RETURN(const std::string style, meta.GetString("fastvlm.chat_style"));
-    TVLM_ASSIGN_OR_RETURN(result.chat_style, ParseChatStyle(style));
+    const Result<ChatStyle> known = ParseChatStyle(style);
+    if (!known.ok()) return Error(ErrorCode::kUnsupported, "fastvlm.chat_style: %s", known.status().message().c_str());
+    result.chat_style = known;
   } else {
     result.chat_style = ForeignStyle(meta, tokenizer);
     // The file's end token may lie among its unused ones.

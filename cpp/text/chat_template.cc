@@ -144,7 +144,7 @@ Result<ChatStyle> ParseChatStyle(std::string_view word) {
   for (const StyleName& name : kStyleNames) {
     if (word == name.word) return name.style;
   }
-  return Error(ErrorCode::kUnsupported, "chat style \"qwen_2\", \"v1\" or \"plain\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+  return Error(ErrorCode::kInvalidArgument, "chat style: \"qwen_2\", \"v1\" or \"plain\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
 }
 
 const char* ChatStyleName(ChatStyle style) {

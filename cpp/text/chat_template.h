@@ -19,7 +19,7 @@ inline constexpr int32_t kImageMarker = -200;
 
 enum class ChatStyle { kQwen2, kV1, kPlain };
 
-// "qwen_2", "v1" or "plain", the value of `fastvlm.chat_style`. Errors: unsupported, naming the word.
+// "qwen_2", "v1" or "plain", the value of `fastvlm.chat_style`. Errors: invalid_argument, naming the word.
 Result<ChatStyle> ParseChatStyle(std::string_view word);
 
 // The word of a style.

@@ -39,7 +39,7 @@ TEST_CASE("Styles are known by their words", "[text][chat_template]") {
     CHECK(std::string(ChatStyleName(*style)) == word);
   }
   const Result<ChatStyle> unknown = ParseChatStyle("llama_3");
-  CHECK(unknown.status().code() == ErrorCode::kUnsupported);
+  CHECK(unknown.status().code() == ErrorCode::kInvalidArgument);
   CHECK(unknown.status().message().find("llama_3") != std::string::npos);
 }
 
