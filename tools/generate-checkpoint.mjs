@@ -3,12 +3,15 @@
 //
 //   node tools/generate-checkpoint.mjs OUT --size t0|t2w|t3|demo|0.5b|1.5b|7b [--seed N] [--dtype bf16|f32] [--layers 2,12,24,4,2] [--dims 96,...]
 //        [--mlp 4] [--hidden N] [--ffn N] [--depth N] [--heads N] [--kv-heads N] [--vocab N] [--image N] [--untied] [--tokenizer FILE] [--like FOLDER]
-//        [--outliers FACTOR]
+//        [--sparse | --outliers FACTOR]
 //
 // Numbers given by name replace those of the size. --tokenizer copies a tokenizer.model into the folder, --like the tokenizer_config.json and
 // generation_config.json of another checkpoint; the ids that these name must lie below the vocabulary.
 //
-// Weights are uniform with the deviations that keep activations near 1 through the whole depth (gain / sqrt(fan-in); the gains undo what GELUs take
+// --sparse writes no weights: headers and holes that read as zeros (one value at the end of an untied head, which must not equal the embedding), in shards
+// of at most 5 GB as transformers writes them, so that a 7B folder takes no room on the disk. It is for tests of converting.
+//
+// Otherwise weights are uniform with the deviations that keep activations near 1 through the whole depth (gain / sqrt(fan-in); the gains undo what GELUs take
 // away), layer scales between 0.2 and 1 with either sign, BatchNorm statistics away from the identity. The same seed writes the same bytes.
 //
 // --outliers FACTOR builds what trained decoders have and random ones lack: a few channels with values FACTOR times as large as the others', 0.1 % of
@@ -25,7 +28,7 @@
 // Rows of pictures begin as small as those of text (the projector's last layer is divided by 64), so that one rms fits all. Factor 1 is the same model
 // without outliers: what factors 30 and 300 are to be compared with (docs/fidelity.md).
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -68,7 +71,7 @@ function readOptions() {
   const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
   let parsed;
   try {
-    parsed = parseArgs({ options: { ...options, untied: { type: "boolean" } }, allowPositionals: true });
+    parsed = parseArgs({ options: { ...options, untied: { type: "boolean" }, sparse: { type: "boolean" } }, allowPositionals: true });
   } catch (error) {
     fail(error.message);
   }
@@ -107,7 +110,8 @@ function readOptions() {
   for (const path of [values.tokenizer, values.like]) {
     if (path !== undefined && !existsSync(path)) fail(`${path} does not exist`);
   }
-  return { out: positionals[0], model, dtype, seed, tokenizer: values.tokenizer, like: values.like, factor };
+  if (factor !== undefined && values.sparse) fail("one of --sparse and --outliers wanted");
+  return { out: positionals[0], model, dtype, seed, tokenizer: values.tokenizer, like: values.like, sparse: values.sparse ?? false, factor };
 }
 
 // ---- values: what a tensor is filled with ------------------------------------------------------------------------------------------------------------
@@ -342,25 +346,68 @@ function writeAll(file, bytes) {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 }
 
-function writeWeights(path, model, dtype, seed, factor) {
-  const size = dtype === "bf16" ? 2 : 4;
+const elementBytes = (dtype) => (dtype === "bf16" ? 2 : 4);
+
+/** The beginning of a safetensors file: the length of its header and the header, tensors one after the other. */
+function headerOf(tensors, dtype) {
   const header = { __metadata__: { format: "pt" } };
-  let offset = 0;
-  for (const { name, shape } of tensorsOf(model)) {
-    const bytes = shape.reduce((a, b) => a * b, 1) * size;
-    header[name] = { dtype: dtype.toUpperCase(), shape, data_offsets: [offset, offset + bytes] };
-    offset += bytes;
+  let dataBytes = 0;
+  for (const { name, shape } of tensors) {
+    const end = dataBytes + shape.reduce((a, b) => a * b, 1) * elementBytes(dtype);
+    header[name] = { dtype: dtype.toUpperCase(), shape, data_offsets: [dataBytes, end] };
+    dataBytes = end;
   }
   let text = JSON.stringify(header);
   text = text.padEnd(Math.ceil(text.length / 8) * 8);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
+  return { head: Buffer.concat([length, Buffer.from(text, "latin1")]), dataBytes };
+}
 
+/** Writes the tensors as holes, in one file or in shards with an index; returns the bytes that the files claim to have. */
+function writeSparse(out, model, dtype) {
+  const maxShardBytes = 5e9;
+  const shards = [[]];
+  let shardBytes = 0;
+  for (const tensor of tensorsOf(model)) {
+    const bytes = tensor.shape.reduce((a, b) => a * b, 1) * elementBytes(dtype);
+    if (shardBytes > 0 && shardBytes + bytes > maxShardBytes) {
+      shards.push([]);
+      shardBytes = 0;
+    }
+    shards.at(-1).push(tensor);
+    shardBytes += bytes;
+  }
+  const number = (n) => String(n).padStart(5, "0");
+  const weightMap = {};
+  let total = 0;
+  for (const [i, tensors] of shards.entries()) {
+    const name = shards.length === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
+    const { head, dataBytes } = headerOf(tensors, dtype);
+    const file = openSync(join(out, name), "w");
+    try {
+      writeAll(file, head);
+      ftruncateSync(file, head.length + dataBytes);
+      const one = dtype === "bf16" ? Buffer.from([0x80, 0x3f]) : Buffer.from([0, 0, 0x80, 0x3f]);
+      if (tensors.at(-1).name === "lm_head.weight") writeSync(file, one, 0, one.length, head.length + dataBytes - one.length);
+    } catch (error) {
+      fail(`${join(out, name)}: ${error.message}`);
+    } finally {
+      closeSync(file);
+    }
+    for (const tensor of tensors) weightMap[tensor.name] = name;
+    total += head.length + dataBytes;
+  }
+  if (shards.length > 1) writeFileSync(join(out, "model.safetensors.index.json"), `${JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap })}\n`);
+  return total;
+}
+
+function writeWeights(path, model, dtype, seed, factor) {
+  const { head, dataBytes } = headerOf([...tensorsOf(model)], dtype);
   const partial = `${path}.partial`;
   const file = openSync(partial, "w");
   try {
-    writeAll(file, length);
-    writeAll(file, Buffer.from(text, "latin1"));
+    writeAll(file, head);
     const outliers = factor === undefined ? undefined : new Outliers(model, seed, factor);
     const pieceLength = 1 << 20;
     const values = new Float32Array(pieceLength);
@@ -393,7 +440,7 @@ function writeWeights(path, model, dtype, seed, factor) {
     fail(`${path}: ${error.message}`);
   }
   renameSync(partial, path);
-  return 8 + text.length + offset;
+  return head.length + dataBytes;
 }
 
 function configOf(model, dtype) {
@@ -454,7 +501,7 @@ function preprocessorOf(model) {
   };
 }
 
-const { out, model, dtype, seed, tokenizer, like, factor } = readOptions();
+const { out, model, dtype, seed, tokenizer, like, sparse, factor } = readOptions();
 const start = performance.now();
 mkdirSync(out, { recursive: true });
 // Read and written anew: a copy would keep the permissions, read-only ones too.
@@ -470,7 +517,7 @@ if (like !== undefined) {
   model.eos = config.text_config?.eos_token_id ?? model.eos;
   model.bos = config.text_config?.bos_token_id ?? model.bos;
 }
-const bytes = writeWeights(join(out, "model.safetensors"), model, dtype, seed, factor);
+const bytes = sparse ? writeSparse(out, model, dtype) : writeWeights(join(out, "model.safetensors"), model, dtype, seed, factor);
 writeFileSync(join(out, "config.json"), `${JSON.stringify(configOf(model, dtype), null, 2)}\n`);
 writeFileSync(join(out, "preprocessor_config.json"), `${JSON.stringify(preprocessorOf(model), null, 2)}\n`);
 process.stdout.write(`${out}: ${(bytes / 1e6).toFixed(1)} MB of ${dtype} weights in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);

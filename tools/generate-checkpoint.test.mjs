@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -91,6 +91,22 @@ test("numbers replace those of the size, and another checkpoint lends its ids an
   assert.ok("lm_head.weight" in read(folder).header);
   assert.equal(readFileSync(join(folder, "tokenizer.model"), "utf8"), "pieces");
   assert.equal(readFileSync(join(folder, "generation_config.json"), "utf8"), '{"eos_token_id": [3, 1]}');
+});
+
+test("a sparse 7B checkpoint has its size in shards, and takes no room", () => {
+  const folder = generate("sparse", "--size", "7b", "--sparse");
+  const { weight_map: map } = JSON.parse(readFileSync(join(folder, "model.safetensors.index.json"), "utf8"));
+  const shards = [...new Set(Object.values(map))];
+  assert.deepEqual(shards, ["model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors", "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"]);
+  const stats = shards.map((name) => statSync(join(folder, name)));
+  const total = stats.reduce((sum, { size }) => sum + size, 0);
+  assert.ok(total > 15e9 && total < 16e9, `${total}`);
+  assert.ok(stats.every(({ size }) => size <= 5.1e9));
+  assert.ok(stats.reduce((sum, { blocks }) => sum + blocks * 512, 0) < 4e6);
+  assert.equal(map["lm_head.weight"], shards[3]);
+  const small = generate("sparse-small", "--size", "t0", "--sparse");
+  const { header, data } = read(small);
+  assert.ok("lm_head.weight" in header === false && data.every((byte) => byte === 0));
 });
 
 test("impossible sizes end in one line and exit code 1", () => {

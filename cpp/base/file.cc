@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +46,19 @@ bool IsFile(const std::string& path) {
 bool IsFolder(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<std::vector<std::string>> ListFolder(const std::string& path) {
+  DIR* const folder = opendir(path.c_str());
+  if (folder == nullptr) return SystemError("open", path);
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  closedir(folder);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
@@ -95,8 +109,8 @@ Result<FileWriter> FileWriter::Create(const std::string& path) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the name of a file to write wanted, an empty one found");
   if (IsFolder(path)) return Error(ErrorCode::kInvalidArgument, "%s: the name of a file to write wanted, a folder of that name found", path.c_str());
   FileWriter writer(path, -1);
-  writer.descriptor_ = Retry([&] { return open(writer.PartialPath().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
-  if (writer.descriptor_ < 0) return SystemError("create", writer.PartialPath());
+  writer.descriptor_ = Retry([&] { return open(PartialPath(path).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  if (writer.descriptor_ < 0) return SystemError("create", PartialPath(path));
   return writer;
 }
 
@@ -115,7 +129,7 @@ FileWriter::~FileWriter() { Discard(); }
 void FileWriter::Discard() {
   if (descriptor_ < 0) return;
   close(std::exchange(descriptor_, -1));
-  unlink(PartialPath().c_str());
+  unlink(PartialPath(path_).c_str());
 }
 
 Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
@@ -124,7 +138,7 @@ Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
     const auto count = Retry([&] { return pwrite(descriptor_, from, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset)); });
     if (count <= 0) {
       if (count == 0) errno = EIO;
-      return SystemError("write", PartialPath());
+      return SystemError("write", PartialPath(path_));
     }
     from += count;
     offset += static_cast<uint64_t>(count);
@@ -148,11 +162,11 @@ Status FileWriter::Overwrite(uint64_t offset, const void* data, size_t bytes) {
 
 Status FileWriter::Commit() {
   // Some file systems have no fsync (EINVAL); a disk that is full or broken may say so only here.
-  if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return SystemError("write", PartialPath());
+  if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return SystemError("write", PartialPath(path_));
   const int closed = close(std::exchange(descriptor_, -1));
-  if (closed != 0 || std::rename(PartialPath().c_str(), path_.c_str()) != 0) {
+  if (closed != 0 || std::rename(PartialPath(path_).c_str(), path_.c_str()) != 0) {
     const Status status = SystemError("finish", path_);
-    unlink(PartialPath().c_str());
+    unlink(PartialPath(path_).c_str());
     return status;
   }
   return Status();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -15,6 +16,9 @@ bool IsFile(const std::string& path);
 
 // True where `path` is a folder (or a link to one).
 bool IsFolder(const std::string& path);
+
+// Names of what is in the folder `path`, sorted, without "." and "..".
+Result<std::vector<std::string>> ListFolder(const std::string& path);
 
 // A regular file open for reading. Reads from several threads do not disturb each other.
 class RandomAccessFile {
@@ -46,6 +50,9 @@ class FileWriter {
  public:
   static Result<FileWriter> Create(const std::string& path);
 
+  // What the file `path` is called until it is whole.
+  static std::string PartialPath(const std::string& path) { return path + ".partial"; }
+
   FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&& other) noexcept;
   ~FileWriter();
@@ -63,7 +70,6 @@ class FileWriter {
 
  private:
   FileWriter(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::string PartialPath() const { return path_ + ".partial"; }
   Status WriteAt(uint64_t offset, const void* data, size_t bytes);
   void Discard();
 

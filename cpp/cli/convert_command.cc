@@ -1,37 +1,128 @@
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <iterator>
+#include <string>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "convert/convert.h"
 
 namespace tinyvlm {
 
+namespace {
+
+// Shows on stderr how far a conversion is: on a terminal one line that is rewritten, elsewhere (a log) a line now and then.
+class ProgressLine {
+ public:
+  void Show(uint64_t done, uint64_t total) {
+    total_ = total;
+    const double now = NowMs(), since = now - shown_;
+    if (done == 0 || done == total || since < (live_ ? 200 : 10'000)) return;
+    shown_ = now;
+    const double left = (now - start_) * static_cast<double>(total - done) / static_cast<double>(done) / 1000;
+    std::fprintf(stderr, "%s%.1f of %.1f MB, %s left%s", live_ ? "\r\x1b[K" : "", Megabytes(done), Megabytes(total), Duration(left).c_str(), live_ ? "" : "\n");
+    open_ = live_;
+  }
+
+  // Ends the line that is being rewritten, so that what follows has its own.
+  void Close() {
+    if (open_) std::fprintf(stderr, "\r\x1b[K");
+    open_ = false;
+  }
+
+  void Finish(const std::string& output) {
+    Close();
+    std::fprintf(stderr, "%s: %.1f MB of weights in %s\n", output.c_str(), Megabytes(total_), Duration((NowMs() - start_) / 1000).c_str());
+  }
+
+ private:
+  static double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+  static std::string Duration(double seconds) {
+    if (seconds < 10) return Format("%.1f s", seconds);
+    if (seconds < 100) return Format("%.0f s", seconds);
+    const int whole = static_cast<int>(seconds);
+    return Format("%d min %d s", whole / 60, whole % 60);
+  }
+
+  const bool live_ = isatty(STDERR_FILENO) != 0;
+  const double start_ = NowMs();
+  double shown_ = start_;
+  uint64_t total_ = 0;
+  bool open_ = false;
+};
+
+#if !defined(__EMSCRIPTEN__)
+// While it lives, a signal that ends the program removes the unfinished file `output` first. Under Node a signal ends the whole process at once, and what
+// is left then has its .partial name and no header.
+class PartialFileGuard {
+ public:
+  explicit PartialFileGuard(const std::string& output) {
+    const std::string partial = FileWriter::PartialPath(output);
+    if (partial.size() >= sizeof(path_)) return;
+    std::copy(partial.begin(), partial.end(), path_);
+    for (size_t i = 0; i < std::size(kSignals); ++i) {
+      previous_[i] = std::signal(kSignals[i], &RemoveAndEnd);
+      // Whoever started us may have chosen that we do not hear it (nohup).
+      if (previous_[i] == SIG_IGN) std::signal(kSignals[i], SIG_IGN);
+    }
+    installed_ = true;
+  }
+
+  ~PartialFileGuard() {
+    for (size_t i = 0; installed_ && i < std::size(kSignals); ++i) std::signal(kSignals[i], previous_[i]);
+  }
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
+  static void RemoveAndEnd(int signal) {
+    unlink(path_);
+    std::signal(signal, SIG_DFL);
+    raise(signal);
+  }
+
+  static inline char path_[4096] = {};  // a handler sees only what is static
+  void (*previous_[std::size(kSignals)])(int) = {};
+  bool installed_ = false;
+};
+#endif
+
+}  // namespace
+
 Status RunConvert(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--variant", "--threads"}, {"--no-tokenizer"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(const Flags flags,
+                        Flags::Parse(arguments, {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size", "--resize", "--variant", "--threads"},
+                                     {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
   options.output = flags.Get("-o", flags.Get("--output", ""));
   if (options.output.empty()) return Error(ErrorCode::kInvalidArgument, "-o FILE wanted: where the model file goes");
   TVLM_ASSIGN_OR_RETURN(options.type, ParseConvertType(flags.Get("--type", "q8_0")));
+  if (flags.Has("--vision-type")) {
+    TVLM_ASSIGN_OR_RETURN(options.vision_type, ParseConvertType(flags.Get("--vision-type", "")));
+  }
+  if (flags.Has("--embedding-type")) {
+    TVLM_ASSIGN_OR_RETURN(options.embedding_type, ParseConvertType(flags.Get("--embedding-type", "")));
+  }
+  TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 64, 4096));
+  options.image_size = static_cast<uint32_t>(image_size);
+  options.resize = flags.Get("--resize", "");
   options.tokenizer = !flags.Has("--no-tokenizer");
 
-  const bool live = isatty(STDERR_FILENO) != 0;
-  const double start = NowMs();
-  double shown = start;
-  uint64_t bytes = 0;
-  TVLM_RETURN_IF_ERROR(Convert(options, [&](uint64_t done, uint64_t total) {
-    bytes = total;
-    const double now = NowMs();
-    if (!live || done == 0 || now - shown < 200) return;
-    shown = now;
-    const double left = (now - start) * static_cast<double>(total - done) / static_cast<double>(done) / 1000;
-    std::fprintf(stderr, "\r%.1f of %.1f MB, %.0f s left ", static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6, left);
-  }));
-  std::fprintf(stderr, "%s%s: %.1f MB of weights in %.1f s\n", live ? "\r" : "", options.output.c_str(), static_cast<double>(bytes) / 1e6, (NowMs() - start) / 1000);
-  return Status();
+#if !defined(__EMSCRIPTEN__)
+  const PartialFileGuard guard(options.output);
+#endif
+  ProgressLine line;
+  const Status status = Convert(options, [&line](uint64_t done, uint64_t total) { line.Show(done, total); });
+  line.Close();
+  if (status.ok()) line.Finish(options.output);
+  return status;
 }
 
 }  // namespace tinyvlm

@@ -60,6 +60,25 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
   }
 }
 
+// Says which matrices could not get a type of blocks, and why.
+void PrintShortRows(const GgufFile& file) {
+  constexpr uint64_t kBlock = 32;
+  constexpr size_t kShown = 6;
+  bool has_blocks = false;
+  std::vector<const TensorInfo*> kept;
+  for (const TensorInfo& tensor : file.tensors) {
+    has_blocks = has_blocks || GetDTypeInfo(tensor.type).block_elements > 1;
+    if (tensor.type == DType::kF16 && tensor.shape.size() == 2 && tensor.shape[1] % kBlock != 0) kept.push_back(&tensor);
+  }
+  if (!has_blocks || kept.empty()) return;
+  std::printf("\n%zu %s F16 because rows that are not a multiple of %" PRIu64 " cannot be cut into blocks:", kept.size(), kept.size() == 1 ? "matrix is" : "matrices are", kBlock);
+  for (size_t i = 0; i < std::min(kShown, kept.size()); ++i) {
+    std::printf("%s %s (rows of %" PRIu64 ")", i == 0 ? "" : ",", kept[i]->name.c_str(), kept[i]->shape[1]);
+  }
+  if (kept.size() > kShown) std::printf(" and %zu more", kept.size() - kShown);
+  std::printf("\n");
+}
+
 // What one session of the default size takes beside the weights.
 Result<uint64_t> EstimateSession(GgufFile file) {
   TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Model::Create(std::move(file), 1));
@@ -104,6 +123,7 @@ Status RunInspect(const Arguments& arguments) {
     std::printf("  %-5s %5zu tensors %14" PRIu64 " weights %10.2f MB\n", type.c_str(), sum.tensors, sum.elements, Megabytes(sum.bytes));
   }
   std::printf("  all   %5zu tensors %14" PRIu64 " weights %10.2f MB\n", all.tensors, all.elements, Megabytes(all.bytes));
+  PrintShortRows(file);
   const uint64_t wanted = file.data_offset + file.data_bytes;
   if (opened.size() != wanted) {
     return Error(ErrorCode::kInvalidFile, "%s: %" PRIu64 " bytes wanted, %" PRIu64 " found: the file is %s", path.c_str(), wanted, opened.size(),

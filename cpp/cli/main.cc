@@ -19,7 +19,9 @@ constexpr Command kCommands[] = {
      "    [--image FILE]... [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
 #endif
-    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},
+    {"convert", &tinyvlm::RunConvert,
+     "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q4_0]   makes a model file\n"
+     "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] [--no-tokenizer]\n"},
     {"fidelity", &tinyvlm::RunFidelity,
      "fidelity <f32 model> <other model>   measures how far a model file strays from the same checkpoint in f32\n"
      "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute fast|f32] [--json] [--threads N]\n"},

@@ -1,4 +1,4 @@
-// A checkpoint as a list of our tensors, in the order of our file, each with where it comes from: the one table of names and shapes.
+// A checkpoint as a list of our tensors, in the order of our file, each with what it is made of: the one table of names and shapes.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_H_
 #define TINYVLM_CONVERT_CHECKPOINT_H_
 
@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "convert/checkpoint_config.h"
+#include "convert/fold.h"
 #include "formats/safetensors.h"
 #include "tensor/shape.h"
 
@@ -17,32 +18,42 @@ namespace tinyvlm {
 enum class TensorRole {
   kVector,         // biases, norms, layer scales
   kKernel,         // depthwise kernels and the two 3x3 stem kernels
-  kMatrix,         // of tower and projector, the embedding, the head
+  kVisionMatrix,   // of tower and projector
+  kEmbedding,      // and the head
   kDecoderMatrix,
 };
 
+// A tensor of our file: either one of the checkpoint as it is, or the kernels or biases of a sum of branches.
 struct PlannedTensor {
-  std::string name;          // in our file
-  Shape shape;               // in our file
+  std::string name;
+  Shape shape;
   TensorRole role;
-  std::string source;        // in the checkpoint
-  std::string batch_norm;    // prefix of the BatchNorm that is folded into it; empty: none
-  bool is_folded_bias = false;  // the shift of that BatchNorm; `source` is then not used
+  std::string source;                // in the checkpoint; empty: made of `branches`
+  std::vector<ConvBranch> branches;
+  Shape kernel;                      // of the sum of the branches; `shape` itself unless it is their bias
+};
+
+// One stage of the tower, as its tensors show it.
+struct TowerStage {
+  uint32_t depth = 0;      // blocks
+  uint32_t channels = 0;
+  uint32_t hidden = 0;     // width of ConvFFN
+  bool attention = false;  // AttentionBlock with a positional encoding before it, rather than RepMixerBlock
 };
 
 struct Checkpoint {
   CheckpointConfig config;
   Safetensors weights;
-  uint32_t se_dim = 0;                 // width of the squeeze-excite bottleneck, from its tensors
+  std::vector<TowerStage> stages;
+  uint32_t se_dim = 0;                 // width of the squeeze-excite bottleneck
+  uint32_t image_size = 0;             // what the configs say, else 1024
   std::vector<PlannedTensor> tensors;  // in order of execution: tower, projector, embedding, decoder, head
 };
 
-// Opens transformers' FastVLM folder and finds every tensor. Errors: kNotFound names what is missing, kInvalidFile gives both shapes, kUnsupported names
-// a tensor that no FastVLM of this configuration has.
+// Opens a FastVLM folder of either layout, in inference form, training form or a mixture, and finds every tensor. The tower's sizes come from names and
+// shapes; config.json, where it describes them too, must agree. Errors: kNotFound names what is missing, kInvalidFile gives both shapes or numbers,
+// kUnsupported names a tensor that no such FastVLM has, or says which other model this is.
 Result<Checkpoint> OpenCheckpoint(const std::string& folder);
-
-// The tensor `name`, whose shape must hold the same numbers as `shape` (dimensions of 1 do not count, so a 1x1 kernel is a matrix).
-Result<const SafetensorsTensor*> FindTensor(const Safetensors& weights, const std::string& name, const Shape& shape);
 
 }  // namespace tinyvlm
 

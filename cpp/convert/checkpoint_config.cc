@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 
 #include "base/file.h"
 
@@ -14,20 +14,13 @@ namespace {
 constexpr uint64_t kMaxJsonBytes = uint64_t{4} << 20;
 
 // Bounds far above any model in use; the engine has the same.
-constexpr int64_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384, kMaxImageSize = 4096;
 constexpr int64_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144, kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
-
-// fastvit_mci3, which a config that leaves out model_args means.
-const std::vector<double> kDefaultDepths{2, 12, 24, 4, 2}, kDefaultDims{96, 192, 384, 768, 1536};
-constexpr double kDefaultRatio = 4;
-constexpr size_t kDefaultRepMixerStages = 3;
 
 // transformers' default picture token.
 constexpr int64_t kDefaultImageToken = 151646;
 
 // The number of image tokens that transformers writes where nobody has set one: it says nothing of the model.
 constexpr int64_t kUnsetImageTokens = 576;
-constexpr uint32_t kDefaultImageSize = 1024;
 
 bool IsAbsent(const Json* value) { return value == nullptr || value->is_null(); }
 
@@ -63,6 +56,12 @@ class Section {
     return static_cast<float>(*value);
   }
 
+  Result<std::string> String(const char* key) const {
+    Result<std::string> value = json_.GetString(key);
+    if (!value.ok()) return At(where_, value.status());
+    return value;
+  }
+
   Result<bool> BoolOr(const char* key, bool missing) const {
     if (IsAbsent(Find(key))) return missing;
     const Result<bool> value = json_.GetBool(key);
@@ -73,10 +72,9 @@ class Section {
   // kUnsupported where the key is there with another value than the one that the engine implements.
   Status OnlyString(const char* key, const char* only) const {
     if (IsAbsent(Find(key))) return Status();
-    const Result<std::string> value = json_.GetString(key);
-    if (!value.ok()) return At(where_, value.status());
-    if (*value == only) return Status();
-    return Error(ErrorCode::kUnsupported, "%s: \"%s\" wanted, \"%s\" found", Name(key).c_str(), only, Printable(*value).c_str());
+    TVLM_ASSIGN_OR_RETURN(const std::string value, String(key));
+    if (value == only) return Status();
+    return Error(ErrorCode::kUnsupported, "%s: \"%s\" wanted, \"%s\" found", Name(key).c_str(), only, Printable(value).c_str());
   }
 
   Status OnlyBool(const char* key, bool only) const {
@@ -130,100 +128,112 @@ Result<uint32_t> WholeNumber(const Section& section, const char* key, double val
   return Error(ErrorCode::kInvalidFile, "%s: whole numbers from 1 to %" PRId64 " wanted, %g found", section.Name(key).c_str(), max, value);
 }
 
-// Entry s of a list that may hold more entries than there are stages: timm ignores those.
-Result<double> StageEntry(const Section& section, const char* key, const std::optional<std::vector<double>>& list, size_t s, double missing) {
-  if (!list.has_value()) return missing;
-  if (s < list->size()) return (*list)[s];
-  return Error(ErrorCode::kInvalidFile, "%s: an entry for each stage wanted, %zu found", section.Name(key).c_str(), list->size());
-}
-
-// token_mixers: which stages attend.
-Result<std::vector<bool>> ReadMixers(const Section& args, size_t stages) {
+// A list of words per stage: which stages attend. Empty where the key is absent.
+Result<std::vector<bool>> ReadMixers(const Section& args) {
   std::vector<bool> attention;
   const Json* const mixers = args.Find("token_mixers");
-  for (size_t s = 0; s < stages; ++s) {
-    if (IsAbsent(mixers)) {
-      attention.push_back(s >= kDefaultRepMixerStages);
-      continue;
-    }
-    const Json::Array* const list = mixers->array();
-    const std::string* const word = list != nullptr && s < list->size() ? (*list)[s].string() : nullptr;
+  if (IsAbsent(mixers)) return attention;
+  if (mixers->array() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: a list wanted, %s found", args.Name("token_mixers").c_str(), mixers->KindName());
+  for (const Json& mixer : *mixers->array()) {
+    const std::string* const word = mixer.string();
     if (word == nullptr || (*word != "repmixer" && *word != "attention")) {
-      return Error(ErrorCode::kInvalidFile, "%s: \"repmixer\" or \"attention\" for each stage wanted", args.Name("token_mixers").c_str());
+      return Error(ErrorCode::kInvalidFile, "%s: \"repmixer\" or \"attention\" for each stage wanted, something else found", args.Name("token_mixers").c_str());
     }
     attention.push_back(*word == "attention");
   }
   return attention;
 }
 
-// A list of booleans per stage must hold `only(s)` for each.
-template <typename Only>
-Status OnlyStageBools(const Section& args, const char* key, size_t stages, const Only& only) {
-  const Json* const list = args.Find(key);
-  if (IsAbsent(list)) return Status();
-  for (size_t s = 0; s < stages; ++s) {
-    const bool wanted = only(s);
-    if (list->array() != nullptr && s < list->array()->size() && (*list->array())[s].boolean() == wanted) continue;
+// A list of booleans must hold `first` for stage 0 and `others` for those after it.
+Status OnlyStageBools(const Section& args, const char* key, bool first, bool others) {
+  const Json* const value = args.Find(key);
+  if (IsAbsent(value)) return Status();
+  if (value->array() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: a list wanted, %s found", args.Name(key).c_str(), value->KindName());
+  const Json::Array& list = *value->array();
+  for (size_t s = 0; s < list.size(); ++s) {
+    const bool wanted = s == 0 ? first : others;
+    if (list[s].boolean() == wanted) continue;
     return Error(ErrorCode::kUnsupported, "%s: %s for stage %zu wanted, something else found", args.Name(key).c_str(), wanted ? "true" : "false", s);
   }
   return Status();
 }
 
-Status ReadTower(const Section& vision, CheckpointConfig* config) {
+// What transformers' config says of the tower.
+Status ReadTower(const Section& vision, CheckpointConfig::Tower* tower) {
   TVLM_RETURN_IF_ERROR(vision.OnlyString("model_type", "timm_wrapper"));
   TVLM_RETURN_IF_ERROR(vision.OnlyString("architecture", "fastvit_mci3"));
-  static const Json kNone{Json::Object{}};
   TVLM_ASSIGN_OR_RETURN(const std::optional<Section> given, vision.Below("model_args"));
-  const Section args = given.has_value() ? *given : Section(kNone, vision.Name("model_args."));
-
-  TVLM_ASSIGN_OR_RETURN(const bool inference, args.BoolOr("inference_mode", true));
-  if (!inference) {
-    return Error(ErrorCode::kUnsupported, "%s: this checkpoint is in training form (branches and BatchNorm statistics); fuse it with timm and save it again",
-                 args.Name("inference_mode").c_str());
-  }
+  if (!given.has_value()) return Status();
+  const Section& args = *given;
   TVLM_RETURN_IF_ERROR(args.OnlyNumber("in_chans", 3));
   TVLM_RETURN_IF_ERROR(args.OnlyNumber("repmixer_kernel_size", 3));
   TVLM_RETURN_IF_ERROR(args.OnlyNumber("down_patch_size", 7));
   TVLM_RETURN_IF_ERROR(args.OnlyNumber("down_stride", 2));
   TVLM_RETURN_IF_ERROR(args.OnlyNumber("cls_ratio", 2));
   TVLM_RETURN_IF_ERROR(args.OnlyBool("lkc_use_act", true));
+  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "downsamples", false, true));
+  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "se_downsamples", false, false));
 
-  TVLM_ASSIGN_OR_RETURN(auto depths, args.Numbers("layers"));
-  TVLM_ASSIGN_OR_RETURN(const auto dims, args.Numbers("embed_dims"));
+  TVLM_ASSIGN_OR_RETURN(const auto depths, args.Numbers("layers"));
+  TVLM_ASSIGN_OR_RETURN(const auto channels, args.Numbers("embed_dims"));
   TVLM_ASSIGN_OR_RETURN(const auto ratios, args.Numbers("mlp_ratios"));
-  if (!depths.has_value()) depths = kDefaultDepths;
-  const size_t stages = depths->size();
-  if (stages == 0 || stages > static_cast<size_t>(kMaxStages)) {
-    return Error(ErrorCode::kInvalidFile, "%s: 1..%" PRId64 " stages wanted, %zu found", args.Name("layers").c_str(), kMaxStages, stages);
+  TVLM_ASSIGN_OR_RETURN(tower->attention, ReadMixers(args));
+  for (const double value : depths.value_or(std::vector<double>())) {
+    TVLM_ASSIGN_OR_RETURN(const uint32_t depth, WholeNumber(args, "layers", value, kMaxTowerDepth));
+    tower->depths.push_back(depth);
   }
-  TVLM_ASSIGN_OR_RETURN(const std::vector<bool> attention, ReadMixers(args, stages));
-  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "downsamples", stages, [](size_t s) { return s > 0; }));
-  TVLM_RETURN_IF_ERROR(OnlyStageBools(args, "se_downsamples", stages, [](size_t) { return false; }));
-  for (size_t s = 0; s < stages; ++s) {
-    CheckpointConfig::Stage stage{};
-    TVLM_ASSIGN_OR_RETURN(stage.depth, WholeNumber(args, "layers", (*depths)[s], kMaxDepth));
-    TVLM_ASSIGN_OR_RETURN(const double dim, StageEntry(args, "embed_dims", dims, s, s < kDefaultDims.size() ? kDefaultDims[s] : 0));
-    TVLM_ASSIGN_OR_RETURN(stage.channels, WholeNumber(args, "embed_dims", dim, kMaxChannels));
-    TVLM_ASSIGN_OR_RETURN(const double ratio, StageEntry(args, "mlp_ratios", ratios, s, kDefaultRatio));
-    if (!(ratio > 0 && ratio <= 16 && std::floor(ratio * dim) >= 1)) {
-      return Error(ErrorCode::kInvalidFile, "%s: more than 0 and up to 16 wanted, %g found", args.Name("mlp_ratios").c_str(), ratio);
-    }
-    stage.hidden = static_cast<uint32_t>(ratio * dim);  // as timm: int(dim * mlp_ratio)
-    stage.attention = attention[s];
-    if (s > 0 && stage.channels % config->stages.back().channels != 0) {
-      return Error(ErrorCode::kInvalidFile, "%s: %u is not a multiple of the %u before it", args.Name("embed_dims").c_str(), stage.channels,
-                   config->stages.back().channels);
-    }
-    if (stage.attention && stage.channels % kTowerHeadDim != 0) {
-      return Error(ErrorCode::kInvalidFile, "%s: attention stages want multiples of %u, %u found", args.Name("embed_dims").c_str(), kTowerHeadDim, stage.channels);
-    }
-    config->stages.push_back(stage);
+  for (const double value : channels.value_or(std::vector<double>())) {
+    TVLM_ASSIGN_OR_RETURN(const uint32_t dim, WholeNumber(args, "embed_dims", value, kMaxTowerChannels));
+    tower->channels.push_back(dim);
   }
+  for (const double ratio : ratios.value_or(std::vector<double>())) {
+    if (!(ratio > 0 && ratio <= kMaxTowerRatio)) {
+      return Error(ErrorCode::kInvalidFile, "%s: more than 0 and up to %u wanted, %g found", args.Name("mlp_ratios").c_str(), kMaxTowerRatio, ratio);
+    }
+    tower->ratios.push_back(ratio);
+  }
+  // timm keeps the encodings of the architecture unless it is given others, and JSON can hold only "none".
+  const Json* const encodings = args.Find("pos_embs");
+  tower->no_positional = encodings != nullptr && encodings->array() != nullptr;
+  return Status();
+}
+
+// What Apple's config, a LLaVA's, says of picture, tower and projector.
+Status ReadLlava(const Section& top, CheckpointConfig* config) {
+  TVLM_RETURN_IF_ERROR(top.OnlyString("mm_projector_type", "mlp2x_gelu"));
+  TVLM_RETURN_IF_ERROR(top.OnlyBool("mm_use_im_start_end", false));
+  TVLM_RETURN_IF_ERROR(top.OnlyString("mm_patch_merge_type", "flat"));
+  if (!IsAbsent(top.Find("image_grid_pinpoints"))) {
+    return Error(ErrorCode::kUnsupported, "%s: null wanted, since pictures are not cut into tiles, %s found", top.Name("image_grid_pinpoints").c_str(),
+                 top.Find("image_grid_pinpoints")->KindName());
+  }
+  // LLaVA's own rule: "pad" pads, and what is not a kind of tiling is resized and cropped.
+  if (const Json* const ratio = top.Find("image_aspect_ratio"); IsAbsent(ratio) || (ratio->string() != nullptr && *ratio->string() == "square")) {
+    config->resize_mode = "crop";
+  } else if (ratio->string() == nullptr || *ratio->string() != "pad") {
+    return Error(ErrorCode::kUnsupported, "%s: \"pad\" or \"square\" wanted, %s found", top.Name("image_aspect_ratio").c_str(),
+                 ratio->string() == nullptr ? ratio->KindName() : Format("\"%s\"", Section::Printable(*ratio->string()).c_str()).c_str());
+  }
+  TVLM_ASSIGN_OR_RETURN(config->tower.features, top.CountOr("mm_hidden_size", 2 * int64_t{kMaxTowerChannels}, 0));
+  const Json* const tower = top.Find("mm_vision_tower");
+  if (IsAbsent(tower)) return Status();
+  TVLM_ASSIGN_OR_RETURN(const std::string word, top.String("mm_vision_tower"));
+  if (word.find("mobileclip") == std::string::npos) {
+    return Error(ErrorCode::kUnsupported, "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA", top.Name("mm_vision_tower").c_str(),
+                 Section::Printable(word).c_str());
+  }
+  // The number behind the last underscore is the picture's side.
+  const std::string digits = word.substr(word.rfind('_') + 1);
+  if (digits.empty() || digits.size() > 9 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return Status();
+  const unsigned long side = std::strtoul(digits.c_str(), nullptr, 10);
+  if (side == 0 || side > kMaxImageSize) {
+    return Error(ErrorCode::kInvalidFile, "%s: a picture size of 1..%u at its end wanted, %s found", top.Name("mm_vision_tower").c_str(), kMaxImageSize, digits.c_str());
+  }
+  config->image_size = static_cast<uint32_t>(side);
   return Status();
 }
 
 Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* config) {
-  TVLM_RETURN_IF_ERROR(text.OnlyString("model_type", "qwen2"));
   TVLM_RETURN_IF_ERROR(text.OnlyString("hidden_act", "silu"));
   TVLM_RETURN_IF_ERROR(text.OnlyBool("use_sliding_window", false));
   TVLM_ASSIGN_OR_RETURN(config->width, text.Count("hidden_size", kMaxWidth));
@@ -247,6 +257,9 @@ Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* co
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     TVLM_ASSIGN_OR_RETURN(const std::optional<Section> rope, text.Below(key));
     if (!rope.has_value()) continue;
+    if (!IsAbsent(rope->Find("factor")) && IsAbsent(rope->Find("rope_type")) && IsAbsent(rope->Find("type"))) {
+      return Error(ErrorCode::kUnsupported, "%s: no scaling of positions wanted, one found", rope->Name("factor").c_str());
+    }
     TVLM_RETURN_IF_ERROR(rope->OnlyString("rope_type", "default"));
     TVLM_RETURN_IF_ERROR(rope->OnlyString("type", "default"));
     TVLM_ASSIGN_OR_RETURN(config->rope_theta, rope->FloatOr("rope_theta", 0.99, kMaxTheta, config->rope_theta));
@@ -279,7 +292,9 @@ Status ReadImageToken(const Section& top, CheckpointConfig* config) {
   const char* const key = IsAbsent(top.Find("image_token_index")) ? "image_token_id" : "image_token_index";
   const Json* const value = top.Find(key);
   if (IsAbsent(value)) {
-    config->image_token_id = config->vocabulary > kDefaultImageToken ? static_cast<int32_t>(kDefaultImageToken) : -1;
+    // Apple's tokenizers have no such token.
+    const bool has = config->layout == CheckpointLayout::kTransformers && config->vocabulary > kDefaultImageToken;
+    config->image_token_id = has ? static_cast<int32_t>(kDefaultImageToken) : -1;
     return Status();
   }
   const std::optional<int64_t> id = value->int64();
@@ -326,6 +341,8 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
     TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "size"));
   }
   if (side.has_value()) config->image_size = *side;
+  // Apple's code takes pictures as they are, 0..1, whatever stands here.
+  if (config->layout == CheckpointLayout::kApple) return Status();
   TVLM_ASSIGN_OR_RETURN(const bool normalizes, section.BoolOr("do_normalize", true));
   if (!normalizes) return Status();
   for (const bool is_std : {false, true}) {
@@ -342,42 +359,33 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
   return Status();
 }
 
-// The picture size: what the preprocessor's config says, else what the number of image tokens in config.json says, else 1024.
-Status ReadImageSize(const std::string& folder, const Section& top, CheckpointConfig* config) {
+// The picture size and normalisation of the preprocessor's config, where there is one, and the number of picture tokens in config.json.
+Status ReadPicture(const std::string& folder, const Section& top, CheckpointConfig* config) {
+  const std::optional<int64_t> tokens = IsAbsent(top.Find("image_seq_length")) ? std::nullopt : top.Find("image_seq_length")->int64();
+  if (tokens.value_or(0) > 0 && *tokens <= int64_t{kMaxImageSize} * kMaxImageSize && *tokens != kUnsetImageTokens) config->image_tokens = *tokens;
   TVLM_ASSIGN_OR_RETURN(std::optional<Json> json, ReadOptionalJson(folder, "preprocessor_config.json"));
-  if (json.has_value()) {
-    TVLM_RETURN_IF_ERROR(ReadPreprocessor(Section(*json, "preprocessor_config.json: "), config));
-  } else {
-    // transformers 5 saves it inside the processor's.
-    TVLM_ASSIGN_OR_RETURN(json, ReadOptionalJson(folder, "processor_config.json"));
-    if (json.has_value()) {
-      TVLM_ASSIGN_OR_RETURN(const std::optional<Section> image, Section(*json, "processor_config.json: ").Below("image_processor"));
-      if (image.has_value()) TVLM_RETURN_IF_ERROR(ReadPreprocessor(*image, config));
-    }
-  }
-  if (config->image_size != 0) return Status();
-  config->image_size = kDefaultImageSize;
-  const Json* const value = top.Find("image_seq_length");
-  const std::optional<int64_t> tokens = value == nullptr ? std::nullopt : value->int64();
-  if (!tokens.has_value() || *tokens < 1 || *tokens == kUnsetImageTokens) return Status();
-  const int64_t rows = std::llround(std::sqrt(static_cast<double>(*tokens)));
-  const int64_t side = rows << (config->stages.size() + 1);  // two stride-2 layers in the stem, one per stage but the first
-  if (rows * rows == *tokens && side <= kMaxImageSize) config->image_size = static_cast<uint32_t>(side);
-  return Status();
+  if (json.has_value()) return ReadPreprocessor(Section(*json, "preprocessor_config.json: "), config);
+  // transformers 5 saves it inside the processor's.
+  TVLM_ASSIGN_OR_RETURN(json, ReadOptionalJson(folder, "processor_config.json"));
+  if (!json.has_value()) return Status();
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> image, Section(*json, "processor_config.json: ").Below("image_processor"));
+  return image.has_value() ? ReadPreprocessor(*image, config) : Status();
 }
 
-// Says what a folder is whose config.json is not transformers' FastVLM.
-Status CheckKind(const Section& top) {
-  if (!IsAbsent(top.Find("quantization")) || !IsAbsent(top.Find("quantization_config"))) {
-    return Error(ErrorCode::kUnsupported, "config.json: this checkpoint is quantised already (an MLX export?); convert the original one with bf16, f16 or f32 weights");
+// transformers' config holds one of the tower and one of the decoder.
+Status ReadTransformers(const Section& top, CheckpointConfig* config) {
+  TVLM_RETURN_IF_ERROR(top.OnlyString("projector_hidden_act", "gelu"));
+  TVLM_RETURN_IF_ERROR(top.OnlyBool("multimodal_projector_bias", true));
+  TVLM_RETURN_IF_ERROR(top.OnlyString("vision_feature_select_strategy", "full"));
+  TVLM_RETURN_IF_ERROR(top.OnlyNumber("vision_feature_layer", -1));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> vision, top.Below("vision_config"));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> text, top.Below("text_config"));
+  if (!vision.has_value() || !text.has_value()) {
+    return Error(ErrorCode::kNotFound, "config.json: %s is missing", vision.has_value() ? "text_config" : "vision_config");
   }
-  const Json* const type = top.Find("model_type");
-  if (type == nullptr || type->string() == nullptr) return Error(ErrorCode::kInvalidFile, "config.json: \"model_type\": \"fast_vlm\" wanted, no model_type found");
-  if (*type->string() == "fast_vlm") return Status();
-  if (*type->string() == "llava_qwen2") {
-    return Error(ErrorCode::kUnsupported, "config.json: transformers' FastVLM layout (model_type \"fast_vlm\") wanted, Apple's original layout (\"llava_qwen2\") found");
-  }
-  return Error(ErrorCode::kUnsupported, "config.json: a FastVLM checkpoint (model_type \"fast_vlm\") wanted, \"%s\" found", Section::Printable(*type->string()).c_str());
+  TVLM_RETURN_IF_ERROR(ReadTower(*vision, &config->tower));
+  TVLM_RETURN_IF_ERROR(text->OnlyString("model_type", "qwen2"));
+  return ReadDecoder(top, *text, config);
 }
 
 }  // namespace
@@ -397,30 +405,26 @@ Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const st
 }
 
 Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder) {
-  if (!IsFolder(folder)) {
-    return Error(ErrorCode::kNotFound, "%s: a checkpoint folder (config.json and safetensors) wanted, %s found", folder.c_str(), IsFile(folder) ? "a file" : "nothing");
-  }
-  if (!IsFile(folder + "/config.json")) return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it", folder.c_str());
   TVLM_ASSIGN_OR_RETURN(const Json json, ReadCheckpointJson(folder, "config.json"));
   const Section top(json, "config.json: ");
-  TVLM_RETURN_IF_ERROR(CheckKind(top));
-  TVLM_RETURN_IF_ERROR(top.OnlyString("projector_hidden_act", "gelu"));
-  TVLM_RETURN_IF_ERROR(top.OnlyBool("multimodal_projector_bias", true));
-  TVLM_RETURN_IF_ERROR(top.OnlyString("vision_feature_select_strategy", "full"));
-  TVLM_RETURN_IF_ERROR(top.OnlyNumber("vision_feature_layer", -1));
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> vision, top.Below("vision_config"));
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Section> text, top.Below("text_config"));
-  if (!vision.has_value() || !text.has_value()) {
-    return Error(ErrorCode::kNotFound, "config.json: %s is missing", vision.has_value() ? "text_config" : "vision_config");
-  }
+  TVLM_ASSIGN_OR_RETURN(const std::string type, top.String("model_type"));
   CheckpointConfig config;
-  TVLM_RETURN_IF_ERROR(ReadTower(*vision, &config));
-  TVLM_RETURN_IF_ERROR(ReadDecoder(top, *text, &config));
+  if (type == "llava_qwen2") {
+    config.layout = CheckpointLayout::kApple;
+    TVLM_RETURN_IF_ERROR(ReadLlava(top, &config));
+    TVLM_RETURN_IF_ERROR(ReadDecoder(top, top, &config));
+  } else {
+    TVLM_RETURN_IF_ERROR(top.OnlyString("model_type", "fast_vlm"));
+    TVLM_RETURN_IF_ERROR(ReadTransformers(top, &config));
+  }
   TVLM_RETURN_IF_ERROR(ReadImageToken(top, &config));
-  TVLM_RETURN_IF_ERROR(ReadImageSize(folder, top, &config));
+  TVLM_RETURN_IF_ERROR(ReadPicture(folder, top, &config));
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> generation, ReadOptionalJson(folder, "generation_config.json"));
   if (generation.has_value()) TVLM_RETURN_IF_ERROR(ReadStopIds(Section(*generation, "generation_config.json: "), &config));
-  if (config.stop_ids.empty()) TVLM_RETURN_IF_ERROR(ReadStopIds(*text, &config));
+  if (config.stop_ids.empty()) {
+    TVLM_ASSIGN_OR_RETURN(const std::optional<Section> text, top.Below("text_config"));
+    if (text.has_value()) TVLM_RETURN_IF_ERROR(ReadStopIds(*text, &config));
+  }
   if (config.stop_ids.empty()) TVLM_RETURN_IF_ERROR(ReadStopIds(top, &config));
   return config;
 }

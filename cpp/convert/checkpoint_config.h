@@ -1,4 +1,4 @@
-// The numbers of a checkpoint folder: config.json, preprocessor_config.json and generation_config.json of transformers' FastVLM, checked.
+// The numbers of a checkpoint folder, transformers' or Apple's: config.json, preprocessor_config.json and generation_config.json, checked.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_CONFIG_H_
 #define TINYVLM_CONVERT_CHECKPOINT_CONFIG_H_
 
@@ -10,20 +10,27 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "convert/checkpoint_names.h"
 
 namespace tinyvlm {
 
 struct CheckpointConfig {
-  struct Stage {
-    uint32_t depth;     // blocks
-    uint32_t channels;
-    uint32_t hidden;    // width of ConvFFN
-    bool attention;     // AttentionBlock with a positional encoding before it, rather than RepMixerBlock
-  };
+  CheckpointLayout layout = CheckpointLayout::kTransformers;
 
-  // Tower.
-  std::vector<Stage> stages;
-  uint32_t image_size = 0;
+  // What config.json says of the tower; the shapes of its tensors decide. Empty, 0: not said. Lists may hold more entries than there are stages, `depths`
+  // may not.
+  struct Tower {
+    std::vector<uint32_t> depths;    // blocks of each stage
+    std::vector<uint32_t> channels;
+    std::vector<double> ratios;      // hidden width of ConvFFN / channels
+    std::vector<bool> attention;
+    uint32_t features = 0;           // width of what the projector gets
+    bool no_positional = false;      // stages attend without positional encodings
+  };
+  Tower tower;
+  uint32_t image_size = 0;    // side of the square picture; 0: not said
+  int64_t image_tokens = 0;   // of a picture; 0: not said
+  const char* resize_mode = "pad";  // or "crop": docs/model-file.md
   std::array<float, 3> image_mean{0, 0, 0};
   std::array<float, 3> image_std{1, 1, 1};
 
@@ -46,8 +53,11 @@ struct CheckpointConfig {
 // Size of a head of the tower's attention: fixed in this architecture.
 inline constexpr uint32_t kTowerHeadDim = 32;
 
-// Reads the configs of `folder`. kNotFound or kInvalidFile where a number is missing or impossible, kUnsupported where the checkpoint is of another kind
-// or uses something that this engine does not do; the message names file and key.
+// Bounds far above any model in use; the engine has the same.
+inline constexpr uint32_t kMaxTowerStages = 8, kMaxTowerDepth = 256, kMaxTowerChannels = 16384, kMaxTowerRatio = 16, kMaxImageSize = 4096;
+
+// Reads the configs of `folder`, which is known to be a FastVLM's (convert/foreign_checkpoint.h). kNotFound or kInvalidFile where a number is missing or
+// impossible, kUnsupported where the checkpoint uses something that this engine does not do; the message names file and key.
 Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder);
 
 // Parses a JSON file of the checkpoint; errors carry its name. `name` is relative to the folder.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ constexpr uint64_t kPieceElements = 1 << 18;
 // Rows of quantised matrices are cut into blocks of this many.
 constexpr uint64_t kBlock = 32;
 
+// Each row of features that the released towers give stands for so many pixels of a side.
+constexpr uint32_t kImageSizeStep = 64;
+
 // general.file_type, llama.cpp's number for "mostly this type".
 uint32_t FileType(DType type) {
   switch (type) {
@@ -33,12 +37,16 @@ uint32_t FileType(DType type) {
   }
 }
 
-// The type of a tensor in a file of the given type (docs/model-file.md).
-DType TensorType(const PlannedTensor& tensor, DType file_type) {
-  if (file_type == DType::kF32 || tensor.role == TensorRole::kVector) return DType::kF32;
-  if (tensor.role == TensorRole::kKernel || tensor.shape.back() % kBlock != 0) return DType::kF16;
-  if (file_type == DType::kQ4_0 && tensor.role != TensorRole::kDecoderMatrix) return DType::kQ8_0;
-  return file_type;
+// The type of a tensor in the file (docs/model-file.md).
+DType TensorType(const PlannedTensor& tensor, const ConvertOptions& options) {
+  if (tensor.role == TensorRole::kVector) return DType::kF32;
+  DType type = options.type;
+  if (tensor.role != TensorRole::kDecoderMatrix) {
+    const std::optional<DType>& asked = tensor.role == TensorRole::kEmbedding ? options.embedding_type : options.vision_type;
+    type = asked.value_or(type == DType::kQ4_0 ? DType::kQ8_0 : type);
+  }
+  const bool can_block = tensor.role != TensorRole::kKernel && tensor.shape.back() % kBlock == 0;
+  return type == DType::kF32 || can_block ? type : DType::kF16;
 }
 
 // Values from this magnitude on become infinite in the type: 65520 rounds to infinity as a half, which scales are, too.
@@ -86,20 +94,20 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
 
   std::vector<int32_t> depths, dims, attention;
   std::vector<float> ratios;
-  for (const CheckpointConfig::Stage& stage : config.stages) {
+  for (const TowerStage& stage : checkpoint.stages) {
     if (stage.attention) attention.push_back(static_cast<int32_t>(depths.size()));
     depths.push_back(static_cast<int32_t>(stage.depth));
     dims.push_back(static_cast<int32_t>(stage.channels));
     ratios.push_back(RatioOf(stage.hidden, stage.channels));
   }
-  writer->AddU32("fastvlm.vision.image_size", config.image_size);
+  writer->AddU32("fastvlm.vision.image_size", options.image_size != 0 ? options.image_size : checkpoint.image_size);
   writer->AddI32Array("fastvlm.vision.depths", depths);
   writer->AddI32Array("fastvlm.vision.dims", dims);
   writer->AddF32Array("fastvlm.vision.mlp_ratios", ratios);
   writer->AddU32("fastvlm.vision.head_dim", kTowerHeadDim);
   writer->AddI32Array("fastvlm.vision.attn_stages", attention);
   writer->AddU32("fastvlm.vision.se_dim", checkpoint.se_dim);
-  writer->AddString("fastvlm.vision.resize_mode", "pad");
+  writer->AddString("fastvlm.vision.resize_mode", options.resize.empty() ? config.resize_mode : options.resize);
   writer->AddF32Array("fastvlm.vision.image_mean", config.image_mean);
   writer->AddF32Array("fastvlm.vision.image_std", config.image_std);
   writer->AddI32("fastvlm.image_token_id", config.image_token_id);
@@ -144,24 +152,37 @@ class TensorConverter {
   }
 
   Status Run(const PlannedTensor& tensor, DType type) {
-    BatchNorm norm;
-    if (!tensor.batch_norm.empty()) {
-      TVLM_ASSIGN_OR_RETURN(norm, ReadBatchNorm(checkpoint_.weights, tensor.batch_norm, tensor.shape[0]));
+    if (!tensor.source.empty()) {
+      const SafetensorsTensor& source = *checkpoint_.weights.Find(tensor.source);
+      const uint64_t row = RowElements(tensor.shape);
+      return Stream(tensor, type, [&](uint64_t first, size_t rows) { return checkpoint_.weights.ReadF32(source, first * row, rows * row, values_.data()); });
     }
-    const SafetensorsTensor& source = *checkpoint_.weights.Find(tensor.source);
+    TVLM_ASSIGN_OR_RETURN(FoldedConv conv, FoldedConv::Create(checkpoint_.weights, tensor.branches, tensor.kernel));
+    if (tensor.shape != tensor.kernel) {
+      return Stream(tensor, type, [&](uint64_t, size_t) {
+        std::transform(conv.bias().begin(), conv.bias().end(), values_.data(), [](double value) { return static_cast<float>(value); });
+        return Status();
+      });
+    }
+    return Stream(tensor, type, [&](uint64_t first, size_t rows) { return conv.ReadKernels(first, rows, values_.data()); });
+  }
+
+ private:
+  TensorConverter(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) : checkpoint_(checkpoint), writer_(*writer), progress_(progress) {
+    for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
+  }
+
+  // Elements that stay together: a row of a matrix, a channel of a kernel, the whole of a vector.
+  static uint64_t RowElements(const Shape& shape) { return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0]; }
+
+  // Writes a tensor in ranges of rows; `read`(first row, rows) puts the values of a range into values_.
+  template <typename Read>
+  Status Stream(const PlannedTensor& tensor, DType type, const Read& read) {
     const uint64_t row = RowElements(tensor.shape), rows = *ElementCount(tensor.shape) / row;
     const uint64_t rows_at_once = std::max<uint64_t>(1, kPieceElements / row);
     for (uint64_t r = 0; r < rows; r += rows_at_once) {
-      const size_t count = static_cast<size_t>(std::min(rows_at_once, rows - r) * row);
-      if (tensor.is_folded_bias) {
-        for (size_t i = 0; i < count; ++i) values_[i] = static_cast<float>(norm.shift[i]);
-      } else {
-        TVLM_RETURN_IF_ERROR(checkpoint_.weights.ReadF32(source, r * row, count, values_.data()));
-        // Rows of a folded kernel are its channels.
-        if (!tensor.batch_norm.empty()) {
-          for (size_t i = 0; i < count; ++i) values_[i] = static_cast<float>(values_[i] * norm.scale[static_cast<size_t>(r) + i / row]);
-        }
-      }
+      const size_t take = static_cast<size_t>(std::min(rows_at_once, rows - r)), count = take * static_cast<size_t>(row);
+      TVLM_RETURN_IF_ERROR(read(r, take));
       TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, r * row, count));
       QuantizeRow(type, values_.data(), count, bytes_.data());
       const DTypeInfo& info = GetDTypeInfo(type);
@@ -173,13 +194,12 @@ class TensorConverter {
     return Status();
   }
 
- private:
-  TensorConverter(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) : checkpoint_(checkpoint), writer_(*writer), progress_(progress) {
-    for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
+  // What a tensor is called in the checkpoint, where it is one there.
+  static const std::string& SourceName(const PlannedTensor& tensor) {
+    if (!tensor.source.empty()) return tensor.source;
+    const bool plain = tensor.branches.size() == 1 && tensor.branches[0].norm.empty();
+    return plain && tensor.shape == tensor.kernel ? tensor.branches[0].kernel : tensor.name;
   }
-
-  // Elements that stay together: a row of a matrix, a channel of a kernel, the whole of a vector.
-  static uint64_t RowElements(const Shape& shape) { return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0]; }
 
   Status CheckValues(const PlannedTensor& tensor, DType type, uint64_t first, size_t count) const {
     const float limit = Overflow(type);
@@ -188,10 +208,11 @@ class TensorConverter {
       if (std::fabs(value) < limit) continue;  // false for NaN
       const unsigned long long at = first + i;
       if (!std::isfinite(value)) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", tensor.source.c_str(), static_cast<double>(value), at);
+        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", SourceName(tensor).c_str(), static_cast<double>(value),
+                     at);
       }
-      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert to f32 or bf16", tensor.source.c_str(),
-                   static_cast<double>(value), at, GetDTypeInfo(type).name);
+      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert it to f32", SourceName(tensor).c_str(), static_cast<double>(value),
+                   at, GetDTypeInfo(type).name);
     }
     return Status();
   }
@@ -217,6 +238,12 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   if (options.output.ends_with(".safetensors") || options.output.ends_with(".json")) {
     return Error(ErrorCode::kInvalidArgument, "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found", options.output.c_str());
   }
+  if (options.image_size % kImageSizeStep != 0 || options.image_size > kMaxImageSize) {
+    return Error(ErrorCode::kInvalidArgument, "a picture size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize, options.image_size);
+  }
+  if (!options.resize.empty() && options.resize != "pad" && options.resize != "crop") {
+    return Error(ErrorCode::kInvalidArgument, "a way to resize, \"pad\" or \"crop\", wanted, \"%s\" found", options.resize.c_str());
+  }
   TVLM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.checkpoint));
   GgufWriter writer;
   AddModelKeys(checkpoint, options, &writer);
@@ -229,7 +256,7 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
     }
   }
   writer.AddI32Array("tinyvlm.stop_ids", stop_ids);
-  for (const PlannedTensor& tensor : checkpoint.tensors) TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options.type), tensor.shape));
+  for (const PlannedTensor& tensor : checkpoint.tensors) TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options), tensor.shape));
 
   TVLM_RETURN_IF_ERROR(writer.Begin(options.output));
   TVLM_ASSIGN_OR_RETURN(TensorConverter converter, TensorConverter::Create(checkpoint, &writer, progress));

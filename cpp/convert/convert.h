@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,11 +13,16 @@
 
 namespace tinyvlm {
 
+// Types are kF32, kF16, kBF16, kQ8_0 or kQ4_0; docs/model-file.md says which tensors they apply to.
 struct ConvertOptions {
-  std::string checkpoint;   // folder with config.json and safetensors, transformers' FastVLM layout
-  std::string output;       // the .gguf to write
-  DType type = DType::kQ8_0;  // of the matrices: kF32, kF16, kBF16, kQ8_0 or kQ4_0 (docs/model-file.md says which tensors it applies to)
-  bool tokenizer = true;    // false: ids only, no tokenizer is looked for
+  std::string checkpoint;     // FastVLM folder with config.json and safetensors, transformers' or Apple's layout
+  std::string output;         // the .gguf to write
+  DType type = DType::kQ8_0;  // of the decoder's matrices
+  std::optional<DType> vision_type;     // of the tower's and the projector's; default: as `type`, but kQ8_0 for kQ4_0
+  std::optional<DType> embedding_type;  // of the embedding and the head; the same default
+  uint32_t image_size = 0;    // side of the square picture, a multiple of 64; 0: what the checkpoint says
+  std::string resize;         // "pad" or "crop"; empty: what the checkpoint says
+  bool tokenizer = true;      // false: ids only, no tokenizer is looked for
 };
 
 // The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q4_0").

@@ -112,13 +112,15 @@ Status Safetensors::AddFile(const std::string& path) {
   // The tensors must cover the data section once, without gaps.
   std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes); });
   uint64_t covered = 0;
+  const char* before = "the header";
   for (SafetensorsTensor& tensor : tensors) {
     if (tensor.offset != covered) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s at byte %" PRIu64 " of the data %s: byte %" PRIu64 " wanted", path.c_str(), tensor.name.c_str(), tensor.offset,
-                   tensor.offset < covered ? "overlaps another" : "leaves a gap before it", covered);
+      return Error(ErrorCode::kInvalidFile, "%s: tensor %s at byte %" PRIu64 " of the data %s %s, which ends at byte %" PRIu64, path.c_str(), tensor.name.c_str(),
+                   tensor.offset, tensor.offset < covered ? "overlaps" : "leaves a gap behind", before, covered);
     }
     covered += tensor.bytes;
     tensor.offset += data_offset;
+    before = tensor.name.c_str();
   }
   if (covered != data_bytes) {
     return Error(ErrorCode::kInvalidFile, "%s: %" PRIu64 " bytes of tensors wanted after the header, %" PRIu64 " found", path.c_str(), covered, data_bytes);
@@ -158,7 +160,9 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   if (map == nullptr || map->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object \"weight_map\" wanted, not found", index_path.c_str());
 
   std::set<std::string> shards;
+  std::set<std::string_view> names;
   for (const auto& [name, shard] : *map->object()) {
+    if (!names.insert(name).second) return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(), IsPrintable(name) ? name.c_str() : "?");
     const std::string* const file = shard.string();
     // A shard is a file of this folder: nothing else on the disk is opened on an index's word.
     if (file == nullptr || file->empty() || (*file)[0] == '.' || file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !IsPrintable(*file)) {
@@ -170,7 +174,11 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
     return Error(ErrorCode::kInvalidFile, "%s: 1..%zu shards wanted, %zu found", index_path.c_str(), kMaxShards, shards.size());
   }
   Safetensors safetensors;
-  for (const std::string& shard : shards) TVLM_RETURN_IF_ERROR(safetensors.AddFile(folder + "/" + shard));
+  for (const std::string& shard : shards) {
+    const std::string path = folder + "/" + shard;
+    if (!IsFile(path)) return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it", index_path.c_str(), shard.c_str());
+    TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
+  }
   TVLM_RETURN_IF_ERROR(safetensors.SortByName());
   for (const auto& [name, shard] : *map->object()) {
     const SafetensorsTensor* const tensor = safetensors.Find(name);
@@ -185,6 +193,12 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
 const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
   const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const SafetensorsTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
   return at != tensors_.end() && at->name == name ? &*at : nullptr;
+}
+
+std::span<const SafetensorsTensor> Safetensors::WithPrefix(std::string_view prefix) const {
+  const auto begin = std::lower_bound(tensors_.begin(), tensors_.end(), prefix, [](const SafetensorsTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  const auto end = std::partition_point(begin, tensors_.end(), [prefix](const SafetensorsTensor& tensor) { return tensor.name.starts_with(prefix); });
+  return {begin, end};
 }
 
 Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data, size_t bytes) const {

@@ -49,6 +49,9 @@ class Safetensors {
   // Null where there is none.
   const SafetensorsTensor* Find(std::string_view name) const;
 
+  // The tensors whose names begin with `prefix`, sorted by name.
+  std::span<const SafetensorsTensor> WithPrefix(std::string_view prefix) const;
+
   // The bytes [first, first + bytes) of a tensor as they are in the file.
   Status ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data, size_t bytes) const;
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -144,6 +145,36 @@ TEST_CASE("Types of a file: matrices as asked, short rows and kernels F16, vecto
   }
 }
 
+TEST_CASE("Tower and embedding can have types of their own", "[convert]") {
+  const TempFolder folder;
+  TinyCheckpoint checkpoint;
+  checkpoint.Edit(R"("tie_word_embeddings": true)", R"("tie_word_embeddings": false)");
+  checkpoint.Add("lm_head.weight", {48, 32});
+  checkpoint.Write(folder);
+  const auto types = [&](DType type, std::optional<DType> vision, std::optional<DType> embedding) {
+    ConvertOptions options;
+    options.checkpoint = folder.File(".");
+    options.output = folder.File("model.gguf");
+    options.type = type;
+    options.vision_type = vision;
+    options.embedding_type = embedding;
+    options.tokenizer = false;
+    REQUIRE(Convert(options, {}).ok());
+    const LoadedModel model = LoadModelFile(options.output);
+    std::string result;
+    for (const char* name : {"blk.0.ffn_gate.weight", "v.stage.1.down.pw.weight", "v.stem.2.weight", "v.stem.0.weight", "mm.0.weight", "token_embd.weight", "output.weight"}) {
+      result += std::string(GetDTypeInfo(model.file.Find(name)->type).name) + " ";
+    }
+    CHECK(model.file.Find("v.stem.0.bias")->type == DType::kF32);
+    return result;
+  };
+  CHECK(types(DType::kQ4_0, {}, {}) == "q4_0 q8_0 f16 f16 q8_0 q8_0 q8_0 ");
+  CHECK(types(DType::kQ4_0, DType::kQ4_0, DType::kF16) == "q4_0 q4_0 f16 f16 q4_0 f16 f16 ");
+  CHECK(types(DType::kQ4_0, DType::kF32, DType::kQ4_0) == "q4_0 f32 f32 f32 f32 q4_0 q4_0 ");
+  CHECK(types(DType::kF32, DType::kQ8_0, DType::kBF16) == "f32 q8_0 f16 f16 q8_0 bf16 bf16 ");
+  CHECK(types(DType::kBF16, {}, {}) == "bf16 bf16 f16 f16 bf16 bf16 bf16 ");
+}
+
 TEST_CASE("f16 and bf16 checkpoints keep their values", "[convert]") {
   for (const SafetensorsType type : {SafetensorsType::kF16, SafetensorsType::kBF16}) {
     TinyCheckpoint checkpoint;
@@ -197,8 +228,11 @@ TEST_CASE("Every tensor that is missing is named, and so is a wrong shape with b
 
 TEST_CASE("A tensor that no such model has is refused by name", "[convert]") {
   TinyCheckpoint checkpoint;
-  checkpoint.Add(kTower + "stages.1.blocks.1.norm.weight", {32});
-  CHECK_CONTAINS(Refused(checkpoint, ErrorCode::kUnsupported), "stages.1.blocks.1.norm.weight is not part of the FastVLM");
+  checkpoint.Add(kTower + "stages.1.blocks.0.norm.scale", {32});
+  CHECK_CONTAINS(Refused(checkpoint, ErrorCode::kUnsupported), "stages.1.blocks.0.norm.scale is not part of the FastVLM");
+  TinyCheckpoint deeper;
+  deeper.Add(kTower + "stages.1.blocks.1.norm.weight", {32});
+  CHECK_CONTAINS(Refused(deeper, ErrorCode::kInvalidFile), "model_args.layers gives stage 1 1 blocks, the tensors show 2");
   TinyCheckpoint with_head;
   with_head.Add(kTower + "head.fc.weight", {10, 64});
   CHECK(Converted(with_head).file.Find("v.stem.0.weight") != nullptr);
@@ -219,6 +253,31 @@ TEST_CASE("Weights that are not finite, and too large ones for the type, are ref
   TinyCheckpoint negative;
   negative.tensors[kTower + "stages.0.blocks.0.mlp.conv.bn.running_var"].values[2] = -0.1f;
   CHECK_CONTAINS(Refused(negative, ErrorCode::kInvalidFile), "variances of at least 0 wanted, -0.1 found at 2");
+}
+
+TEST_CASE("The picture size that the number of picture tokens means, else 1024; --image-size and --resize replace what is stored", "[convert]") {
+  const auto size = [](const char* tokens, uint32_t asked) {
+    const TempFolder folder;
+    TinyCheckpoint checkpoint;
+    checkpoint.Edit(R"("image_seq_length": 16)", tokens);
+    checkpoint.Write(folder);
+    ConvertOptions options;
+    options.checkpoint = folder.File(".");
+    options.output = folder.File("model.gguf");
+    options.tokenizer = false;
+    options.image_size = asked;
+    options.resize = asked == 0 ? "" : "crop";
+    const Status status = Convert(options, {});
+    if (!status.ok()) return status.message();
+    const LoadedModel model = LoadModelFile(options.output);
+    return std::to_string(*model.file.metadata.GetU32("fastvlm.vision.image_size")) + *model.file.metadata.GetString("fastvlm.vision.resize_mode");
+  };
+  CHECK(size(R"("image_seq_length": 25)", 0) == "40pad");
+  CHECK(size(R"("image_seq_length": 17)", 0) == "1024pad");
+  CHECK(size(R"("x": 0)", 0) == "1024pad");
+  CHECK(size(R"("image_seq_length": 25)", 512) == "512crop");
+  CHECK_CONTAINS(size(R"("x": 0)", 500), "a picture size that is a multiple of 64 up to 4096 wanted, 500 found");
+  CHECK_CONTAINS(size(R"("x": 0)", 8192), "8192 found");
 }
 
 TEST_CASE("Progress ends at the total", "[convert]") {

@@ -1,4 +1,4 @@
-// A checkpoint folder of a few kilobytes that tests alter before they write it: two stages (the second attends), one decoder layer.
+// Checkpoint folders of a few kilobytes that tests alter before they write them.
 #ifndef TINYVLM_TESTS_CONVERT_TINY_CHECKPOINT_H_
 #define TINYVLM_TESTS_CONVERT_TINY_CHECKPOINT_H_
 
@@ -22,48 +22,12 @@ namespace tinyvlm {
 
 inline void WriteText(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
-struct TinyCheckpoint {
+// Tensors and a config, written as a folder.
+struct CheckpointFiles {
   struct Tensor {
     Shape shape;
     std::vector<float> values;
   };
-
-  // width 32, 2 heads, 1 kv head, ffn 64, vocabulary 48; tower dims 8 and 32, mlp ratio 2, squeeze-excite 4.
-  TinyCheckpoint() {
-    const std::string tower = "model.vision_tower.timm_model.";
-    AddWithBias(tower + "stem.0.reparam_conv", {8, 3, 3, 3});
-    AddWithBias(tower + "stem.1.reparam_conv", {8, 1, 3, 3});
-    AddWithBias(tower + "stem.2.reparam_conv", {8, 8, 1, 1});
-    AddFfn(tower + "stages.0.blocks.0.mlp.", 8, 16);
-    AddWithBias(tower + "stages.0.blocks.0.token_mixer.reparam_conv", {8, 1, 3, 3});
-    Add(tower + "stages.0.blocks.0.layer_scale.gamma", {8, 1, 1});
-    AddWithBias(tower + "stages.1.downsample.proj.0.reparam_conv", {32, 1, 7, 7});
-    AddWithBias(tower + "stages.1.downsample.proj.1.reparam_conv", {32, 32, 1, 1});
-    AddWithBias(tower + "stages.1.pos_emb.reparam_conv", {32, 1, 7, 7});
-    AddFfn(tower + "stages.1.blocks.0.mlp.", 32, 64);
-    AddWithBias(tower + "stages.1.blocks.0.norm", {32});
-    Add(tower + "stages.1.blocks.0.token_mixer.qkv.weight", {96, 32});
-    AddWithBias(tower + "stages.1.blocks.0.token_mixer.proj", {32, 32});
-    Add(tower + "stages.1.blocks.0.layer_scale_1.gamma", {32, 1, 1});
-    Add(tower + "stages.1.blocks.0.layer_scale_2.gamma", {32});
-    AddWithBias(tower + "final_conv.reparam_conv", {64, 1, 3, 3});
-    AddWithBias(tower + "final_conv.se.fc1", {4, 64, 1, 1});
-    AddWithBias(tower + "final_conv.se.fc2", {64, 4, 1, 1});
-    AddWithBias("model.multi_modal_projector.linear_1", {32, 64});
-    AddWithBias("model.multi_modal_projector.linear_2", {32, 32});
-    const std::string model = "model.language_model.";
-    Add(model + "embed_tokens.weight", {48, 32});
-    Add(model + "norm.weight", {32});
-    Add(model + "layers.0.input_layernorm.weight", {32});
-    Add(model + "layers.0.post_attention_layernorm.weight", {32});
-    AddWithBias(model + "layers.0.self_attn.q_proj", {32, 32});
-    AddWithBias(model + "layers.0.self_attn.k_proj", {16, 32});
-    AddWithBias(model + "layers.0.self_attn.v_proj", {16, 32});
-    Add(model + "layers.0.self_attn.o_proj.weight", {32, 32});
-    Add(model + "layers.0.mlp.gate_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.up_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.down_proj.weight", {32, 64});
-  }
 
   void Add(const std::string& name, Shape shape) {
     Tensor& tensor = tensors[name];
@@ -97,27 +61,79 @@ struct TinyCheckpoint {
     config.replace(at, from.size(), to);
   }
 
+  // Writes config.json and the weights, as one file or as several with an index.
   void Write(const TempFolder& folder) const {
     WriteText(folder.File("config.json"), config);
     static const int64_t kTracked = 1000;
-    std::vector<SafetensorsOutput> outputs{{"model.vision_tower.timm_model.stages.0.blocks.0.mlp.conv.bn.num_batches_tracked", SafetensorsType::kI64, {}, &kTracked}};
+    std::vector<std::vector<SafetensorsOutput>> files(shards);
+    if (!tracked.empty()) files[0].push_back({tracked, SafetensorsType::kI64, {}, &kTracked});
     std::vector<std::vector<uint16_t>> halves;
+    std::string map;
+    size_t count = 0;
     for (const auto& [name, tensor] : tensors) {
+      const size_t shard = count++ % shards;
+      map += Format("%s\"%s\": \"%s\"", map.empty() ? "" : ", ", name.c_str(), ShardName(shard).c_str());
       if (type == SafetensorsType::kF32) {
-        outputs.push_back({name, type, tensor.shape, tensor.values.data()});
+        files[shard].push_back({name, type, tensor.shape, tensor.values.data()});
         continue;
       }
       std::vector<uint16_t>& half = halves.emplace_back();
       for (const float value : tensor.values) half.push_back(type == SafetensorsType::kF16 ? F32ToF16(value) : F32ToBF16(value));
-      outputs.push_back({name, type, tensor.shape, half.data()});
+      files[shard].push_back({name, type, tensor.shape, half.data()});
     }
-    REQUIRE(WriteSafetensors(folder.File("model.safetensors"), outputs).ok());
+    for (size_t shard = 0; shard < shards; ++shard) REQUIRE(WriteSafetensors(folder.File(shards == 1 ? "model.safetensors" : ShardName(shard)), files[shard]).ok());
+    if (shards > 1) WriteText(folder.File("model.safetensors.index.json"), "{\"weight_map\": {" + map + "}}");
   }
+
+  std::string ShardName(size_t shard) const { return Format("model-%05zu-of-%05zu.safetensors", shard + 1, shards); }
 
   std::mt19937 random{3};
   std::map<std::string, Tensor> tensors;
   SafetensorsType type = SafetensorsType::kF32;
-  std::string config = R"({
+  size_t shards = 1;
+  std::string tracked;  // name of a num_batches_tracked; empty: none
+  std::string config;
+};
+
+// transformers' names, inference form: two stages (the second attends), one decoder layer.
+struct TinyCheckpoint : CheckpointFiles {
+  // width 32, 2 heads, 1 kv head, ffn 64, vocabulary 48; tower dims 8 and 32, mlp ratio 2, squeeze-excite 4.
+  TinyCheckpoint() {
+    const std::string tower = "model.vision_tower.timm_model.";
+    tracked = tower + "stages.0.blocks.0.mlp.conv.bn.num_batches_tracked";
+    AddWithBias(tower + "stem.0.reparam_conv", {8, 3, 3, 3});
+    AddWithBias(tower + "stem.1.reparam_conv", {8, 1, 3, 3});
+    AddWithBias(tower + "stem.2.reparam_conv", {8, 8, 1, 1});
+    AddFfn(tower + "stages.0.blocks.0.mlp.", 8, 16);
+    AddWithBias(tower + "stages.0.blocks.0.token_mixer.reparam_conv", {8, 1, 3, 3});
+    Add(tower + "stages.0.blocks.0.layer_scale.gamma", {8, 1, 1});
+    AddWithBias(tower + "stages.1.downsample.proj.0.reparam_conv", {32, 1, 7, 7});
+    AddWithBias(tower + "stages.1.downsample.proj.1.reparam_conv", {32, 32, 1, 1});
+    AddWithBias(tower + "stages.1.pos_emb.reparam_conv", {32, 1, 7, 7});
+    AddFfn(tower + "stages.1.blocks.0.mlp.", 32, 64);
+    AddWithBias(tower + "stages.1.blocks.0.norm", {32});
+    Add(tower + "stages.1.blocks.0.token_mixer.qkv.weight", {96, 32});
+    AddWithBias(tower + "stages.1.blocks.0.token_mixer.proj", {32, 32});
+    Add(tower + "stages.1.blocks.0.layer_scale_1.gamma", {32, 1, 1});
+    Add(tower + "stages.1.blocks.0.layer_scale_2.gamma", {32});
+    AddWithBias(tower + "final_conv.reparam_conv", {64, 1, 3, 3});
+    AddWithBias(tower + "final_conv.se.fc1", {4, 64, 1, 1});
+    AddWithBias(tower + "final_conv.se.fc2", {64, 4, 1, 1});
+    AddWithBias("model.multi_modal_projector.linear_1", {32, 64});
+    AddWithBias("model.multi_modal_projector.linear_2", {32, 32});
+    const std::string model = "model.language_model.";
+    Add(model + "embed_tokens.weight", {48, 32});
+    Add(model + "norm.weight", {32});
+    Add(model + "layers.0.input_layernorm.weight", {32});
+    Add(model + "layers.0.post_attention_layernorm.weight", {32});
+    AddWithBias(model + "layers.0.self_attn.q_proj", {32, 32});
+    AddWithBias(model + "layers.0.self_attn.k_proj", {16, 32});
+    AddWithBias(model + "layers.0.self_attn.v_proj", {16, 32});
+    Add(model + "layers.0.self_attn.o_proj.weight", {32, 32});
+    Add(model + "layers.0.mlp.gate_proj.weight", {64, 32});
+    Add(model + "layers.0.mlp.up_proj.weight", {64, 32});
+    Add(model + "layers.0.mlp.down_proj.weight", {32, 64});
+    config = R"({
     "model_type": "fast_vlm", "image_token_index": 3, "image_seq_length": 16, "projector_hidden_act": "gelu", "multimodal_projector_bias": true,
     "vision_feature_layer": -1, "vision_feature_select_strategy": "full", "tie_word_embeddings": true,
     "vision_config": {"model_type": "timm_wrapper", "architecture": "fastvit_mci3",
@@ -126,6 +142,7 @@ struct TinyCheckpoint {
       "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 48, "rms_norm_eps": 1e-06, "max_position_embeddings": 2048, "eos_token_id": 2,
       "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"}, "use_sliding_window": false, "sliding_window": null}
   })";
+  }
 };
 
 // A model file in memory.

@@ -83,6 +83,16 @@ TEST_CASE("Written safetensors are read back, in ranges and by every type", "[fo
   CHECK(values[0] == 1.5f);
   CHECK(file->Find("none \"quoted\"")->elements == 0);
   CHECK(file->Find("absent") == nullptr);
+  const auto with_prefix = [&](const char* prefix) {
+    std::vector<std::string> names;
+    for (const SafetensorsTensor& found : file->WithPrefix(prefix)) names.push_back(found.name);
+    return names;
+  };
+  CHECK(with_prefix("i") == std::vector<std::string>{"i32", "ids"});
+  CHECK(with_prefix("scalar") == std::vector<std::string>{"scalar"});
+  CHECK(with_prefix("scalars").empty());
+  CHECK(with_prefix("z").empty());
+  CHECK(with_prefix("").size() == outputs.size());
 }
 
 TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]") {
@@ -105,9 +115,9 @@ TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]")
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])")), "64 bits");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8])")), "64 bits");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 12)), "8 bytes of tensors wanted after the header, 12 found");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")), "leaves a gap");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")), "tensor t at byte 4 of the data leaves a gap behind the header, which ends at byte 0");
   const char* const kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}})";
-  CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)), "overlaps another");
+  CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)), "tensor b at byte 4 of the data overlaps a, which ends at byte 8");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "a", 8, 16), 16)), "tensor a stands twice");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "", 8, 16), 16)), "printable");
 }
@@ -164,6 +174,9 @@ TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
   CHECK_CONTAINS(message(), "not a file name");
   index(R"({"a":"3.safetensors"})");
   CHECK(Safetensors::OpenFolder(root).status().code() == ErrorCode::kNotFound);
+  CHECK_CONTAINS(message(), "the shard 3.safetensors is wanted, no such file found");
+  index(R"({"a":"1.safetensors","b":"2.safetensors","a":"2.safetensors"})");
+  CHECK_CONTAINS(message(), "tensor a is named twice");
   index("{}");
   CHECK_CONTAINS(message(), "1..1000 shards wanted, 0 found");
   index("[]");

@@ -18,6 +18,9 @@ namespace {
 // The goldens' own rule: max|x - golden| <= 1e-4 * max|golden|, per tensor.
 constexpr double kTolerance = 1e-4;
 
+// What stands in the cases' input_ids for a row of a picture; no text of theirs holds it.
+constexpr int64_t kCaseImageToken = 3;
+
 Safetensors Open(const std::string& path) {
   Result<Safetensors> file = Safetensors::Open(path);
   INFO(path << ": " << file.status().message());
@@ -50,12 +53,13 @@ void CompareTap(const Safetensors& golden, const SafetensorsTensor& want, const 
   CHECK(difference <= kTolerance * largest);
 }
 
-// Traces every case of a goldens folder; `checkpoint` is the folder that is converted.
-void CheckCheckpoint(const char* folder, size_t expected_cases) {
-  const auto path = SharedPath(std::string("goldens/") + folder);
-  if (!path) SKIP("no shared goldens");
+// Converts the checkpoint `folder` and traces every case of `cases_folder`, by default the same one.
+void CheckCheckpoint(const char* folder, size_t expected_cases, const char* cases_folder = nullptr) {
+  const auto checkpoint = SharedPath(std::string("goldens/") + folder);
+  const auto path = SharedPath(std::string("goldens/") + (cases_folder == nullptr ? folder : cases_folder));
+  if (!checkpoint || !path) SKIP("no shared goldens");
   const TempFolder temp;
-  const auto model = ConvertAndLoad(path->string(), DType::kF32, /*tokenizer=*/false);
+  const auto model = ConvertAndLoad(checkpoint->string(), DType::kF32, /*tokenizer=*/false);
 
   size_t cases = 0, taps = 0;
   for (const auto& entry : std::filesystem::directory_iterator(*path)) {
@@ -79,7 +83,11 @@ void CheckCheckpoint(const char* folder, size_t expected_cases) {
         const SafetensorsTensor* const got = traced.Find(want.name);
         INFO(want.name);
         REQUIRE(got != nullptr);
-        CHECK(Ids(traced, *got) == Ids(golden, want));
+        std::vector<int64_t> wanted = Ids(golden, want);
+        const std::vector<int64_t> found = Ids(traced, *got);
+        // Apple's vocabulary has no token that stands for a row of a picture: -1 there, where the case has transformers'.
+        if (want.name == "input_ids" && model->image_token_id() < 0) std::replace(wanted.begin(), wanted.end(), kCaseImageToken, int64_t{-1});
+        CHECK(found == wanted);
       } else {
         CompareTap(golden, want, traced);
       }
@@ -90,6 +98,8 @@ void CheckCheckpoint(const char* folder, size_t expected_cases) {
 }
 
 TEST_CASE("t0-hf: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t0-hf", 7); }
+TEST_CASE("t0-llava: Apple's names and shards give the taps and ids of t0-hf", "[golden]") { CheckCheckpoint("t0-llava", 7, "t0-hf"); }
+TEST_CASE("t0-train: every tap of the training form is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t0-train", 2); }
 TEST_CASE("t2w-bf16: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t2w-bf16", 3); }
 TEST_CASE("t3-full-depth: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t3-full-depth", 1); }
 

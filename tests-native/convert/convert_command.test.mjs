@@ -1,0 +1,103 @@
+// The convert command as a process: what its ends leave on the disk, what it says while it runs, and what inspect says of its files. TINYVLM_CLI is the program.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const cli = process.env.TINYVLM_CLI;
+const generator = fileURLToPath(new URL("../../tools/generate-checkpoint.mjs", import.meta.url));
+const root = mkdtempSync(join(tmpdir(), "tiny-vlm-convert-"));
+after(() => rmSync(root, { recursive: true }));
+
+const run = (...args) => spawnSync(cli, args, { encoding: "utf8" });
+
+function generate(name, ...args) {
+  const folder = join(root, name);
+  const { status, stderr } = spawnSync(process.execPath, [generator, folder, ...args], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  return folder;
+}
+
+const small = generate("small", "--size", "t0");
+const large = generate("large", "--size", "0.5b", "--sparse");  // takes seconds to convert
+
+/** Starts a conversion of the large checkpoint, waits until it has written some weights, and sends a signal; resolves to the signal that ended it. */
+async function interrupted(output, signal) {
+  const child = spawn(cli, ["convert", large, "-o", output, "--no-tokenizer"], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.on("close", (_, by) => resolve(by)));
+  const deadline = performance.now() + 60_000;
+  while (!existsSync(`${output}.partial`) && performance.now() < deadline) await sleep(5);
+  assert.ok(existsSync(`${output}.partial`));
+  await sleep(50);
+  child.kill(signal);
+  return ended;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  test(`${signal} leaves no file, and an older one as it was`, async () => {
+    const output = join(root, `${signal}.gguf`);
+    writeFileSync(output, "older");
+    assert.equal(await interrupted(output, signal), signal);
+    assert.ok(!existsSync(`${output}.partial`));
+    assert.equal(readFileSync(output, "utf8"), "older");
+  });
+}
+
+test("a kill that nobody can catch leaves no file that looks finished, and does not disturb the next conversion", async () => {
+  const output = join(root, "killed.gguf");
+  assert.equal(await interrupted(output, "SIGKILL"), "SIGKILL");
+  assert.ok(!existsSync(output));
+  const { status, stderr } = run("inspect", `${output}.partial`);
+  assert.equal(status, 3);
+  assert.match(stderr, /invalid_file: .*killed\.gguf\.partial: a GGUF model file wanted .*, a file that begins with 00 00 00 00 found/);
+  const again = run("convert", small, "-o", output, "--no-tokenizer");
+  assert.equal(again.status, 0, again.stderr);
+  assert.ok(!existsSync(`${output}.partial`));
+  assert.equal(run("inspect", output).status, 0);
+});
+
+test("a full disk is an io error of one line that names the file, and leaves none", () => {
+  const output = join(root, "full.gguf");
+  // Writes beyond the limit fail as on a full disk once the signal that comes with them is ignored.
+  const { status, stderr } = spawnSync("sh", ["-c", 'trap "" XFSZ; ulimit -f 100; exec "$0" convert "$1" -o "$2" --type f32 --no-tokenizer', cli, small, output], { encoding: "utf8" });
+  assert.equal(status, 8, stderr);
+  assert.match(stderr, /^tiny-vlm: io: cannot write .*full\.gguf\.partial: .*\n$/);
+  assert.ok(!existsSync(output) && !existsSync(`${output}.partial`));
+});
+
+test("types, picture size and resize mode can be given, and inspect says which matrices could not be cut into blocks", () => {
+  const output = join(root, "types.gguf");
+  const converted = run("convert", small, "-o", output, "--no-tokenizer", "--type", "q4_0", "--vision-type", "bf16", "--embedding-type", "f16", "--image-size", "128", "--resize", "crop");
+  assert.equal(converted.status, 0, converted.stderr);
+  assert.match(converted.stderr, /^[^\r]*types\.gguf: [\d.]+ MB of weights in [\d.]+ s\n$/);
+  const { stdout } = run("inspect", output);
+  assert.match(stdout, /fastvlm\.vision\.image_size: 128\n/);
+  assert.match(stdout, /fastvlm\.vision\.resize_mode: crop\n/);
+  assert.match(stdout, /mm\.0\.weight +bf16/);
+  assert.match(stdout, /token_embd\.weight +f16/);
+  assert.match(stdout, /blk\.0\.ffn_up\.weight +q4_0/);
+  assert.match(stdout, /\n3 matrices are F16 because rows that are not a multiple of 32 cannot be cut into blocks: v\.stem\.2\.weight \(rows of 16\), .*v\.final\.se\.up\.weight \(rows of 8\)\n/);
+  assert.equal(run("convert", small, "-o", output, "--no-tokenizer", "--type", "f32").status, 0);
+  assert.doesNotMatch(run("inspect", output).stdout, /cut into blocks/);
+});
+
+test("flags that cannot be are refused before anything is read", () => {
+  const output = join(root, "never.gguf");
+  for (const [args, wanted] of [
+    [["--vision-type", "q5_0"], /a type of f32, f16, bf16, q8_0 or q4_0 wanted, "q5_0" found/],
+    [["--embedding-type", ""], /"" found/],
+    [["--image-size", "100"], /a multiple of 64 up to 4096 wanted, 100 found/],
+    [["--image-size", "0"], /--image-size: a whole number of 64\.\.4096 wanted, "0" found/],
+    [["--resize", "stretch"], /"pad" or "crop", wanted, "stretch" found/],
+  ]) {
+    const { status, stderr } = run("convert", join(root, "absent"), "-o", output, ...args);
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, wanted);
+  }
+  assert.ok(!existsSync(output));
+});
