@@ -2,7 +2,8 @@
 // Writes a FastVLM checkpoint of random weights in transformers' layout: models of real size for timings, without downloading one.
 //
 //   node tools/generate-checkpoint.mjs OUT --size t0|t2w|t3|demo|0.5b|1.5b|7b [--seed N] [--dtype bf16|f32] [--layers 2,12,24,4,2] [--dims 96,...]
-//        [--mlp 4] [--hidden N] [--ffn N] [--depth N] [--heads N] [--kv-heads N] [--vocab N] [--image N] [--untied] [--tokenizer FILE] [--like FOLDER] [--sparse]
+//        [--mlp 4] [--hidden N] [--ffn N] [--depth N] [--heads N] [--kv-heads N] [--vocab N] [--image N] [--untied] [--tokenizer FILE] [--like FOLDER]
+//        [--sparse | --outliers FACTOR]
 //
 // Numbers given by name replace those of the size. --tokenizer copies a tokenizer.model into the folder, --like the tokenizer_config.json and
 // generation_config.json of another checkpoint; the ids that these name must lie below the vocabulary.
@@ -12,6 +13,20 @@
 //
 // Otherwise weights are uniform with the deviations that keep activations near 1 through the whole depth (gain / sqrt(fan-in); the gains undo what GELUs take
 // away), layer scales between 0.2 and 1 with either sign, BatchNorm statistics away from the identity. The same seed writes the same bytes.
+//
+// --outliers FACTOR builds what trained decoders have and random ones lack: a few channels with values FACTOR times as large as the others', 0.1 % of
+// the residual stream's channels and of each FFN's hidden units, at least one of each (the tower stays as it is):
+//   - The stream. In layer 0 the bias of v, which every attention passes on whole, meets rows of o_proj that lie along it: the outlier channels of
+//     every row get the same value (as in trained models: constant, and not in the embedding), FACTOR times the stream's rms after that layer, or
+//     sqrt(channels / outliers) / 2 times where that is less: beyond it the outliers alone would decide the rms, so that RMSNorm normalised nothing else
+//     and the random layers behind it grew without bound.
+//   - The norms. Their weights bring the outlier channels to FACTOR, and the others, which RMSNorm has divided by what the outliers make of the rms,
+//     back near 1: that is what q, k, v, gate and up multiply. The last norm takes the outliers out.
+//   - Those five products. Their outlier columns are smaller than the others by as much as makes the outliers' part of an output half of what all other
+//     channels contribute: like a bias, as in trained models. With columns as large as the others' every gate would be saturated.
+//   - The FFN. Outlier units have rows of up_proj FACTOR times as large and columns of down_proj as much smaller: the inputs of down have outliers.
+// Rows of pictures begin as small as those of text (the projector's last layer is divided by 64), so that one rms fits all. Factor 1 is the same model
+// without outliers: what factors 30 and 300 are to be compared with (docs/fidelity.md).
 
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -52,7 +67,7 @@ function counts(values, name, fallback) {
 }
 
 function readOptions() {
-  const names = ["size", "seed", "dtype", "layers", "dims", "mlp", "hidden", "ffn", "depth", "heads", "kv-heads", "vocab", "image", "tokenizer", "like"];
+  const names = ["size", "seed", "dtype", "layers", "dims", "mlp", "hidden", "ffn", "depth", "heads", "kv-heads", "vocab", "image", "tokenizer", "like", "outliers"];
   const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
   let parsed;
   try {
@@ -90,10 +105,13 @@ function readOptions() {
   for (const id of ["imageToken", "eos", "bos"]) model[id] = Math.min(model[id], model.vocab - 1);
   const seed = Number(values.seed ?? 1);
   if (!Number.isSafeInteger(seed) || seed < 0) fail(`--seed: a whole number from 0 wanted, "${values.seed}" found`);
+  const factor = values.outliers === undefined ? undefined : Number(values.outliers);
+  if (factor !== undefined && !(factor >= 1 && factor <= 10000)) fail(`--outliers: a number of 1 to 10000 wanted, "${values.outliers}" found`);
   for (const path of [values.tokenizer, values.like]) {
     if (path !== undefined && !existsSync(path)) fail(`${path} does not exist`);
   }
-  return { out: positionals[0], model, dtype, seed, tokenizer: values.tokenizer, like: values.like, sparse: values.sparse ?? false };
+  if (factor !== undefined && values.sparse) fail("one of --sparse and --outliers wanted");
+  return { out: positionals[0], model, dtype, seed, tokenizer: values.tokenizer, like: values.like, sparse: values.sparse ?? false, factor };
 }
 
 // ---- values: what a tensor is filled with ------------------------------------------------------------------------------------------------------------
@@ -222,6 +240,105 @@ function toBf16(values, out) {
   for (let i = 0; i < bits.length; ++i) out[i] = (bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16;
 }
 
+// ---- outliers: what --outliers changes ---------------------------------------------------------------------------------------------------------------
+
+// What one layer's attention and FFN add to the square of the stream's rms, measured; the embedding brings 1/16.
+const ATTENTION_POWER = 1;
+const FFN_POWER = 8.5;
+const LAYER_POWER = ATTENTION_POWER + FFN_POWER;
+
+// The largest of some hundred values of an ordinary channel behind a norm: what an outlier's constant value is FACTOR times as large as.
+const LARGEST = 2.4;
+
+class Outliers {
+  constructor(model, seed, factor) {
+    const { hidden, ffn, depth, heads, kvHeads } = model;
+    Object.assign(this, { hidden, ffn, depth, factor });
+    this.channels = this.choose(seed, "channels", hidden);
+    this.units = Array.from({ length: depth }, (_, layer) => this.choose(seed, `units ${layer}`, ffn));
+    this.share = Math.min(1, (0.5 * Math.sqrt(hidden / this.channels.length)) / (LARGEST * factor));
+    this.value = Math.min(factor, 0.5 * Math.sqrt(hidden / this.channels.length)) * Math.sqrt(LAYER_POWER);
+
+    // The bias of v in layer 0, as attention's heads repeat it, and what its square adds up to.
+    this.valueBias = new Float32Array((hidden / heads) * kvHeads);
+    new Random(seed, "outliers of v").fill(this.valueBias, { from: 0.3, to: 0.7, signed: true });
+    const width = hidden / heads;
+    this.repeated = Float32Array.from({ length: hidden }, (_, i) => this.valueBias[Math.floor(i / width / (heads / kvHeads)) * width + (i % width)]);
+    this.square = this.repeated.reduce((sum, v) => sum + v * v, 0);
+  }
+
+  /** 0.1 % of `count` places, at least one, from the seed. */
+  choose(seed, text, count) {
+    const wanted = Math.max(1, Math.round(count / 1000));
+    const random = new Random(seed, `outlier ${text}`);
+    const chosen = new Set();
+    const place = new Float32Array(1);
+    while (chosen.size < wanted) {
+      random.fill(place, { from: 0, to: count });
+      chosen.add(Math.min(count - 1, Math.floor(place[0])));
+    }
+    return [...chosen];
+  }
+
+  /** Multiplies a norm's weights: `square` is that of the stream's rms without outliers, `wanted` the outliers' size behind the norm. */
+  scaleNorm(values, square, wanted) {
+    const larger = Math.sqrt(1 + (this.channels.length * this.value ** 2) / this.hidden / square);
+    for (let i = 0; i < values.length; ++i) values[i] *= this.channels.includes(i) ? (larger * wanted * Math.sqrt(square)) / this.value : larger;
+  }
+
+  /** Changes the elements of a tensor from `at` on. */
+  apply(name, shape, at, values) {
+    const scaleColumns = (columns, scale) => {
+      const width = shape[1];
+      for (const column of columns) for (let i = (((column - at) % width) + width) % width; i < values.length; i += width) values[i] *= scale;
+    };
+    // Calls change(index in values, column) for every element of the rows that lie in this piece.
+    const eachOfRows = (rows, change) => {
+      const width = shape[1];
+      for (const row of rows) {
+        for (let i = Math.max(0, row * width - at); i < Math.min(values.length, (row + 1) * width - at); ++i) change(i, at + i - row * width);
+      }
+    };
+    if (name.startsWith("model.multi_modal_projector.linear_2.")) {
+      for (let i = 0; i < values.length; ++i) values[i] /= 64;
+      return;
+    }
+    if (name === "model.language_model.norm.weight") this.scaleNorm(values, LAYER_POWER * this.depth, 1);
+    const match = /^model\.language_model\.layers\.(\d+)\.(.+)$/.exec(name);
+    if (match === null) return;
+    const layer = Number(match[1]);
+    const square = 1 / 16 + LAYER_POWER * layer;
+    switch (match[2]) {
+      case "input_layernorm.weight":
+        if (layer > 0) this.scaleNorm(values, square, LARGEST * this.factor);
+        else for (const c of this.channels) values[c] *= this.factor;
+        break;
+      case "post_attention_layernorm.weight":
+        this.scaleNorm(values, square + ATTENTION_POWER, LARGEST * this.factor);
+        break;
+      case "self_attn.v_proj.bias":
+        if (layer === 0) values.set(this.valueBias);
+        break;
+      case "self_attn.o_proj.weight":
+        if (layer === 0) eachOfRows(this.channels, (i, column) => (values[i] = (this.value * this.repeated[column]) / this.square));
+        break;
+      case "mlp.down_proj.weight":
+        scaleColumns(this.units[layer], 1 / this.factor);
+        break;
+      case "mlp.up_proj.weight":
+        eachOfRows(this.units[layer], (i) => (values[i] *= this.factor));
+        scaleColumns(this.channels, this.share);
+        break;
+      case "self_attn.q_proj.weight":
+      case "self_attn.k_proj.weight":
+      case "self_attn.v_proj.weight":
+      case "mlp.gate_proj.weight":
+        scaleColumns(this.channels, this.share);
+        break;
+    }
+  }
+}
+
 // ---- files ---------------------------------------------------------------------------------------------------------------------------------------------
 
 /** Writes all of a buffer: one call may take less. */
@@ -285,12 +402,13 @@ function writeSparse(out, model, dtype) {
   return total;
 }
 
-function writeWeights(path, model, dtype, seed) {
+function writeWeights(path, model, dtype, seed, factor) {
   const { head, dataBytes } = headerOf([...tensorsOf(model)], dtype);
   const partial = `${path}.partial`;
   const file = openSync(partial, "w");
   try {
     writeAll(file, head);
+    const outliers = factor === undefined ? undefined : new Outliers(model, seed, factor);
     const pieceLength = 1 << 20;
     const values = new Float32Array(pieceLength);
     const halves = new Uint16Array(pieceLength);
@@ -305,6 +423,7 @@ function writeWeights(path, model, dtype, seed) {
           // The first centre tap of this piece, then every kernel's.
           for (let i = ((((taps - 1) / 2 - at) % taps) + taps) % taps; i < piece.length; i += taps) piece[i] += centre;
         }
+        outliers?.apply(name, shape, at, piece);
         if (dtype === "bf16") {
           const half = halves.subarray(0, piece.length);
           toBf16(piece, half);
@@ -382,7 +501,7 @@ function preprocessorOf(model) {
   };
 }
 
-const { out, model, dtype, seed, tokenizer, like, sparse } = readOptions();
+const { out, model, dtype, seed, tokenizer, like, sparse, factor } = readOptions();
 const start = performance.now();
 mkdirSync(out, { recursive: true });
 // Read and written anew: a copy would keep the permissions, read-only ones too.
@@ -398,7 +517,7 @@ if (like !== undefined) {
   model.eos = config.text_config?.eos_token_id ?? model.eos;
   model.bos = config.text_config?.bos_token_id ?? model.bos;
 }
-const bytes = sparse ? writeSparse(out, model, dtype) : writeWeights(join(out, "model.safetensors"), model, dtype, seed);
+const bytes = sparse ? writeSparse(out, model, dtype) : writeWeights(join(out, "model.safetensors"), model, dtype, seed, factor);
 writeFileSync(join(out, "config.json"), `${JSON.stringify(configOf(model, dtype), null, 2)}\n`);
 writeFileSync(join(out, "preprocessor_config.json"), `${JSON.stringify(preprocessorOf(model), null, 2)}\n`);
 process.stdout.write(`${out}: ${(bytes / 1e6).toFixed(1)} MB of ${dtype} weights in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);

@@ -9,6 +9,7 @@
 #include "base/aligned.h"
 #include "convert/checkpoint.h"
 #include "convert/checkpoint_tokenizer.h"
+#include "convert/equalize.h"
 #include "convert/fold.h"
 #include "formats/gguf_writer.h"
 #include "tensor/quant.h"
@@ -116,8 +117,8 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
 // Streams one tensor after the other through two buffers.
 class TensorConverter {
  public:
-  static Result<TensorConverter> Create(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) {
-    TensorConverter converter(checkpoint, writer, progress);
+  static Result<TensorConverter> Create(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer, const ConvertProgress& progress) {
+    TensorConverter converter(checkpoint, equalizer, writer, progress);
     uint64_t elements = kPieceElements;
     for (const PlannedTensor& tensor : checkpoint.tensors) elements = std::max(elements, RowElements(tensor.shape));
     TVLM_ASSIGN_OR_RETURN(converter.values_, AlignedBuffer<float>::Allocate(elements, "values of a tensor"));
@@ -142,7 +143,8 @@ class TensorConverter {
   }
 
  private:
-  TensorConverter(const Checkpoint& checkpoint, GgufWriter* writer, const ConvertProgress& progress) : checkpoint_(checkpoint), writer_(*writer), progress_(progress) {
+  TensorConverter(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer, const ConvertProgress& progress)
+      : checkpoint_(checkpoint), equalizer_(equalizer), writer_(*writer), progress_(progress) {
     for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
   }
 
@@ -157,6 +159,7 @@ class TensorConverter {
     for (uint64_t r = 0; r < rows; r += rows_at_once) {
       const size_t take = static_cast<size_t>(std::min(rows_at_once, rows - r)), count = take * static_cast<size_t>(row);
       TVLM_RETURN_IF_ERROR(read(r, take));
+      equalizer_.Apply(tensor.name, r, take, static_cast<size_t>(row), values_.data());
       TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, r * row, count));
       QuantizeRow(type, values_.data(), count, bytes_.data());
       const DTypeInfo& info = GetDTypeInfo(type);
@@ -192,6 +195,7 @@ class TensorConverter {
   }
 
   const Checkpoint& checkpoint_;
+  const Equalizer& equalizer_;
   GgufWriter& writer_;
   const ConvertProgress& progress_;
   AlignedBuffer<float> values_;
@@ -232,8 +236,12 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   writer.AddI32Array("tinyvlm.stop_ids", stop_ids);
   for (const PlannedTensor& tensor : checkpoint.tensors) TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options), tensor.shape));
 
+  Equalizer equalizer;
+  if (options.type == DType::kQ8_0 || options.type == DType::kQ4_0) {
+    TVLM_ASSIGN_OR_RETURN(equalizer, Equalizer::Create(checkpoint));
+  }
   TVLM_RETURN_IF_ERROR(writer.Begin(options.output));
-  TVLM_ASSIGN_OR_RETURN(TensorConverter converter, TensorConverter::Create(checkpoint, &writer, progress));
+  TVLM_ASSIGN_OR_RETURN(TensorConverter converter, TensorConverter::Create(checkpoint, equalizer, &writer, progress));
   for (size_t i = 0; i < checkpoint.tensors.size(); ++i) TVLM_RETURN_IF_ERROR(converter.Run(checkpoint.tensors[i], writer.tensors()[i].type));
   return writer.Finish();
 }

@@ -37,7 +37,7 @@ Result<Rows> Qwen2::NewRows(size_t width, bool quantized) {
 }
 
 Status Qwen2::Allocate() {
-  // A buffer gets an 8-bit form if any product that reads it wants one (types may differ between layers).
+  // A buffer gets a quantised form if any product that reads it wants one (types may differ between layers).
   bool norm_i8 = UsesI8(weights_.head, compute_), mixed_i8 = false, down_i8 = false;
   for (const Qwen2LayerWeights& layer : weights_.layers) {
     for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) norm_i8 |= UsesI8(*linear, compute_);

@@ -279,7 +279,7 @@ Result<bool> Session::Step() {
   if (id == Sampler::kNoToken) {
     phase_ = Phase::kIdle;
     return Error(ErrorCode::kInternal, "the model computed values that are not numbers at answer token %zu; its weights may be damaged or too large for %s",
-                 answer_ids_.size(), options_.compute == Compute::kFast ? "8-bit activations" : "f32");
+                 answer_ids_.size(), options_.compute == Compute::kFast ? "quantised activations" : "f32");
   }
   answer_ids_.push_back(id);
   usage_.completion_tokens = answer_ids_.size();

@@ -1,6 +1,7 @@
 // Lane code of GemmI8 (gemm.h). Included once per target, after hwy/highway.h.
 //
-// Products are i16 * i16 added in pairs to i32 (pmaddwd, i32x4.dot_i16x8_s, smlal), which is exact. u8 * i8 pairs would saturate i16; taking the sign
+// Products are i16 * i16 added in pairs to i32 (pmaddwd, i32x4.dot_i16x8_s, smlal), which is exact: 32 products of 16 by 8 bits stay below 2^27. So blocks
+// of 16-bit activations cost what those of 8 bits do. u8 * i8 pairs would saturate i16; taking the sign
 // out first (psignb, pmaddubsw, pmaddwd, paddd) needs three instructions on the two multiplying ports of Zen 3 for what two pmaddwd do.
 #if defined(TINYVLM_KERNELS_GEMM_I8_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_GEMM_I8_INL_H_
@@ -17,6 +18,7 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/pack.h"
+#include "kernels/quantize.h"
 #include "kernels/unpack_panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,12 +28,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // From this many rows on a panel is worth unpacking once for all of them.
 inline constexpr size_t kMinPanelRowsI8 = 4;
 
-// Unpacked part of a group of panels: 4 blocks * 4 panels * 1 kB of pairs, which stay in the first-level cache while all rows pass. Four panels share
-// one widening of the activations.
+// Unpacked part of a group of panels: 4 blocks * 4 panels * 1 kB of pairs, which stay in the first-level cache while all rows pass.
 inline constexpr size_t kStripBlocks = 4;
 inline constexpr size_t kGroupPanels = 4;
 inline constexpr size_t kPairsPerBlock = 32 * kPanelRows;  // i16
-inline constexpr size_t kRowPairs = 16;                    // i32 per block of a row of activations: 8 even pairs, then 8 odd ones
 
 // Fewer than kTileRows: a product takes a register of its own before it is added (with 6 rows AVX2 spills: 37 against 59 GMAC/s), and on Arm, which has no
 // multiply-add of pairs, every sum takes two.
@@ -42,43 +42,26 @@ class ScratchI8 {
  public:
   explicit ScratchI8(uint8_t* memory) : memory_(memory) {}
 
-  // With the last panel comes one row's pairs, and a sum per block, of the path for few rows.
-  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 32 * (kRowPairs + 1) * sizeof(int32_t); }
+  // With the last panel comes a number per block, of the path for few rows.
+  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 32 * sizeof(int32_t); }
 
   // One panel of the group: [block][even, odd][8 groups][16 rows][2], and its scales [block][16 rows].
   int16_t* pairs(size_t panel) const { return reinterpret_cast<int16_t*>(memory_) + panel * kStripBlocks * kPairsPerBlock; }
   float* scales(size_t panel) const { return reinterpret_cast<float*>(memory_ + kScales) + panel * kStripBlocks * kPanelRows; }
   // [kTileRowsI8][16]: results of a panel with fewer than 16 columns.
   float* tile() const { return reinterpret_cast<float*>(memory_ + kTile); }
-  // [kTileRowsI8][block][kRowPairs]: activations.
-  int32_t* rows() const { return reinterpret_cast<int32_t*>(memory_ + kRows); }
   // The last panel, packed.
   uint8_t* tail() const { return memory_ + kTail; }
-  // A whole row: [block][kRowPairs], then one number per block.
-  int32_t* row(size_t k) const { return reinterpret_cast<int32_t*>(memory_ + kTail + PackScratchBytes(DType::kQ8_0, k)); }
+  // One number per block of a row.
+  int32_t* sums(size_t k) const { return reinterpret_cast<int32_t*>(memory_ + kTail + PackScratchBytes(DType::kQ8_0, k)); }
 
  private:
   static constexpr size_t kScales = kGroupPanels * kStripBlocks * kPairsPerBlock * sizeof(int16_t);
   static constexpr size_t kTile = kScales + kGroupPanels * kStripBlocks * kPanelRows * sizeof(float);
-  static constexpr size_t kRows = kTile + kTileRowsI8 * kPanelRows * sizeof(float);
-  static constexpr size_t kTail = kRows + kTileRowsI8 * kStripBlocks * kRowPairs * sizeof(int32_t);
+  static constexpr size_t kTail = kTile + kTileRowsI8 * kPanelRows * sizeof(float);
 
   uint8_t* memory_;
 };
-
-// Blocks of one row of activations as pairs of i16.
-HWY_INLINE void PairRow(const int8_t* q, size_t blocks, int32_t* HWY_RESTRICT out) {
-  const hn::CappedTag<int16_t, 16> d16;
-  const hn::Repartition<int8_t, decltype(d16)> d8;
-  const hn::Repartition<int32_t, decltype(d16)> d32;
-  for (size_t b = 0; b < blocks; ++b, q += 32, out += kRowPairs) {
-    for (size_t i = 0; i < kRowPairs / 2; i += hn::Lanes(d32)) {
-      const auto raw = hn::BitCast(d16, hn::LoadU(d8, q + 4 * i));
-      hn::StoreU(hn::BitCast(d32, hn::ShiftRight<8>(hn::ShiftLeft<8>(raw))), d32, out + i);
-      hn::StoreU(hn::BitCast(d32, hn::ShiftRight<8>(raw)), d32, out + kRowPairs / 2 + i);
-    }
-  }
-}
 
 // c[r][0..16) += sum over the blocks of scale * scale * (integer sum), for kRows rows whose pairs are `stride` apart.
 template <size_t kRows>
@@ -94,9 +77,9 @@ HWY_NOINLINE void MultiplyTileI8(const int32_t* HWY_RESTRICT a, size_t stride, c
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = sum1[r][v] = hn::Zero(di);
     }
-    const int32_t* const row = a + b * kRowPairs;
+    const int32_t* const row = a + b * kBlockPairs;
     HWY_UNROLL(4)  // GCC copies each accumulator once per turn
-    for (size_t g = 0; g < kRowPairs; ++g) {
+    for (size_t g = 0; g < kBlockPairs; ++g) {
       hn::Vec<PanelI16> w[kTileVectors];
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) w[v] = hn::LoadU(d16, pairs + g * 2 * kPanelRows + v * 2 * kTileLanes);
@@ -120,22 +103,20 @@ HWY_NOINLINE void MultiplyTileI8(const int32_t* HWY_RESTRICT a, size_t stride, c
   }
 }
 
-// Blocks [b0, b0 + blocks) of kRows rows against a group of unpacked panels. q, a_scales and c are those of the first row; c points to the group's first
-// column.
+// `blocks` blocks of kRows rows against a group of unpacked panels. a and a_scales are those of the first row's first block, row_blocks blocks from the next
+// row's; c points to the group's first column.
 template <size_t kRows>
-HWY_INLINE void MultiplyGroupI8(const int8_t* q, const float* a_scales, size_t k, size_t b0, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc,
+HWY_INLINE void MultiplyGroupI8(const int32_t* a, const float* a_scales, size_t row_blocks, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc,
                                 size_t columns) {
-  constexpr size_t kStride = kStripBlocks * kRowPairs;
-  for (size_t r = 0; r < kRows; ++r) PairRow(q + r * k + b0 * 32, blocks, scratch.rows() + r * kStride);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
     const int16_t* const pairs = scratch.pairs(p);
     const float* const scales = scratch.scales(p);
     if (columns - n >= kPanelRows) {
-      MultiplyTileI8<kRows>(scratch.rows(), kStride, a_scales + b0, k / 32, blocks, pairs, scales, c + n, ldc);
+      MultiplyTileI8<kRows>(a, row_blocks * kBlockPairs, a_scales, row_blocks, blocks, pairs, scales, c + n, ldc);
       continue;
     }
     for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, scratch.tile() + r * kPanelRows);
-    MultiplyTileI8<kRows>(scratch.rows(), kStride, a_scales + b0, k / 32, blocks, pairs, scales, scratch.tile(), kPanelRows);
+    MultiplyTileI8<kRows>(a, row_blocks * kBlockPairs, a_scales, row_blocks, blocks, pairs, scales, scratch.tile(), kPanelRows);
     for (size_t r = 0; r < kRows; ++r) std::copy_n(scratch.tile() + r * kPanelRows, columns - n, c + r * ldc + n);
   }
 }
@@ -149,13 +130,13 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyRowQ8(const int32_t* HWY_RESTR
   hn::Vec<TileF32> acc[kTileVectors];
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) acc[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ8, a += kRowPairs) {
+  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ8, a += kBlockPairs) {
     hn::Vec<PanelI32> sum0[kTileVectors], sum1[kTileVectors];
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectors; ++v) sum0[v] = sum1[v] = hn::Zero(di);
     for (size_t q = 0; q < 8; ++q) {
       const auto even = hn::BitCast(d16, hn::Set(di, a[q]));
-      const auto odd = hn::BitCast(d16, hn::Set(di, a[kRowPairs / 2 + q]));
+      const auto odd = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + q]));
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) {
         const auto raw = LoadGroup(panel, q, v);
@@ -183,15 +164,15 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyRowQ4(const int32_t* HWY_RESTR
   hn::Vec<TileF32> acc[kTileVectors];
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) acc[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ4, a += kRowPairs) {
+  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ4, a += kBlockPairs) {
     hn::Vec<PanelI32> sum0[kTileVectors], sum1[kTileVectors];
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectors; ++v) sum0[v] = sum1[v] = hn::Zero(di);
     for (size_t q = 0; q < 4; ++q) {
       const auto even_low = hn::BitCast(d16, hn::Set(di, a[q]));
       const auto even_high = hn::BitCast(d16, hn::Set(di, a[4 + q]));
-      const auto odd_low = hn::BitCast(d16, hn::Set(di, a[kRowPairs / 2 + q]));
-      const auto odd_high = hn::BitCast(d16, hn::Set(di, a[kRowPairs / 2 + 4 + q]));
+      const auto odd_low = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + q]));
+      const auto odd_high = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + 4 + q]));
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) {
         const auto raw = LoadGroup(panel, q, v);
@@ -214,19 +195,19 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyRowQ4(const int32_t* HWY_RESTR
 }
 
 // A few rows, one after the other, against packed panels as they are: a decode step is one row.
-HWY_INLINE void MultiplyFewRowsI8(const int8_t* qa, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
+HWY_INLINE void MultiplyFewRowsI8(const int32_t* a, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
                                   const ScratchI8& scratch) {
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
-  int32_t* const pairs = scratch.row(B.k);
-  int32_t* const eight_sums = pairs + blocks * kRowPairs;
+  int32_t* const eight_sums = scratch.sums(B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
   for (size_t r = 0; r < m; ++r) {
-    const int8_t* const q = qa + r * B.k;
-    PairRow(q, blocks, pairs);
+    const int32_t* const pairs = a + r * blocks * kBlockPairs;
     if (B.type == DType::kQ4_0) {
       for (size_t b = 0; b < blocks; ++b) {
         int32_t sum = 0;
-        for (size_t i = 0; i < 32; ++i) sum += q[b * 32 + i];
+        for (size_t i = b * kBlockPairs; i < (b + 1) * kBlockPairs; ++i) {
+          sum += static_cast<int16_t>(pairs[i] & 0xffff) + (pairs[i] >> 16);
+        }
         eight_sums[b] = 8 * sum;
       }
     }
@@ -246,7 +227,7 @@ HWY_INLINE void MultiplyFewRowsI8(const int8_t* qa, const float* a_scales, size_
 }
 
 // Many rows: panels are unpacked a strip of a group at a time, then all rows pass.
-HWY_INLINE void MultiplyManyRowsI8(const int8_t* qa, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
+HWY_INLINE void MultiplyManyRowsI8(const int32_t* a, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
                                    const ScratchI8& scratch) {
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
   const size_t block_bytes = B.type == DType::kQ4_0 ? kBlockBytesQ4 : kBlockBytesQ8;
@@ -265,22 +246,24 @@ HWY_INLINE void MultiplyManyRowsI8(const int8_t* qa, const float* a_scales, size
           PairPanelQ8(panel + b0 * block_bytes, count, pairs, scales);
         }
       }
+      const auto row = [&](size_t r) { return a + (r * blocks + b0) * kBlockPairs; };
+      const auto row_scales = [&](size_t r) { return a_scales + r * blocks + b0; };
       size_t r = 0;
       for (; r + kTileRowsI8 <= m; r += kTileRowsI8) {
-        MultiplyGroupI8<kTileRowsI8>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
+        MultiplyGroupI8<kTileRowsI8>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
       }
       if constexpr (kTileRowsI8 > 4) {
-        for (; r + 4 <= m; r += 4) MultiplyGroupI8<4>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
+        for (; r + 4 <= m; r += 4) MultiplyGroupI8<4>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
       }
       if constexpr (kTileRowsI8 > 2) {
-        for (; r + 2 <= m; r += 2) MultiplyGroupI8<2>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
+        for (; r + 2 <= m; r += 2) MultiplyGroupI8<2>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
       }
-      for (; r < m; ++r) MultiplyGroupI8<1>(qa + r * B.k, a_scales + r * blocks, B.k, b0, count, scratch, c + r * ldc + n, ldc, columns);
+      for (; r < m; ++r) MultiplyGroupI8<1>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
     }
   }
 }
 
-HWY_INLINE void GemmI8Impl(const int8_t* qa, const float* scales, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0,
+HWY_INLINE void GemmI8Impl(const int32_t* a, const float* scales, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0,
                            size_t n1, uint8_t* memory) {
   for (size_t r = 0; r < m; ++r) {
     if (bias != nullptr) {
@@ -291,9 +274,9 @@ HWY_INLINE void GemmI8Impl(const int8_t* qa, const float* scales, size_t m, cons
   }
   const ScratchI8 scratch(memory);
   if (m < kMinPanelRowsI8) {
-    MultiplyFewRowsI8(qa, scales, m, B, c, ldc, n0, n1, scratch);
+    MultiplyFewRowsI8(a, scales, m, B, c, ldc, n0, n1, scratch);
   } else {
-    MultiplyManyRowsI8(qa, scales, m, B, c, ldc, n0, n1, scratch);
+    MultiplyManyRowsI8(a, scales, m, B, c, ldc, n0, n1, scratch);
   }
 }
 

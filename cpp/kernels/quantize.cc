@@ -6,14 +6,14 @@
 #include "kernels/quantize-inl.h"  // after highway.h
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
-void QuantizeRowsI8(const float* x, size_t stride, size_t m, size_t k, int8_t* q, float* scales) { QuantizeRowsI8Impl(x, stride, m, k, q, scales); }
+void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) { QuantizeRowsImpl(x, stride, m, k, pairs, scales); }
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tinyvlm {
-HWY_EXPORT(QuantizeRowsI8);
-void QuantizeRowsI8(const float* x, size_t stride, size_t m, size_t k, int8_t* q, float* scales) {
-  HWY_DYNAMIC_DISPATCH(QuantizeRowsI8)(x, stride, m, k, q, scales);
+HWY_EXPORT(QuantizeRows);
+void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) {
+  HWY_DYNAMIC_DISPATCH(QuantizeRows)(x, stride, m, k, pairs, scales);
 }
 }  // namespace tinyvlm
 #endif

@@ -16,7 +16,7 @@ namespace tinyvlm {
 
 // How matrix products are computed.
 enum class Compute {
-  kFast,  // activations are quantised to 8 bits per block of 32 where the weights are Q8_0 or Q4_0; f32 elsewhere
+  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0 or Q4_0; f32 elsewhere
   kF32,   // quantised weights are dequantised and multiplied in f32: the reference that goldens are held against
 };
 
@@ -38,13 +38,13 @@ enum class Bias {
 // Binds `name`.weight [n, k] and, if it has one, `name`.bias [n]. `interleaved` as in WeightStore.
 Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias, uint64_t interleaved = 0);
 
-// True where a product with these weights reads 8-bit activations.
+// True where a product with these weights reads quantised activations.
 bool UsesI8(const Linear& linear, Compute compute);
 
-// Rows of activations that a matrix product reads: f32, and their 8-bit form where the product wants it. A view of memory that its maker owns.
+// Rows of activations that a matrix product reads: f32, and their quantised form where the product wants it. A view of memory that its maker owns.
 class Rows {
  public:
-  // Bytes that `rows` rows of `width` values take; `quantized` adds the 8-bit form (width is then a multiple of 32, as rows of quantised weights
+  // Bytes that `rows` rows of `width` values take; `quantized` adds the quantised form (width is then a multiple of 32, as rows of quantised weights
   // are). A multiple of 64.
   static uint64_t Bytes(uint64_t rows, uint64_t width, bool quantized);
 
@@ -57,17 +57,17 @@ class Rows {
   const float* row(size_t r) const { return f32_ + r * width_; }
   size_t width() const { return width_; }
 
-  // Makes the 8-bit form of rows [r0, r1) if there is one; call when their f32 form is complete.
+  // Makes the quantised form of rows [r0, r1) if there is one; call when their f32 form is complete.
   void Finish(size_t r0, size_t r1);
 
-  const int8_t* quantized(size_t r) const { return i8_ + r * width_; }
+  const int32_t* pairs(size_t r) const { return pairs_ + r * (width_ / 2); }
   const float* scales(size_t r) const { return scales_ + r * (width_ / 32); }
 
  private:
   size_t width_ = 0;
   float* f32_ = nullptr;
   float* scales_ = nullptr;
-  int8_t* i8_ = nullptr;
+  int32_t* pairs_ = nullptr;
 };
 
 // Bytes of scratch that MultiplyRows needs per worker for weights with rows of length k, aligned to 64.

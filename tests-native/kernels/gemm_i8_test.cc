@@ -13,26 +13,40 @@ const DType kTypes[] = {DType::kQ8_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
 struct Activations {
-  std::vector<int8_t> q;
+  std::vector<int32_t> pairs;
   std::vector<float> scales;
 };
 
+// Where element i of a row stands (quantize.h).
+int16_t ElementOf(const int32_t* pairs, size_t i) {
+  const auto word = static_cast<uint32_t>(pairs[i / 32 * kBlockPairs + i % 2 * 8 + i % 32 / 4]);
+  return static_cast<int16_t>(i % 4 < 2 ? word & 0xffff : word >> 16);
+}
+
+void SetElement(int32_t* pairs, size_t i, int16_t q) {
+  int32_t& place = pairs[i / 32 * kBlockPairs + i % 2 * 8 + i % 32 / 4];
+  const auto word = static_cast<uint32_t>(place), half = static_cast<uint32_t>(static_cast<uint16_t>(q));
+  place = static_cast<int32_t>(i % 4 < 2 ? (word & 0xffff0000) | half : (word & 0xffff) | half << 16);
+}
+
+// Every third block has an outlier, and so 16 bits.
 Activations RandomActivations(size_t m, size_t k, uint32_t seed) {
-  const std::vector<float> x = Values(m * k, seed);
-  Activations made{std::vector<int8_t>(m * k), std::vector<float>(m * k / 32)};
-  reference::QuantizeRowsI8(x.data(), k, m, k, made.q.data(), made.scales.data());
+  std::vector<float> x = Values(m * k, seed);
+  for (size_t block = 0; block < m * k / 32; block += 3) x[block * 32 + block % 32] *= 100;
+  Activations made{std::vector<int32_t>(m * k / 2), std::vector<float>(m * k / 32)};
+  reference::QuantizeRows(x.data(), k, m, k, made.pairs.data(), made.scales.data());
   return made;
 }
 
-std::vector<float> Multiply(const int8_t* q, const float* scales, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
+std::vector<float> Multiply(const int32_t* pairs, const float* scales, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
   uint8_t* const scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
-  GemmI8(q, scales, m, B, bias, c.data(), ldc, n0, n1, scratch);
+  GemmI8(pairs, scales, m, B, bias, c.data(), ldc, n0, n1, scratch);
   return c;
 }
 
-// A block's integer sum is exact. Each block then rounds three times at most: product of the scales, product with the sum, addition.
+// A block's integer sum is exact. Each block then rounds four times at most: the sum to f32, product of the scales, product of both, addition.
 TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels][gemm_i8]") {
   for (const DType type : kTypes) {
     for (const size_t k : {32, 96, 128, 160, 608}) {
@@ -45,22 +59,22 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
           CAPTURE(GetDTypeInfo(type).name, m, n, k);
           const Activations a = RandomActivations(m, k, static_cast<uint32_t>(k + m));
           std::vector<float> wanted(m * ldc, kUntouched), bounds(m * ldc, 0.0f), row(k);
-          reference::GemmI8(a.q.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
+          reference::GemmI8(a.pairs.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
           for (size_t c = 0; c < n; ++c) {
             UnpackRow(weights.matrix, c, row.data());
             for (size_t r = 0; r < m; ++r) {
               float sum = with_bias ? std::fabs(bias[c]) : 0.0f;
               for (size_t b = 0; b < k / 32; ++b) {
                 float block = 0.0f;
-                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(a.q[r * k + i]) * row[i];
+                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(ElementOf(a.pairs.data() + r * (k / 2), i)) * row[i];
                 sum += std::fabs(block) * a.scales[r * (k / 32) + b];
               }
               bounds[r * ldc + c] = sum * 1.01f;  // itself computed in f32
             }
           }
           ForEachTarget([&] {
-            const std::vector<float> found = Multiply(a.q.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
-            RequireWithin(found, wanted, bounds, static_cast<double>(3 * (k / 32) + 2) * kRounding);
+            const std::vector<float> found = Multiply(a.pairs.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
+            RequireWithin(found, wanted, bounds, static_cast<double>(4 * (k / 32) + 2) * kRounding);
           });
         }
       }
@@ -68,7 +82,8 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
   }
 }
 
-// With all scales 1 a result is an integer below 2^24, which f32 holds exactly: any lost or saturated product would show.
+// With all scales 1 a result is an integer. Of 8-bit activations it is below 2^24, which f32 holds exactly; of 16-bit ones the sums of blocks are rounded to
+// f32 and added in order, which the test does, too. Any lost or saturated product would show.
 TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[kernels][gemm_i8]") {
   const size_t n = 37, k = 512;
   for (const DType type : kTypes) {
@@ -80,29 +95,34 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
         if (pattern < 2) return pattern == 0 ? 0x80 : 0x7F;
         return pattern == 2 ? (random() % 2 ? 0x80 : 0x7F) : static_cast<uint8_t>(random());
       };
-      const auto activation = [&]() -> int8_t {
-        if (pattern < 2) return pattern == 0 ? int8_t{127} : int8_t{-127};
-        return pattern == 2 ? (random() % 2 ? int8_t{127} : int8_t{-127}) : static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
+      const auto activation = [&](int range) -> int16_t {
+        if (pattern < 2) return static_cast<int16_t>(pattern == 0 ? range : -range);
+        return static_cast<int16_t>(pattern == 2 ? (random() % 2 ? range : -range) : static_cast<int>(random() % static_cast<unsigned>(2 * range + 1)) - range);
       };
       std::vector<uint8_t> file(n * RowBytes(type, k));
       for (size_t i = 0; i < file.size(); ++i) file[i] = i % block_bytes == 0 ? 0x00 : i % block_bytes == 1 ? 0x3C : weight();  // 0x3C00 is 1.0 in f16
       const TestMatrix weights = MakeMatrix(type, n, k, file);
-      for (const size_t m : {1, 3, 4, 13}) {
-        CAPTURE(GetDTypeInfo(type).name, pattern, m);
-        std::vector<int8_t> q(m * k);
-        for (int8_t& v : q) v = activation();
-        const std::vector<float> scales(m * (k / 32), 1.0f);
+      for (const auto& [m, range] : {std::pair<size_t, int>{1, 127}, {3, 127}, {4, 127}, {13, 127}, {1, 32767}, {3, 32767}, {4, 32767}, {13, 32767}}) {
+        CAPTURE(GetDTypeInfo(type).name, pattern, m, range);
+        std::vector<int32_t> pairs(m * k / 2);
+        for (size_t i = 0; i < m * k; ++i) SetElement(pairs.data(), i, activation(range));
+        const size_t rows = m;  // Clang 14 captures no structured binding
+        const std::vector<float> scales(rows * (k / 32), 1.0f);
         std::vector<float> wanted(m * n), row(k);
         for (size_t c = 0; c < n; ++c) {
           UnpackRow(weights.matrix, c, row.data());
           for (size_t r = 0; r < m; ++r) {
-            int64_t sum = 0;
-            for (size_t i = 0; i < k; ++i) sum += static_cast<int64_t>(q[r * k + i]) * static_cast<int64_t>(row[i]);
-            REQUIRE(std::abs(sum) < (int64_t{1} << 24));
-            wanted[r * n + c] = static_cast<float>(sum);
+            float sum = 0;
+            for (size_t b = 0; b < k; b += 32) {
+              int64_t block = 0;
+              for (size_t i = b; i < b + 32; ++i) block += int64_t{ElementOf(pairs.data() + r * (k / 2), i)} * static_cast<int64_t>(row[i]);
+              sum += static_cast<float>(block);
+            }
+            if (range == 127) REQUIRE(std::fabs(sum) < 0x1p24f);
+            wanted[r * n + c] = sum;
           }
         }
-        ForEachTarget([&] { REQUIRE(Multiply(q.data(), scales.data(), m, weights.matrix, nullptr, n, 0, n) == wanted); });
+        ForEachTarget([&] { REQUIRE(Multiply(pairs.data(), scales.data(), rows, weights.matrix, nullptr, n, 0, n) == wanted); });
       }
     }
   }
@@ -116,17 +136,17 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
     const std::vector<float> bias = Values(n, 5);
     CAPTURE(GetDTypeInfo(type).name);
     ForEachTarget([&] {
-      const std::vector<float> whole = Multiply(a.q.data(), a.scales.data(), m, weights.matrix, bias.data(), n, 0, n);
+      const std::vector<float> whole = Multiply(a.pairs.data(), a.scales.data(), m, weights.matrix, bias.data(), n, 0, n);
       for (size_t r = 0; r < m; ++r) {
-        const std::vector<float> row = Multiply(a.q.data() + r * k, a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n);
+        const std::vector<float> row = Multiply(a.pairs.data() + r * (k / 2), a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n);
         REQUIRE(SameBits(row.data(), whole.data() + r * n, n));
       }
       for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
-        REQUIRE(SameBits(Multiply(a.q.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
+        REQUIRE(SameBits(Multiply(a.pairs.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
       }
       for (const auto& [n0, n1] : {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
         for (const size_t rows : {size_t{2}, m}) {
-          const std::vector<float> part = Multiply(a.q.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, n0, n1);
+          const std::vector<float> part = Multiply(a.pairs.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, n0, n1);
           for (size_t r = 0; r < rows; ++r) {
             for (size_t c = 0; c < n; ++c) REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));
           }
