@@ -247,9 +247,9 @@ TEST_CASE("Weights that are not finite, and too large ones for the type, are ref
     }
   }
   TinyCheckpoint checkpoint;
-  checkpoint.tensors[kDecoder + "layers.0.mlp.up_proj.weight"].values[7] = 66000.0f;
+  checkpoint.tensors[kDecoder + "layers.0.self_attn.o_proj.weight"].values[7] = 66000.0f;  // a matrix whose columns stay as they are
   CHECK_CONTAINS(Refused(checkpoint, ErrorCode::kUnsupported, DType::kF16), "66000 at element 7 is too large for f16");
-  CHECK(Converted(checkpoint, DType::kQ4_0).Values("blk.0.ffn_up.weight")[7] > 60000);
+  CHECK(Converted(checkpoint, DType::kQ4_0).Values("blk.0.attn_output.weight")[7] > 60000);
   TinyCheckpoint negative;
   negative.tensors[kTower + "stages.0.blocks.0.mlp.conv.bn.running_var"].values[2] = -0.1f;
   CHECK_CONTAINS(Refused(negative, ErrorCode::kInvalidFile), "variances of at least 0 wanted, -0.1 found at 2");

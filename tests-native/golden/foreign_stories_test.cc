@@ -223,7 +223,8 @@ TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with t
   const auto session = Session::Create(model, options);
   REQUIRE(session.ok());
   AskOptions ask;
-  ask.prompt = "Once upon a time";  // a model that nobody taught turns goes on where its prompt ends
+  const std::string prompt = "Once upon a time";
+  ask.messages = {{Message::Role::kUser, prompt, {}}};  // a model that nobody taught turns goes on where its prompt ends
   ask.max_tokens = 150;
   const Status asked = (*session)->Ask(ask);
   INFO(asked.message());
@@ -236,7 +237,7 @@ TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with t
   }
   REQUIRE(state == RunState::kDone);
   CHECK((*session)->finish_reason() == FinishReason::kLength);
-  CHECK(ask.prompt + std::string((*session)->text()) == story.substr(0, ask.prompt.size() + (*session)->text().size()));
+  CHECK(prompt + std::string((*session)->text()) == story.substr(0, prompt.size() + (*session)->text().size()));
   CHECK((*session)->text().size() > 200);
 }
 
