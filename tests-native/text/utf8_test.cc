@@ -1,5 +1,6 @@
 #include "text/utf8.h"
 
+#include "base/utf8_encode.h"
 #include "catch_amalgamated.hpp"
 
 namespace tinyvlm {
@@ -70,6 +71,34 @@ TEST_CASE("White space is what Python's strip takes off", "[text][utf8]") {
   CHECK(count == 29);
   for (const char32_t c : {0x09, 0x0D, 0x1C, 0x1F, 0x20, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}) CHECK(IsWhitespace(c));
   for (const char32_t c : {0x00, 0x0E, 0x1B, 0x200B, 0x2060, 0xFEFF}) CHECK_FALSE(IsWhitespace(c));
+}
+
+TEST_CASE("Unicode's white space is Python's without the four separators", "[text][utf8]") {
+  size_t count = 0;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (IsUnicodeWhitespace(c) && !IsWhitespace(c)) FAIL("U+" << std::hex << static_cast<uint32_t>(c));
+    count += IsUnicodeWhitespace(c) ? 1 : 0;
+  }
+  CHECK(count == 25);
+  for (const char32_t c : {0x1C, 0x1D, 0x1E, 0x1F}) CHECK((IsWhitespace(c) && !IsUnicodeWhitespace(c)));
+}
+
+TEST_CASE("Every character is encoded as it is read", "[text][utf8]") {
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    std::string bytes;
+    AppendUtf8(c, &bytes);
+    const Utf8Step step = NextUtf8(bytes);
+    if (step.kind != Utf8Step::kCharacter || step.length != bytes.size() || step.character != c) FAIL("U+" << std::hex << static_cast<uint32_t>(c));
+  }
+}
+
+TEST_CASE("Texts in messages are valid and not too long", "[text][utf8]") {
+  CHECK(Quoted("abc") == "\"abc\"");
+  CHECK(Quoted("a\xFF") == "\"a\xEF\xBF\xBD\"");
+  CHECK(Quoted("abcd", 4) == "\"abcd\"");
+  CHECK(Quoted("abcde", 4) == "\"abcd...\"");
+  CHECK(Quoted("abc\xC3\xA9", 4) == "\"abc...\"");  // not half a character
 }
 
 }  // namespace
