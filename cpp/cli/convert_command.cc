@@ -10,13 +10,18 @@
 namespace tinyvlm {
 
 Status RunConvert(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--variant", "--threads"}, {"--no-tokenizer"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--chat-style", "--variant", "--threads"}, {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
   options.output = flags.Get("-o", flags.Get("--output", ""));
   if (options.output.empty()) return Error(ErrorCode::kInvalidArgument, "-o FILE wanted: where the model file goes");
   TVLM_ASSIGN_OR_RETURN(options.type, ParseConvertType(flags.Get("--type", "q8_0")));
   options.tokenizer = !flags.Has("--no-tokenizer");
+  if (flags.Has("--chat-style")) {
+    const Result<ChatStyle> style = ParseChatStyle(flags.Get("--chat-style", ""));
+    if (!style.ok()) return Error(ErrorCode::kInvalidArgument, "--chat-style: %s", style.status().message().c_str());
+    options.chat_style = *style;
+  }
 
   const bool live = isatty(STDERR_FILENO) != 0;
   const double start = NowMs();

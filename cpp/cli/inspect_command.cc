@@ -63,13 +63,14 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
   }
 }
 
-// What one session of the default size takes beside the weights.
+// What one session of the default size and the tokenizer take beside the weights.
 Result<uint64_t> EstimateSession(GgufFile file) {
   TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Model::Create(std::move(file), 1));
   SessionOptions options;
   options.context = std::min(options.context, model->decoder().max_positions);
   TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, options));
-  return session->memory_bytes() + model->store().widened_bytes();
+  const uint64_t tokenizer = model->tokenizer() == nullptr ? 0 : model->tokenizer()->memory_bytes();
+  return session->memory_bytes() + model->store().widened_bytes() + tokenizer;
 }
 
 }  // namespace

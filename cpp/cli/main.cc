@@ -19,7 +19,7 @@ constexpr Command kCommands[] = {
      "    [--image FILE]... [--json] [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
 #endif
-    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--no-tokenizer]   makes a model file\n"},
+    {"convert", &tinyvlm::RunConvert, "convert <checkpoint folder> -o FILE [--type f32|f16|q8_0|q4_0] [--chat-style qwen_2|v1|plain] [--no-tokenizer]   makes a model file\n"},
     {"inspect", &tinyvlm::RunInspect, "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
     {"trace", &tinyvlm::RunTrace,
      "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes every stage of a model for a given input\n"},

@@ -1,13 +1,18 @@
 #include "convert/checkpoint_tokenizer.h"
 
 #include <algorithm>
-#include <initializer_list>
-#include <optional>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "convert/checkpoint_bpe.h"
 #include "convert/checkpoint_config.h"
+#include "text/bpe_tokenizer.h"
+#include "text/sentencepiece_model.h"
+#include "text/sentencepiece_tokenizer.h"
+#include "text/template_style.h"
 
 namespace tinyvlm {
 
@@ -17,25 +22,51 @@ constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr const char* kModelName = "tokenizer.model";
 
-// Pieces that end a turn or a text in the chat styles.
-constexpr std::string_view kEndPieces[] = {"<|im_end|>", "<|endoftext|>", "</s>"};
-
-Status CheckFolder(const std::string& folder) {
-  if (IsFile(folder + "/" + kModelName)) return Status();
-  for (const char* name : {"tokenizer.json", "vocab.json", "merges.txt"}) {
-    if (!IsFile(folder + "/" + name)) continue;
-    return Error(ErrorCode::kUnsupported, "%s: a SentencePiece tokenizer (%s) wanted, a byte-level BPE one (%s) found; --no-tokenizer converts the weights alone",
-                 folder.c_str(), kModelName, name);
+// Says what a folder has in the place of a tokenizer that can be used.
+Status NoTokenizer(const std::string& folder) {
+  const struct {
+    const char* file;
+    const char* kind;
+  } others[] = {{"vocab.txt", "WordPiece"}, {"qwen.tiktoken", "tiktoken"}, {"tokenizer.tiktoken", "tiktoken"}, {"tiktoken.model", "tiktoken"}};
+  for (const auto& other : others) {
+    if (!IsFile(folder + "/" + other.file)) continue;
+    return Error(ErrorCode::kUnsupported, "%s: Qwen2's byte-level BPE or a SentencePiece tokenizer wanted, a %s one (%s) found; --no-tokenizer converts the weights alone",
+                 folder.c_str(), other.kind, other.file);
   }
-  return Error(ErrorCode::kNotFound, "%s: a tokenizer (%s) wanted, none found; --no-tokenizer converts the weights alone", folder.c_str(), kModelName);
+  return Error(ErrorCode::kNotFound, "%s: a tokenizer (tokenizer.json, vocab.json with merges.txt, or %s) wanted, none found; --no-tokenizer converts the weights alone",
+               folder.c_str(), kModelName);
 }
 
-int32_t FindPiece(const SentencePieceModelInfo& model, std::string_view text) {
-  const auto at = std::find_if(model.pieces.begin(), model.pieces.end(), [text](const auto& piece) { return piece.text == text; });
-  return at == model.pieces.end() ? -1 : static_cast<int32_t>(at - model.pieces.begin());
+// Both loaders return the tokenizer as the engine will have it, so that what it would refuse is refused here.
+Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const std::string& folder, CheckpointTokenizer* result) {
+  TVLM_ASSIGN_OR_RETURN(const std::string proto, ReadTextFile(folder + "/" + kModelName, kMaxModelBytes));
+  // A tiktoken file of that name: lines of a token in base 64 and its rank, "!" first.
+  if (proto.starts_with("IQ== ")) return Error(ErrorCode::kUnsupported, "%s: a SentencePiece model wanted, a tiktoken one found", kModelName);
+  result->sentencepiece.assign(proto.begin(), proto.end());
+  TVLM_ASSIGN_OR_RETURN(const SentencePieceModelInfo model, ParseSentencePieceModel(result->sentencepiece));
+  for (const SentencePieceModelInfo::Piece& piece : model.pieces) {
+    result->tokens.push_back(piece.text);
+    result->scores.push_back(piece.score);
+    result->types.push_back(piece.type);
+  }
+  result->unk_id = model.unk_id;
+  result->bos_id = model.bos_id;
+  result->eos_id = model.eos_id;
+  result->pad_id = model.pad_id;
+  result->add_dummy_prefix = model.add_dummy_prefix;
+  return LoadSentencePieceTokenizer(result->sentencepiece);
 }
 
-// A token of tokenizer_config.json: its text, or an object that holds the text as "content". Empty where it is absent or null.
+Result<std::unique_ptr<Tokenizer>> LoadBpe(const std::string& folder, CheckpointTokenizer* result) {
+  TVLM_ASSIGN_OR_RETURN(CheckpointBpe bpe, ReadCheckpointBpe(folder));
+  result->tokens = std::move(bpe.tokens);
+  result->types = std::move(bpe.types);
+  result->merges = std::move(bpe.merges);
+  const std::vector<std::string_view> tokens(result->tokens.begin(), result->tokens.end()), merges(result->merges.begin(), result->merges.end());
+  return LoadBpeTokenizer({tokens, result->types, merges});
+}
+
+// A token of tokenizer_config.json or special_tokens_map.json: its text, or an object that holds the text as "content". Empty where it is absent or null.
 std::string TokenText(const Json& config, const char* key) {
   const Json* value = config.Find(key);
   if (value != nullptr && value->object() != nullptr) value = value->Find("content");
@@ -60,67 +91,87 @@ Result<std::string> ReadChatTemplate(const std::string& folder, const Json& conf
   return std::string();
 }
 
-// Every released FastVLM speaks qwen_2, so that is also what a missing template means.
-Result<ChatStyle> FindChatStyle(const std::string& chat_template) {
-  if (chat_template.empty() || chat_template.find("<|im_start|>") != std::string::npos) return ChatStyle::kQwen2;
-  if (chat_template.find("ASSISTANT:") != std::string::npos) return ChatStyle::kV1;
-  return Error(ErrorCode::kUnsupported, "chat_template: a template with <|im_start|> (qwen_2) or ASSISTANT: (v1) wanted, one of neither kind found");
-}
-
-Status CheckControlPieces(const SentencePieceModelInfo& model, ChatStyle style) {
-  static constexpr std::string_view kQwen2[] = {"<|im_start|>", "<|im_end|>"}, kV1[] = {"</s>"};
-  const std::span<const std::string_view> wanted = style == ChatStyle::kQwen2 ? std::span<const std::string_view>(kQwen2) : kV1;
-  for (const std::string_view text : wanted) {
-    const int32_t id = FindPiece(model, text);
-    if (id >= 0 && model.pieces[static_cast<size_t>(id)].type == kControlPiece) continue;
-    return Error(ErrorCode::kUnsupported, "%s: the chat template (%s) needs the control piece %s, which the model %s", kModelName, ChatStyleName(style),
-                 std::string(text).c_str(), id < 0 ? "does not have" : "has as an ordinary piece");
+Result<ChatStyle> FindChatStyle(const CheckpointTokenizer& result, const Tokenizer& tokenizer) {
+  if (!result.chat_template.empty()) {
+    Result<ChatStyle> style = RecogniseChatStyle(result.chat_template);
+    if (style.ok()) return style;
+    return Error(style.status().code(), "%s; --chat-style qwen_2, v1 or plain names the one to use", style.status().message().c_str());
   }
-  return Status();
+  if (CheckChatTokens(tokenizer, ChatStyle::kQwen2).ok()) return ChatStyle::kQwen2;
+  if (!result.sentencepiece.empty() && CheckChatTokens(tokenizer, ChatStyle::kV1).ok()) return ChatStyle::kV1;
+  return Error(ErrorCode::kUnsupported, "a chat template, or control tokens <|im_start|> and <|im_end|>, wanted, none found; --chat-style qwen_2, v1 or plain names the style to use");
 }
 
 }  // namespace
 
-Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, uint32_t vocabulary) {
-  TVLM_RETURN_IF_ERROR(CheckFolder(folder));
-  CheckpointTokenizer tokenizer;
-  TVLM_ASSIGN_OR_RETURN(const std::string proto, ReadTextFile(folder + "/" + kModelName, kMaxModelBytes));
-  tokenizer.proto.assign(proto.begin(), proto.end());
-  TVLM_ASSIGN_OR_RETURN(tokenizer.model, ParseSentencePieceModel(tokenizer.proto));
-  const SentencePieceModelInfo& model = tokenizer.model;
-  if (model.pieces.size() > vocabulary) {
-    return Error(ErrorCode::kInvalidFile, "%s has %zu pieces, the embedding only %u rows", kModelName, model.pieces.size(), vocabulary);
+Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, uint32_t vocabulary, std::optional<ChatStyle> chat_style) {
+  CheckpointTokenizer result;
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (IsFile(folder + "/" + kModelName)) {
+    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadSentencePiece(folder, &result));
+  } else if (HasCheckpointBpe(folder)) {
+    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadBpe(folder, &result));
+  } else {
+    return NoTokenizer(folder);
+  }
+  if (result.tokens.size() > vocabulary) {
+    return Error(ErrorCode::kInvalidFile, "%s: the tokenizer has %zu tokens, the embedding only %u rows", folder.c_str(), result.tokens.size(), vocabulary);
   }
 
   TVLM_ASSIGN_OR_RETURN(std::optional<Json> found, ReadOptionalJson(folder, "tokenizer_config.json"));
   const Json config = found.has_value() ? std::move(*found) : Json(Json::Object{});
-  TVLM_ASSIGN_OR_RETURN(tokenizer.chat_template, ReadChatTemplate(folder, config));
-  TVLM_ASSIGN_OR_RETURN(tokenizer.chat_style, FindChatStyle(tokenizer.chat_template));
-  TVLM_RETURN_IF_ERROR(CheckControlPieces(model, tokenizer.chat_style));
+  TVLM_ASSIGN_OR_RETURN(found, ReadOptionalJson(folder, "special_tokens_map.json"));
+  const Json roles = found.has_value() ? std::move(*found) : Json(Json::Object{});
+  TVLM_ASSIGN_OR_RETURN(result.chat_template, ReadChatTemplate(folder, config));
+  if (chat_style.has_value()) {
+    result.chat_style = *chat_style;
+  } else {
+    TVLM_ASSIGN_OR_RETURN(result.chat_style, FindChatStyle(result, *tokenizer));
+  }
+  TVLM_RETURN_IF_ERROR(CheckChatTokens(*tokenizer, result.chat_style));
 
-  const std::string tokenizer_class = TokenText(config, "tokenizer_class");
   const auto flag = [&config](const char* key, bool missing) -> Result<bool> {
     const Json* const value = config.Find(key);
     if (value == nullptr || value->is_null()) return missing;
     return config.GetBool(key);
   };
   // transformers' Llama tokenizers add the begin token unless they are told not to.
-  TVLM_ASSIGN_OR_RETURN(tokenizer.add_bos, flag("add_bos_token", tokenizer_class.starts_with("Llama")));
-  TVLM_ASSIGN_OR_RETURN(tokenizer.add_eos, flag("add_eos_token", false));
-  const auto special = [&](const char* key, int32_t missing) {
-    const std::string text = TokenText(config, key);
-    const int32_t id = text.empty() ? -1 : FindPiece(model, text);
-    return id >= 0 ? id : missing;
+  TVLM_ASSIGN_OR_RETURN(result.add_bos, flag("add_bos_token", TokenText(config, "tokenizer_class").starts_with("Llama")));
+  TVLM_ASSIGN_OR_RETURN(result.add_eos, flag("add_eos_token", false));
+  const auto find = [&](const char* role, int32_t missing) {
+    const std::string text = TokenText(config, role).empty() ? TokenText(roles, role) : TokenText(config, role);
+    const auto at = std::find(result.tokens.begin(), result.tokens.end(), text);
+    return text.empty() || at == result.tokens.end() ? missing : static_cast<int32_t>(at - result.tokens.begin());
   };
-  tokenizer.bos_id = special("bos_token", model.bos_id);
-  tokenizer.eos_id = special("eos_token", model.eos_id);
-  tokenizer.pad_id = special("pad_token", model.pad_id);
-  tokenizer.add_bos = tokenizer.add_bos && tokenizer.bos_id >= 0;
-  for (const std::string_view text : kEndPieces) {
-    const int32_t id = FindPiece(model, text);
-    if (id >= 0 && model.pieces[static_cast<size_t>(id)].type == kControlPiece) tokenizer.end_ids.push_back(id);
-  }
-  return tokenizer;
+  result.bos_id = find("bos_token", result.bos_id);
+  result.eos_id = find("eos_token", result.eos_id);
+  result.pad_id = find("pad_token", result.pad_id);
+  result.add_bos = result.add_bos && result.bos_id >= 0;
+  result.end_ids = EndTokens(*tokenizer);
+  return result;
+}
+
+void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer) {
+  const bool bpe = tokenizer.sentencepiece.empty();
+  writer->AddString("tokenizer.ggml.model", bpe ? "gpt2" : "llama");
+  writer->AddString("tokenizer.ggml.pre", bpe ? "qwen2" : "default");
+  writer->AddStringArray("tokenizer.ggml.tokens", tokenizer.tokens);
+  if (!bpe) writer->AddF32Array("tokenizer.ggml.scores", tokenizer.scores);
+  writer->AddI32Array("tokenizer.ggml.token_type", tokenizer.types);
+  if (bpe) writer->AddStringArray("tokenizer.ggml.merges", tokenizer.merges);
+  const auto add_id = [writer](const char* key, int32_t id) {
+    if (id >= 0) writer->AddU32(key, static_cast<uint32_t>(id));
+  };
+  add_id("tokenizer.ggml.unknown_token_id", tokenizer.unk_id);
+  add_id("tokenizer.ggml.bos_token_id", tokenizer.bos_id);
+  add_id("tokenizer.ggml.eos_token_id", tokenizer.eos_id);
+  add_id("tokenizer.ggml.padding_token_id", tokenizer.pad_id);
+  writer->AddBool("tokenizer.ggml.add_bos_token", tokenizer.add_bos);
+  writer->AddBool("tokenizer.ggml.add_eos_token", tokenizer.add_eos);
+  if (!bpe) writer->AddBool("tokenizer.ggml.add_space_prefix", tokenizer.add_dummy_prefix);
+  if (!tokenizer.chat_template.empty()) writer->AddString("tokenizer.chat_template", tokenizer.chat_template);
+  if (!bpe) writer->AddU8Array("tinyvlm.sentencepiece_model", tokenizer.sentencepiece);
+  writer->AddString("fastvlm.chat_style", ChatStyleName(tokenizer.chat_style));
 }
 
 }  // namespace tinyvlm

@@ -105,32 +105,6 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
   writer->AddI32("fastvlm.image_token_id", config.image_token_id);
 }
 
-void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer) {
-  std::vector<std::string> tokens;
-  std::vector<float> scores;
-  std::vector<int32_t> types;
-  for (const SentencePieceModelInfo::Piece& piece : tokenizer.model.pieces) {
-    tokens.push_back(piece.text);
-    scores.push_back(piece.score);
-    types.push_back(piece.type);
-  }
-  writer->AddString("tokenizer.ggml.model", "llama");
-  writer->AddString("tokenizer.ggml.pre", "default");
-  writer->AddStringArray("tokenizer.ggml.tokens", tokens);
-  writer->AddF32Array("tokenizer.ggml.scores", scores);
-  writer->AddI32Array("tokenizer.ggml.token_type", types);
-  writer->AddU32("tokenizer.ggml.unknown_token_id", static_cast<uint32_t>(tokenizer.model.unk_id));
-  if (tokenizer.bos_id >= 0) writer->AddU32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(tokenizer.bos_id));
-  if (tokenizer.eos_id >= 0) writer->AddU32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(tokenizer.eos_id));
-  if (tokenizer.pad_id >= 0) writer->AddU32("tokenizer.ggml.padding_token_id", static_cast<uint32_t>(tokenizer.pad_id));
-  writer->AddBool("tokenizer.ggml.add_bos_token", tokenizer.add_bos);
-  writer->AddBool("tokenizer.ggml.add_eos_token", tokenizer.add_eos);
-  writer->AddBool("tokenizer.ggml.add_space_prefix", tokenizer.model.add_dummy_prefix);
-  if (!tokenizer.chat_template.empty()) writer->AddString("tokenizer.chat_template", tokenizer.chat_template);
-  writer->AddU8Array("tinyvlm.sentencepiece_model", tokenizer.proto);
-  writer->AddString("fastvlm.chat_style", ChatStyleName(tokenizer.chat_style));
-}
-
 // Streams one tensor after the other through two buffers.
 class TensorConverter {
  public:
@@ -222,7 +196,7 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   AddModelKeys(checkpoint, options, &writer);
   std::vector<int32_t> stop_ids = checkpoint.config.stop_ids;
   if (options.tokenizer) {
-    TVLM_ASSIGN_OR_RETURN(const CheckpointTokenizer tokenizer, ReadCheckpointTokenizer(options.checkpoint, checkpoint.config.vocabulary));
+    TVLM_ASSIGN_OR_RETURN(const CheckpointTokenizer tokenizer, ReadCheckpointTokenizer(options.checkpoint, checkpoint.config.vocabulary, options.chat_style));
     AddTokenizerKeys(tokenizer, &writer);
     for (const int32_t id : tokenizer.end_ids) {
       if (std::find(stop_ids.begin(), stop_ids.end(), id) == stop_ids.end()) stop_ids.push_back(id);

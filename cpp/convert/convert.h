@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
 #include "tensor/dtype.h"
+#include "text/chat_template.h"
 
 namespace tinyvlm {
 
@@ -17,6 +19,7 @@ struct ConvertOptions {
   std::string output;       // the .gguf to write
   DType type = DType::kQ8_0;  // of the matrices: kF32, kF16, kBF16, kQ8_0 or kQ4_0 (docs/model-file.md says which tensors it applies to)
   bool tokenizer = true;    // false: ids only, no tokenizer is looked for
+  std::optional<ChatStyle> chat_style;  // of the prompts; nullopt: as the checkpoint's chat template says
 };
 
 // The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q4_0").

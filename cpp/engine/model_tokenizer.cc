@@ -29,9 +29,6 @@ constexpr const char* kChatTemplate = "tokenizer.chat_template";
 constexpr const char* kSentencePieceModel = "tinyvlm.sentencepiece_model";
 constexpr const char* kStopIds = "tinyvlm.stop_ids";
 
-// Control tokens that end a turn or a text in the models that this engine runs.
-constexpr std::string_view kEndTokens[] = {"<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>"};
-
 // An id of the tokenizer; -1 where the key is absent.
 Result<int32_t> ReadId(const Metadata& meta, const char* key, size_t tokens) {
   if (meta.Find(key) == nullptr) return -1;
@@ -94,14 +91,6 @@ Status ReadStopIds(const Metadata& meta, size_t vocabulary, std::vector<int32_t>
   return Status();
 }
 
-void AddForeignStopIds(int32_t eos_id, const Tokenizer& tokenizer, std::vector<int32_t>* ids) {
-  if (eos_id >= 0) ids->push_back(eos_id);
-  for (const std::string_view name : kEndTokens) {
-    const std::optional<int32_t> id = tokenizer.FindSpecial(name);
-    if (id && tokenizer.IsControl(*id) && std::find(ids->begin(), ids->end(), *id) == ids->end()) ids->push_back(*id);
-  }
-}
-
 }  // namespace
 
 Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture, size_t vocabulary) {
@@ -133,7 +122,10 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
     result.chat_style = ForeignStyle(meta, tokenizer);
     // The file's end token may lie among its unused ones.
     TVLM_ASSIGN_OR_RETURN(const int32_t eos_id, ReadId(meta, kEosId, vocabulary));
-    AddForeignStopIds(eos_id, tokenizer, &result.stop_ids);
+    if (eos_id >= 0) result.stop_ids.push_back(eos_id);
+    for (const int32_t id : EndTokens(tokenizer)) {
+      if (id != eos_id) result.stop_ids.push_back(id);
+    }
   }
   // Llama's SentencePiece models begin every text with it unless the file says otherwise.
   TVLM_ASSIGN_OR_RETURN(const bool add_bos, ReadFlag(meta, kAddBos, !ours && kind == "llama"));

@@ -58,13 +58,6 @@ bool AppendUnmapped(std::string_view mapped, std::string* out) {
   return true;
 }
 
-// A token or merge for a message: valid UTF-8, not too long.
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  AppendValidUtf8(text.substr(0, WholeCharactersLength(text.substr(0, 60))), &out);
-  return out + (text.size() > 60 ? "...\"" : "\"");
-}
-
 // ---- hash tables ------------------------------------------------------------
 
 // The first slot to look at: the top bits of a product, which depend on all bits of the hash.

@@ -168,6 +168,15 @@ Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style) {
   return Status();
 }
 
+std::vector<int32_t> EndTokens(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const std::string_view name : {"<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>"}) {
+    const std::optional<int32_t> id = tokenizer.FindSpecial(name);
+    if (id && tokenizer.IsControl(*id)) ids.push_back(*id);
+  }
+  return ids;
+}
+
 Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style, const ChatPrompt& prompt) {
   if (prompt.turns.empty()) return Error(ErrorCode::kInvalidArgument, "a conversation of at least one turn wanted, none found");
   for (size_t i = 0; i < prompt.turns.size(); ++i) {

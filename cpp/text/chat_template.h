@@ -28,6 +28,9 @@ const char* ChatStyleName(ChatStyle style);
 // Ok where `tokenizer` has, as control tokens, those that the style's prompts are made with; otherwise unsupported, naming the one that is missing.
 Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style);
 
+// The control tokens of `tokenizer` that end a turn or a text in the models that this engine runs.
+std::vector<int32_t> EndTokens(const Tokenizer& tokenizer);
+
 // A question with the pictures that stand before it, and the answer that was given; every turn but the last has one. Views are borrowed.
 struct ChatTurn {
   std::string_view question;

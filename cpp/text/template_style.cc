@@ -129,17 +129,6 @@ bool IsPlain(const TemplateParts& parts) {
   return content && !parts.assigns;
 }
 
-// For the message: valid, on one line, not too long.
-std::string FirstLine(std::string_view text) {
-  text = Trimmed(text);
-  text = text.substr(0, text.find_first_of("\r\n"));
-  constexpr size_t kMaxBytes = 120;
-  const std::string_view shown = text.substr(0, WholeCharactersLength(text.substr(0, kMaxBytes)));
-  std::string line;
-  AppendValidUtf8(shown, &line);
-  return shown.size() < text.size() ? line + "..." : line;
-}
-
 }  // namespace
 
 Result<ChatStyle> RecogniseChatStyle(std::string_view chat_template) {
@@ -150,8 +139,9 @@ Result<ChatStyle> RecogniseChatStyle(std::string_view chat_template) {
     if (IsVicuna(chat_template, parts)) return ChatStyle::kV1;
     if (IsPlain(parts)) return ChatStyle::kPlain;
   }
-  return Error(ErrorCode::kUnsupported, "chat template: one of style qwen_2 (<|im_start|>), v1 (USER: ASSISTANT:) or plain (content only) wanted, found one that begins \"%s\"",
-               FirstLine(chat_template).c_str());
+  const std::string_view trimmed = Trimmed(chat_template), first_line = trimmed.substr(0, trimmed.find_first_of("\r\n"));
+  return Error(ErrorCode::kUnsupported, "chat template: one of style qwen_2 (<|im_start|>), v1 (USER: ASSISTANT:) or plain (content only) wanted, found one that begins %s",
+               Quoted(first_line, 120).c_str());
 }
 
 }  // namespace tinyvlm

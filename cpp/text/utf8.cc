@@ -52,6 +52,12 @@ void AppendValidUtf8(std::string_view bytes, std::string* out) {
   }
 }
 
+std::string Quoted(std::string_view text, size_t max_bytes) {
+  std::string out = "\"";
+  AppendValidUtf8(text.size() > max_bytes ? text.substr(0, WholeCharactersLength(text.substr(0, max_bytes))) : text, &out);
+  return out.append(text.size() > max_bytes ? "...\"" : "\"");
+}
+
 bool IsUnicodeWhitespace(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
          c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;

@@ -31,6 +31,9 @@ size_t WholeCharactersLength(std::string_view bytes);
 // Appends `bytes` to `out`, each maximal bad subpart as one U+FFFD, as the reference tokenizer (and every browser) decodes.
 void AppendValidUtf8(std::string_view bytes, std::string* out);
 
+// `text` in double quotes for a message: valid UTF-8, cut with "..." where it has more than `max_bytes`.
+std::string Quoted(std::string_view text, size_t max_bytes = 60);
+
 // Unicode's property White_Space, which is what tokenizers split texts by.
 bool IsUnicodeWhitespace(char32_t character);
 
