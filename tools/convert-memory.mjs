@@ -59,12 +59,14 @@ for (const size of values.sizes.split(",")) {
   const folder = mkdtempSync(join(values.in, "tiny-vlm-memory-"));
   try {
     const checkpoint = join(folder, "checkpoint");
-    const generated = spawnSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, "--size", size, "--sparse"], { encoding: "utf8" });
+    const generator = join(root, "tools", "generate-checkpoint.mjs");
+    const generated = spawnSync(process.execPath, [generator, checkpoint, "--size", size, "--sparse"], { encoding: "utf8" });
     if (generated.status !== 0) throw new Error(generated.stderr.trim());
     const weights = Number(/: ([\d.]+) MB/.exec(generated.stdout)[1]) * 1e6;
     const output = join(folder, "model.gguf");
     const start = performance.now();
-    const { status, said, peak } = await measure(program, [...programArguments, "convert", checkpoint, "-o", output, "--type", values.type, "--no-tokenizer", ...flags]);
+    const convert = ["convert", checkpoint, "-o", output, "--type", values.type, "--no-tokenizer", ...flags];
+    const { status, said, peak } = await measure(program, [...programArguments, ...convert]);
     if (status !== 0) throw new Error(said.trim());
     if (peak === 0) throw new Error("the process ended before its memory could be read, or /proc is absent");
     const seconds = ((performance.now() - start) / 1000).toFixed(1);

@@ -96,9 +96,10 @@ class PartialFileGuard {
 }  // namespace
 
 Status RunConvert(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags,
-                        Flags::Parse(arguments, {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size", "--resize", "--variant", "--threads"},
-                                     {"--no-tokenizer"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(
+      const Flags flags,
+      Flags::Parse(arguments, {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size", "--resize", "--variant", "--threads"},
+                   {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
   options.output = flags.Get("-o", flags.Get("--output", ""));

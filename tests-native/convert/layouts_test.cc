@@ -19,7 +19,8 @@ namespace {
 using Form = BranchedCheckpoint::Form;
 
 const std::vector<BranchedCheckpoint::Stage> kThreeStages{{1, 4, 9, false}, {3, 12, 12, false}, {2, 96, 144, true}};
-const std::vector<BranchedCheckpoint::Stage> kSixStages{{1, 8, 16, false}, {2, 8, 24, false}, {1, 32, 64, true}, {1, 32, 32, false}, {11, 32, 33, false}, {2, 64, 256, true}};
+const std::vector<BranchedCheckpoint::Stage> kSixStages{{1, 8, 16, false},  {2, 8, 24, false},   {1, 32, 64, true},
+                                                         {1, 32, 32, false}, {11, 32, 33, false}, {2, 64, 256, true}};
 
 Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder) {
   checkpoint.Write(folder);
@@ -310,11 +311,13 @@ TEST_CASE("Configs that disagree with the tensors' shapes: both are named", "[co
   };
   CHECK_CONTAINS(Refused(transformers(R"("layers": [1, 2, 2])")), "model_args.layers gives stage 1 2 blocks, the tensors show 3");
   CHECK_CONTAINS(Refused(transformers(R"("layers": [1, 3])")), "model_args.layers names 2 stages, the tensors show 3");
-  CHECK_CONTAINS(Refused(transformers(R"("embed_dims": [4, 16, 96])")), "fc1.weight: shape [12, 16] wanted (config.json: vision_config.model_args.embed_dims and mlp_ratios), [12, 12, 1, 1] found");
+  CHECK_CONTAINS(Refused(transformers(R"("embed_dims": [4, 16, 96])")),
+                 "fc1.weight: shape [12, 16] wanted (config.json: vision_config.model_args.embed_dims and mlp_ratios), [12, 12, 1, 1] found");
   CHECK_CONTAINS(Refused(transformers(R"("mlp_ratios": [2.25, 1, 2])")), "fc1.weight: shape [192, 96] wanted");
   CHECK_CONTAINS(Refused(transformers(R"("token_mixers": ["repmixer", "attention", "attention"])")), "token_mixers says that stage 1 attends");
   const LoadedModel model = Converted(transformers(
-      R"("inference_mode": false, "layers": [1, 3, 2], "embed_dims": [4, 12, 96, 7], "mlp_ratios": [2.25, 1, 1.5, 4], "token_mixers": ["repmixer", "repmixer", "attention"])"));
+      R"("inference_mode": false, "layers": [1, 3, 2], "embed_dims": [4, 12, 96, 7], "mlp_ratios": [2.25, 1, 1.5, 4],
+         "token_mixers": ["repmixer", "repmixer", "attention"])"));
   CHECK(*model.file.metadata.GetU32("fastvlm.vision.image_size") == 1024);
 }
 
