@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // The peak memory of converting, at several sizes: generates sparse checkpoints (no room on the disk), converts each and reads the peak resident size of the
-// converting process from Linux. Fails where a conversion does or where a peak reaches the limit. The model files that are written are real: 4.4 GB for 7B
+// converting process from Linux. Fails where a conversion does or where a peak reaches the limit. The model files that are written are real: 5 GB for 7B
 // as q4_0, removed at once.
 //
-//   node tools/convert-memory.mjs [--sizes demo,0.5b,7b] [--type q4_0] [--limit-mb 1000] [--cli "build/release/cpp/cli/tiny-vlm"] [--in FOLDER]
+//   node tools/convert-memory.mjs [--sizes demo,0.5b,7b] [--type q4_0] [--limit-mb 1000] [--cli "build/release/cpp/cli/tiny-vlm"] [--in FOLDER] [-- FLAG...]
 //
-// --cli is the command line to measure: the native one, or "node dist/cli.mjs" for the one that npm installs.
+// --cli is the command line to measure: the native one, or "node dist/cli.mjs" for the one that npm installs. What follows "--" is given to convert.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -15,7 +15,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const { values } = parseArgs({
+const { values, positionals: flags } = parseArgs({
+  allowPositionals: true,
   options: {
     sizes: { type: "string", default: "demo,0.5b,7b" },
     type: { type: "string", default: "q4_0" },
@@ -58,12 +59,14 @@ for (const size of values.sizes.split(",")) {
   const folder = mkdtempSync(join(values.in, "tiny-vlm-memory-"));
   try {
     const checkpoint = join(folder, "checkpoint");
-    const generated = spawnSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, "--size", size, "--sparse"], { encoding: "utf8" });
+    const generator = join(root, "tools", "generate-checkpoint.mjs");
+    const generated = spawnSync(process.execPath, [generator, checkpoint, "--size", size, "--sparse"], { encoding: "utf8" });
     if (generated.status !== 0) throw new Error(generated.stderr.trim());
     const weights = Number(/: ([\d.]+) MB/.exec(generated.stdout)[1]) * 1e6;
     const output = join(folder, "model.gguf");
     const start = performance.now();
-    const { status, said, peak } = await measure(program, [...programArguments, "convert", checkpoint, "-o", output, "--type", values.type, "--no-tokenizer"]);
+    const convert = ["convert", checkpoint, "-o", output, "--type", values.type, "--no-tokenizer", ...flags];
+    const { status, said, peak } = await measure(program, [...programArguments, ...convert]);
     if (status !== 0) throw new Error(said.trim());
     if (peak === 0) throw new Error("the process ended before its memory could be read, or /proc is absent");
     const seconds = ((performance.now() - start) / 1000).toFixed(1);

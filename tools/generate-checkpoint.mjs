@@ -2,8 +2,8 @@
 // Writes a FastVLM checkpoint of random weights in transformers' layout: models of real size for timings, without downloading one.
 //
 //   node tools/generate-checkpoint.mjs OUT --size t0|t2w|t3|demo|0.5b|1.5b|7b [--seed N] [--dtype bf16|f32] [--layers 2,12,24,4,2] [--dims 96,...]
-//        [--mlp 4] [--hidden N] [--ffn N] [--depth N] [--heads N] [--kv-heads N] [--vocab N] [--image N] [--untied] [--tokenizer FILE] [--like FOLDER]
-//        [--sparse | --outliers FACTOR]
+//        [--mlp 4] [--hidden N] [--ffn N] [--depth N] [--heads N] [--kv-heads N] [--vocab N] [--image N] [--untied]
+//        [--tokenizer FILE] [--like FOLDER] [--sparse | --outliers FACTOR]
 //
 // Numbers given by name replace those of the size. --tokenizer copies a tokenizer.model into the folder, --like the tokenizer_config.json and
 // generation_config.json of another checkpoint; the ids that these name must lie below the vocabulary.
@@ -398,7 +398,8 @@ function writeSparse(out, model, dtype) {
     for (const tensor of tensors) weightMap[tensor.name] = name;
     total += head.length + dataBytes;
   }
-  if (shards.length > 1) writeFileSync(join(out, "model.safetensors.index.json"), `${JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap })}\n`);
+  const index = { metadata: { total_size: total }, weight_map: weightMap };
+  if (shards.length > 1) writeFileSync(join(out, "model.safetensors.index.json"), `${JSON.stringify(index)}\n`);
   return total;
 }
 

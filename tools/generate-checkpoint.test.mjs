@@ -97,7 +97,7 @@ test("a sparse 7B checkpoint has its size in shards, and takes no room", () => {
   const folder = generate("sparse", "--size", "7b", "--sparse");
   const { weight_map: map } = JSON.parse(readFileSync(join(folder, "model.safetensors.index.json"), "utf8"));
   const shards = [...new Set(Object.values(map))];
-  assert.deepEqual(shards, ["model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors", "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"]);
+  assert.deepEqual(shards, [1, 2, 3, 4].map((shard) => `model-0000${shard}-of-00004.safetensors`));
   const stats = shards.map((name) => statSync(join(folder, name)));
   const total = stats.reduce((sum, { size }) => sum + size, 0);
   assert.ok(total > 15e9 && total < 16e9, `${total}`);

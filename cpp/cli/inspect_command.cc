@@ -74,7 +74,8 @@ void PrintShortRows(const GgufFile& file) {
     if (tensor.type == DType::kF16 && tensor.shape.size() == 2 && tensor.shape[1] % kBlock != 0) kept.push_back(&tensor);
   }
   if (!has_blocks || kept.empty()) return;
-  std::printf("\n%zu %s F16 because rows that are not a multiple of %" PRIu64 " cannot be cut into blocks:", kept.size(), kept.size() == 1 ? "matrix is" : "matrices are", kBlock);
+  std::printf("\n%zu %s F16 because rows that are not a multiple of %" PRIu64 " cannot be cut into blocks:", kept.size(),
+              kept.size() == 1 ? "matrix is" : "matrices are", kBlock);
   for (size_t i = 0; i < std::min(kShown, kept.size()); ++i) {
     std::printf("%s %s (rows of %" PRIu64 ")", i == 0 ? "" : ",", kept[i]->name.c_str(), kept[i]->shape[1]);
   }

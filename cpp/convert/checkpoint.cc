@@ -35,7 +35,8 @@ Result<const SafetensorsTensor*> FindTensor(const Safetensors& weights, const st
   const SafetensorsTensor* const tensor = weights.Find(name);
   if (tensor == nullptr) return Missing(name);
   if (WithoutOnes(tensor->shape) != WithoutOnes(shape)) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString(shape).c_str(), ShapeToString(tensor->shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString(shape).c_str(),
+                 ShapeToString(tensor->shape).c_str());
   }
   return tensor;
 }
@@ -44,7 +45,11 @@ Result<const SafetensorsTensor*> FindTensor(const Safetensors& weights, const st
 class Planner {
  public:
   explicit Planner(Checkpoint* checkpoint)
-      : checkpoint_(*checkpoint), config_(checkpoint->config), weights_(checkpoint->weights), names_(NamesOf(checkpoint->config.layout)), tower_(names_.tower) {}
+      : checkpoint_(*checkpoint),
+        config_(checkpoint->config),
+        weights_(checkpoint->weights),
+        names_(NamesOf(checkpoint->config.layout)),
+        tower_(names_.tower) {}
 
   Status Plan() {
     TVLM_ASSIGN_OR_RETURN(const TowerNames tower, FindTower(weights_, config_.layout));
@@ -72,8 +77,8 @@ class Planner {
     const Shape& shape = fc1->shape;
     const bool is_matrix = shape.size() >= 2 && std::all_of(shape.begin() + 2, shape.end(), [](uint64_t dimension) { return dimension == 1; });
     if (!is_matrix || shape[0] == 0 || shape[1] == 0 || shape[1] > kMaxTowerChannels || shape[0] > kMaxTowerRatio * shape[1]) {
-      return Error(ErrorCode::kInvalidFile, "tensor %s: shape [hidden, channels] with at most %u channels and %u times as many hidden wanted, %s found", name.c_str(),
-                   kMaxTowerChannels, kMaxTowerRatio, ShapeToString(shape).c_str());
+      return Error(ErrorCode::kInvalidFile, "tensor %s: shape [hidden, channels] with at most %u channels and %u times as many hidden wanted, %s found",
+                   name.c_str(), kMaxTowerChannels, kMaxTowerRatio, ShapeToString(shape).c_str());
     }
     stage.hidden = static_cast<uint32_t>(shape[0]);
     stage.channels = static_cast<uint32_t>(shape[1]);
@@ -82,22 +87,27 @@ class Planner {
 
   // Stages from their first blocks, held against what config.json says of them. The plan then holds every other tensor against the stages.
   Status ReadStages(const TowerNames& tower) {
-    if (tower.stages.size() > kMaxTowerStages) return Error(ErrorCode::kUnsupported, "a tower of 1..%u stages wanted, one of %zu found", kMaxTowerStages, tower.stages.size());
+    if (tower.stages.size() > kMaxTowerStages) {
+      return Error(ErrorCode::kUnsupported, "a tower of 1..%u stages wanted, one of %zu found", kMaxTowerStages, tower.stages.size());
+    }
     std::vector<TowerStage>& stages = checkpoint_.stages;
     for (const TowerNames::Stage& names : tower.stages) {
       TVLM_ASSIGN_OR_RETURN(const TowerStage stage, ReadStage(names));
       const std::string fc1 = names.blocks + "0." + names_.conv_ffn + ".fc1.weight";
       TVLM_RETURN_IF_ERROR(CheckStage(stages.size(), stage, fc1));
-      if (stage.depth > kMaxTowerDepth) return Error(ErrorCode::kUnsupported, "%s*: at most %u blocks wanted, %u found", names.blocks.c_str(), kMaxTowerDepth, stage.depth);
+      if (stage.depth > kMaxTowerDepth) {
+        return Error(ErrorCode::kUnsupported, "%s*: at most %u blocks wanted, %u found", names.blocks.c_str(), kMaxTowerDepth, stage.depth);
+      }
       if (!stages.empty() && stage.channels % stages.back().channels != 0) {
-        return Error(ErrorCode::kUnsupported, "tensor %s: a multiple of the %u channels of the stage before wanted, %u found", fc1.c_str(), stages.back().channels,
-                     stage.channels);
+        return Error(ErrorCode::kUnsupported, "tensor %s: a multiple of the %u channels of the stage before wanted, %u found", fc1.c_str(),
+                     stages.back().channels, stage.channels);
       }
       if (stage.attention && stage.channels % kTowerHeadDim != 0) {
-        return Error(ErrorCode::kUnsupported, "tensor %s: channels of an attention stage must be a multiple of %u, %u found", fc1.c_str(), kTowerHeadDim, stage.channels);
+        return Error(ErrorCode::kUnsupported, "tensor %s: channels of an attention stage must be a multiple of %u, %u found", fc1.c_str(), kTowerHeadDim,
+                     stage.channels);
       }
       if (!stage.attention && Has(names.positional)) {
-        return Error(ErrorCode::kUnsupported, "%s: a positional encoding wanted before attention stages only, one found before stage %zu, which does not attend",
+        return Error(ErrorCode::kUnsupported, "%s: a positional encoding wanted before attention stages only, one found before stage %zu",
                      names.positional.c_str(), stages.size());
       }
       stages.push_back(stage);
@@ -116,8 +126,8 @@ class Planner {
   Status CheckStage(size_t s, const TowerStage& stage, const std::string& fc1) const {
     const CheckpointConfig::Tower& said = config_.tower;
     if (s < said.depths.size() && said.depths[s] != stage.depth) {
-      return Error(ErrorCode::kInvalidFile, "%s gives stage %zu %u blocks, the tensors show %u (%s is of the first)", kDepthsKey, s, said.depths[s], stage.depth,
-                   fc1.c_str());
+      return Error(ErrorCode::kInvalidFile, "%s gives stage %zu %u blocks, the tensors show %u (%s is of the first)", kDepthsKey, s, said.depths[s],
+                   stage.depth, fc1.c_str());
     }
     const uint32_t channels = s < said.channels.size() ? said.channels[s] : stage.channels;
     // timm cuts the product's fraction off.

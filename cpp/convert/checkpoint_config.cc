@@ -219,15 +219,16 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
   if (IsAbsent(tower)) return Status();
   TVLM_ASSIGN_OR_RETURN(const std::string word, top.String("mm_vision_tower"));
   if (word.find("mobileclip") == std::string::npos) {
-    return Error(ErrorCode::kUnsupported, "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA", top.Name("mm_vision_tower").c_str(),
-                 Section::Printable(word).c_str());
+    return Error(ErrorCode::kUnsupported, "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA",
+                 top.Name("mm_vision_tower").c_str(), Section::Printable(word).c_str());
   }
   // The number behind the last underscore is the picture's side.
   const std::string digits = word.substr(word.rfind('_') + 1);
   if (digits.empty() || digits.size() > 9 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return Status();
   const unsigned long side = std::strtoul(digits.c_str(), nullptr, 10);
   if (side == 0 || side > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidFile, "%s: a picture size of 1..%u at its end wanted, %s found", top.Name("mm_vision_tower").c_str(), kMaxImageSize, digits.c_str());
+    return Error(ErrorCode::kInvalidFile, "%s: a picture size of 1..%u at its end wanted, %s found", top.Name("mm_vision_tower").c_str(), kMaxImageSize,
+                 digits.c_str());
   }
   config->image_size = static_cast<uint32_t>(side);
   return Status();

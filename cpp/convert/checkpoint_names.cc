@@ -92,8 +92,8 @@ Result<TowerNames> FindAppleTower(const Safetensors& weights) {
     const bool downsamples = Has(weights, prefix + "proj.");
     const bool encodes = Has(weights, prefix + kAppleNames.fused + ".") || Has(weights, prefix + kAppleNames.positional_branch + ".");
     if ((downsamples && !(stage.downsample.empty() && stage.positional.empty())) || (encodes && !stage.positional.empty())) {
-      return Error(ErrorCode::kUnsupported, "tensor %s: the blocks of a stage wanted in %s, another %s found", weights.WithPrefix(prefix)[0].name.c_str(), module.c_str(),
-                   downsamples ? "downsampler" : "positional encoding");
+      return Error(ErrorCode::kUnsupported, "tensor %s: the blocks of a stage wanted in %s, another %s found",
+                   weights.WithPrefix(prefix)[0].name.c_str(), module.c_str(), downsamples ? "downsampler" : "positional encoding");
     }
     if (downsamples) {
       stage.downsample = prefix + "proj.";

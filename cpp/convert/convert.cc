@@ -185,11 +185,11 @@ class TensorConverter {
       if (std::fabs(value) < limit) continue;  // false for NaN
       const unsigned long long at = first + i;
       if (!std::isfinite(value)) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", SourceName(tensor).c_str(), static_cast<double>(value),
-                     at);
+        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", SourceName(tensor).c_str(),
+                     static_cast<double>(value), at);
       }
-      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert it to f32", SourceName(tensor).c_str(), static_cast<double>(value),
-                   at, GetDTypeInfo(type).name);
+      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert it to f32", SourceName(tensor).c_str(),
+                   static_cast<double>(value), at, GetDTypeInfo(type).name);
     }
     return Status();
   }
@@ -217,7 +217,8 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
     return Error(ErrorCode::kInvalidArgument, "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found", options.output.c_str());
   }
   if (options.image_size % kImageSizeStep != 0 || options.image_size > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidArgument, "a picture size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize, options.image_size);
+    return Error(ErrorCode::kInvalidArgument, "a picture size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize,
+                 options.image_size);
   }
   if (!options.resize.empty() && options.resize != "pad" && options.resize != "crop") {
     return Error(ErrorCode::kInvalidArgument, "a way to resize, \"pad\" or \"crop\", wanted, \"%s\" found", options.resize.c_str());

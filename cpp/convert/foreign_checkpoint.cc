@@ -59,7 +59,9 @@ Status Refuse(const std::string& path, const std::string& what) {
 
 // What a file is that was given instead of a folder.
 Status RefuseFile(const std::string& path) {
-  if (path.ends_with(".gguf")) return Error(ErrorCode::kUnsupported, "%s: a checkpoint folder wanted, a GGUF file found: it is converted already, ask it as it is", path.c_str());
+  if (path.ends_with(".gguf")) {
+    return Error(ErrorCode::kUnsupported, "%s: a checkpoint folder wanted, a GGUF file found: it is converted already, ask it as it is", path.c_str());
+  }
   if (path.ends_with(".safetensors") || path.ends_with(".json")) {
     return Error(ErrorCode::kInvalidArgument, "%s: a checkpoint folder wanted, a file of one found: give the folder", path.c_str());
   }
@@ -70,13 +72,17 @@ Status RefuseFile(const std::string& path) {
 
 // What a folder is by what lies in it; empty where nothing tells.
 std::string ContentsOf(const std::vector<std::string>& names) {
-  const auto ending = [&names](std::string_view end) { return std::any_of(names.begin(), names.end(), [end](const std::string& name) { return name.ends_with(end); }); };
+  const auto ending = [&names](std::string_view end) {
+    return std::any_of(names.begin(), names.end(), [end](const std::string& name) { return name.ends_with(end); });
+  };
   const auto has = [&names](std::string_view wanted) { return std::find(names.begin(), names.end(), wanted) != names.end(); };
   if (ending(".mlpackage") || ending(".mlmodelc") || has("Manifest.json")) return "a Core ML export";
   if (ending(".onnx") || has("onnx")) return "an ONNX export";
   if (has("adapter_config.json")) return "a LoRA adapter, which must be merged into its base model first";
   if (ending(".gguf")) return "a folder of GGUF files, which are converted already";
-  if (ending(".bin") || ending(".bin.index.json") || ending(".pth") || ending(".pt")) return "a checkpoint of PyTorch pickles (pytorch_model.bin); save it as safetensors";
+  if (ending(".bin") || ending(".bin.index.json") || ending(".pth") || ending(".pt")) {
+    return "a checkpoint of PyTorch pickles (pytorch_model.bin); save it as safetensors";
+  }
   return "";
 }
 

@@ -115,8 +115,8 @@ Status Safetensors::AddFile(const std::string& path) {
   const char* before = "the header";
   for (SafetensorsTensor& tensor : tensors) {
     if (tensor.offset != covered) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s at byte %" PRIu64 " of the data %s %s, which ends at byte %" PRIu64, path.c_str(), tensor.name.c_str(),
-                   tensor.offset, tensor.offset < covered ? "overlaps" : "leaves a gap behind", before, covered);
+      return Error(ErrorCode::kInvalidFile, "%s: tensor %s at byte %" PRIu64 " of the data %s %s, which ends at byte %" PRIu64, path.c_str(),
+                   tensor.name.c_str(), tensor.offset, tensor.offset < covered ? "overlaps" : "leaves a gap behind", before, covered);
     }
     covered += tensor.bytes;
     tensor.offset += data_offset;
@@ -162,7 +162,9 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   std::set<std::string> shards;
   std::set<std::string_view> names;
   for (const auto& [name, shard] : *map->object()) {
-    if (!names.insert(name).second) return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(), IsPrintable(name) ? name.c_str() : "?");
+    if (!names.insert(name).second) {
+      return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(), IsPrintable(name) ? name.c_str() : "?");
+    }
     const std::string* const file = shard.string();
     // A shard is a file of this folder: nothing else on the disk is opened on an index's word.
     if (file == nullptr || file->empty() || (*file)[0] == '.' || file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !IsPrintable(*file)) {
@@ -196,7 +198,7 @@ const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
 }
 
 std::span<const SafetensorsTensor> Safetensors::WithPrefix(std::string_view prefix) const {
-  const auto begin = std::lower_bound(tensors_.begin(), tensors_.end(), prefix, [](const SafetensorsTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  const auto begin = std::partition_point(tensors_.begin(), tensors_.end(), [prefix](const SafetensorsTensor& tensor) { return tensor.name < prefix; });
   const auto end = std::partition_point(begin, tensors_.end(), [prefix](const SafetensorsTensor& tensor) { return tensor.name.starts_with(prefix); });
   return {begin, end};
 }

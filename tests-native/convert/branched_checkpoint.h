@@ -144,7 +144,8 @@ struct BranchedCheckpoint : CheckpointFiles {
   Function Plain(const std::string& module, const Shape& shape, size_t stride) {
     AddWithBias(module, shape);
     return [this, module, shape, stride](const Map& in) {
-      Map out = Convolve(in, tensors.at(module + ".weight").values, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]), static_cast<size_t>(shape[3]), stride);
+      const std::vector<float>& kernel = tensors.at(module + ".weight").values;
+      Map out = Convolve(in, kernel, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]), static_cast<size_t>(shape[3]), stride);
       const std::vector<float>& bias = tensors.at(module + ".bias").values;
       for (size_t i = 0; i < out.values.size(); ++i) out.values[i] += bias[i / (out.side * out.side)];
       return out;
@@ -258,8 +259,8 @@ struct BranchedCheckpoint : CheckpointFiles {
       "rope_theta": 1000000.0, "use_sliding_window": false)";
     const char* const tied = untied ? "false" : "true";
     if (layout == CheckpointLayout::kApple) {
-      config = Format(R"({"model_type": "llava_qwen2", "architectures": ["LlavaQwen2ForCausalLM"], "mm_vision_tower": "mobileclip_l_384", "image_aspect_ratio": "pad",
-        "image_grid_pinpoints": null, "mm_patch_merge_type": "flat", "mm_projector_type": "mlp2x_gelu", "mm_use_im_start_end": false, "vision_config": {},
+      config = Format(R"({"model_type": "llava_qwen2", "architectures": ["LlavaQwen2ForCausalLM"], "mm_vision_tower": "mobileclip_l_384",
+        "image_aspect_ratio": "pad", "image_grid_pinpoints": null, "mm_patch_merge_type": "flat", "mm_projector_type": "mlp2x_gelu", "mm_use_im_start_end": false, "vision_config": {},
         "tie_word_embeddings": %s, %s})", tied, decoder);
     } else {
       config = Format(R"({"model_type": "fast_vlm", "tie_word_embeddings": %s, "vision_config": {"model_type": "timm_wrapper", "architecture": "fastvit_mci3"},

@@ -42,13 +42,14 @@ TEST_CASE("What the engine does not do is refused with its key", "[convert][conf
 }
 
 // Apple's config after an edit.
-Result<CheckpointConfig> ReadApple(const std::string& from = "", const std::string& to = "", const std::vector<std::pair<std::string, std::string>>& files = {}) {
+Result<CheckpointConfig> ReadApple(const std::string& from = "", const std::string& to = "",
+                                   const std::vector<std::pair<std::string, std::string>>& files = {}) {
   const TempFolder folder;
   CheckpointFiles checkpoint;
-  checkpoint.config = R"({"model_type": "llava_qwen2", "hidden_act": "silu", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "vocab_size": 200000, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "max_position_embeddings": 2048, "eos_token_id": 2,
-    "mm_vision_tower": "mobileclip_l_1024", "mm_hidden_size": 3072, "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type": "flat", "image_aspect_ratio": "pad",
-    "image_grid_pinpoints": null, "mm_use_im_start_end": false, "vision_config": {}, "use_sliding_window": false, "tie_word_embeddings": false})";
+  checkpoint.config = R"({"model_type": "llava_qwen2", "hidden_act": "silu", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 200000, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "max_position_embeddings": 2048, "eos_token_id": 2,
+    "mm_vision_tower": "mobileclip_l_1024", "mm_hidden_size": 3072, "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type": "flat",
+    "image_aspect_ratio": "pad", "image_grid_pinpoints": null, "mm_use_im_start_end": false, "vision_config": {}, "use_sliding_window": false, "tie_word_embeddings": false})";
   if (!from.empty()) checkpoint.Edit(from, to);
   WriteText(folder.File("config.json"), checkpoint.config);
   for (const auto& [name, text] : files) WriteText(folder.File(name), text);
@@ -74,7 +75,8 @@ TEST_CASE("Apple's config: the decoder beside the mm_ keys, the picture size in 
   CHECK(size("\"mobileclip_l\"") == 0);
   CHECK(size("null") == 0);
   CHECK(ReadApple("", "", {{"preprocessor_config.json", R"({"crop_size": {"height": 256, "width": 256}})"}})->image_size == 256);
-  const auto foreign = ReadApple("", "", {{"preprocessor_config.json", R"({"crop_size": 256, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]})"}});
+  const char* const clip = R"({"crop_size": 256, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]})";
+  const auto foreign = ReadApple("", "", {{"preprocessor_config.json", clip}});
   CHECK(foreign->image_mean == std::array<float, 3>{0, 0, 0});  // as Apple's code does, which does not read them
   CHECK(foreign->image_std == std::array<float, 3>{1, 1, 1});
   CHECK(std::string(ReadApple("\"pad\"", "\"square\"")->resize_mode) == "crop");
@@ -94,7 +96,8 @@ TEST_CASE("Apple's config: what a LLaVA can say and this engine does not do is r
   CHECK_CONTAINS(message("\"image_grid_pinpoints\": null", "\"image_grid_pinpoints\": [[336, 672]]"), "image_grid_pinpoints: null wanted");
   CHECK_CONTAINS(message("\"pad\"", "\"anyres_max_9\""), "image_aspect_ratio: \"pad\" or \"square\" wanted, \"anyres_max_9\" found");
   CHECK_CONTAINS(message("\"pad\"", "3"), "image_aspect_ratio: \"pad\" or \"square\" wanted, a number found");
-  CHECK_CONTAINS(message("\"mobileclip_l_1024\"", "\"openai/clip-vit-large-patch14-336\""), "mm_vision_tower: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"openai/clip");
+  CHECK_CONTAINS(message("\"mobileclip_l_1024\"", "\"openai/clip-vit-large-patch14-336\""),
+                 "mm_vision_tower: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"openai/clip");
   CHECK_CONTAINS(message("mobileclip_l_1024", "mobileclip_l_99999"), "a picture size of 1..4096 at its end wanted, 99999 found");
   CHECK_CONTAINS(message("\"silu\"", "\"relu\""), "config.json: hidden_act: \"silu\" wanted, \"relu\" found");
   CHECK_CONTAINS(message("\"vision_config\": {}", R"("rope_scaling": {"type": "yarn", "factor": 4})"), "rope_scaling.type: \"default\" wanted, \"yarn\" found");

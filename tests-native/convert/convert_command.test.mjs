@@ -1,4 +1,4 @@
-// The convert command as a process: what its ends leave on the disk, what it says while it runs, and what inspect says of its files. TINYVLM_CLI is the program.
+// The convert command as a process: what its ends leave on the disk, and what inspect says of its files. TINYVLM_CLI is the program.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -64,7 +64,8 @@ test("a kill that nobody can catch leaves no file that looks finished, and does 
 test("a full disk is an io error of one line that names the file, and leaves none", () => {
   const output = join(root, "full.gguf");
   // Writes beyond the limit fail as on a full disk once the signal that comes with them is ignored.
-  const { status, stderr } = spawnSync("sh", ["-c", 'trap "" XFSZ; ulimit -f 100; exec "$0" convert "$1" -o "$2" --type f32 --no-tokenizer', cli, small, output], { encoding: "utf8" });
+  const script = 'trap "" XFSZ; ulimit -f 100; exec "$0" convert "$1" -o "$2" --type f32 --no-tokenizer';
+  const { status, stderr } = spawnSync("sh", ["-c", script, cli, small, output], { encoding: "utf8" });
   assert.equal(status, 8, stderr);
   assert.match(stderr, /^tiny-vlm: io: cannot write .*full\.gguf\.partial: .*\n$/);
   assert.ok(!existsSync(output) && !existsSync(`${output}.partial`));
@@ -72,7 +73,8 @@ test("a full disk is an io error of one line that names the file, and leaves non
 
 test("types, picture size and resize mode can be given, and inspect says which matrices could not be cut into blocks", () => {
   const output = join(root, "types.gguf");
-  const converted = run("convert", small, "-o", output, "--no-tokenizer", "--type", "q4_0", "--vision-type", "bf16", "--embedding-type", "f16", "--image-size", "128", "--resize", "crop");
+  const flags = ["--type", "q4_0", "--vision-type", "bf16", "--embedding-type", "f16", "--image-size", "128", "--resize", "crop"];
+  const converted = run("convert", small, "-o", output, "--no-tokenizer", ...flags);
   assert.equal(converted.status, 0, converted.stderr);
   assert.match(converted.stderr, /^[^\r]*types\.gguf: [\d.]+ MB of weights in [\d.]+ s\n$/);
   const { stdout } = run("inspect", output);
@@ -81,7 +83,8 @@ test("types, picture size and resize mode can be given, and inspect says which m
   assert.match(stdout, /mm\.0\.weight +bf16/);
   assert.match(stdout, /token_embd\.weight +f16/);
   assert.match(stdout, /blk\.0\.ffn_up\.weight +q4_0/);
-  assert.match(stdout, /\n3 matrices are F16 because rows that are not a multiple of 32 cannot be cut into blocks: v\.stem\.2\.weight \(rows of 16\), .*v\.final\.se\.up\.weight \(rows of 8\)\n/);
+  assert.match(stdout, /\n3 matrices are F16 because rows that are not a multiple of 32 cannot be cut into blocks: v\.stem\.2\.weight \(rows of 16\), /);
+  assert.match(stdout, /, v\.final\.se\.up\.weight \(rows of 8\)\n/);
   assert.equal(run("convert", small, "-o", output, "--no-tokenizer", "--type", "f32").status, 0);
   assert.doesNotMatch(run("inspect", output).stdout, /cut into blocks/);
 });

@@ -162,7 +162,8 @@ TEST_CASE("Tower and embedding can have types of their own", "[convert]") {
     REQUIRE(Convert(options, {}).ok());
     const LoadedModel model = LoadModelFile(options.output);
     std::string result;
-    for (const char* name : {"blk.0.ffn_gate.weight", "v.stage.1.down.pw.weight", "v.stem.2.weight", "v.stem.0.weight", "mm.0.weight", "token_embd.weight", "output.weight"}) {
+    for (const char* name : {"blk.0.ffn_gate.weight", "v.stage.1.down.pw.weight", "v.stem.2.weight", "v.stem.0.weight", "mm.0.weight", "token_embd.weight",
+                             "output.weight"}) {
       result += std::string(GetDTypeInfo(model.file.Find(name)->type).name) + " ";
     }
     CHECK(model.file.Find("v.stem.0.bias")->type == DType::kF32);

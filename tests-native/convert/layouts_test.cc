@@ -1,6 +1,8 @@
 // Checkpoints of both layouts and both forms, of sizes that nobody released: what the converted convolutions compute is what the branches compute.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,7 +19,8 @@ namespace {
 using Form = BranchedCheckpoint::Form;
 
 const std::vector<BranchedCheckpoint::Stage> kThreeStages{{1, 4, 9, false}, {3, 12, 12, false}, {2, 96, 144, true}};
-const std::vector<BranchedCheckpoint::Stage> kSixStages{{1, 8, 16, false}, {2, 8, 24, false}, {1, 32, 64, true}, {1, 32, 32, false}, {11, 32, 33, false}, {2, 64, 256, true}};
+const std::vector<BranchedCheckpoint::Stage> kSixStages{{1, 8, 16, false},  {2, 8, 24, false},   {1, 32, 64, true},
+                                                         {1, 32, 32, false}, {11, 32, 33, false}, {2, 64, 256, true}};
 
 Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder) {
   checkpoint.Write(folder);
@@ -238,6 +241,65 @@ TEST_CASE("Towers that FastViTHD does not have, and parts that do not fit each o
   CHECK_CONTAINS(Refused(flat), "a downsampler before every stage but the first wanted, none found before stage 1");
 }
 
+TEST_CASE("Checkpoints with any name, shape or config digit changed convert or are refused, and never crash", "[convert][hostile]") {
+  const TempFolder folder;
+  size_t refused = 0;
+  for (const CheckpointLayout layout : {CheckpointLayout::kTransformers, CheckpointLayout::kApple}) {
+    const BranchedCheckpoint whole(layout, Form::kMixed, {{1, 8, 16, false}, {2, 32, 64, true}}, true, 12);
+    std::mt19937 random(13);
+    const auto below = [&random](size_t n) { return static_cast<size_t>(random() % n); };
+    for (size_t round = 0; round < 300; ++round) {
+      CheckpointFiles checkpoint = whole;
+      checkpoint.shards = 1 + below(2);
+      for (size_t changes = 1 + below(2); changes > 0; --changes) {
+        auto at = std::next(checkpoint.tensors.begin(), static_cast<ptrdiff_t>(below(checkpoint.tensors.size())));
+        std::string name = at->first;
+        switch (below(4)) {
+          case 0: {  // a part of a name goes or comes twice
+            const size_t dot = name.rfind('.', below(name.size()));
+            const CheckpointFiles::Tensor tensor = at->second;
+            checkpoint.tensors.erase(at);
+            checkpoint.tensors[dot == std::string::npos ? "x" : name.substr(0, dot) + (below(2) == 0 ? "" : name.substr(dot) + name.substr(dot))] = tensor;
+            break;
+          }
+          case 1: {  // a digit of a name
+            const size_t digit = name.find_first_of("0123456789", below(name.size()));
+            if (digit == std::string::npos) break;
+            const CheckpointFiles::Tensor tensor = at->second;
+            checkpoint.tensors.erase(at);
+            name[digit] = static_cast<char>('0' + below(10));
+            checkpoint.tensors[name] = tensor;
+            break;
+          }
+          case 2: {  // a dimension, 0 too, or one more or fewer
+            Shape shape = at->second.shape;
+            if (below(3) == 0) {
+              shape.push_back(below(3));
+            } else if (below(3) == 0 && !shape.empty()) {
+              shape.pop_back();
+            } else if (!shape.empty()) {
+              shape[below(shape.size())] = below(40);
+            }
+            checkpoint.Add(name, shape);
+            break;
+          }
+          default: {  // a digit of the config
+            const size_t digit = checkpoint.config.find_first_of("0123456789", below(checkpoint.config.size()));
+            if (digit != std::string::npos) checkpoint.config[digit] = static_cast<char>('0' + below(10));
+          }
+        }
+      }
+      INFO("layout " << static_cast<int>(layout) << ", round " << round);
+      const Status status = ConvertFiles(checkpoint, folder);
+      refused += status.ok() ? 0 : 1;
+      CHECK(status.message().empty() == status.ok());
+      CHECK(IsFile(folder.File("model.gguf")) == status.ok());
+      for (const auto& entry : std::filesystem::directory_iterator(folder.File("."))) std::filesystem::remove(entry.path());
+    }
+  }
+  CHECK(refused > 400);
+}
+
 TEST_CASE("Configs that disagree with the tensors' shapes: both are named", "[convert][config]") {
   CheckpointFiles apple = BranchedCheckpoint(CheckpointLayout::kApple, Form::kInference, kThreeStages, false, 11);
   apple.Edit("\"vision_config\": {}", "\"mm_hidden_size\": 3072");
@@ -249,11 +311,13 @@ TEST_CASE("Configs that disagree with the tensors' shapes: both are named", "[co
   };
   CHECK_CONTAINS(Refused(transformers(R"("layers": [1, 2, 2])")), "model_args.layers gives stage 1 2 blocks, the tensors show 3");
   CHECK_CONTAINS(Refused(transformers(R"("layers": [1, 3])")), "model_args.layers names 2 stages, the tensors show 3");
-  CHECK_CONTAINS(Refused(transformers(R"("embed_dims": [4, 16, 96])")), "fc1.weight: shape [12, 16] wanted (config.json: vision_config.model_args.embed_dims and mlp_ratios), [12, 12, 1, 1] found");
+  CHECK_CONTAINS(Refused(transformers(R"("embed_dims": [4, 16, 96])")),
+                 "fc1.weight: shape [12, 16] wanted (config.json: vision_config.model_args.embed_dims and mlp_ratios), [12, 12, 1, 1] found");
   CHECK_CONTAINS(Refused(transformers(R"("mlp_ratios": [2.25, 1, 2])")), "fc1.weight: shape [192, 96] wanted");
   CHECK_CONTAINS(Refused(transformers(R"("token_mixers": ["repmixer", "attention", "attention"])")), "token_mixers says that stage 1 attends");
   const LoadedModel model = Converted(transformers(
-      R"("inference_mode": false, "layers": [1, 3, 2], "embed_dims": [4, 12, 96, 7], "mlp_ratios": [2.25, 1, 1.5, 4], "token_mixers": ["repmixer", "repmixer", "attention"])"));
+      R"("inference_mode": false, "layers": [1, 3, 2], "embed_dims": [4, 12, 96, 7], "mlp_ratios": [2.25, 1, 1.5, 4],
+         "token_mixers": ["repmixer", "repmixer", "attention"])"));
   CHECK(*model.file.metadata.GetU32("fastvlm.vision.image_size") == 1024);
 }
 

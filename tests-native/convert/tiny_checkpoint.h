@@ -81,7 +81,9 @@ struct CheckpointFiles {
       for (const float value : tensor.values) half.push_back(type == SafetensorsType::kF16 ? F32ToF16(value) : F32ToBF16(value));
       files[shard].push_back({name, type, tensor.shape, half.data()});
     }
-    for (size_t shard = 0; shard < shards; ++shard) REQUIRE(WriteSafetensors(folder.File(shards == 1 ? "model.safetensors" : ShardName(shard)), files[shard]).ok());
+    for (size_t shard = 0; shard < shards; ++shard) {
+      REQUIRE(WriteSafetensors(folder.File(shards == 1 ? "model.safetensors" : ShardName(shard)), files[shard]).ok());
+    }
     if (shards > 1) WriteText(folder.File("model.safetensors.index.json"), "{\"weight_map\": {" + map + "}}");
   }
 

@@ -115,7 +115,8 @@ TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]")
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])")), "64 bits");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8])")), "64 bits");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 12)), "8 bytes of tensors wanted after the header, 12 found");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")), "tensor t at byte 4 of the data leaves a gap behind the header, which ends at byte 0");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")),
+                 "tensor t at byte 4 of the data leaves a gap behind the header, which ends at byte 0");
   const char* const kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}})";
   CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)), "tensor b at byte 4 of the data overlaps a, which ends at byte 8");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "a", 8, 16), 16)), "tensor a stands twice");
