@@ -6,6 +6,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, re
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { thirdPartyNotices } from './third-party.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'js-sdk', 'src');
@@ -116,6 +117,7 @@ async function buildPackage() {
     writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
   }
   copy(demoModel, at('model/tiny-vlm-demo.gguf'));
+  writeFileSync(at('THIRD-PARTY-NOTICES.txt'), thirdPartyNotices());
 
   buildTypes(at('types'), at('types-cjs'));
   rmSync(dist, { recursive: true, force: true });
