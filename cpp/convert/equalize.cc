@@ -18,7 +18,8 @@ const PlannedTensor* Find(const Checkpoint& checkpoint, const std::string& name)
   return found == checkpoint.tensors.end() ? nullptr : &*found;
 }
 
-// Adds the squares of a matrix's columns, over a sample of rows at equal distances.
+// Adds the squares of a matrix's columns, over a sample of rows at equal distances. Rows have scales of their own and count alike: one of large values does
+// not speak for all.
 Status AddSquares(const Checkpoint& checkpoint, const std::string& name, std::vector<double>* squares) {
   const PlannedTensor* const tensor = Find(checkpoint, name);
   const SafetensorsTensor* const source = tensor == nullptr ? nullptr : checkpoint.weights.Find(tensor->source);
@@ -28,7 +29,10 @@ Status AddSquares(const Checkpoint& checkpoint, const std::string& name, std::ve
   std::vector<float> row(static_cast<size_t>(width));
   for (uint64_t r = 0; r < rows; r += step) {
     TVLM_RETURN_IF_ERROR(checkpoint.weights.ReadF32(*source, r * width, row.size(), row.data()));
-    for (size_t i = 0; i < row.size(); ++i) (*squares)[i] += double{row[i]} * double{row[i]};
+    double sum = 0;
+    for (const float value : row) sum += double{value} * double{value};
+    if (!(sum > 0) || !std::isfinite(sum)) continue;
+    for (size_t i = 0; i < row.size(); ++i) (*squares)[i] += double{row[i]} * double{row[i]} / sum;
   }
   return Status();
 }
