@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Measures how far every weight type strays from f32 and writes docs/fidelity.md.
 //
-//   node tools/measure-fidelity.mjs [--demo CHECKPOINT] [--questions FILE] [--cli PROGRAM] [--output docs/fidelity.md]
+//   node tools/measure-fidelity.mjs [--demo CHECKPOINT] [--questions FILE] [--threads N] [--cli PROGRAM] [--output docs/fidelity.md]
 //
 // --demo is the demo model's checkpoint folder (the repository holds its q8_0 file only); without it the table of the demo model stays as it is in the
 // document. --questions asks the questions of a file ({"cases": [{"image", "question"}]}) instead of those of examples-web/samples. --cli is the native
@@ -16,16 +16,17 @@ import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({
-  options: { demo: { type: "string" }, questions: { type: "string" }, cli: { type: "string" }, output: { type: "string" } },
+  options: { demo: { type: "string" }, questions: { type: "string" }, threads: { type: "string" }, cli: { type: "string" }, output: { type: "string" } },
 });
 const cli = options.cli ?? join(root, "build", "release", "cpp", "cli", "tiny-vlm");
 const output = options.output ?? join(root, "docs", "fidelity.md");
 if (!existsSync(cli)) throw new Error(`${cli} is missing: build the native command line first, or name one with --cli`);
+const threads = options.threads === undefined ? [] : ["--threads", options.threads];
 const work = mkdtempSync(join(tmpdir(), "tiny-vlm-fidelity-"));
 
 const run = (...args) => execFileSync(cli, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 });
 const convert = (checkpoint, file, type, ...more) => run("convert", checkpoint, "-o", file, "--type", type, ...more);
-const measure = (reference, other, ...more) => JSON.parse(run("fidelity", reference, other, "--json", ...more));
+const measure = (reference, other, ...more) => JSON.parse(run("fidelity", reference, other, "--json", ...threads, ...more));
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const kl = (value) => (value < 1e-3 ? value.toExponential(1) : value.toPrecision(2));
 
@@ -78,7 +79,7 @@ function demoTable() {
   const reference = join(work, "demo-f32.gguf");
   convert(options.demo, reference, "f32");
   let cases = 0;
-  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q4_0", "fast"], ["q4_0", "f32"]]) {
+  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q4_0", "fast"]]) {
     const file = join(work, "demo.gguf");
     convert(options.demo, file, type);
     const report = measure(reference, file, "--questions", questions, "--compute", compute);

@@ -61,7 +61,7 @@ export interface LoadOptions {
   workerUrl?: string | URL | undefined;
   /** Rows of the context, for pictures, question and answer together (default 2048). Memory for them is taken at once. */
   context?: number | undefined;
-  /** `f32` computes without 8-bit activations: slow, for comparisons. */
+  /** `f32` computes without quantised activations: slow, for comparisons. */
   compute?: "fast" | "f32" | undefined;
 }
 
