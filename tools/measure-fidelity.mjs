@@ -75,7 +75,7 @@ function demoTable() {
     const cases = samples.flatMap(({ image, questions: asked }) => asked.map(({ question }) => ({ image: resolve(folder, image), question })));
     writeFileSync(questions, JSON.stringify({ cases }));
   }
-  const lines = ["| type | compute | MB | mean KL | largest KL | top-1 | equal tokens | equal answers | error of logits | of `projector` |", "|---|---|---|---|---|---|---|---|---|---|"];
+  const lines = ["| type | compute | MB | mean KL | largest KL | top-1 | equal tokens | equal answers | error of logits | of `projector` |", `${"|---".repeat(10)}|`];
   const reference = join(work, "demo-f32.gguf");
   convert(options.demo, reference, "f32");
   let cases = 0;
@@ -85,7 +85,8 @@ function demoTable() {
     const report = measure(reference, file, "--questions", questions, "--compute", compute);
     cases = report.cases;
     const relative = (stage) => report.stages[stage].relative.toExponential(1);
-    lines.push(`| ${type} | ${compute} | ${(readFileSync(file).length / 1e6).toFixed(1)} | ${kl(report.meanKl)} | ${kl(report.largestKl)} | ${percent(report.top1)} | ` +
+    const megabytes = (readFileSync(file).length / 1e6).toFixed(1);
+    lines.push(`| ${type} | ${compute} | ${megabytes} | ${kl(report.meanKl)} | ${kl(report.largestKl)} | ${percent(report.top1)} | ` +
         `${percent(report.equalTokens)} | ${percent(report.equalAnswers)} | ${relative("logits")} | ${relative("projector")} |`);
     process.stderr.write(`${lines.at(-1)}\n`);
   }
@@ -99,12 +100,13 @@ const GENERATED = [
 ];
 
 function generatedTable() {
-  const lines = ["| model | outliers | channel ratio | bf16 | q8_0 | q8_0, f32 compute | q8_0 against 1× | top-1, q8_0 | q4_0 |", "|---|---|---|---|---|---|---|---|---|"];
+  const lines = ["| model | outliers | channel ratio | bf16 | q8_0 | q8_0, f32 compute | q8_0 against 1× | top-1, q8_0 | q4_0 |", `${"|---".repeat(9)}|`];
   for (const [name, size] of GENERATED) {
     let base;
     for (const factor of [undefined, 1, 30, 300]) {
       const checkpoint = join(work, "checkpoint");
-      execFileSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, ...size, "--dtype", "f32", ...(factor === undefined ? [] : ["--outliers", String(factor)])]);
+      const outliers = factor === undefined ? [] : ["--outliers", String(factor)];
+      execFileSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, ...size, "--dtype", "f32", ...outliers]);
       const reference = join(work, "reference.gguf");
       convert(checkpoint, reference, "f32", "--no-tokenizer");
       const of = (type, ...more) => {
@@ -115,8 +117,9 @@ function generatedTable() {
       const q8 = of("q8_0");
       if (factor === 1) base = q8.meanKl;
       const against = base === undefined ? "" : `${(q8.meanKl / base).toFixed(2)} ×`;
-      lines.push(`| ${name} | ${factor === undefined ? "none" : `${factor}×`} | ${channelRatio(checkpoint, reference).toFixed(0)} | ${kl(of("bf16").meanKl)} | ${kl(q8.meanKl)} | ` +
-          `${kl(of("q8_0", "--compute", "f32").meanKl)} | ${against} | ${percent(q8.top1)} | ${kl(of("q4_0").meanKl)} |`);
+      const f32 = of("q8_0", "--compute", "f32");
+      lines.push(`| ${name} | ${factor === undefined ? "none" : `${factor}×`} | ${channelRatio(checkpoint, reference).toFixed(0)} | ${kl(of("bf16").meanKl)} | ` +
+          `${kl(q8.meanKl)} | ${kl(f32.meanKl)} | ${against} | ${percent(q8.top1)} | ${kl(of("q4_0").meanKl)} |`);
       process.stderr.write(`${lines.at(-1)}\n`);
       rmSync(checkpoint, { recursive: true });
     }
