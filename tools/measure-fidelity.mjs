@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Measures how far every weight type strays from f32 and writes docs/fidelity.md.
 //
-//   node tools/measure-fidelity.mjs [--demo CHECKPOINT] [--questions FILE] [--cli PROGRAM] [--output docs/fidelity.md]
+//   node tools/measure-fidelity.mjs [--demo CHECKPOINT] [--questions FILE] [--threads N] [--cli PROGRAM] [--output docs/fidelity.md]
 //
 // --demo is the demo model's checkpoint folder (the repository holds its q8_0 file only); without it the table of the demo model stays as it is in the
 // document. --questions asks the questions of a file ({"cases": [{"image", "question"}]}) instead of those of examples-web/samples. --cli is the native
@@ -16,16 +16,17 @@ import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({
-  options: { demo: { type: "string" }, questions: { type: "string" }, cli: { type: "string" }, output: { type: "string" } },
+  options: { demo: { type: "string" }, questions: { type: "string" }, threads: { type: "string" }, cli: { type: "string" }, output: { type: "string" } },
 });
 const cli = options.cli ?? join(root, "build", "release", "cpp", "cli", "tiny-vlm");
 const output = options.output ?? join(root, "docs", "fidelity.md");
 if (!existsSync(cli)) throw new Error(`${cli} is missing: build the native command line first, or name one with --cli`);
+const threads = options.threads === undefined ? [] : ["--threads", options.threads];
 const work = mkdtempSync(join(tmpdir(), "tiny-vlm-fidelity-"));
 
 const run = (...args) => execFileSync(cli, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 });
 const convert = (checkpoint, file, type, ...more) => run("convert", checkpoint, "-o", file, "--type", type, ...more);
-const measure = (reference, other, ...more) => JSON.parse(run("fidelity", reference, other, "--json", ...more));
+const measure = (reference, other, ...more) => JSON.parse(run("fidelity", reference, other, "--json", ...threads, ...more));
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const kl = (value) => (value < 1e-3 ? value.toExponential(1) : value.toPrecision(2));
 
@@ -74,17 +75,18 @@ function demoTable() {
     const cases = samples.flatMap(({ image, questions: asked }) => asked.map(({ question }) => ({ image: resolve(folder, image), question })));
     writeFileSync(questions, JSON.stringify({ cases }));
   }
-  const lines = ["| type | compute | MB | mean KL | largest KL | top-1 | equal tokens | equal answers | error of logits | of `projector` |", "|---|---|---|---|---|---|---|---|---|---|"];
+  const lines = ["| type | compute | MB | mean KL | largest KL | top-1 | equal tokens | equal answers | error of logits | of `projector` |", `${"|---".repeat(10)}|`];
   const reference = join(work, "demo-f32.gguf");
   convert(options.demo, reference, "f32");
   let cases = 0;
-  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q4_0", "fast"], ["q4_0", "f32"]]) {
+  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q4_0", "fast"]]) {
     const file = join(work, "demo.gguf");
     convert(options.demo, file, type);
     const report = measure(reference, file, "--questions", questions, "--compute", compute);
     cases = report.cases;
     const relative = (stage) => report.stages[stage].relative.toExponential(1);
-    lines.push(`| ${type} | ${compute} | ${(readFileSync(file).length / 1e6).toFixed(1)} | ${kl(report.meanKl)} | ${kl(report.largestKl)} | ${percent(report.top1)} | ` +
+    const megabytes = (readFileSync(file).length / 1e6).toFixed(1);
+    lines.push(`| ${type} | ${compute} | ${megabytes} | ${kl(report.meanKl)} | ${kl(report.largestKl)} | ${percent(report.top1)} | ` +
         `${percent(report.equalTokens)} | ${percent(report.equalAnswers)} | ${relative("logits")} | ${relative("projector")} |`);
     process.stderr.write(`${lines.at(-1)}\n`);
   }
@@ -98,12 +100,13 @@ const GENERATED = [
 ];
 
 function generatedTable() {
-  const lines = ["| model | outliers | channel ratio | bf16 | q8_0 | q8_0, f32 compute | q8_0 against 1× | top-1, q8_0 | q4_0 |", "|---|---|---|---|---|---|---|---|---|"];
+  const lines = ["| model | outliers | channel ratio | bf16 | q8_0 | q8_0, f32 compute | q8_0 against 1× | top-1, q8_0 | q4_0 |", `${"|---".repeat(9)}|`];
   for (const [name, size] of GENERATED) {
     let base;
     for (const factor of [undefined, 1, 30, 300]) {
       const checkpoint = join(work, "checkpoint");
-      execFileSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, ...size, "--dtype", "f32", ...(factor === undefined ? [] : ["--outliers", String(factor)])]);
+      const outliers = factor === undefined ? [] : ["--outliers", String(factor)];
+      execFileSync(process.execPath, [join(root, "tools", "generate-checkpoint.mjs"), checkpoint, ...size, "--dtype", "f32", ...outliers]);
       const reference = join(work, "reference.gguf");
       convert(checkpoint, reference, "f32", "--no-tokenizer");
       const of = (type, ...more) => {
@@ -114,8 +117,9 @@ function generatedTable() {
       const q8 = of("q8_0");
       if (factor === 1) base = q8.meanKl;
       const against = base === undefined ? "" : `${(q8.meanKl / base).toFixed(2)} ×`;
-      lines.push(`| ${name} | ${factor === undefined ? "none" : `${factor}×`} | ${channelRatio(checkpoint, reference).toFixed(0)} | ${kl(of("bf16").meanKl)} | ${kl(q8.meanKl)} | ` +
-          `${kl(of("q8_0", "--compute", "f32").meanKl)} | ${against} | ${percent(q8.top1)} | ${kl(of("q4_0").meanKl)} |`);
+      const f32 = of("q8_0", "--compute", "f32");
+      lines.push(`| ${name} | ${factor === undefined ? "none" : `${factor}×`} | ${channelRatio(checkpoint, reference).toFixed(0)} | ${kl(of("bf16").meanKl)} | ` +
+          `${kl(q8.meanKl)} | ${kl(f32.meanKl)} | ${against} | ${percent(q8.top1)} | ${kl(of("q4_0").meanKl)} |`);
       process.stderr.write(`${lines.at(-1)}\n`);
       rmSync(checkpoint, { recursive: true });
     }

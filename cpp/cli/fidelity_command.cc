@@ -90,7 +90,8 @@ void PrintText(const FidelityReport& report) {
 
 Status RunFidelity(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const Flags flags,
-                        Flags::Parse(arguments, {"--cases", "--questions", "--random", "--seed", "--steps", "--compute", "--threads", "--variant"}, {"--json"}, 2, 2));
+                        Flags::Parse(arguments, {"--cases", "--questions", "--random", "--seed", "--steps", "--compute", "--threads", "--variant"},
+                                     {"--json"}, 2, 2));
   if (flags.Has("--cases") + flags.Has("--questions") + flags.Has("--random") > 1) {
     return Error(ErrorCode::kInvalidArgument, "one of --cases, --questions and --random wanted");
   }

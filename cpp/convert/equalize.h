@@ -42,8 +42,8 @@ class Equalizer {
   size_t num_scaled_ = 0;
 };
 
-// The powers of two that bring columns of these sums of squares nearest to their median size: 1 where a column is within a factor of 2 of it, or all zeros; between
-// 2^-12 and 2^12.
+// The powers of two that bring columns of these sums of squares nearest to their median size: 1 where a column is within a factor of 2 of it, or all
+// zeros; between 2^-12 and 2^12.
 std::vector<float> EqualizingFactors(const std::vector<double>& squares);
 
 }  // namespace tinyvlm

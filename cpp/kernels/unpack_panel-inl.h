@@ -241,7 +241,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ6K(const uint8_t* pane
   }
 }
 
-// Four bytes of a row are two pairs of i16: the even ones (0, 2) and the odd ones (1, 3), which shifts alone give. Activations are paired the same way (quantize.h).
+// Four bytes of a row are two pairs of i16: the even ones (0, 2) and the odd ones (1, 3), which shifts alone give. Activations are paired the same
+// way (quantize.h).
 HWY_INLINE hn::Vec<PanelI16> EvenPair(hn::Vec<PanelI32> raw) { return hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(PanelI16(), raw))); }
 HWY_INLINE hn::Vec<PanelI16> OddPair(hn::Vec<PanelI32> raw) { return hn::ShiftRight<8>(hn::BitCast(PanelI16(), raw)); }
 

@@ -1,4 +1,4 @@
-// The command `tiny-vlm`: ask goes through the SDK; convert, inspect and trace run the C++ command line, compiled to WebAssembly.
+// The command `tiny-vlm`: ask goes through the SDK; convert, fidelity, inspect and trace run the C++ command line, compiled to WebAssembly.
 // An error is one line on stderr, its exit code that of docs/errors.md.
 
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";

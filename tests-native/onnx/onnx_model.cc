@@ -200,7 +200,9 @@ Status ParseModel(std::string_view bytes, Case* c, std::vector<std::string>* inp
       return Status();
     });
   };
-  TVLM_RETURN_IF_ERROR(ForEachField(AsBytes(bytes), [&](const Field& field) -> Status { return field.number == 7 ? ForEachField(field.bytes, parse_graph) : Status(); }));
+  TVLM_RETURN_IF_ERROR(ForEachField(AsBytes(bytes), [&](const Field& field) -> Status {
+    return field.number == 7 ? ForEachField(field.bytes, parse_graph) : Status();
+  }));
   if (c->nodes.empty()) return Error(ErrorCode::kInvalidFile, "model: a graph with a node wanted, none found");
   for (const std::string& name : graph_inputs) {
     if (c->tensors.find(name) == c->tensors.end()) inputs->push_back(name);

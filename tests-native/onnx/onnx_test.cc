@@ -186,7 +186,9 @@ std::string RunGemm(const NodeView& v, const Tensor& wanted) {
     }
   }
   std::vector<double> bounds = p.Bounds();
-  for (size_t i = 0; i < bounds.size(); ++i) bounds[i] = std::fabs(alpha) * bounds[i] + 6 * kRounding * (std::fabs(double{c[i]}) + std::fabs(double{wanted.floats[i]}));
+  for (size_t i = 0; i < bounds.size(); ++i) {
+    bounds[i] = std::fabs(alpha) * bounds[i] + 6 * kRounding * (std::fabs(double{c[i]}) + std::fabs(double{wanted.floats[i]}));
+  }
   Hold(wanted.floats, bounds, [&](bool reference) {
     Floats out = p.Multiply(reference);
     for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(alpha * double{out[i]} + double{c[i]});
@@ -362,7 +364,10 @@ std::string RunNorm(const NodeView& v, const Tensor& wanted, bool layer) {
   std::vector<double> bounds(x.elements());
   for (size_t r = 0; r < rows; ++r) {
     double mean = 0, absolute = 0, square = 0;
-    for (size_t i = 0; i < n; ++i) mean += layer ? double{x.floats[r * n + i]} / static_cast<double>(n) : 0, absolute += std::fabs(double{x.floats[r * n + i]}) / static_cast<double>(n);
+    for (size_t i = 0; i < n; ++i) {
+      if (layer) mean += double{x.floats[r * n + i]} / static_cast<double>(n);
+      absolute += std::fabs(double{x.floats[r * n + i]}) / static_cast<double>(n);
+    }
     for (size_t i = 0; i < n; ++i) square += std::pow(double{x.floats[r * n + i]} - mean, 2) / static_cast<double>(n);
     const double inverse = 1 / std::sqrt(square + double{epsilon});
     for (size_t i = 0; i < n; ++i) {
@@ -383,7 +388,7 @@ std::string RunNorm(const NodeView& v, const Tensor& wanted, bool layer) {
 }
 
 std::string RunRotary(const NodeView& v, const Tensor& wanted) {
-  if (v.Int("interleaved", 0) != 0) return "rotary embedding of neighbouring pairs; ours turns halves, and files with such pairs are reordered when they are read";
+  if (v.Int("interleaved", 0) != 0) return "rotary embedding of neighbouring pairs; ours turns halves";
   const Tensor &x = v.in(0), &cos = v.in(1), &sin = v.in(2);
   const bool flat = x.shape.size() == 3;  // [batch, rows, heads * dim] rather than [batch, heads, rows, dim]
   const size_t heads = flat ? static_cast<size_t>(v.Int("num_heads", 0)) : x.shape[1], rows = x.shape[flat ? 1 : 2];
@@ -402,18 +407,23 @@ std::string RunRotary(const NodeView& v, const Tensor& wanted) {
   };
   // Two products and a sum on each side.
   each([&](size_t at, size_t, size_t) {
-    for (size_t i = 0; i < turned; ++i) bounds[at + i] = 6 * kRounding * (std::fabs(double{x.floats[at + i]}) + std::fabs(double{x.floats[at + (i + turned / 2) % turned]}));
+    for (size_t i = 0; i < turned; ++i) {
+      const size_t partner = at + (i + turned / 2) % turned;
+      bounds[at + i] = 6 * kRounding * (std::fabs(double{x.floats[at + i]}) + std::fabs(double{x.floats[partner]}));
+    }
   });
   Hold(wanted.floats, bounds, [&](bool reference) {
     Floats out = x.floats;
-    each([&](size_t at, size_t b, size_t r) { (reference ? reference::ApplyRope : ApplyRope)(out.data() + at, 1, turned, table(cos, b, r), table(sin, b, r)); });
+    each([&](size_t at, size_t b, size_t r) {
+      (reference ? reference::ApplyRope : ApplyRope)(out.data() + at, 1, turned, table(cos, b, r), table(sin, b, r));
+    });
     return out;
   });
   return "";
 }
 
-// Rows of one head. Bounds: the error of a score is (dim + 2) roundings of the sum of its products' absolute values; a weight's relative error twice the largest
-// of them and keys + 8 roundings more; on either side.
+// Rows of one head. Bounds: the error of a score is (dim + 2) roundings of the sum of its products' absolute values; a weight's relative error twice the
+// largest of them and keys + 8 roundings more; on either side.
 struct Head {
   Floats q, k, v;  // [rows, dim], [keys, dim], [keys, dim]
   size_t rows = 0, keys = 0, dim = 0;
@@ -441,7 +451,11 @@ struct Head {
       double error = 0, largest = -INFINITY, sum = 0;
       for (size_t j = 0; j < seen; ++j) {
         double absolute = 0;
-        for (size_t i = 0; i < dim; ++i) p[j] += double{q[r * dim + i]} * double{k[j * dim + i]}, absolute += std::fabs(double{q[r * dim + i]} * double{k[j * dim + i]});
+        for (size_t i = 0; i < dim; ++i) {
+          const double product = double{q[r * dim + i]} * double{k[j * dim + i]};
+          p[j] += product;
+          absolute += std::fabs(product);
+        }
         p[j] *= double{scale};
         largest = std::max(largest, p[j]);
         error = std::max(error, static_cast<double>(dim + 2) * kRounding * absolute * double{scale});
@@ -463,7 +477,8 @@ std::string RunAttention(const NodeView& node, const Tensor& wanted) {
   if (!node.AllFloat()) return "attention in f16";
   const Tensor &q = node.in(0), &k = node.in(1), &v = node.in(2);
   const bool flat = q.shape.size() == 3;
-  const size_t heads = flat ? static_cast<size_t>(node.Int("q_num_heads", 0)) : q.shape[1], kv_heads = flat ? static_cast<size_t>(node.Int("kv_num_heads", 0)) : k.shape[1];
+  const size_t heads = flat ? static_cast<size_t>(node.Int("q_num_heads", 0)) : q.shape[1];
+  const size_t kv_heads = flat ? static_cast<size_t>(node.Int("kv_num_heads", 0)) : k.shape[1], group = heads / kv_heads;
   const size_t rows = q.shape[flat ? 1 : 2], keys = k.shape[flat ? 1 : 2], dim = q.shape.back() / (flat ? heads : 1);
   if (v.shape.back() / (flat ? kv_heads : 1) != dim) return "attention whose values are wider than its keys";
   const auto take = [&](const Tensor& t, size_t b, size_t head, size_t count, size_t all) {
@@ -479,7 +494,8 @@ std::string RunAttention(const NodeView& node, const Tensor& wanted) {
       Head h;
       h.rows = rows, h.keys = keys, h.dim = dim, h.causal = node.Int("is_causal", 0) != 0;
       h.scale = node.Float("scale", 1.0f / std::sqrt(static_cast<float>(dim)));
-      h.q = take(q, b, head, rows, heads), h.k = take(k, b, head / (heads / kv_heads), keys, kv_heads), h.v = take(v, b, head / (heads / kv_heads), keys, kv_heads);
+      h.q = take(q, b, head, rows, heads);
+      h.k = take(k, b, head / group, keys, kv_heads), h.v = take(v, b, head / group, keys, kv_heads);
       Hold(take(wanted, b, head, rows, heads), h.Bounds(), [&](bool reference) { return h.Attend(reference); });
     }
   }
@@ -554,7 +570,8 @@ std::string RunAveragePool(const NodeView& v, const Tensor& wanted) {
   REQUIRE(x.shape[0] == 1);
   const Floats map = Transposed(x.floats, c, pixels);
   std::vector<double> bounds(c, 0.0);
-  for (size_t i = 0; i < map.size(); ++i) bounds[i % c] += 2 * static_cast<double>(pixels + 2) * kRounding * std::fabs(double{map[i]}) / static_cast<double>(pixels);
+  const double roundings = 2 * static_cast<double>(pixels + 2) * kRounding;
+  for (size_t i = 0; i < map.size(); ++i) bounds[i % c] += roundings * std::fabs(double{map[i]}) / static_cast<double>(pixels);
   Hold(wanted.floats, bounds, [&](bool reference) {
     Floats mean(c, 0.0f);
     for (size_t p = 0; p < pixels; ++p) (reference ? reference::AddRows : AddRows)(mean.data(), map.data() + p * c, c, mean.data());
@@ -567,7 +584,8 @@ std::string RunAveragePool(const NodeView& v, const Tensor& wanted) {
 // Conversions of 16-bit floats are scalar functions.
 std::string RunCast(const NodeView& v, const Tensor& wanted) {
   const Tensor& x = v.in(0);
-  if (x.type > 16 || (!x.Is(ElementType::kFloat) && !x.Is(ElementType::kFloat16) && !x.Is(ElementType::kBfloat16)) || wanted.type == 11) return "conversions to f64";
+  if (wanted.type == 11) return "conversions to f64";
+  REQUIRE((x.Is(ElementType::kFloat) || x.Is(ElementType::kFloat16) || x.Is(ElementType::kBfloat16)));
   for (size_t i = 0; i < x.elements(); ++i) {
     // A NaN stays one; its other bits are nobody's business.
     const auto same = [](float a, float b) { return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b); };
@@ -661,7 +679,7 @@ std::string Run(const Case& c) {
     });
   }
   if (type == "BatchNormalization") return "BatchNormalization: folded into convolutions at conversion, no kernel";
-  if (type == "QuantizeLinear" || type == "DequantizeLinear") return type + ": scales and zero points of its own; our blocks compute theirs and have no zero point";
+  if (type == "QuantizeLinear" || type == "DequantizeLinear") return type + ": scales and zero points are given; our blocks compute theirs";
   if (type == "ArgMax" || type == "TopK") return type + ": the sampler's business, no kernel";
   return type + ": no such kernel";
 }

@@ -67,7 +67,7 @@ export interface LoadOptions {
   resize?: "pad" | "crop" | undefined;
   /** How prompts are written. Default: as the model file says; needed for text models of others whose template is not one of these. */
   chatStyle?: ChatStyle | undefined;
-  /** `f32` computes without 8-bit activations: slow, for comparisons. */
+  /** `f32` computes without quantised activations: slow, for comparisons. */
   compute?: "fast" | "f32" | undefined;
 }
 

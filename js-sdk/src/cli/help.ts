@@ -4,6 +4,7 @@ export const mainHelp = `tiny-vlm: questions about pictures, answered on this ma
 
   tiny-vlm ask <image> <question>      answer in words, as they are made
   tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
+  tiny-vlm fidelity <f32> <other>      how far a model file strays from the same checkpoint in f32
   tiny-vlm inspect <file>              what a model file holds
   tiny-vlm trace <file> --case <case>  every stage of a model on a given input
 

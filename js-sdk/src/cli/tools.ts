@@ -8,7 +8,7 @@ import { TinyVLMError } from "../protocol/errors.js";
 import { variants, type Variant } from "../protocol/values.js";
 import { reasonAgainst } from "../runtime/features.js";
 
-export const toolCommands: ReadonlySet<string> = new Set(["convert", "inspect", "trace"]);
+export const toolCommands: ReadonlySet<string> = new Set(["convert", "fidelity", "inspect", "trace"]);
 
 interface ToolsModule {
   /** The exit code of main(). */

@@ -222,7 +222,7 @@ test("mistakes on the command line are one line, with the exit code of docs/erro
 });
 
 test("--help explains every command", options, () => {
-  for (const args of [["--help"], ["ask", "--help"], ["convert", "--help"], ["inspect", "--help"], ["trace", "--help"]]) {
+  for (const args of [["--help"], ["ask", "--help"], ["convert", "--help"], ["fidelity", "--help"], ["inspect", "--help"], ["trace", "--help"]]) {
     const { code, out, err } = command(...args);
     assert.deepEqual([code, err], [0, ""], args.join(" "));
     assert.match(out, /tiny-vlm/);
