@@ -115,18 +115,7 @@ struct BranchedCheckpoint : CheckpointFiles {
     if (apple) Add(tower + "head.proj", {2 * last, 7});
     AddWithBias(names.projector_0, {32, 2 * last});
     AddWithBias(names.projector_2, {32, 32});
-    const std::string model = names.decoder;
-    Add(model + "embed_tokens.weight", {48, 32});
-    Add(model + "norm.weight", {32});
-    Add(model + "layers.0.input_layernorm.weight", {32});
-    Add(model + "layers.0.post_attention_layernorm.weight", {32});
-    AddWithBias(model + "layers.0.self_attn.q_proj", {32, 32});
-    AddWithBias(model + "layers.0.self_attn.k_proj", {16, 32});
-    AddWithBias(model + "layers.0.self_attn.v_proj", {16, 32});
-    Add(model + "layers.0.self_attn.o_proj.weight", {32, 32});
-    Add(model + "layers.0.mlp.gate_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.up_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.down_proj.weight", {32, 64});
+    AddDecoder(names.decoder);
     if (untied) Add("lm_head.weight", {48, 32});
     WriteConfig(untied);
   }

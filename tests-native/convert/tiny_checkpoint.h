@@ -52,6 +52,21 @@ struct CheckpointFiles {
     AddWithBias(name + "fc2", {channels, hidden, 1, 1});
   }
 
+  // A decoder of one layer, its names behind `model`.
+  void AddDecoder(const std::string& model) {
+    Add(model + "embed_tokens.weight", {48, 32});
+    Add(model + "norm.weight", {32});
+    Add(model + "layers.0.input_layernorm.weight", {32});
+    Add(model + "layers.0.post_attention_layernorm.weight", {32});
+    AddWithBias(model + "layers.0.self_attn.q_proj", {32, 32});
+    AddWithBias(model + "layers.0.self_attn.k_proj", {16, 32});
+    AddWithBias(model + "layers.0.self_attn.v_proj", {16, 32});
+    Add(model + "layers.0.self_attn.o_proj.weight", {32, 32});
+    Add(model + "layers.0.mlp.gate_proj.weight", {64, 32});
+    Add(model + "layers.0.mlp.up_proj.weight", {64, 32});
+    Add(model + "layers.0.mlp.down_proj.weight", {32, 64});
+  }
+
   // Replaces the only occurrence of `from` in config.json.
   void Edit(const std::string& from, const std::string& to) {
     const size_t at = config.find(from);
@@ -123,18 +138,7 @@ struct TinyCheckpoint : CheckpointFiles {
     AddWithBias(tower + "final_conv.se.fc2", {64, 4, 1, 1});
     AddWithBias("model.multi_modal_projector.linear_1", {32, 64});
     AddWithBias("model.multi_modal_projector.linear_2", {32, 32});
-    const std::string model = "model.language_model.";
-    Add(model + "embed_tokens.weight", {48, 32});
-    Add(model + "norm.weight", {32});
-    Add(model + "layers.0.input_layernorm.weight", {32});
-    Add(model + "layers.0.post_attention_layernorm.weight", {32});
-    AddWithBias(model + "layers.0.self_attn.q_proj", {32, 32});
-    AddWithBias(model + "layers.0.self_attn.k_proj", {16, 32});
-    AddWithBias(model + "layers.0.self_attn.v_proj", {16, 32});
-    Add(model + "layers.0.self_attn.o_proj.weight", {32, 32});
-    Add(model + "layers.0.mlp.gate_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.up_proj.weight", {64, 32});
-    Add(model + "layers.0.mlp.down_proj.weight", {32, 64});
+    AddDecoder("model.language_model.");
     config = R"({
     "model_type": "fast_vlm", "image_token_index": 3, "image_seq_length": 16, "projector_hidden_act": "gelu", "multimodal_projector_bias": true,
     "vision_feature_layer": -1, "vision_feature_select_strategy": "full", "tie_word_embeddings": true,

@@ -1,22 +1,19 @@
 #include "engine/model_tokenizer.h"
 
-#include <fstream>
 #include <iostream>
 #include <random>
-#include <sstream>
 
 #include "catch_amalgamated.hpp"
 #include "formats/gguf_bytes.h"
 #include "shared_data.h"
 #include "text/bpe_parts.h"
+#include "text/token_ids.h"
 #include "text/utf8.h"
 
 namespace tinyvlm {
 namespace {
 
 #define CHECK_CONTAINS(text, part) CHECK_THAT(text, Catch::Matchers::ContainsSubstring(part))
-
-using Ids = std::vector<int32_t>;
 
 GgufFile Parse(std::span<const uint8_t> bytes) {
   auto parsed = ParseGgufHeader(bytes);
@@ -121,28 +118,15 @@ TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys
   REQUIRE(read.ok());
   CHECK(read->bos_id == 1);
 
-  const std::string texts = ReadWholeFile(*folder / (name + ".inp"));
-  std::ifstream lines(*folder / (name + ".out"));
-  const std::string_view divider = "\n__ggml_vocab_test__\n";
-  size_t cases = 0;
-  for (size_t at = 0; at < texts.size();) {
-    const size_t end = std::min(texts.find(divider, at), texts.size());
-    const std::string text = texts.substr(at, end - at);
-    at = end + divider.size();
-    std::string line;
-    REQUIRE(std::getline(lines, line));
-    std::istringstream words(line);
-    Ids expected;
-    for (int32_t id = 0; words >> id;) expected.push_back(id);
+  const std::vector<VocabularyCase> cases = ReadVocabularyCases(*folder / name);
+  for (const auto& [text, expected] : cases) {
     INFO("\"" << text << "\"");
-    const auto ids = read->tokenizer->Encode(text, false);
-    REQUIRE(ids.ok());
-    CHECK(*ids == expected);
-    CHECK(read->tokenizer->Decode(*ids) == text);
-    ++cases;
+    const Ids ids = Encode(*read->tokenizer, text);
+    CHECK(ids == expected);
+    CHECK(read->tokenizer->Decode(ids) == text);
   }
-  std::cout << name << ": " << cases << " texts\n";
-  CHECK(cases > 40);
+  std::cout << name << ": " << cases.size() << " texts\n";
+  CHECK(cases.size() > 40);
 }
 
 TEST_CASE("Phi-3's padding is no token, and its template is refused when the model is asked", "[engine][model_tokenizer][golden]") {

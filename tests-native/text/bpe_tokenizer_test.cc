@@ -9,6 +9,7 @@
 #include "text/detokenizer.h"
 #include "text/normalize.h"
 #include "text/pre_split.h"
+#include "text/token_ids.h"
 #include "text/utf8.h"
 
 namespace tinyvlm {
@@ -16,25 +17,11 @@ namespace {
 
 #define CHECK_CONTAINS(text, part) CHECK_THAT(text, Catch::Matchers::ContainsSubstring(part))
 
-using Ids = std::vector<int32_t>;
-
 std::unique_ptr<Tokenizer> Load(const BpeParts& parts) {
   auto tokenizer = parts.Load();
   INFO(tokenizer.status().message());
   REQUIRE(tokenizer.ok());
   return std::move(*tokenizer);
-}
-
-Ids Encode(const Tokenizer& tokenizer, std::string_view text, bool parse_special = false) {
-  Result<Ids> ids = tokenizer.Encode(text, parse_special);
-  REQUIRE(ids.ok());
-  return *ids;
-}
-
-Ids ReadIds(const Json& json) {
-  Ids ids;
-  for (const Json& id : *json.array()) ids.push_back(static_cast<int32_t>(*id.int64()));
-  return ids;
 }
 
 std::optional<BpeParts> Qwen2() {

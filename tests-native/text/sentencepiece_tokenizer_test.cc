@@ -9,12 +9,11 @@
 #include "sentencepiece_processor.h"
 #include "shared_data.h"
 #include "text/model_writer.h"
+#include "text/token_ids.h"
 #include "text/utf8.h"
 
 namespace tinyvlm {
 namespace {
-
-using Ids = std::vector<int32_t>;
 
 std::unique_ptr<Tokenizer> LoadShared(const std::string& name) {
   const auto path = SharedPath(name);
@@ -22,18 +21,6 @@ std::unique_ptr<Tokenizer> LoadShared(const std::string& name) {
   auto tokenizer = LoadSentencePieceTokenizer(AsBytes(ReadWholeFile(*path)));
   REQUIRE(tokenizer.ok());
   return std::move(*tokenizer);
-}
-
-Ids Encode(const Tokenizer& tokenizer, std::string_view text, bool parse_special = false) {
-  Result<Ids> ids = tokenizer.Encode(text, parse_special);
-  REQUIRE(ids.ok());
-  return *ids;
-}
-
-Ids ReadIds(const Json& json) {
-  Ids ids;
-  for (const Json& id : *json.array()) ids.push_back(static_cast<int32_t>(*id.int64()));
-  return ids;
 }
 
 TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sentencepiece_tokenizer][golden]") {
@@ -78,27 +65,14 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sente
 
 TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests", "[text][sentencepiece_tokenizer][golden]") {
   const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
-  const auto inputs = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-llama-spm.gguf.inp");
-  const auto outputs = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-llama-spm.gguf.out");
-  if (!tokenizer || !inputs || !outputs) SKIP("shared data is absent");
-  const std::string texts = ReadWholeFile(*inputs);
-  std::ifstream lines(*outputs);
-  const std::string_view divider = "\n__ggml_vocab_test__\n";
-  size_t cases = 0;
-  for (size_t at = 0; at < texts.size();) {
-    const size_t end = std::min(texts.find(divider, at), texts.size());
-    const std::string text = texts.substr(at, end - at);
-    at = end + divider.size();
-    std::string line;
-    REQUIRE(std::getline(lines, line));
-    std::istringstream words(line);
-    Ids ids;
-    for (int32_t id = 0; words >> id;) ids.push_back(id);
+  const auto vocabulary = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-llama-spm.gguf");
+  if (!tokenizer || !vocabulary) SKIP("shared data is absent");
+  const std::vector<VocabularyCase> cases = ReadVocabularyCases(*vocabulary);
+  for (const auto& [text, ids] : cases) {
     INFO("\"" << text << "\"");
     CHECK(Encode(*tokenizer, text) == ids);
-    ++cases;
   }
-  CHECK(cases > 40);
+  CHECK(cases.size() > 40);
 }
 
 TEST_CASE("BPE and unigram models encode and decode as the library does", "[text][sentencepiece_tokenizer][golden]") {
