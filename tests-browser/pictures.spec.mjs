@@ -51,6 +51,42 @@ describe("pictures in a page", () => {
     });
   });
 
+  test("a photograph in any EXIF orientation is the same picture to the model", async () => {
+    await withSdk(browser, server, async (page) => {
+      const { encoded, turned } = await page.evaluate(async () => {
+        // Squares of 16 pixels in plain colours come out of a JPEG alike however they are turned, so the pictures are equal to the pixel or not at all.
+        const width = 256, height = 192;
+        const upright = new OffscreenCanvas(width, height);
+        const colours = ["#ff0000", "#00ff00", "#0000ff", "#ffff00", "#ffffff", "#000000"];
+        const paint = upright.getContext("2d");
+        for (let y = 0, n = 0; y < height; y += 16) for (let x = 0; x < width; x += 16, n += 1 + (x >> 5)) (paint.fillStyle = colours[n % 6]), paint.fillRect(x, y, 16, 16);
+        // From the upright picture to the rows that a camera stores; EXIF turns them back.
+        const store = {
+          1: [1, 0, 0, 1, 0, 0], 2: [-1, 0, 0, 1, width, 0], 3: [-1, 0, 0, -1, width, height], 4: [1, 0, 0, -1, 0, height],
+          5: [0, 1, 1, 0, 0, 0], 6: [0, -1, 1, 0, 0, width], 7: [0, -1, -1, 0, height, width], 8: [0, 1, -1, 0, height, 0],
+        };
+        const photograph = async (orientation) => {
+          const canvas = orientation < 5 ? new OffscreenCanvas(width, height) : new OffscreenCanvas(height, width);
+          const context = canvas.getContext("2d");
+          context.setTransform(...store[orientation]);
+          context.drawImage(upright, 0, 0);
+          const jpeg = new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg", quality: 1 })).arrayBuffer());
+          const exif = [0x45, 0x78, 0x69, 0x66, 0, 0, 0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+          return new Blob([jpeg.subarray(0, 2), Uint8Array.of(0xff, 0xe1, 0, exif.length + 2, ...exif), jpeg.subarray(2)], { type: "image/jpeg" });
+        };
+        const vlm = await TinyVLM.load();
+        const encoded = [];
+        for (let orientation = 1; orientation <= 8; orientation++) encoded.push((await ask(vlm, await photograph(orientation), "What is this?", { maxTokens: 1 })).usage.encodedImages);
+        // Without the turn it would be another picture.
+        const turned = (await ask(vlm, await photograph(6), "What is this?", { maxTokens: 1, exactPreprocess: true })).usage.encodedImages;
+        await vlm.dispose();
+        return { encoded, turned };
+      });
+      assert.deepEqual(encoded, [1, 0, 0, 0, 0, 0, 0, 0]);
+      assert.equal(turned, 1);
+    });
+  });
+
   test("text alone, without a picture, is answered", async () => {
     await withSdk(browser, server, async (page) => {
       const answer = await page.evaluate(async () => {
