@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
 
 #include "base/file.h"
 #include "base/json_writer.h"
@@ -22,15 +20,12 @@ constexpr size_t kAnswerTokens = 256;  // of a question, where --steps does not 
 // Every *.safetensors file of a folder, by name.
 Status AddFolder(const Model& model, const std::string& folder, Fidelity* fidelity) {
   if (!IsFolder(folder)) return Error(ErrorCode::kNotFound, "--cases: a folder wanted, %s is none", folder.c_str());
-  std::vector<std::string> paths;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == ".safetensors") paths.push_back(entry->path().string());
-  }
-  if (error) return Error(ErrorCode::kIo, "%s: %s", folder.c_str(), error.message().c_str());
-  if (paths.empty()) return Error(ErrorCode::kNotFound, "--cases: %s holds no .safetensors file", folder.c_str());
-  std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) {
+  TVLM_ASSIGN_OR_RETURN(std::vector<std::string> names, ListFolder(folder));
+  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".safetensors"); });
+  if (names.empty()) return Error(ErrorCode::kNotFound, "--cases: %s holds no .safetensors file", folder.c_str());
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    const std::string path = folder + "/" + name;
     const Result<TraceCase> input = ReadTraceCase(path, model);
     if (!input.ok()) return Status(input.status().code(), path + ": " + input.status().message());
     TVLM_RETURN_IF_ERROR(fidelity->Add(*input));
@@ -47,11 +42,11 @@ Status AddQuestions(const Model& model, const std::string& path, Fidelity* fidel
   if (cases == nullptr || cases->array() == nullptr || cases->array()->empty()) {
     return Error(ErrorCode::kInvalidFile, "%s: \"cases\": an array of questions wanted", path.c_str());
   }
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
   for (const Json& entry : *cases->array()) {
     TVLM_ASSIGN_OR_RETURN(const std::string image_name, entry.GetString("image"));
     TVLM_ASSIGN_OR_RETURN(const std::string question, entry.GetString("question"));
-    const std::string image_path = (folder / image_name).string();
+    const std::string image_path = folder + image_name;
     TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(image_path, kMaxPictureBytes));
     const Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, /*exact=*/false);
     if (!image.ok()) return Status(image.status().code(), image_path + ": " + image.status().message());
