@@ -94,38 +94,39 @@ Result<std::vector<LoopResult>> MeasureLoops(const ProbeEffort& effort) {
   return results;
 }
 
-// Both threads read halves of the same working set.
+// A call reads one piece of the working set on each thread, each in a half of its own, and the next call the piece behind it: too short to be interrupted.
 struct ReadingJob {
   const uint8_t* data;
-  size_t bytes_per_tile;
-  size_t passes;
-  volatile uint32_t sum[2];
+  size_t bytes_per_thread;
+  size_t piece;
+  size_t at = 0;
+  volatile uint32_t sum[2] = {0, 0};
 
   static void Run(void* context, size_t tile, size_t) {
     ReadingJob& job = *static_cast<ReadingJob*>(context);
-    uint32_t sum = 0;
-    for (size_t pass = 0; pass < job.passes; ++pass) sum += ReadMemory(job.data + tile * job.bytes_per_tile, job.bytes_per_tile);
-    job.sum[tile] = sum;
+    job.sum[tile] = ReadMemory(job.data + tile * job.bytes_per_thread + job.at, job.piece);
   }
 };
 
 Result<std::vector<BandwidthResult>> MeasureBandwidth(const ProbeEffort& effort, ThreadPool& two) {
-  constexpr size_t kLargest = size_t{256} << 20;
+  constexpr size_t kSmallest = size_t{16} << 10, kLargest = size_t{256} << 20, kPiece = size_t{1} << 20;
   const size_t largest = effort.quick ? size_t{1} << 20 : kLargest;
   TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(largest, "working set"));
   std::fill(memory.data(), memory.data() + memory.size(), uint8_t{1});  // untouched pages would all be the same one
   std::vector<BandwidthResult> results;
   for (size_t threads = 1; threads <= two.num_workers(); ++threads) {
-    for (size_t bytes = size_t{16} << 10; bytes <= largest; bytes *= 2) {
-      ReadingJob job{memory.data(), bytes / threads, std::max<size_t>(1, (size_t{1} << 20) / bytes), {}};
+    for (size_t bytes = kSmallest; bytes <= largest; bytes *= 2) {
+      const size_t share = bytes / threads;
+      ReadingJob job{memory.data(), share, std::min(share, kPiece)};
       const Spread seconds = MeasureSeconds(effort.rounds, effort.round_ms, [&] {
         if (threads == 1) {
           ReadingJob::Run(&job, 0, 0);
         } else {
           two.ParallelFor(0, threads, &ReadingJob::Run, &job);
         }
+        job.at = (job.at + job.piece) % share;
       });
-      results.push_back({bytes, threads, PerSecond(static_cast<double>(bytes * job.passes), seconds)});
+      results.push_back({bytes, threads, PerSecond(static_cast<double>(job.piece * threads), seconds)});
     }
   }
   return results;

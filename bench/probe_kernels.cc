@@ -20,7 +20,7 @@ namespace {
 // chunks of 128 rows by 64 columns. 280 rows are a prompt in one piece.
 struct ProductShape {
   const char* name;
-  size_t m, n, k, columns;
+  size_t m, n, k, columns;  // n is a multiple of columns
   bool quick;
 };
 
@@ -100,18 +100,19 @@ Result<ProductResult> MeasureProduct(const ProductShape& shape, DType type, cons
   TVLM_ASSIGN_OR_RETURN(auto scratch, AlignedBuffer<uint8_t>::Allocate(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k)), "scratch"));
   QuantizeRows(a.data(), k, m, k, pairs.data(), scales.data());
   const PackedMatrix matrix{type, n, k, weights.data()};
+  // A call is one tile of columns, as in the engine, and the next call goes on where it stopped: all weights pass, and a call is too short to be interrupted.
+  size_t n0 = 0;
   const auto multiply = [&] {
-    for (size_t n0 = 0; n0 < n; n0 += shape.columns) {
-      const size_t n1 = std::min(n0 + shape.columns, n);
-      if (type == DType::kF32) {
-        GemmF32(a.data(), k, m, matrix, bias.data(), c.data(), n, n0, n1, reinterpret_cast<float*>(scratch.data()));
-      } else {
-        GemmI8(pairs.data(), scales.data(), m, matrix, bias.data(), c.data(), n, n0, n1, scratch.data());
-      }
+    const size_t n1 = n0 + shape.columns;
+    if (type == DType::kF32) {
+      GemmF32(a.data(), k, m, matrix, bias.data(), c.data(), n, n0, n1, reinterpret_cast<float*>(scratch.data()));
+    } else {
+      GemmI8(pairs.data(), scales.data(), m, matrix, bias.data(), c.data(), n, n0, n1, scratch.data());
     }
+    n0 = n1 == n ? 0 : n1;
   };
   const Spread seconds = MeasureSeconds(effort.rounds, effort.round_ms, multiply);
-  const double macs = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const double macs = static_cast<double>(m) * static_cast<double>(shape.columns) * static_cast<double>(k);
   return ProductResult{shape.name, GetDTypeInfo(type).name, m, n, k, PerSecond(macs, seconds), static_cast<double>(weights.size()), m == 1};
 }
 
