@@ -87,8 +87,10 @@ test("tiny-vlm bench measures the phases that it was asked for", { skip: cli ? f
   assert.equal(report.rounds, 2);
   assert.deepEqual(report.works.map(({ work, unit }) => [work, unit]), [["load", "bytes"], ["vision-128", "rows"], ["prefill-20", "rows"], ["decode-3", "tokens"]]);
   assert.deepEqual(report.works.slice(1).map((work) => work.count), [4, 20, 3]);
-  for (const { ms, perSecond, count } of report.works) {
+  assert.ok(!report.valid || report.works.every(({ cores }) => cores >= 0.9));
+  for (const { ms, perSecond, count, cores } of report.works) {
     assertSpread(ms);
+    assert.ok(cores > 0);
     assert.ok(Math.abs((perSecond * ms.median) / 1000 / count - 1) < 1e-6);
   }
 
@@ -112,7 +114,7 @@ test("tiny-vlm bench measures the phases that it was asked for", { skip: cli ? f
   }
 
   const text = run(cli, "bench", model, "--work", "decode-1", "--rounds", "1", "--threads", "1");
-  assert.match(text.stdout, /^\| decode-1 \| [\d.]+ \([\d.]+ to [\d.]+\) \| [\d.]+ tokens \|$/m);
+  assert.match(text.stdout, /^\| decode-1 \| [\d.]+ \([\d.]+ to [\d.]+\) \| [\d.]+ tokens \| [\d.]+ \|$/m);
   assert.doesNotMatch(text.stdout, /operation/);
 
   for (const [args, message] of [
