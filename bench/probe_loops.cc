@@ -26,7 +26,7 @@ static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT 
   }
   for (size_t turn = 0; turn < turns; ++turn) {
     const float* const from = operands + turn % 2 * kPlaces * kPanelRows;
-    HWY_UNROLL(8)
+    HWY_UNROLL(2)
     for (size_t place = 0; place < kPlaces; ++place) {
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectors; ++v) {

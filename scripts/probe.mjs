@@ -29,7 +29,7 @@ async function main() {
     if (values.json) flags.push('--json', resolve(values.json, `probe-${name}.json`));
     console.log(`\n## ${name}\n`);
     if (name === 'native') run(program, flags);
-    else run(process.execPath, [`${program}.mjs`, ...flags]);
+    else run(process.execPath, [`${program}.js`, ...flags]);
   }
 }
 

@@ -14,9 +14,9 @@ const cli = process.env.TINYVLM_CLI;
 const root = mkdtempSync(join(tmpdir(), "tiny-vlm-bench-"));
 after(() => rmSync(root, { recursive: true }));
 
-/** Runs a program, or a module under Node. */
+/** Runs a program, or a script under Node. */
 function run(program, ...args) {
-  const [command, ...before] = program.endsWith(".mjs") ? [process.execPath, program] : [program];
+  const [command, ...before] = program.endsWith(".js") ? [process.execPath, program] : [program];
   return spawnSync(command, [...before, ...args], { encoding: "utf8", maxBuffer: 1 << 24 });
 }
 
@@ -79,7 +79,8 @@ test("tiny-vlm bench measures the phases that it was asked for", { skip: cli ? f
   ]) assert.equal(status, 0, stderr);
 
   const works = "load,vision,prefill-20,decode-3";
-  const { status, stdout, stderr } = run(cli, "bench", model, "--work", works, "--image-size", "128", "--rounds", "2", "--threads", "1", "--profile", "--json");
+  const measured = ["--work", works, "--image-size", "128", "--rounds", "2", "--threads", "1"];
+  const { status, stdout, stderr } = run(cli, "bench", model, ...measured, "--profile", "--json");
   assert.equal(status, 0, stderr);
   const report = JSON.parse(stdout);
   assertMachine(report.before);
