@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/status.h"
@@ -35,6 +36,17 @@ class JsonWriter {
   JsonWriter& Object(const char* key, const JsonWriter& value) {
     Key(key);
     text_ += value.Finish();
+    return *this;
+  }
+
+  JsonWriter& Array(const char* key, const std::vector<JsonWriter>& values) {
+    Key(key);
+    text_ += '[';
+    for (const JsonWriter& value : values) {
+      if (text_.back() != '[') text_ += ',';
+      text_ += value.Finish();
+    }
+    text_ += ']';
     return *this;
   }
 

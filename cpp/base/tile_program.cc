@@ -54,6 +54,7 @@ RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t rea
       step.ms += after - now;
       now = after;
     }
+    step.products += tiling_.products;
     if (step.done) step.done();
     ++step_;
     begun_ = false;
@@ -66,9 +67,10 @@ std::vector<TileProgram::StepTime> TileProgram::Profile() const {
   for (const Step& step : steps_) {
     auto same = std::find_if(times.begin(), times.end(), [&](const StepTime& t) { return t.name == step.name; });
     if (same == times.end()) {
-      times.push_back({step.name, step.ms});
+      times.push_back({step.name, step.ms, step.products});
     } else {
       same->ms += step.ms;
+      same->products += step.products;
     }
   }
   return times;

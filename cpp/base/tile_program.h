@@ -20,10 +20,11 @@ enum class RunState {
 };
 
 // How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough measure is enough; it sets how often the
-// clock is read).
+// clock is read). `products` counts the multiply-adds of the matrix products in the whole step, for profiles.
 struct Tiling {
   size_t tiles = 0;
   uint64_t macs = 0;
+  uint64_t products = 0;
 };
 
 class TileProgram {
@@ -48,10 +49,11 @@ class TileProgram {
   // Runs tiles until the program ends, NowMs() passes deadline_ms, or a step needs more than ready_bytes. At least one tile is run per call.
   RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes);
 
-  // Milliseconds spent per step so far, by name, in order of first use; for profiles.
+  // Milliseconds spent per step so far, and multiply-adds of the products done in them, by name, in order of first use; for profiles.
   struct StepTime {
     std::string name;
-    double ms;
+    double ms = 0;
+    uint64_t products = 0;
   };
   std::vector<StepTime> Profile() const;
 
@@ -63,6 +65,7 @@ class TileProgram {
     Tile tile;
     std::function<void()> done;
     double ms = 0;
+    uint64_t products = 0;
   };
 
   static void RunTile(void* step, size_t tile, size_t worker);

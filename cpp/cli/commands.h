@@ -14,6 +14,7 @@ namespace tinyvlm {
 using Arguments = std::vector<std::string>;
 
 Status RunAsk(const Arguments& arguments);
+Status RunBench(const Arguments& arguments);
 Status RunConvert(const Arguments& arguments);
 Status RunFidelity(const Arguments& arguments);
 Status RunInspect(const Arguments& arguments);

@@ -70,7 +70,7 @@ void Qwen2::Tap(std::string name, const float* values) {
 void Qwen2::PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, float* out, Post post) {
   const size_t n = linear.weights.n, k = linear.weights.k;
   program_.Add(
-      name, needs, [this, n, k] { return Tiling{CeilDiv(n, kProductColumns), uint64_t{chunk_} * kProductColumns * k}; },
+      name, needs, [this, n, k] { return Tiling{CeilDiv(n, kProductColumns), uint64_t{chunk_} * kProductColumns * k, uint64_t{chunk_} * n * k}; },
       [this, &linear, x, out, n, post = std::move(post)](size_t tile, size_t worker) {
         const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, n);
         MultiplyRows(linear, compute_, *x, 0, chunk_, out, n, n0, n1, Scratch(worker));
@@ -192,7 +192,10 @@ void Qwen2::PlanHead() {
       });
   program_.Add(
       "head", needs,
-      [this] { return Tiling{IsLastChunk() ? CeilDiv(config_.vocabulary, kProductColumns) : 0, uint64_t{kProductColumns} * config_.width}; },
+      [this] {
+        if (!IsLastChunk()) return Tiling{};
+        return Tiling{CeilDiv(config_.vocabulary, kProductColumns), uint64_t{kProductColumns} * config_.width, uint64_t{config_.vocabulary} * config_.width};
+      },
       [this](size_t tile, size_t worker) {
         const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, config_.vocabulary);
         MultiplyRows(weights_.head, compute_, norm_, 0, 1, logits_.data(), config_.vocabulary, n0, n1, Scratch(worker));

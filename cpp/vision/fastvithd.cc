@@ -75,6 +75,7 @@ Status FastVitHd::Plan(size_t height, size_t width) {
   for (size_t s = 0; s < config_.stages.size(); ++s) {
     const FastVitHdConfig::Stage& stage = config_.stages[s];
     const FastVitHdStageWeights& weights = weights_.stages[s];
+    stage_ = Format("stage%zu.", s);
     if (s > 0) {
       PlanDownsample(s);
       TapMap(Format("stage%zu.downsample", s));
@@ -96,6 +97,7 @@ Status FastVitHd::Plan(size_t height, size_t width) {
     }
     TapMap(Format("stage%zu", s));
   }
+  stage_.clear();
   TVLM_RETURN_IF_ERROR(PlanFinal());
   TapMap("final_conv");
   TVLM_RETURN_IF_ERROR(PlanProjector());
@@ -146,8 +148,8 @@ void FastVitHd::PlanStem(size_t height, size_t width) {
   ReserveScratch(AlignUp(strip_floats * sizeof(float)) + Rows::Bytes(kStemRows * w1, c, i8) + MultiplyScratchBytes(c));
   SwapMaps(h1, w1, c);
 
-  const uint64_t macs = uint64_t{kStemRows} * w1 * c * (c + 9 + 4 * 27);
-  program_.Add("stem", weights_.stem_needs, Tiling{CeilDiv(h1, kStemRows), macs}, [=, this, out = map_.data](size_t tile, size_t worker) {
+  const Tiling tiling{CeilDiv(h1, kStemRows), uint64_t{kStemRows} * w1 * c * (c + 9 + 4 * 27), uint64_t{h1} * w1 * c * c};
+  program_.Add("stem", weights_.stem_needs, tiling, [=, this, out = map_.data](size_t tile, size_t worker) {
     const size_t y0 = tile * kStemRows, y1 = std::min(y0 + kStemRows, h1);
     const size_t s0 = y0 == 0 ? 0 : 2 * y0 - 1, s1 = std::min(2 * y1, h0);  // rows of the first map that the 3x3 windows touch
     ScratchCutter scratch(Scratch(worker));
@@ -181,7 +183,8 @@ void FastVitHd::PlanDownsample(size_t stage) {
   const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (c * sizeof(float)), 16, 128);
   ReserveScratch(Rows::Bytes(strip, c, i8) + MultiplyScratchBytes(c));
 
-  program_.Add("downsample", weights.down_needs, Tiling{CeilDiv(out.pixels(), strip), uint64_t{strip} * c * (c + 49 * 2)},
+  const uint64_t macs = uint64_t{strip} * c * (c + 49 * 2), products = uint64_t{out.pixels()} * c * c;
+  program_.Add(StepName("downsample"), weights.down_needs, Tiling{CeilDiv(out.pixels(), strip), macs, products},
                [=, this, &weights](size_t tile, size_t worker) {
                  const size_t p0 = tile * strip, p1 = std::min(p0 + strip, out.pixels());
                  ScratchCutter scratch(Scratch(worker));
@@ -203,7 +206,7 @@ void FastVitHd::PlanDepthwise(const char* name, uint64_t needs, const ConvWeight
   SwapMaps(in.h, in.w, in.c * multiplier);
   const Map out = map_;
   const uint64_t macs = uint64_t{kDepthwisePixels} * out.c * kernel * kernel * 2;
-  program_.Add(name, needs, Tiling{CeilDiv(out.pixels(), kDepthwisePixels), macs}, [=](size_t tile, size_t) {
+  program_.Add(StepName(name), needs, Tiling{CeilDiv(out.pixels(), kDepthwisePixels), macs}, [=](size_t tile, size_t) {
     const size_t p0 = tile * kDepthwisePixels, p1 = std::min(p0 + kDepthwisePixels, out.pixels());
     DepthwiseShape shape;
     shape.h = in.h, shape.w = in.w, shape.cin = in.c, shape.multiplier = multiplier, shape.kernel = kernel, shape.stride = 1;
@@ -216,7 +219,8 @@ void FastVitHd::PlanProduct(const char* name, uint64_t needs, const Linear& line
   ReserveScratch(MultiplyScratchBytes(k));
   const size_t row_tiles = CeilDiv(rows, kProductRows);
   const size_t rows_per_tile = std::min(rows, kProductRows);
-  program_.Add(name, needs, Tiling{row_tiles * CeilDiv(n, kProductColumns), uint64_t{rows_per_tile} * std::min(n, kProductColumns) * k},
+  const uint64_t macs = uint64_t{rows_per_tile} * std::min(n, kProductColumns) * k;
+  program_.Add(StepName(name), needs, Tiling{row_tiles * CeilDiv(n, kProductColumns), macs, uint64_t{rows} * n * k},
                [=, this, &linear, post = std::move(post)](size_t tile, size_t worker) {
                  // Tiles that share columns follow each other, so that a panel of weights is read from memory once.
                  const size_t r0 = tile % row_tiles * kProductRows, r1 = std::min(r0 + kProductRows, rows);
@@ -238,7 +242,8 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   SwapMaps(in.h, in.w, c);
   const Map out = map_;
 
-  program_.Add("layer_norm", block.needs, Tiling{CeilDiv(tokens, kAttentionRows), uint64_t{kAttentionRows} * c * 8}, [=](size_t tile, size_t) mutable {
+  const size_t row_tiles = CeilDiv(tokens, kAttentionRows);
+  program_.Add(StepName("layer_norm"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 8}, [=](size_t tile, size_t) mutable {
     const size_t r0 = tile * kAttentionRows, r1 = std::min(r0 + kAttentionRows, tokens);
     LayerNormRows(in.data + r0 * c, block.norm_weight, block.norm_bias, kLayerNormEpsilon, r1 - r0, c, norm.row(r0));
     norm.Finish(r0, r1);
@@ -246,16 +251,15 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   PlanProduct("attention_qkv", block.needs, block.qkv, norm, tokens, qkv, nullptr);
 
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  const size_t row_tiles = CeilDiv(tokens, kAttentionRows);
   ReserveScratch(AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
-  program_.Add("attention", block.needs, Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
+  program_.Add(StepName("attention"), block.needs, Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
                [=, this](size_t tile, size_t worker) mutable {
                  const size_t head = tile / row_tiles, r0 = tile % row_tiles * kAttentionRows, r1 = std::min(r0 + kAttentionRows, tokens);
                  const float* const q = qkv + head * head_dim;
                  AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, q + c, 3 * c, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
                                mixed.row(r0) + head * head_dim, c, reinterpret_cast<float*>(Scratch(worker)));
                });
-  program_.Add("quantize", block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 4}, [=](size_t tile, size_t) mutable {
+  program_.Add(StepName("quantize"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 4}, [=](size_t tile, size_t) mutable {
     const size_t r0 = tile * kAttentionRows;
     mixed.Finish(r0, std::min(r0 + kAttentionRows, tokens));
   });
@@ -281,7 +285,8 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
     const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (hidden * sizeof(float)) / 4 * 4, 8, 256);
     ReserveScratch(Rows::Bytes(strip, c, up_i8) + Rows::Bytes(strip, hidden, down_i8) + AlignUp(uint64_t{strip} * c * sizeof(float)) +
                    MultiplyScratchBytes(std::max(c, hidden)));
-    program_.Add("conv_ffn", block.needs, Tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98)}, [=, this, &block](size_t tile, size_t worker) {
+    const Tiling tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98), uint64_t{pixels} * c * 2 * hidden};
+    program_.Add(StepName("conv_ffn"), block.needs, tiling, [=, this, &block](size_t tile, size_t worker) {
       const size_t p0 = tile * strip, p1 = std::min(p0 + strip, pixels), count = p1 - p0;
       ScratchCutter scratch(Scratch(worker));
       Rows x(scratch.Take(Rows::Bytes(strip, c, up_i8)), strip, c, up_i8);
@@ -304,13 +309,13 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
   SwapMaps(in.h, in.w, c);
   const Map out = map_;
   constexpr size_t kStrip = 16;
-  program_.Add("ffn_depthwise", block.needs, Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * c * 98}, [=, &block](size_t tile, size_t) mutable {
+  program_.Add(StepName("ffn_depthwise"), block.needs, Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * c * 98}, [=, &block](size_t tile, size_t) mutable {
     const size_t p0 = tile * kStrip, p1 = std::min(p0 + kStrip, pixels);
     DepthwiseConv(shape, in.data, block.ffn.depthwise.weights, block.ffn.depthwise.bias, p0, p1, x.row(p0));
     x.Finish(p0, p1);
   });
   PlanProduct("ffn_up", block.needs, block.ffn.up, x, pixels, h.row(0), [](float* y, size_t, size_t n0, size_t n1) { Gelu(y + n0, n1 - n0); });
-  program_.Add("quantize", block.needs, Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * hidden * 4}, [=](size_t tile, size_t) mutable {
+  program_.Add(StepName("quantize"), block.needs, Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * hidden * 4}, [=](size_t tile, size_t) mutable {
     h.Finish(tile * kStrip, std::min((tile + 1) * kStrip, pixels));
   });
   PlanProduct("ffn_down", block.needs, block.ffn.down, h, pixels, out.data, [=](float* y, size_t r, size_t n0, size_t n1) {

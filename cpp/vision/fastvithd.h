@@ -61,6 +61,9 @@ class FastVitHd : public VisionEncoder {
   void SwapMaps(size_t h, size_t w, size_t c);
   void TapMap(std::string name);
 
+  // A step's name in profiles: behind that of the stage that is being planned.
+  std::string StepName(const char* name) const { return stage_ + name; }
+
   // Buffers of one stage beside its two maps. They are laid into the parts of the map buffers that only the earlier, larger maps use, so they cost
   // nothing at full size; FreeStageBuffers gives all of them back.
   Result<uint8_t*> StageBuffer(uint64_t bytes);
@@ -84,6 +87,7 @@ class FastVitHd : public VisionEncoder {
   float* spare_ = nullptr;  // the other buffer
   uint64_t stage_used_[2] = {0, 0};  // bytes of each map buffer that are taken
   std::vector<AlignedBuffer<uint8_t>> overflow_;  // stage buffers that fitted in neither
+  std::string stage_;  // "stage0."; empty outside the stages
   AlignedBuffer<uint8_t> scratch_;
   uint64_t scratch_stride_ = 0;
   AlignedBuffer<float> embeddings_;

@@ -49,6 +49,25 @@ TEST_CASE("A call with no time left still runs one tile, and the next goes on wh
   REQUIRE(begun == 1);
 }
 
+TEST_CASE("A profile adds up steps of one name, and their products once a step is complete", "[base][tile_program]") {
+  ThreadPool pool(1);
+  TileProgram program;
+  program.Add("a", 0, Tiling{2, kBig, 30}, [](size_t, size_t) {});
+  program.Add("b", 0, Tiling{1, kBig}, [](size_t, size_t) {});
+  program.Add("a", 0, [] { return Tiling{1, kBig, 5}; }, [](size_t, size_t) {});
+  REQUIRE(program.Advance(pool, kPast, 0) == RunState::kRunning);
+  REQUIRE(program.Profile()[0].products == 0);
+  REQUIRE(program.Advance(pool, kNoDeadline, 0) == RunState::kDone);
+  program.Restart();
+  REQUIRE(program.Advance(pool, kNoDeadline, 0) == RunState::kDone);
+  const std::vector<TileProgram::StepTime> profile = program.Profile();
+  REQUIRE(profile.size() == 2);
+  REQUIRE(profile[0].name == "a");
+  REQUIRE(profile[0].products == 2 * (30 + 5));
+  REQUIRE(profile[1].name == "b");
+  REQUIRE(profile[1].products == 0);
+}
+
 TEST_CASE("A step waits for the bytes that it needs, and what stands before it runs", "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
