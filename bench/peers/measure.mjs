@@ -18,7 +18,10 @@ function calibrationLoop() {
 
 if (!isMainThread) parentPort.on("message", () => parentPort.postMessage(calibrationLoop()));
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
 
 /** Measures what the machine gives at this moment. */
 export class Calibration {
