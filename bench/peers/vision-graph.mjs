@@ -37,7 +37,9 @@ class Checkpoint {
     if (dtype === "F32") return { shape, values: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) };
     if (dtype !== "BF16") throw new Error(`${name}: BF16 or F32 wanted, ${dtype} found`);
     const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-    return { shape, values: new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer) };
+    const bits = new Uint32Array(halves.length);
+    for (let i = 0; i < bits.length; ++i) bits[i] = halves[i] << 16;
+    return { shape, values: new Float32Array(bits.buffer) };
   }
 
   close() {
