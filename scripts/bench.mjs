@@ -7,7 +7,7 @@
 //   --variants A,B   builds of ours in the browser (default: the best that dist/ holds for this number of threads, and plain simd)
 //   --json FILE      the rows as JSON
 //   --no-build       take dist/ and build/release as they are
-// It builds what is missing, installs the other engines from npm and makes models of random weights, all under .bench (3 GB).
+// It builds what is missing, installs the other engines from npm and makes models of random weights, all under .bench (4 GB).
 import { existsSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ function defaultVariants(threads) {
   return names.filter((name) => existsSync(join(root, 'dist', 'wasm', `tiny-vlm-${name}.wasm`)));
 }
 
-const shown = (value) => value.toPrecision(value >= 1000 ? 4 : 3).replace(/e\+?(\d+)$/, (_, power) => `e${power}`);
+const shown = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 const withRange = ({ median, least, most }) => `${shown(median)} (${shown(least)} to ${shown(most)})`;
 
 /** One row for each of ours and each peer; without a peer, ours alone. */
