@@ -19,10 +19,10 @@ constexpr Command kCommands[] = {
      "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
      "    [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
-#endif
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
      "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--rounds N] [--compute fast|f32] [--profile] [--json] [--threads N]\n"},
+#endif
     {"convert", &tinyvlm::RunConvert,
      "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q4_0]   makes a model file\n"
      "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--no-tokenizer]\n"},
