@@ -16,17 +16,17 @@
 #include "image/decode.h"
 
 // Counts what the program allocates through operator new (containers, strings, functions). AlignedBuffer allocates at load and at the start of an answer only; its
-// calls are counted too where the C library lets us stand before it.
+// calls are counted too where the C library lets us stand before it. Not inlined: GCC would take malloc and delete for a pair.
 static std::atomic<size_t> allocations{0};
 
-__attribute__((noinline)) void* operator new(size_t size) {  // not inlined: GCC would take malloc and delete for a pair
+__attribute__((noinline)) void* operator new(size_t size) {
   ++allocations;
   if (void* p = std::malloc(size == 0 ? 1 : size); p != nullptr) return p;
   std::abort();
 }
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace tinyvlm {
 namespace {

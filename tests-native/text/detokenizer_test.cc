@@ -14,15 +14,15 @@ namespace {
 size_t allocations = 0;
 }
 
-// Counts what this program allocates, for "no allocation per token".
-__attribute__((noinline)) void* operator new(size_t size) {  // not inlined: GCC would take malloc and delete for a pair
+// Counts what this program allocates, for "no allocation per token". Not inlined: GCC would take malloc and delete for a pair.
+__attribute__((noinline)) void* operator new(size_t size) {
   ++allocations;
   if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
   std::abort();
 }
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace tinyvlm {
 namespace {
