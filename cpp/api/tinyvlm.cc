@@ -104,6 +104,16 @@ HandleTable<OpenSession>& Sessions() {
 
 // ---- JSON in ------------------------------------------------------------------
 
+// An error behind the word `where` for the first key that is not one of `keys`.
+Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_view> keys, const std::string& where) {
+  for (const Json::Member& member : object) {
+    if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
+      return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known", where.c_str(), member.first.c_str());
+    }
+  }
+  return Status();
+}
+
 // A JSON object whose keys are all known.
 Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys) {
   if (text == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
@@ -111,11 +121,7 @@ Result<Json> ParseObject(const char* text, std::initializer_list<std::string_vie
   if (!json.ok()) return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
   const Json::Object* object = json->object();
   if (object == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found", json->KindName());
-  for (const Json::Member& member : *object) {
-    if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
-      return Error(ErrorCode::kInvalidArgument, "options: \"%s\" is not known", member.first.c_str());
-    }
-  }
+  TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
   return json;
 }
 
@@ -165,11 +171,7 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
     const size_t i = messages.size();
     const auto at = [i](const Status& status) { return Status(ErrorCode::kInvalidArgument, Format("messages[%zu]: ", i) + status.message()); };
     if (item.object() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an object wanted, %s found", i, item.KindName());
-    for (const Json::Member& member : *item.object()) {
-      if (member.first != "role" && member.first != "content" && member.first != "images") {
-        return Error(ErrorCode::kInvalidArgument, "messages[%zu]: \"%s\" is not known", i, member.first.c_str());
-      }
-    }
+    TVLM_RETURN_IF_ERROR(CheckKeys(*item.object(), {"role", "content", "images"}, Format("messages[%zu]", i)));
     const Result<std::string> role = item.GetString("role", ErrorCode::kInvalidArgument);
     if (!role.ok()) return at(role.status());
     Message message;

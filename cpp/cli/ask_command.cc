@@ -3,28 +3,14 @@
 #include <cstdio>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "engine/report.h"
 #include "engine/session.h"
-#include "image/decode.h"
 
 namespace tinyvlm {
 
 namespace {
-
-// An encoded picture of more bytes than this is not a picture that anybody asks about.
-constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
-
-Result<PictureId> AddPictureFile(Session& session, const std::string& path, bool exact, double* decode_ms) {
-  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxPictureBytes));
-  const double start = NowMs();
-  const Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, exact);
-  if (!image.ok()) return Status(image.status().code(), path + ": " + image.status().message());
-  *decode_ms += NowMs() - start;
-  return session.AddPicture(image->view(), exact);
-}
 
 // Works until the answer is complete and prints it: as it comes, or whole as one line of JSON.
 Status Answer(Session& session, Model& model, bool json, double start, double decode_image_ms) {
@@ -97,12 +83,14 @@ Status RunAsk(const Arguments& arguments) {
   if (flags.Has("--system")) ask.messages.push_back({Message::Role::kSystem, flags.Get("--system", ""), {}});
   std::vector<std::string> questions = flags.GetAll("--then");
   questions.insert(questions.begin(), flags.positional()[1]);
+  const bool exact = flags.Has("--exact-preprocess");
   for (const std::string& question : questions) {
     const double start = NowMs();
     double decode_image_ms = 0;
     ask.messages.push_back({Message::Role::kUser, question, {}});
     for (const std::string& picture : pictures) {
-      TVLM_ASSIGN_OR_RETURN(const PictureId id, AddPictureFile(*session, picture, flags.Has("--exact-preprocess"), &decode_image_ms));
+      TVLM_ASSIGN_OR_RETURN(const Image image, DecodePictureFile(picture, exact, &decode_image_ms));
+      TVLM_ASSIGN_OR_RETURN(const PictureId id, session->AddPicture(image.view(), exact));
       ask.messages.back().pictures.push_back(id);
     }
     pictures.clear();

@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
@@ -72,6 +73,20 @@ Status Repeat(size_t rounds, const Round& round, WorkResult* result) {
   return Status();
 }
 
+// The same, after a round that does not count, of work that `program` does: sets the profile too. `count` units are made in a round.
+template <class Round>
+Result<WorkResult> Measure(std::string name, size_t count, const char* unit, const BenchOptions& options, const TileProgram& program, const Round& round) {
+  WorkResult result;
+  result.name = std::move(name);
+  result.count = static_cast<double>(count);
+  result.unit = unit;
+  TVLM_RETURN_IF_ERROR(round().status());
+  const Profile before = program.Profile();
+  TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
+  result.profile = Since(before, program.Profile());
+  return result;
+}
+
 // Rows of a prompt with ids that look random: every one is looked up in the embedding.
 std::vector<DecoderRow> RandomRows(const Model& model, size_t count) {
   std::vector<DecoderRow> rows(count);
@@ -121,15 +136,7 @@ Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
     }
     return NowMs() - start;
   };
-  WorkResult result;
-  TVLM_RETURN_IF_ERROR(round().status());
-  const Profile before = tower->program().Profile();
-  TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
-  result.profile = Since(before, tower->program().Profile());
-  result.name = Format("vision-%zu", side);
-  result.count = static_cast<double>(tower->tokens());
-  result.unit = "rows";
-  return result;
+  return Measure(Format("vision-%zu", side), tower->tokens(), "rows", options, tower->program(), round);
 }
 
 Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_t count, const char* work) {
@@ -139,15 +146,7 @@ Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_
     decoder->Rewind(0);
     return TimeRows(model, *decoder, rows);
   };
-  WorkResult result;
-  TVLM_RETURN_IF_ERROR(round().status());
-  const Profile before = decoder->program().Profile();
-  TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
-  result.profile = Since(before, decoder->program().Profile());
-  result.name = work;
-  result.count = static_cast<double>(count);
-  result.unit = "rows";
-  return result;
+  return Measure(work, count, "rows", options, decoder->program(), round);
 }
 
 Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t count, const char* work) {
@@ -164,15 +163,7 @@ Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t
     }
     return ms;
   };
-  WorkResult result;
-  TVLM_RETURN_IF_ERROR(round().status());
-  const Profile before = decoder->program().Profile();
-  TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
-  result.profile = Since(before, decoder->program().Profile());
-  result.name = work;
-  result.count = static_cast<double>(count);
-  result.unit = "tokens";
-  return result;
+  return Measure(work, count, "tokens", options, decoder->program(), round);
 }
 
 Result<WorkResult> BenchLoad(const BenchOptions& options) {

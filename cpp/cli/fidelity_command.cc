@@ -7,13 +7,11 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "engine/fidelity.h"
-#include "image/decode.h"
 
 namespace tinyvlm {
 
 namespace {
 
-constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
 constexpr uint64_t kMaxQuestionBytes = uint64_t{1} << 26;
 constexpr size_t kAnswerTokens = 256;  // of a question, where --steps does not say otherwise
 
@@ -46,11 +44,8 @@ Status AddQuestions(const Model& model, const std::string& path, Fidelity* fidel
   for (const Json& entry : *cases->array()) {
     TVLM_ASSIGN_OR_RETURN(const std::string image_name, entry.GetString("image"));
     TVLM_ASSIGN_OR_RETURN(const std::string question, entry.GetString("question"));
-    const std::string image_path = folder + image_name;
-    TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(image_path, kMaxPictureBytes));
-    const Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, /*exact=*/false);
-    if (!image.ok()) return Status(image.status().code(), image_path + ": " + image.status().message());
-    TVLM_ASSIGN_OR_RETURN(const TraceCase input, MakeQuestionCase(model, image->view(), question));
+    TVLM_ASSIGN_OR_RETURN(const Image image, DecodePictureFile(folder + image_name, /*exact=*/false));
+    TVLM_ASSIGN_OR_RETURN(const TraceCase input, MakeQuestionCase(model, image.view(), question));
     TVLM_RETURN_IF_ERROR(fidelity->Add(input));
   }
   return Status();

@@ -32,16 +32,6 @@ constexpr const char* kSpecialMapJson = "special_tokens_map.json";
 constexpr std::string_view kQwen2Split =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-Result<std::optional<Json>> ReadJson(const std::string& folder, const char* name) {
-  const std::string path = folder + "/" + name;
-  if (!IsFile(path)) return std::optional<Json>();
-  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxFileBytes));
-  Result<Json> json = ParseJson(text);
-  if (!json.ok()) return Error(json.status().code(), "%s: %s", name, json.status().message().c_str());
-  if (json->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object wanted, %s found", name, json->KindName());
-  return std::optional<Json>(std::move(*json));
-}
-
 // ---- what tokenizer.json says it does ---------------------------------------
 
 // Null where the member is absent or null.
@@ -186,7 +176,7 @@ Status ReadAddedTokens(const std::string& folder, const std::optional<Json>& tok
       TVLM_RETURN_IF_ERROR(added->Add(kConfigJson, id, entry));
     }
   }
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> plain, ReadJson(folder, kAddedTokensJson));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> plain, ReadOptionalJson(folder, kAddedTokensJson, kMaxFileBytes));
   if (plain) {
     for (const auto& [content, id] : *plain->object()) {
       if (!id.int64()) return Error(ErrorCode::kInvalidFile, "%s: %s: an id wanted, %s found", kAddedTokensJson, Quoted(content).c_str(), id.KindName());
@@ -194,7 +184,7 @@ Status ReadAddedTokens(const std::string& folder, const std::optional<Json>& tok
     }
   }
   std::set<std::string> roles;
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> map, ReadJson(folder, kSpecialMapJson));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> map, ReadOptionalJson(folder, kSpecialMapJson, kMaxFileBytes));
   if (map) CollectRoles(*map, &roles);
   if (config) CollectRoles(*config, &roles);
   for (auto& [id, token] : added->by_id()) token.special |= roles.count(token.content) > 0;
@@ -283,7 +273,7 @@ Status ReadVocabAndMerges(const std::string& folder, const std::optional<Json>& 
   if (!name.empty() && name != "Qwen2Tokenizer" && name != "Qwen2TokenizerFast") {
     return Error(ErrorCode::kUnsupported, "%s: tokenizer_class: \"Qwen2Tokenizer\" wanted, %s found", kConfigJson, Quoted(name).c_str());
   }
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary, ReadJson(folder, kVocabJson));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary, ReadOptionalJson(folder, kVocabJson, kMaxFileBytes));
   TVLM_RETURN_IF_ERROR(ReadVocabulary(*vocabulary, kVocabJson, &bpe->tokens));
   if (!IsFile(folder + "/" + kMergesTxt)) return Error(ErrorCode::kNotFound, "%s: %s wanted beside %s, none found", folder.c_str(), kMergesTxt, kVocabJson);
   TVLM_ASSIGN_OR_RETURN(const std::string merges, ReadTextFile(folder + "/" + kMergesTxt, kMaxFileBytes));
@@ -296,8 +286,8 @@ Status ReadVocabAndMerges(const std::string& folder, const std::optional<Json>& 
 bool HasCheckpointBpe(const std::string& folder) { return IsFile(folder + "/" + kTokenizerJson) || IsFile(folder + "/" + kVocabJson); }
 
 Result<CheckpointBpe> ReadCheckpointBpe(const std::string& folder) {
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> config, ReadJson(folder, kConfigJson));
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> tokenizer_json, ReadJson(folder, kTokenizerJson));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> config, ReadOptionalJson(folder, kConfigJson, kMaxFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> tokenizer_json, ReadOptionalJson(folder, kTokenizerJson, kMaxFileBytes));
   CheckpointBpe bpe;
   if (tokenizer_json) {
     TVLM_RETURN_IF_ERROR(ReadTokenizerJson(*tokenizer_json, &bpe));

@@ -11,7 +11,6 @@ namespace tinyvlm {
 
 namespace {
 
-constexpr uint64_t kMaxJsonBytes = uint64_t{4} << 20;
 
 // Bounds far above any model in use; the engine has the same.
 constexpr int64_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144, kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
@@ -112,11 +111,6 @@ class Section {
     return std::optional<Section>(Section(*value, Name(key) + "."));
   }
 
-  static std::string Printable(const std::string& text) {
-    const bool printable = text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-    return printable ? text : "?";
-  }
-
  private:
   const Json& json_;
   std::string where_;
@@ -212,7 +206,7 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
     config->resize_mode = "crop";
   } else if (ratio->string() == nullptr || *ratio->string() != "pad") {
     return Error(ErrorCode::kUnsupported, "%s: \"pad\" or \"square\" wanted, %s found", top.Name("image_aspect_ratio").c_str(),
-                 ratio->string() == nullptr ? ratio->KindName() : Format("\"%s\"", Section::Printable(*ratio->string()).c_str()).c_str());
+                 ratio->string() == nullptr ? ratio->KindName() : Format("\"%s\"", Printable(*ratio->string()).c_str()).c_str());
   }
   TVLM_ASSIGN_OR_RETURN(config->tower.features, top.CountOr("mm_hidden_size", 2 * int64_t{kMaxTowerChannels}, 0));
   const Json* const tower = top.Find("mm_vision_tower");
@@ -220,7 +214,7 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
   TVLM_ASSIGN_OR_RETURN(const std::string word, top.String("mm_vision_tower"));
   if (word.find("mobileclip") == std::string::npos) {
     return Error(ErrorCode::kUnsupported, "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA",
-                 top.Name("mm_vision_tower").c_str(), Section::Printable(word).c_str());
+                 top.Name("mm_vision_tower").c_str(), Printable(word).c_str());
   }
   // The number behind the last underscore is the picture's side.
   const std::string digits = word.substr(word.rfind('_') + 1);
@@ -391,17 +385,22 @@ Status ReadTransformers(const Section& top, CheckpointConfig* config) {
 
 }  // namespace
 
-Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name) {
-  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(folder + "/" + name, kMaxJsonBytes));
+std::string Printable(const std::string& text) {
+  const bool printable = text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  return printable ? text : "?";
+}
+
+Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name, uint64_t max_bytes) {
+  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(folder + "/" + name, max_bytes));
   Result<Json> json = ParseJson(text);
   if (!json.ok()) return At(name + ": ", json.status());
   if (json->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object wanted, %s found", name.c_str(), json->KindName());
   return json;
 }
 
-Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name) {
+Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name, uint64_t max_bytes) {
   if (!IsFile(folder + "/" + name)) return std::optional<Json>();
-  TVLM_ASSIGN_OR_RETURN(Json json, ReadCheckpointJson(folder, name));
+  TVLM_ASSIGN_OR_RETURN(Json json, ReadCheckpointJson(folder, name, max_bytes));
   return std::optional<Json>(std::move(json));
 }
 

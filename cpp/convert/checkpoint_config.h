@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "convert/checkpoint_names.h"
+#include "vision/fastvithd_config.h"  // kMaxImageSize
 
 namespace tinyvlm {
 
@@ -54,17 +55,23 @@ struct CheckpointConfig {
 inline constexpr uint32_t kTowerHeadDim = 32;
 
 // Bounds far above any model in use; the engine has the same.
-inline constexpr uint32_t kMaxTowerStages = 8, kMaxTowerDepth = 256, kMaxTowerChannels = 16384, kMaxTowerRatio = 16, kMaxImageSize = 4096;
+inline constexpr uint32_t kMaxTowerStages = 8, kMaxTowerDepth = 256, kMaxTowerChannels = 16384, kMaxTowerRatio = 16;
 
 // Reads the configs of `folder`, which is known to be a FastVLM's (convert/foreign_checkpoint.h). kNotFound or kInvalidFile where a number is missing or
 // impossible, kUnsupported where the checkpoint uses something that this engine does not do; the message names file and key.
 Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder);
 
-// Parses a JSON file of the checkpoint; errors carry its name. `name` is relative to the folder.
-Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name);
+// A config file longer than this is none.
+inline constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
+
+// Parses a JSON file of the checkpoint, an object of at most max_bytes; errors carry its name. `name` is relative to the folder.
+Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name, uint64_t max_bytes = kMaxConfigBytes);
 
 // The same; no value where the file is absent.
-Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name);
+Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name, uint64_t max_bytes = kMaxConfigBytes);
+
+// A word of a config as it can stand in a message: "?" for one that is long or has more than printable ASCII.
+std::string Printable(const std::string& text);
 
 }  // namespace tinyvlm
 

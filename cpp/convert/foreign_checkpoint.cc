@@ -47,12 +47,6 @@ constexpr KnownModel kKnownModels[] = {
     {"florence2", "Florence-2"},
 };
 
-// Letters of a model_type or class name that can stand in a message.
-std::string Word(const std::string& text) {
-  const bool printable = text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-  return printable ? text : "?";
-}
-
 Status Refuse(const std::string& path, const std::string& what) {
   return Error(ErrorCode::kUnsupported, "%s: this is %s; %s", path.c_str(), what.c_str(), kDownload);
 }
@@ -112,7 +106,7 @@ Status CheckModel(const Json& config) {
     const bool fits = *key == 'm' ? word == model.type : letters(word).starts_with(letters(model.type));
     if (fits && (known == nullptr || model.type.size() > known->type.size())) known = &model;
   }
-  return Refuse("config.json", Format("%s (%s \"%s\"), not FastVLM", known == nullptr ? "another model" : known->name, key, Word(word).c_str()));
+  return Refuse("config.json", Format("%s (%s \"%s\"), not FastVLM", known == nullptr ? "another model" : known->name, key, Printable(word).c_str()));
 }
 
 Status CheckQuantization(const Json& config) {
@@ -123,7 +117,7 @@ Status CheckQuantization(const Json& config) {
   if (const Json* const foreign = given("quantization_config"); foreign != nullptr) {
     const Json* const method = foreign->Find("quant_method");
     if (method != nullptr && method->string() != nullptr) {
-      return Refuse("config.json", Format("a checkpoint that is quantised already (quantization_config.quant_method \"%s\")", Word(*method->string()).c_str()));
+      return Refuse("config.json", Format("a checkpoint that is quantised already (quantization_config.quant_method \"%s\")", Printable(*method->string()).c_str()));
     }
     if (given("quantization") == nullptr) return Refuse("config.json", "a checkpoint that is quantised already (key quantization_config)");
   }

@@ -49,13 +49,6 @@ void SetPicture(const Model& model, const uint8_t* pixels, TraceCase* c) {
   }
 }
 
-// One id per row, the image token's for rows of a picture.
-void SetInput(const Model& model, TraceCase* c) {
-  for (const int64_t id : c->prompt) {
-    c->input.insert(c->input.end(), id == kImageMarker ? model.image_tokens() : 1, id == kImageMarker ? model.image_token_id() : id);
-  }
-}
-
 // log(sum(exp(logits))).
 double LogSumExp(const float* logits, size_t n) {
   const double largest = static_cast<double>(*std::max_element(logits, logits + n));
@@ -100,7 +93,7 @@ TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
     }
     SetPicture(model, pixels.data(), &c);
   }
-  SetInput(model, &c);
+  ExpandPrompt(model, model.image_tokens(), &c);
   return c;
 }
 
@@ -115,7 +108,7 @@ Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& picture,
   TraceCase c;
   c.prompt.assign(ids.begin(), ids.end());
   SetPicture(model, pixels.data(), &c);
-  SetInput(model, &c);
+  ExpandPrompt(model, model.image_tokens(), &c);
   return c;
 }
 

@@ -71,6 +71,12 @@ Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsT
 
 }  // namespace
 
+void ExpandPrompt(const Model& model, size_t rows_per_picture, TraceCase* c) {
+  for (const int64_t id : c->prompt) {
+    c->input.insert(c->input.end(), id == kImageMarker ? rows_per_picture : 1, id == kImageMarker ? model.image_token_id() : id);
+  }
+}
+
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
   TVLM_ASSIGN_OR_RETURN(const Safetensors file, Safetensors::Open(path));
   TraceCase c;
@@ -91,7 +97,7 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
   const int64_t image_id = model.image_token_id();
   if (const SafetensorsTensor* tensor = file.Find("prompt_ids"); tensor != nullptr) {
     TVLM_ASSIGN_OR_RETURN(c.prompt, ReadIds(file, *tensor));
-    for (const int64_t id : c.prompt) c.input.insert(c.input.end(), id == kImageMarker ? rows_per_picture : 1, id == kImageMarker ? image_id : id);
+    ExpandPrompt(model, rows_per_picture, &c);
   } else if (tensor = file.Find("input_ids"); tensor != nullptr) {
     TVLM_ASSIGN_OR_RETURN(c.input, ReadIds(file, *tensor));
     size_t run = 0;  // rows of a picture seen so far

@@ -37,6 +37,9 @@ struct TraceCase {
   std::vector<int64_t> input;   // one id per row
 };
 
+// Makes `input` of `prompt`: the model's image token `rows_per_picture` times for each picture.
+void ExpandPrompt(const Model& model, size_t rows_per_picture, TraceCase* c);
+
 // Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the tensor.
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model);
 

@@ -17,28 +17,10 @@ namespace {
 const std::string kTower = "model.vision_tower.timm_model.";
 const std::string kDecoder = "model.language_model.";
 
-Status ConvertTiny(const TinyCheckpoint& checkpoint, const TempFolder& folder, DType type = DType::kF32) {
-  checkpoint.Write(folder);
-  ConvertOptions options;
-  options.checkpoint = folder.File(".");
-  options.output = folder.File("model.gguf");
-  options.type = type;
-  options.tokenizer = false;
-  return Convert(options, {});
-}
-
-LoadedModel Converted(const TinyCheckpoint& checkpoint, DType type = DType::kF32) {
-  const TempFolder folder;
-  const Status status = ConvertTiny(checkpoint, folder, type);
-  INFO(status.message());
-  REQUIRE(status.ok());
-  return LoadModelFile(folder.File("model.gguf"));
-}
-
 // Converts what must be refused; nothing may be left behind.
 std::string Refused(const TinyCheckpoint& checkpoint, ErrorCode code, DType type = DType::kF32) {
   const TempFolder folder;
-  const Status status = ConvertTiny(checkpoint, folder, type);
+  const Status status = ConvertFiles(checkpoint, folder, type);
   CHECK(std::string(ErrorCodeName(status.code())) == ErrorCodeName(code));
   CHECK_FALSE(std::filesystem::exists(folder.File("model.gguf")));
   CHECK_FALSE(std::filesystem::exists(folder.File("model.gguf.partial")));

@@ -9,20 +9,6 @@
 namespace tinyvlm {
 namespace {
 
-LoadedModel Converted(const CheckpointFiles& checkpoint, DType type) {
-  const TempFolder folder;
-  checkpoint.Write(folder);
-  ConvertOptions options;
-  options.checkpoint = folder.File("");
-  options.output = folder.File("model.gguf");
-  options.type = type;
-  options.tokenizer = false;
-  const Status converted = Convert(options, {});
-  INFO(converted.message());
-  REQUIRE(converted.ok());
-  return LoadModelFile(options.output);
-}
-
 // Bytes of a tensor as they are in the file.
 std::vector<uint8_t> BytesOf(const LoadedModel& model, const std::string& name) {
   const TensorInfo* const info = model.file.Find(name);

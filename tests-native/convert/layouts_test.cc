@@ -22,24 +22,6 @@ const std::vector<BranchedCheckpoint::Stage> kThreeStages{{1, 4, 9, false}, {3, 
 const std::vector<BranchedCheckpoint::Stage> kSixStages{{1, 8, 16, false},  {2, 8, 24, false},   {1, 32, 64, true},
                                                          {1, 32, 32, false}, {11, 32, 33, false}, {2, 64, 256, true}};
 
-Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder) {
-  checkpoint.Write(folder);
-  ConvertOptions options;
-  options.checkpoint = folder.File(".");
-  options.output = folder.File("model.gguf");
-  options.type = DType::kF32;
-  options.tokenizer = false;
-  return Convert(options, {});
-}
-
-LoadedModel Converted(const CheckpointFiles& checkpoint) {
-  const TempFolder folder;
-  const Status status = ConvertFiles(checkpoint, folder);
-  INFO(status.message());
-  REQUIRE(status.ok());
-  return LoadModelFile(folder.File("model.gguf"));
-}
-
 std::string Refused(const CheckpointFiles& checkpoint) {
   const TempFolder folder;
   const Status status = ConvertFiles(checkpoint, folder);

@@ -190,6 +190,25 @@ inline LoadedModel LoadModelFile(const std::string& path) {
   return model;
 }
 
+// Converts the files in `folder` to model.gguf there, ids only.
+inline Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder, DType type = DType::kF32) {
+  checkpoint.Write(folder);
+  ConvertOptions options;
+  options.checkpoint = folder.File(".");
+  options.output = folder.File("model.gguf");
+  options.type = type;
+  options.tokenizer = false;
+  return Convert(options, {});
+}
+
+inline LoadedModel Converted(const CheckpointFiles& checkpoint, DType type = DType::kF32) {
+  const TempFolder folder;
+  const Status status = ConvertFiles(checkpoint, folder, type);
+  INFO(status.message());
+  REQUIRE(status.ok());
+  return LoadModelFile(folder.File("model.gguf"));
+}
+
 }  // namespace tinyvlm
 
 #endif  // TINYVLM_TESTS_CONVERT_TINY_CHECKPOINT_H_

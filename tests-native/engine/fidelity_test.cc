@@ -9,8 +9,8 @@
 #include "base/json.h"
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
-#include "convert/convert.h"
 #include "demo_model.h"
+#include "golden/converted_model.h"
 #include "image/decode.h"
 #include "shared_data.h"
 #include "temp_folder.h"
@@ -23,19 +23,6 @@ std::shared_ptr<Model> Load(const std::string& path) {
   INFO(model.status().message());
   REQUIRE(model.ok());
   return *model;
-}
-
-std::shared_ptr<Model> Converted(const std::string& checkpoint, DType type) {
-  const TempFolder folder;
-  ConvertOptions options;
-  options.checkpoint = checkpoint;
-  options.output = folder.File("model.gguf");
-  options.type = type;
-  options.tokenizer = false;
-  const Status converted = Convert(options, {});
-  INFO(converted.message());
-  REQUIRE(converted.ok());
-  return Load(options.output);
 }
 
 FidelityReport Measure(const std::shared_ptr<Model>& reference, const std::shared_ptr<Model>& other, const FidelityOptions& options, size_t cases) {
@@ -149,7 +136,7 @@ TEST_CASE("The demo model answers the questions of the samples as it does in f32
 TEST_CASE("Two models that are not one checkpoint, or steps of 0, are refused", "[fidelity]") {
   const auto folder = SharedPath("goldens/t0-hf");
   if (!folder) SKIP("no shared goldens");
-  const auto demo = Load(DemoModelPath()), t0 = Converted(folder->string(), DType::kQ8_0);
+  const auto demo = Load(DemoModelPath()), t0 = ConvertAndLoad(folder->string(), DType::kQ8_0, /*tokenizer=*/false);
   FidelityOptions options;
   options.steps = 0;
   CHECK(Fidelity::Create(demo, demo, options).status().code() == ErrorCode::kInvalidArgument);

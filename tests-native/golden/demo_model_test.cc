@@ -11,6 +11,7 @@
 #include "catch_amalgamated.hpp"
 #include "engine/session.h"
 #include "golden/converted_model.h"
+#include "golden/finish_answer.h"
 #include "image/decode.h"
 #include "shared_data.h"
 
@@ -51,17 +52,8 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
     REQUIRE(picture.ok());
     AskOptions ask;
     ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*picture}}};
-    const Status asked = (*session)->Ask(ask);
+    AskAndFinish(**session, ask);
     (*session)->DropPicture(*picture);
-    INFO(asked.message());
-    REQUIRE(asked.ok());
-    RunState state = RunState::kRunning;
-    while (state == RunState::kRunning) {
-      const auto advanced = (*session)->Advance(1000);
-      REQUIRE(advanced.ok());
-      state = *advanced;
-    }
-    REQUIRE(state == RunState::kDone);
     std::vector<int32_t> want;
     for (const Json& id : *c.Find("answer_ids")->array()) want.push_back(static_cast<int32_t>(*id.int64()));
     const bool equal = (*session)->answer_ids() == want, certain = *c.Find("min_gap")->number() >= kCertainGap;

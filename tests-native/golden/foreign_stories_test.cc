@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "decoder/qwen2.h"
 #include "engine/session.h"
+#include "golden/finish_answer.h"
 #include "formats/gguf_writer.h"
 #include "relative_difference.h"
 #include "shared_data.h"
@@ -226,16 +227,7 @@ TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with t
   const std::string prompt = "Once upon a time";
   ask.messages = {{Message::Role::kUser, prompt, {}}};  // a model that nobody taught turns goes on where its prompt ends
   ask.max_tokens = 150;
-  const Status asked = (*session)->Ask(ask);
-  INFO(asked.message());
-  REQUIRE(asked.ok());
-  RunState state = RunState::kRunning;
-  while (state == RunState::kRunning) {
-    const auto advanced = (*session)->Advance(1000);
-    REQUIRE(advanced.ok());
-    state = *advanced;
-  }
-  REQUIRE(state == RunState::kDone);
+  AskAndFinish(**session, ask);
   CHECK((*session)->finish_reason() == FinishReason::kLength);
   CHECK(prompt + std::string((*session)->text()) == story.substr(0, prompt.size() + (*session)->text().size()));
   CHECK((*session)->text().size() > 200);

@@ -6,7 +6,7 @@ import type { AskReply } from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
 import { Chat, type ChatModel, type Conversation } from "./chat.js";
-import { checkAskOptions } from "./options.js";
+import { checkAskOptions, checkSystem } from "./options.js";
 import type { Platform } from "./platform.js";
 import { pictures, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
@@ -43,7 +43,7 @@ export class LoadedModel {
 
   /** A conversation: each question knows what was shown and said before it. Rows that it shares with the question before it are not computed again. */
   chat({ system }: ChatOptions = {}): Chat {
-    if (system !== undefined && typeof system !== "string") throw new TinyVLMError("invalid_argument", `wanted a string for system, found ${typeof system}`);
+    checkSystem(system);
     const model: ChatModel = {
       ask: (image, question, options, conversation) => this.#ask(image, question, options, conversation),
       forget: (images) => this.#forget(images),

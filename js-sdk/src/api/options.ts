@@ -31,7 +31,7 @@ const numbers = ["maxTokens", "temperature", "topK", "topP", "minP", "repetition
 export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk {
   if (typeof prompt !== "string") throw wanted("the question", "a string", prompt);
   const { system, exactPreprocess = false, signal, abortSignal } = options;
-  if (system !== undefined && typeof system !== "string") throw wanted("system", "a string", system);
+  checkSystem(system);
   const sampling: Sampling = {};
   for (const name of numbers) {
     const value = options[name];
@@ -45,6 +45,10 @@ export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk
     sampling.stop = stop;
   }
   return { system, sampling, exactPreprocess, signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null) };
+}
+
+export function checkSystem(system: unknown): void {
+  if (system !== undefined && typeof system !== "string") throw wanted("system", "a string", system);
 }
 
 function wanted(what: string, kind: string, found: unknown): TinyVLMError {

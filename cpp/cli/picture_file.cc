@@ -1,0 +1,24 @@
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/commands.h"
+#include "image/decode.h"
+
+namespace tinyvlm {
+
+namespace {
+
+// An encoded picture of more bytes than this is not a picture that anybody asks about.
+constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
+
+}  // namespace
+
+Result<Image> DecodePictureFile(const std::string& path, bool exact, double* decode_ms) {
+  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxPictureBytes));
+  const double start = NowMs();
+  Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, exact);
+  if (!image.ok()) return Status(image.status().code(), path + ": " + image.status().message());
+  if (decode_ms != nullptr) *decode_ms += NowMs() - start;
+  return image;
+}
+
+}  // namespace tinyvlm
