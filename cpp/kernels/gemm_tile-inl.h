@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include "hwy/highway.h"
+#include "kernels/relaxed-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
@@ -46,7 +47,7 @@ HWY_NOINLINE void MultiplyTile(const float* HWY_RESTRICT a, size_t lda, size_t k
     for (size_t r = 0; r < kRows; ++r) {
       const auto x = hn::Set(d, a[r * lda + i]);
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) acc[r][v] = hn::MulAdd(x, w[v], acc[r][v]);
+      for (size_t v = 0; v < kTileVectors; ++v) acc[r][v] = MultiplyAdd(x, w[v], acc[r][v]);
     }
   }
   HWY_UNROLL(16)
@@ -63,7 +64,7 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyNarrowRow(const float* HWY_RES
   for (size_t n = 0; n < columns; n += kTileLanes) {
     const size_t count = HWY_MIN(kTileLanes, columns - n);
     auto acc = hn::LoadN(d, c + n, count);
-    for (size_t i = 0; i < k; ++i) acc = hn::MulAdd(hn::Set(d, a[i]), hn::LoadN(d, b + i * ldb + n, count), acc);
+    for (size_t i = 0; i < k; ++i) acc = MultiplyAdd(hn::Set(d, a[i]), hn::LoadN(d, b + i * ldb + n, count), acc);
     hn::StoreN(acc, d, c + n, count);
   }
 }
