@@ -4,6 +4,7 @@
 //   tinyvlm-probe [--json FILE] [--all-targets] [--quick]
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/aligned.h"
@@ -27,10 +28,29 @@ struct NamedLoop {
   const char* name;
 };
 constexpr NamedLoop kLoops[] = {
-    {ProbeLoop::kF32Instructions, "f32 multiply-adds"}, {ProbeLoop::kI8Instructions, "i16 pair multiply-adds"}, {ProbeLoop::kF32Tile, "f32 tile"},
-    {ProbeLoop::kI8Tile, "i8 tile"},                    {ProbeLoop::kF32Row, "f32 row"},                        {ProbeLoop::kQ8Row, "q8_0 row"},
-    {ProbeLoop::kQ4Row, "q4_0 row"},
+    {ProbeLoop::kF32Instructions, "f32 multiply-adds"}, {ProbeLoop::kQ8Instructions, "q8_0 multiply-adds"}, {ProbeLoop::kQ4Instructions, "q4_0 multiply-adds"},
+    {ProbeLoop::kF32Tile, "f32 tile"}, {ProbeLoop::kQ8Tile, "q8_0 tile"}, {ProbeLoop::kQ4Tile, "q4_0 tile"},
+    {ProbeLoop::kF32Row, "f32 row"}, {ProbeLoop::kQ8Row, "q8_0 row"}, {ProbeLoop::kQ4Row, "q4_0 row"},
 };
+
+// The loops of one type of weights.
+struct LoopsOfType {
+  std::string_view type;
+  ProbeLoop instructions, tile, row;
+};
+constexpr LoopsOfType kLoopsOfTypes[] = {
+    {"f32", ProbeLoop::kF32Instructions, ProbeLoop::kF32Tile, ProbeLoop::kF32Row},
+    {"q8_0", ProbeLoop::kQ8Instructions, ProbeLoop::kQ8Tile, ProbeLoop::kQ8Row},
+    {"q4_0", ProbeLoop::kQ4Instructions, ProbeLoop::kQ4Tile, ProbeLoop::kQ4Row},
+};
+
+// Those of a name that begins with its type ("q8_0", "q8_0 tile").
+const LoopsOfType& LoopsOf(std::string_view name) {
+  for (const LoopsOfType& loops : kLoopsOfTypes) {
+    if (name.substr(0, loops.type.size()) == loops.type) return loops;
+  }
+  return kLoopsOfTypes[0];
+}
 
 struct LoopResult {
   ProbeLoop loop;
@@ -58,12 +78,9 @@ struct TargetResult {
     }
     return 0;
   }
-  double Instructions(const ProductResult& product) const { return Loop(product.type == "f32" ? ProbeLoop::kF32Instructions : ProbeLoop::kI8Instructions); }
+  double Instructions(const ProductResult& product) const { return Loop(LoopsOf(product.type).instructions); }
   // The loop with the product's block structure.
-  double Probe(const ProductResult& product) const {
-    if (!product.row) return Loop(product.type == "f32" ? ProbeLoop::kF32Tile : ProbeLoop::kI8Tile);
-    return Loop(product.type == "f32" ? ProbeLoop::kF32Row : product.type == "q8_0" ? ProbeLoop::kQ8Row : ProbeLoop::kQ4Row);
-  }
+  double Probe(const ProductResult& product) const { return Loop(product.row ? LoopsOf(product.type).row : LoopsOf(product.type).tile); }
   // One thread's bandwidth at the smallest measured working set that holds `bytes`.
   double BandwidthAt(double bytes) const {
     double found = 0;
@@ -141,9 +158,7 @@ std::string Percent(double part, double whole) { return whole > 0 ? Format("%.0f
 void PrintTables(const TargetResult& result, bool two_cores) {
   std::printf("\n### %s\n\n| loop | G multiply-adds/s (range) | of its instructions |\n|---|---|---|\n", result.target.c_str());
   for (const LoopResult& loop : result.loops) {
-    const bool f32 = loop.loop == ProbeLoop::kF32Instructions || loop.loop == ProbeLoop::kF32Tile || loop.loop == ProbeLoop::kF32Row;
-    const double instructions = result.Loop(f32 ? ProbeLoop::kF32Instructions : ProbeLoop::kI8Instructions);
-    std::printf("| %s | %s | %s |\n", loop.name, Giga(loop.macs).c_str(), Percent(loop.macs.median, instructions).c_str());
+    std::printf("| %s | %s | %s |\n", loop.name, Giga(loop.macs).c_str(), Percent(loop.macs.median, result.Loop(LoopsOf(loop.name).instructions)).c_str());
   }
   if (!result.bandwidth.empty()) {
     std::printf("\n| working set | reads, GB/s (range), 1 thread | 2 threads%s |\n|---|---|---|\n", two_cores ? "" : " (not valid)");

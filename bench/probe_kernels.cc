@@ -95,10 +95,10 @@ Result<ProductResult> MeasureProduct(const ProductShape& shape, DType type, cons
   TVLM_ASSIGN_OR_RETURN(const auto a, RandomFloats(uint64_t{m} * k, noise));
   TVLM_ASSIGN_OR_RETURN(const auto bias, RandomFloats(n, noise));
   TVLM_ASSIGN_OR_RETURN(auto c, AlignedBuffer<float>::Allocate(uint64_t{m} * n, "results"));
-  TVLM_ASSIGN_OR_RETURN(auto pairs, AlignedBuffer<int32_t>::Allocate(uint64_t{m} * k / 2, "operands"));
-  TVLM_ASSIGN_OR_RETURN(auto scales, AlignedBuffer<float>::Allocate(uint64_t{m} * k / 32, "operands"));
+  TVLM_ASSIGN_OR_RETURN(auto quantized, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(m, k), "operands"));
+  const QuantizedRows rows = QuantizedRows::At(quantized.data(), m, k);
   TVLM_ASSIGN_OR_RETURN(auto scratch, AlignedBuffer<uint8_t>::Allocate(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k)), "scratch"));
-  QuantizeRows(a.data(), k, m, k, pairs.data(), scales.data());
+  QuantizeRows(a.data(), k, m, rows);
   const PackedMatrix matrix{type, n, k, weights.data()};
   // A call is one tile of columns, as in the engine, and the next call goes on where it stopped: all weights pass, and a call is too short to be interrupted.
   size_t n0 = 0;
@@ -107,7 +107,7 @@ Result<ProductResult> MeasureProduct(const ProductShape& shape, DType type, cons
     if (type == DType::kF32) {
       GemmF32(a.data(), k, m, matrix, bias.data(), c.data(), n, n0, n1, reinterpret_cast<float*>(scratch.data()));
     } else {
-      GemmI8(pairs.data(), scales.data(), m, matrix, bias.data(), c.data(), n, n0, n1, scratch.data());
+      GemmI8(rows, m, matrix, bias.data(), c.data(), n, n0, n1, scratch.data());
     }
     n0 = n1 == n ? 0 : n1;
   };
@@ -190,15 +190,15 @@ Result<std::vector<OtherResult>> MeasureOthers(const ProbeEffort& effort) {
   TVLM_ASSIGN_OR_RETURN(const auto x, RandomFloats(kCount, noise));
   TVLM_ASSIGN_OR_RETURN(const auto y, RandomFloats(kCount, noise));
   TVLM_ASSIGN_OR_RETURN(auto out, RandomFloats(kCount, noise));
-  TVLM_ASSIGN_OR_RETURN(auto pairs, AlignedBuffer<int32_t>::Allocate(kCount / 2, "results"));
-  TVLM_ASSIGN_OR_RETURN(auto scales, AlignedBuffer<float>::Allocate(kCount / 32, "results"));
+  TVLM_ASSIGN_OR_RETURN(auto quantized, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(kRows, kWidth), "results"));
+  const QuantizedRows rows = QuantizedRows::At(quantized.data(), kRows, kWidth);
   const std::string size = Format("%zu x %zu", kRows, kWidth);
   add("GELU", size, kCount, 0, [&] {
     std::memcpy(out.data(), x.data(), kCount * sizeof(float));  // in place it would run towards zero
     Gelu(out.data(), kCount);
   });
   add("silu * up", size, kCount, 0, [&] { SiluMul(x.data(), y.data(), out.data(), kCount); });
-  add("quantise", size, kCount, 0, [&] { QuantizeRows(x.data(), kWidth, kRows, kWidth, pairs.data(), scales.data()); });
+  add("quantise", size, kCount, 0, [&] { QuantizeRows(x.data(), kWidth, kRows, rows); });
   add("layer scale, residual", size, kCount, 0, [&] { ScaleAddRows(x.data(), y.data(), x.data(), kRows, kWidth, out.data()); });
   add("layer norm", size, kCount, 0, [&] { LayerNormRows(x.data(), y.data(), y.data(), 1e-5f, kRows, kWidth, out.data()); });
   add("RMS norm", size, kCount, 0, [&] { RmsNormRows(x.data(), y.data(), 1e-6f, kRows, kWidth, out.data()); });

@@ -14,6 +14,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // even ones, so that the products cannot be taken out of the loop.
 inline constexpr size_t kPlaces = 8;
 
+// Length of the rows in the first-level cache: with Q8_0 a panel of 15 kB.
+inline constexpr size_t kRowK = 896;
+inline constexpr size_t kRowBytes = QuantizedRows::Bytes(1, kRowK);
+inline constexpr size_t kMaxStripRowsBytes = (sizeof(StripRowsI8) + 63) / 64 * 64;
+
 // MultiplyTile without its broadcasts: the rows' factors stay in registers.
 static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
   const TileF32 d;
@@ -44,76 +49,87 @@ static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT 
 }
 
 // MultiplyTileI8 without its broadcasts and scales.
-static HWY_NOINLINE void AddProductsI8(size_t turns, const int16_t* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
-  const PanelI16 d16;
+template <class Products>
+HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
   const PanelI32 di;
-  hn::Vec<PanelI32> sum0[kTileRowsI8][kTileVectors], sum1[kTileRowsI8][kTileVectors];  // sum1 is used on Arm only
-  hn::Vec<PanelI16> x[kTileRowsI8];
+  typename Products::Sum sums[kTileRowsI8][kTileVectorsI8];
+  hn::Vec<PanelI32> x[kTileRowsI8];
   HWY_UNROLL(16)
   for (size_t r = 0; r < kTileRowsI8; ++r) {
-    x[r] = hn::LoadU(d16, operands + r * 2 * kTileLanes);
+    x[r] = LoadWord(operands, r, 0);
     HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = sum1[r][v] = hn::Zero(di);
+    for (size_t v = 0; v < kTileVectorsI8; ++v) sums[r][v] = Products::Start(hn::Zero(di));
   }
   for (size_t turn = 0; turn < turns; ++turn) {
-    const int16_t* const from = operands + turn % 2 * kPlaces * 2 * kPanelRows;
-    HWY_UNROLL(2)  // of more GCC spills products
-    for (size_t place = 0; place < kPlaces; ++place) {
+    const uint8_t* const from = operands + turn % 2 * kPlaces * kStepBytes;
+    Unrolled<kPlaces>([&](auto place) HWY_ATTR {
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const auto w = hn::LoadU(d16, from + place * 2 * kPanelRows + v * 2 * kTileLanes);
+      for (size_t v = 0; v < kTileVectorsI8; ++v) {
+        const auto w = LoadWord(from, place, v);
         HWY_UNROLL(16)
-        for (size_t r = 0; r < kTileRowsI8; ++r) sum0[r][v] = hn::ReorderWidenMulAccumulate(di, w, x[r], sum0[r][v], sum1[r][v]);
+        for (size_t r = 0; r < kTileRowsI8; ++r) Products::Add(w, x[r], sums[r][v]);
       }
-    }
+    });
   }
   HWY_UNROLL(16)
   for (size_t r = 0; r < kTileRowsI8; ++r) {
     HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) {
-      const auto sum = hn::RearrangeToOddPlusEven(sum0[r][v], sum1[r][v]);
-      hn::StoreU(hn::BitCast(TileF32(), sum), TileF32(), results + r * kPanelRows + v * kTileLanes);
+    for (size_t v = 0; v < kTileVectorsI8; ++v) {
+      hn::StoreU(hn::BitCast(TileF32(), Products::Total(sums[r][v])), TileF32(), results + r * kPanelRows + v * kTileLanes);
     }
   }
 }
 
-// Length of the rows in the first-level cache: with Q8_0 a panel of 15 kB.
-inline constexpr size_t kRowK = 896;
+// The tile of one strip with all operands in the first-level cache.
+template <class Products>
+uint64_t RunTileI8(size_t turns, const uint8_t* operands, float* results) {
+  const auto& rows = *reinterpret_cast<const StripRowsI8*>(operands);
+  const uint8_t* const weights = operands + kMaxStripRowsBytes;
+  for (size_t turn = 0; turn < turns; ++turn) {
+    MultiplyPanelI8<Products, kTileRowsI8, false>(rows, QuantizedRows(), 0, 0, kStripBlocks<Products>, weights,
+                                                  reinterpret_cast<const float*>(weights + kStripSteps * kStepBytes), results, kPanelRows);
+  }
+  return uint64_t{turns} * kTileRowsI8 * kPanelRows * kStripBlocks<Products> * 32;
+}
+
+template <class Products, bool kQ4>
+uint64_t RunRowI8(size_t turns, const uint8_t* operands, float* results) {
+  uint8_t* const row = const_cast<uint8_t*>(operands);  // a view of what may be written; it is read only
+  const QuantizedRows a = QuantizedRows::At(row, 1, kRowK);
+  for (size_t turn = 0; turn < turns; ++turn) {
+    MultiplyRowI8<Products, kQ4>(a, 0, reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
+  }
+  return uint64_t{turns} * kPanelRows * kRowK;
+}
 
 uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results) {
   const float* const floats = reinterpret_cast<const float*>(operands);
-  const int32_t* const words = reinterpret_cast<const int32_t*>(operands);
-  const int16_t* const halves = reinterpret_cast<const int16_t*>(operands);
-  constexpr size_t kPanelAt = 4096;  // bytes in front of the weights of the i8 loops
   static_assert((2 * kPlaces * kPanelRows + kTileRows * kTileLanes) * sizeof(float) <= kProbeOperandBytes);
   static_assert(kStripF32 * (kPanelRows + kTileRows) * sizeof(float) <= kProbeOperandBytes);
-  static_assert(kPanelAt + kRowK / 32 * kBlockBytesQ8 <= kProbeOperandBytes && kTileRows <= 16);
+  static_assert(kMaxStripRowsBytes + kStripSteps * kStepBytes + kMaxStripBlocks * kPanelRows * sizeof(float) <= kProbeOperandBytes);
+  static_assert(kRowBytes + kRowK / 32 * kBlockBytesQ8 <= kProbeOperandBytes && 2 * kRowK <= kProbeOperandBytes && kTileRows <= 16 && kTileRowsI8 <= 16);
   switch (loop) {
     case ProbeLoop::kF32Instructions:
       AddProductsF32(turns, floats, results);
       return uint64_t{turns} * kPlaces * kTileRows * kPanelRows;
-    case ProbeLoop::kI8Instructions:
-      AddProductsI8(turns, halves, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * 2 * kPanelRows;
+    case ProbeLoop::kQ8Instructions:
+      AddProductsI8<ProductsQ8>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsQ8::kSteps;
+    case ProbeLoop::kQ4Instructions:
+      AddProductsI8<ProductsQ4>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsQ4::kSteps;
     case ProbeLoop::kF32Tile:
       for (size_t turn = 0; turn < turns; ++turn) {
         MultiplyTile<kTileRows>(floats, kStripF32, kStripF32, floats + kTileRows * kStripF32, kPanelRows, results, kPanelRows);
       }
       return uint64_t{turns} * kTileRows * kPanelRows * kStripF32;
-    case ProbeLoop::kI8Tile:
-      for (size_t turn = 0; turn < turns; ++turn) {
-        MultiplyTileI8<kTileRowsI8>(words, kStripBlocks * kBlockPairs, floats, kStripBlocks, kStripBlocks, halves + kPanelAt / 2, floats, results, kPanelRows);
-      }
-      return uint64_t{turns} * kTileRowsI8 * kPanelRows * kStripBlocks * 32;
+    case ProbeLoop::kQ8Tile: return RunTileI8<ProductsQ8>(turns, operands, results);
+    case ProbeLoop::kQ4Tile: return RunTileI8<ProductsQ4>(turns, operands, results);
     case ProbeLoop::kF32Row:
       for (size_t turn = 0; turn < turns; ++turn) MultiplyTile<1>(floats, kStripF32, kStripF32, floats + kStripF32, kPanelRows, results, kPanelRows);
       return uint64_t{turns} * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Row:
-      for (size_t turn = 0; turn < turns; ++turn) MultiplyRowQ8(words, floats, kRowK / 32, operands + kPanelAt, results);
-      return uint64_t{turns} * kPanelRows * kRowK;
-    case ProbeLoop::kQ4Row:
-      for (size_t turn = 0; turn < turns; ++turn) MultiplyRowQ4(words, floats, words, kRowK / 32, operands + kPanelAt, results);
-      return uint64_t{turns} * kPanelRows * kRowK;
+    case ProbeLoop::kQ8Row: return RunRowI8<ProductsQ8, false>(turns, operands, results);
+    case ProbeLoop::kQ4Row: return RunRowI8<RowProductsQ4, true>(turns, operands, results);
   }
   return 0;
 }

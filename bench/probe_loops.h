@@ -11,10 +11,12 @@ namespace tinyvlm {
 enum class ProbeLoop {
   // The multiply-adds of the kernel's tile with half of the factors in registers: what the instruction itself allows.
   kF32Instructions,
-  kI8Instructions,  // pairs of i16, added to i32
+  kQ8Instructions,  // integer products of Q8_0 and Q4_0 weights (kernels/block_products-inl.h)
+  kQ4Instructions,
   // The kernel's own inner function with all operands in the first-level cache.
   kF32Tile,   // GemmF32, many rows
-  kI8Tile,    // GemmI8, many rows: panels are unpacked already, so the weights' type does not matter
+  kQ8Tile,    // GemmI8, many rows, panels unpacked already
+  kQ4Tile,
   kF32Row,    // GemmF32, one row
   kQ8Row,     // GemmI8, one row, Q8_0
   kQ4Row,     // GemmI8, one row, Q4_0

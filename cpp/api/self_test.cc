@@ -51,15 +51,15 @@ Status SelfTest() {
   TVLM_ASSIGN_OR_RETURN(auto want, AlignedBuffer<float>::Allocate(floats, "self-test"));
   TVLM_ASSIGN_OR_RETURN(auto weights, AlignedBuffer<uint8_t>::Allocate(kOutputs * RowBytes(DType::kF32, kLength), "self-test"));
   TVLM_ASSIGN_OR_RETURN(auto pack, AlignedBuffer<uint8_t>::Allocate(PackScratchBytes(DType::kF32, kLength), "self-test"));
-  TVLM_ASSIGN_OR_RETURN(auto pairs, AlignedBuffer<int32_t>::Allocate(kRows * kLength / 2, "self-test"));
-  TVLM_ASSIGN_OR_RETURN(auto scales, AlignedBuffer<float>::Allocate(kRows * kLength / 32, "self-test"));
+  TVLM_ASSIGN_OR_RETURN(auto quantized, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(kRows, kLength), "self-test"));
+  const QuantizedRows rows = QuantizedRows::At(quantized.data(), kRows, kLength);
   const size_t scratch_bytes = std::max(GemmF32ScratchFloats(kLength) * sizeof(float), GemmI8ScratchBytes(kLength));
   TVLM_ASSIGN_OR_RETURN(auto scratch, AlignedBuffer<uint8_t>::Allocate(scratch_bytes, "self-test"));
 
   Numbers numbers;
   for (size_t i = 0; i < kRows * kLength; ++i) a[i] = numbers.Next();
   for (size_t i = 0; i < kOutputs * kLength; ++i) b[i] = numbers.Next();
-  QuantizeRows(a.data(), kLength, kRows, kLength, pairs.data(), scales.data());
+  QuantizeRows(a.data(), kLength, kRows, rows);
 
   for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
     for (size_t n = 0; n < kOutputs; ++n) QuantizeRow(type, b.data() + n * kLength, kLength, weights.data() + n * RowBytes(type, kLength));
@@ -69,8 +69,8 @@ Status SelfTest() {
     reference::GemmF32(a.data(), kLength, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
     TVLM_RETURN_IF_ERROR(Compare(Format("f32 product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(), want.data()));
     if (GetDTypeInfo(type).block_elements == 1) continue;
-    GemmI8(pairs.data(), scales.data(), kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, scratch.data());
-    reference::GemmI8(pairs.data(), scales.data(), kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
+    GemmI8(rows, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, scratch.data());
+    reference::GemmI8(rows, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
     TVLM_RETURN_IF_ERROR(Compare(Format("8-bit product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(), want.data()));
   }
   return Status();

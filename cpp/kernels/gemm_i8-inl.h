@@ -1,8 +1,4 @@
-// Lane code of GemmI8 (gemm.h). Included once per target, after hwy/highway.h.
-//
-// Products are i16 * i16 added in pairs to i32 (pmaddwd, i32x4.dot_i16x8_s, smlal), which is exact: 32 products of 16 by 8 bits stay below 2^27. So blocks
-// of 16-bit activations cost what those of 8 bits do. u8 * i8 pairs would saturate i16; taking the sign
-// out first (psignb, pmaddubsw, pmaddwd, paddd) needs three instructions on the two multiplying ports of Zen 3 for what two pmaddwd do.
+// Lane code of GemmI8 (gemm.h). Included once per target, after hwy/highway.h. What a target multiplies how: block_products-inl.h.
 #if defined(TINYVLM_KERNELS_GEMM_I8_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_GEMM_I8_INL_H_
 #undef TINYVLM_KERNELS_GEMM_I8_INL_H_
@@ -13,8 +9,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "hwy/highway.h"
+#include "kernels/block_products-inl.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/pack.h"
@@ -28,243 +27,301 @@ namespace hn = hwy::HWY_NAMESPACE;
 // From this many rows on a panel is worth unpacking once for all of them.
 inline constexpr size_t kMinPanelRowsI8 = 4;
 
-// Unpacked part of a group of panels: 4 blocks * 4 panels * 1 kB of pairs, which stay in the first-level cache while all rows pass.
-inline constexpr size_t kStripBlocks = 4;
+// Unpacked part of a group of panels: 4 panels of 4 kB (8 blocks of bytes, or 4 of pairs), which stay in the first-level cache while all rows pass.
+inline constexpr size_t kStripSteps = 64;
 inline constexpr size_t kGroupPanels = 4;
-inline constexpr size_t kPairsPerBlock = 32 * kPanelRows;  // i16
+inline constexpr size_t kMaxStripBlocks = 8;  // and their bits of QuantizedRows::wide are those of one byte
 
-// Fewer than kTileRows: a product takes a register of its own before it is added (with 6 rows AVX2 spills: 37 against 59 GMAC/s), and on Arm, which has no
+template <class Products>
+inline constexpr size_t kStripBlocks = kStripSteps / Products::kSteps;
+
+// A register tile: rows by vectors of outputs. With 16 registers 8 sums, their weights, a broadcast and a product; on Arm without sdot, where there is no
 // multiply-add of pairs, every sum takes two.
-inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 8 : kTileLanes == 8 ? 4 : 2;
+inline constexpr bool kManyRegisters = kTileLanes == 16 || HWY_TARGET_IS_NEON;
+inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 12 : HWY_TARGET_IS_NEON && !TINYVLM_BYTE_PRODUCTS ? 2 : 4;
+inline constexpr size_t kTileVectorsI8 = kManyRegisters ? kTileVectors : std::min<size_t>(kTileVectors, 2);
+
+// Results stay in registers over a strip where there is room for them beside the sums.
+inline constexpr bool kKeepsResults = kTileLanes == 16;
+
+// Rows of activations in a strip as a tile reads them: at distances that the compiler knows, so that one pointer reaches all.
+struct StripRowsI8 {
+  int32_t words[kTileRowsI8][kStripSteps];
+  int32_t low_sums[kTileRowsI8][kMaxStripBlocks];
+  float scales[kTileRowsI8][kMaxStripBlocks];
+};
 
 // The caller's scratch, cut up.
 class ScratchI8 {
  public:
   explicit ScratchI8(uint8_t* memory) : memory_(memory) {}
 
-  // With the last panel comes a number per block, of the path for few rows.
-  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 32 * sizeof(int32_t); }
+  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 2 * sizeof(int32_t); }
 
-  // One panel of the group: [block][even, odd][8 groups][16 rows][2], and its scales [block][16 rows].
-  int16_t* pairs(size_t panel) const { return reinterpret_cast<int16_t*>(memory_) + panel * kStripBlocks * kPairsPerBlock; }
-  float* scales(size_t panel) const { return reinterpret_cast<float*>(memory_ + kScales) + panel * kStripBlocks * kPanelRows; }
+  // One panel of the group: [block][step][kStepBytes], and its scales [block][16 rows].
+  uint8_t* weights(size_t panel) const { return memory_ + panel * kStripSteps * kStepBytes; }
+  float* scales(size_t panel) const { return reinterpret_cast<float*>(memory_ + kScales) + panel * kMaxStripBlocks * kPanelRows; }
+  StripRowsI8* rows() const { return reinterpret_cast<StripRowsI8*>(memory_ + kRows); }
   // [kTileRowsI8][16]: results of a panel with fewer than 16 columns.
   float* tile() const { return reinterpret_cast<float*>(memory_ + kTile); }
   // The last panel, packed.
   uint8_t* tail() const { return memory_ + kTail; }
-  // One number per block of a row.
-  int32_t* sums(size_t k) const { return reinterpret_cast<int32_t*>(memory_ + kTail + PackScratchBytes(DType::kQ8_0, k)); }
+  // Expanded activations of one row.
+  int32_t* row_words(size_t k) const { return reinterpret_cast<int32_t*>(memory_ + kTail + PackScratchBytes(DType::kQ8_0, k)); }
 
  private:
-  static constexpr size_t kScales = kGroupPanels * kStripBlocks * kPairsPerBlock * sizeof(int16_t);
-  static constexpr size_t kTile = kScales + kGroupPanels * kStripBlocks * kPanelRows * sizeof(float);
+  static constexpr size_t kScales = kGroupPanels * kStripSteps * kStepBytes;
+  static constexpr size_t kRows = kScales + kGroupPanels * kMaxStripBlocks * kPanelRows * sizeof(float);
+  static constexpr size_t kTile = kRows + (sizeof(StripRowsI8) + 63) / 64 * 64;
   static constexpr size_t kTail = kTile + kTileRowsI8 * kPanelRows * sizeof(float);
 
   uint8_t* memory_;
 };
 
-// c[r][0..16) += sum over the blocks of scale * scale * (integer sum), for kRows rows whose pairs are `stride` apart.
-template <size_t kRows>
-HWY_NOINLINE void MultiplyTileI8(const int32_t* HWY_RESTRICT a, size_t stride, const float* HWY_RESTRICT a_scales, size_t scale_stride, size_t blocks,
-                                 const int16_t* HWY_RESTRICT pairs, const float* HWY_RESTRICT scales, float* HWY_RESTRICT c, size_t ldc) {
+// The words of a block's low bytes, or of its high ones.
+HWY_INLINE const int32_t* ByteWords(const int8_t* bytes, size_t k, size_t row, size_t block) {
+  return reinterpret_cast<const int32_t*>(bytes + row * k + block * 32);
+}
+
+// total + 256 * (the products of the high bytes of a wide block). multiply(start, words) adds up a block.
+template <class Products, class MultiplySteps>
+HWY_INLINE hn::Vec<PanelI32> AddHigh(hn::Vec<PanelI32> total, const QuantizedRows& a, size_t row, size_t block, const MultiplySteps& multiply) {
+  const auto start = hn::Set(PanelI32(), a.high_sums[row * (a.k / 32) + block]);
+  return hn::Add(total, hn::ShiftLeft<8>(multiply(Products::Start(start), ByteWords(a.high, a.k, row, block))));
+}
+
+// result + (scale of the activations * scales of the weights) * total: the one way in which a block's integers become part of a result.
+HWY_INLINE hn::Vec<TileF32> AddScaled(float scale, hn::Vec<TileF32> weight_scales, hn::Vec<PanelI32> total, hn::Vec<TileF32> result) {
+  const TileF32 df;
+  return MultiplyAdd(hn::Mul(hn::Set(df, scale), weight_scales), hn::ConvertTo(df, total), result);
+}
+
+// Calls body(std::integral_constant) for 0..kCount: unrolled whatever the compiler thinks of it (a loop that is not makes GCC copy every sum once per turn).
+template <size_t kCount, size_t kFirst = 0, class Body>
+HWY_INLINE void Unrolled(const Body& body) {
+  if constexpr (kFirst < kCount) {
+    body(std::integral_constant<size_t, kFirst>());
+    Unrolled<kCount, kFirst + 1>(body);
+  }
+}
+
+// c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer sum), for kRows rows. `weights` and `scales` are unpacked ones. kWide: some
+// block may be wide; `a`, `row` and `block` say where the strip was taken from.
+template <class Products, size_t kRows, size_t kVectors, bool kWide>
+HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a, size_t row, size_t block, size_t blocks, const uint8_t* HWY_RESTRICT weights,
+                                 const float* HWY_RESTRICT scales, float* HWY_RESTRICT c, size_t ldc) {
   const TileF32 df;
   const PanelI32 di;
-  const PanelI16 d16;
-  for (size_t b = 0; b < blocks; ++b, pairs += kPairsPerBlock, scales += kPanelRows) {
-    hn::Vec<PanelI32> sum0[kRows][kTileVectors], sum1[kRows][kTileVectors];  // sum1 is used on Arm only
+  const int32_t* HWY_RESTRICT words = rows.words[0];
+  hn::Vec<TileF32> kept[kKeepsResults ? kRows : 1];
+  if constexpr (kKeepsResults) {
+    HWY_UNROLL(16)
+    for (size_t r = 0; r < kRows; ++r) kept[r] = hn::LoadU(df, c + r * ldc);
+  }
+  for (size_t b = 0; b < blocks; ++b, weights += Products::kSteps * kStepBytes, scales += kPanelRows, words += Products::kSteps) {
+    typename Products::Sum sums[kRows][kVectors];
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
+      const auto start = Products::Start(hn::Set(di, rows.low_sums[r][b]));
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = sum1[r][v] = hn::Zero(di);
+      for (size_t v = 0; v < kVectors; ++v) sums[r][v] = start;
     }
-    const int32_t* const row = a + b * kBlockPairs;
-    HWY_UNROLL(4)  // GCC copies each accumulator once per turn
-    for (size_t g = 0; g < kBlockPairs; ++g) {
-      hn::Vec<PanelI16> w[kTileVectors];
+    Unrolled<Products::kSteps>([&](auto step) HWY_ATTR {
+      hn::Vec<PanelI32> w[kVectors];
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) w[v] = hn::LoadU(d16, pairs + g * 2 * kPanelRows + v * 2 * kTileLanes);
+      for (size_t v = 0; v < kVectors; ++v) w[v] = LoadWord(weights, step, v);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        const auto x = hn::BitCast(d16, hn::Set(di, row[r * stride + g]));
+        const auto x = hn::Set(di, words[r * kStripSteps + step]);
         HWY_UNROLL(16)
-        for (size_t v = 0; v < kTileVectors; ++v) sum0[r][v] = hn::ReorderWidenMulAccumulate(di, w[v], x, sum0[r][v], sum1[r][v]);
+        for (size_t v = 0; v < kVectors; ++v) Products::Add(w[v], x, sums[r][v]);
       }
-    }
+    });
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
-      const auto scale = hn::Set(df, a_scales[r * scale_stride + b]);
+      const float scale = rows.scales[r][b];
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        float* const to = c + r * ldc + v * kTileLanes;
-        const auto sum = hn::ConvertTo(df, hn::RearrangeToOddPlusEven(sum0[r][v], sum1[r][v]));
-        hn::StoreU(hn::MulAdd(hn::Mul(scale, hn::LoadU(df, scales + v * kTileLanes)), sum, hn::LoadU(df, to)), df, to);
+      for (size_t v = 0; v < kVectors; ++v) {
+        auto total = Products::Total(sums[r][v]);
+        if constexpr (kWide) {
+          if (a.IsWide(row + r, block + b)) {
+            total = AddHigh<Products>(total, a, row + r, block + b, [&](auto sum, const int32_t* high) HWY_ATTR {
+              for (size_t step = 0; step < Products::kSteps; ++step) Products::Add(LoadWord(weights, step, v), hn::Set(di, high[step]), sum);
+              return Products::Total(sum);
+            });
+          }
+        }
+        const auto weight_scales = hn::LoadU(df, scales + v * kTileLanes);
+        if constexpr (kKeepsResults) {
+          kept[r] = AddScaled(scale, weight_scales, total, kept[r]);
+        } else {
+          float* const to = c + r * ldc + v * kTileLanes;
+          hn::StoreU(AddScaled(scale, weight_scales, total, hn::LoadU(df, to)), df, to);
+        }
       }
     }
   }
+  if constexpr (kKeepsResults) {
+    HWY_UNROLL(16)
+    for (size_t r = 0; r < kRows; ++r) hn::StoreU(kept[r], df, c + r * ldc);
+  }
 }
 
-// `blocks` blocks of kRows rows against a group of unpacked panels. a and a_scales are those of the first row's first block, row_blocks blocks from the next
-// row's; c points to the group's first column.
-template <size_t kRows>
-HWY_INLINE void MultiplyGroupI8(const int32_t* a, const float* a_scales, size_t row_blocks, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc,
-                                size_t columns) {
+// A panel, a tile's vectors at a time.
+template <class Products, size_t kRows, bool kWide>
+HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a, size_t row, size_t block, size_t blocks, const uint8_t* weights,
+                                const float* scales, float* c, size_t ldc) {
+  for (size_t v = 0; v < kTileVectors; v += kTileVectorsI8) {
+    MultiplyTileI8<Products, kRows, kTileVectorsI8, kWide>(rows, a, row, block, blocks, weights + v * kTileLanes * 4, scales + v * kTileLanes,
+                                                           c + v * kTileLanes, ldc);
+  }
+}
+
+// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied.
+template <class Products, size_t kRows>
+HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
+  unsigned wide = 0;
+  for (size_t r = 0; r < kRows; ++r) {
+    const size_t at = (row + r) * (a.k / 32) + block;
+    const unsigned bits = a.wide[(row + r) * QuantizedRows::WideBytes(a.k) + block / 8] >> block % 8;  // a strip's blocks are those of one byte
+    if constexpr (Products::kExpands) {
+      for (size_t b = 0; b < blocks; ++b) {
+        ExpandBlock(a.low + (at + b) * 32, (bits >> b & 1) != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
+      }
+    } else {
+      std::memcpy(strip->words[r], a.low + at * 32, blocks * 32);
+      wide |= bits;
+    }
+    std::memcpy(strip->low_sums[r], a.low_sums + at, blocks * sizeof(int32_t));
+    std::memcpy(strip->scales[r], a.scales + at, blocks * sizeof(float));
+  }
+  return wide != 0;
+}
+
+// `blocks` blocks of kRows rows, from `row` and `block` on, against a group of unpacked panels. c points to the first row and the group's first column.
+template <class Products, size_t kRows>
+HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
+  StripRowsI8& rows = *scratch.rows();
+  const bool wide = GatherStrip<Products, kRows>(a, row, block, blocks, &rows);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
-    const int16_t* const pairs = scratch.pairs(p);
-    const float* const scales = scratch.scales(p);
-    if (columns - n >= kPanelRows) {
-      MultiplyTileI8<kRows>(a, row_blocks * kBlockPairs, a_scales, row_blocks, blocks, pairs, scales, c + n, ldc);
-      continue;
+    const bool narrow_panel = columns - n < kPanelRows;
+    float* const to = narrow_panel ? scratch.tile() : c + n;
+    const size_t to_stride = narrow_panel ? kPanelRows : ldc;
+    if (narrow_panel) {
+      for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, to + r * kPanelRows);
     }
-    for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, scratch.tile() + r * kPanelRows);
-    MultiplyTileI8<kRows>(a, row_blocks * kBlockPairs, a_scales, row_blocks, blocks, pairs, scales, scratch.tile(), kPanelRows);
-    for (size_t r = 0; r < kRows; ++r) std::copy_n(scratch.tile() + r * kPanelRows, columns - n, c + r * ldc + n);
+    if (!Products::kExpands && wide) {
+      MultiplyPanelI8<Products, kRows, !Products::kExpands>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);
+    } else {
+      MultiplyPanelI8<Products, kRows, false>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);
+    }
+    if (narrow_panel) {
+      for (size_t r = 0; r < kRows; ++r) std::copy_n(to + r * kPanelRows, columns - n, c + r * ldc + n);
+    }
   }
 }
 
-// One row against one packed panel of Q8_0: the same integers and the same order of blocks as MultiplyTileI8, so the same bits.
-static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyRowQ8(const int32_t* HWY_RESTRICT a, const float* HWY_RESTRICT a_scales, size_t blocks,
-                                                 const uint8_t* HWY_RESTRICT panel, float* HWY_RESTRICT c) {
-  const TileF32 df;
-  const PanelI32 di;
-  const PanelI16 d16;
-  hn::Vec<TileF32> acc[kTileVectors];
-  HWY_UNROLL(16)
-  for (size_t v = 0; v < kTileVectors; ++v) acc[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ8, a += kBlockPairs) {
-    hn::Vec<PanelI32> sum0[kTileVectors], sum1[kTileVectors];
-    HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) sum0[v] = sum1[v] = hn::Zero(di);
-    for (size_t q = 0; q < 8; ++q) {
-      const auto even = hn::BitCast(d16, hn::Set(di, a[q]));
-      const auto odd = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + q]));
-      HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const auto raw = LoadGroup(panel, q, v);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, EvenPair(raw), even, sum0[v], sum1[v]);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, OddPair(raw), odd, sum0[v], sum1[v]);
-      }
-    }
-    const auto scale = hn::Set(df, a_scales[b]);
-    HWY_UNROLL(16)
+// `blocks` blocks of a packed panel -> [block][step][kStepBytes], and the scales [block][16].
+template <class Products, bool kQ4>
+HWY_NOINLINE void UnpackStrip(const uint8_t* HWY_RESTRICT panel, size_t blocks, uint8_t* HWY_RESTRICT weights, float* HWY_RESTRICT scales) {
+  for (size_t b = 0; b < blocks; ++b, panel += kQ4 ? kBlockBytesQ4 : kBlockBytesQ8, weights += Products::kSteps * kStepBytes, scales += kPanelRows) {
     for (size_t v = 0; v < kTileVectors; ++v) {
-      acc[v] = hn::MulAdd(hn::Mul(scale, LoadScales(panel, v)), hn::ConvertTo(df, hn::RearrangeToOddPlusEven(sum0[v], sum1[v])), acc[v]);
+      hn::StoreU(LoadScales(panel, v), TileF32(), scales + v * kTileLanes);
+      ForEachStep<Products, kQ4>(panel, v, [&](size_t step, hn::Vec<PanelI32> words) {
+        hn::StoreU(hn::BitCast(PanelBytes(), words), PanelBytes(), weights + step * kStepBytes + v * kTileLanes * 4);
+      });
     }
   }
-  HWY_UNROLL(16)
-  for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(acc[v], df, c + v * kTileLanes);
 }
 
-// The same for Q4_0. Nibbles are multiplied as 0..15; eight_sums[b] is 8 times the sum of the block's activations.
-static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyRowQ4(const int32_t* HWY_RESTRICT a, const float* HWY_RESTRICT a_scales,
-                                                        const int32_t* HWY_RESTRICT eight_sums, size_t blocks, const uint8_t* HWY_RESTRICT panel,
-                                                        float* HWY_RESTRICT c) {
+// Row `row` against one packed panel: the same integers and the same order of blocks as MultiplyTileI8, so the same bits. `expanded` are the row's words
+// where Products::kExpands.
+template <class Products, bool kQ4>
+HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_t* HWY_RESTRICT expanded, const uint8_t* HWY_RESTRICT panel,
+                                float* HWY_RESTRICT c) {
   const TileF32 df;
   const PanelI32 di;
-  const PanelI16 d16;
-  hn::Vec<TileF32> acc[kTileVectors];
+  const size_t blocks = a.k / 32;
+  const float* HWY_RESTRICT scales = a.scales + row * blocks;
+  const int32_t* HWY_RESTRICT low_sums = a.low_sums + row * blocks;
+  const int32_t* HWY_RESTRICT words = Products::kExpands ? expanded : ByteWords(a.low, a.k, row, 0);
+  hn::Vec<TileF32> results[kTileVectors];
   HWY_UNROLL(16)
-  for (size_t v = 0; v < kTileVectors; ++v) acc[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ4, a += kBlockPairs) {
-    hn::Vec<PanelI32> sum0[kTileVectors], sum1[kTileVectors];
-    HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) sum0[v] = sum1[v] = hn::Zero(di);
-    for (size_t q = 0; q < 4; ++q) {
-      const auto even_low = hn::BitCast(d16, hn::Set(di, a[q]));
-      const auto even_high = hn::BitCast(d16, hn::Set(di, a[4 + q]));
-      const auto odd_low = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + q]));
-      const auto odd_high = hn::BitCast(d16, hn::Set(di, a[kBlockPairs / 2 + 4 + q]));
-      HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const auto raw = LoadGroup(panel, q, v);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, NibblePair<0>(raw), even_low, sum0[v], sum1[v]);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, NibblePair<4>(raw), even_high, sum0[v], sum1[v]);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, NibblePair<8>(raw), odd_low, sum0[v], sum1[v]);
-        sum0[v] = hn::ReorderWidenMulAccumulate(di, NibblePair<12>(raw), odd_high, sum0[v], sum1[v]);
-      }
-    }
-    const auto scale = hn::Set(df, a_scales[b]);
-    const auto eight_sum = hn::Set(di, eight_sums[b]);
+  for (size_t v = 0; v < kTileVectors; ++v) results[v] = hn::LoadU(df, c + v * kTileLanes);
+  for (size_t b = 0; b < blocks; ++b, panel += kQ4 ? kBlockBytesQ4 : kBlockBytesQ8, words += Products::kSteps) {
+    const bool wide = a.IsWide(row, b);
+    const auto start = Products::Start(hn::Set(di, low_sums[b]));
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectors; ++v) {
-      const auto sum = hn::Sub(hn::RearrangeToOddPlusEven(sum0[v], sum1[v]), eight_sum);
-      acc[v] = hn::MulAdd(hn::Mul(scale, LoadScales(panel, v)), hn::ConvertTo(df, sum), acc[v]);
+      const auto multiply = [&](auto sum, const int32_t* HWY_RESTRICT x) HWY_ATTR {
+        ForEachStep<Products, kQ4>(panel, v, [&](size_t step, hn::Vec<PanelI32> w) HWY_ATTR { Products::Add(w, hn::Set(di, x[step]), sum); });
+        return Products::Total(sum);
+      };
+      auto total = multiply(start, words);
+      if (HWY_UNLIKELY(wide)) {
+        if constexpr (!Products::kExpands) {
+          total = AddHigh<Products>(total, a, row, b, multiply);
+        } else if constexpr (Products::kBias != 0) {
+          total = hn::Add(total, hn::ShiftLeft<8>(MinusBiased<Products::kBias>(hn::Set(di, a.high_sums[row * blocks + b]))));
+        }
+      }
+      results[v] = AddScaled(scales[b], LoadScales(panel, v), total, results[v]);
     }
   }
   HWY_UNROLL(16)
-  for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(acc[v], df, c + v * kTileLanes);
+  for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(results[v], df, c + v * kTileLanes);
 }
 
 // A few rows, one after the other, against packed panels as they are: a decode step is one row.
-HWY_INLINE void MultiplyFewRowsI8(const int32_t* a, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
-                                  const ScratchI8& scratch) {
+template <class Products, bool kQ4>
+HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
-  int32_t* const eight_sums = scratch.sums(B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
+  int32_t* const expanded = scratch.row_words(B.k);
   for (size_t r = 0; r < m; ++r) {
-    const int32_t* const pairs = a + r * blocks * kBlockPairs;
-    if (B.type == DType::kQ4_0) {
-      for (size_t b = 0; b < blocks; ++b) {
-        int32_t sum = 0;
-        for (size_t i = b * kBlockPairs; i < (b + 1) * kBlockPairs; ++i) {
-          sum += static_cast<int16_t>(pairs[i] & 0xffff) + (pairs[i] >> 16);
-        }
-        eight_sums[b] = 8 * sum;
-      }
+    for (size_t b = 0; Products::kExpands && b < blocks; ++b) {
+      const size_t at = (r * blocks + b) * 32;
+      ExpandBlock(a.low + at, a.IsWide(r, b) ? a.high + at : nullptr, expanded + b * Products::kSteps);
     }
     for (size_t n = n0; n < n1; n += kPanelRows) {
       const size_t columns = std::min(kPanelRows, n1 - n);
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
       float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + n;
       if (columns < kPanelRows) std::copy_n(c + r * ldc + n, columns, to);
-      if (B.type == DType::kQ4_0) {
-        MultiplyRowQ4(pairs, a_scales + r * blocks, eight_sums, blocks, panel, to);
-      } else {
-        MultiplyRowQ8(pairs, a_scales + r * blocks, blocks, panel, to);
-      }
+      MultiplyRowI8<Products, kQ4>(a, r, expanded, panel, to);
       if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + n);
     }
   }
 }
 
 // Many rows: panels are unpacked a strip of a group at a time, then all rows pass.
-HWY_INLINE void MultiplyManyRowsI8(const int32_t* a, const float* a_scales, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
-                                   const ScratchI8& scratch) {
+template <class Products, bool kQ4>
+HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
-  const size_t block_bytes = B.type == DType::kQ4_0 ? kBlockBytesQ4 : kBlockBytesQ8;
   for (size_t n = n0; n < n1; n += kGroupPanels * kPanelRows) {
     const size_t columns = std::min(kGroupPanels * kPanelRows, n1 - n);
     if (columns % kPanelRows != 0) PackTail(B, scratch.tail());
-    for (size_t b0 = 0; b0 < blocks; b0 += kStripBlocks) {
-      const size_t count = std::min(kStripBlocks, blocks - b0);
+    for (size_t b0 = 0; b0 < blocks; b0 += kStripBlocks<Products>) {
+      const size_t count = std::min(kStripBlocks<Products>, blocks - b0);
       for (size_t p = 0; p * kPanelRows < columns; ++p) {
         const uint8_t* const panel = columns - p * kPanelRows < kPanelRows ? scratch.tail() : B.data + (n / kPanelRows + p) * panel_bytes;
-        int16_t* const pairs = scratch.pairs(p);
-        float* const scales = scratch.scales(p);
-        if (B.type == DType::kQ4_0) {
-          PairPanelQ4(panel + b0 * block_bytes, count, pairs, scales);
-        } else {
-          PairPanelQ8(panel + b0 * block_bytes, count, pairs, scales);
-        }
+        UnpackStrip<Products, kQ4>(panel + b0 * (kQ4 ? kBlockBytesQ4 : kBlockBytesQ8), count, scratch.weights(p), scratch.scales(p));
       }
-      const auto row = [&](size_t r) { return a + (r * blocks + b0) * kBlockPairs; };
-      const auto row_scales = [&](size_t r) { return a_scales + r * blocks + b0; };
       size_t r = 0;
-      for (; r + kTileRowsI8 <= m; r += kTileRowsI8) {
-        MultiplyGroupI8<kTileRowsI8>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
-      }
+      for (; r + kTileRowsI8 <= m; r += kTileRowsI8) MultiplyGroupI8<Products, kTileRowsI8>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
       if constexpr (kTileRowsI8 > 4) {
-        for (; r + 4 <= m; r += 4) MultiplyGroupI8<4>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
+        for (; r + 4 <= m; r += 4) MultiplyGroupI8<Products, 4>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
       }
       if constexpr (kTileRowsI8 > 2) {
-        for (; r + 2 <= m; r += 2) MultiplyGroupI8<2>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
+        for (; r + 2 <= m; r += 2) MultiplyGroupI8<Products, 2>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
       }
-      for (; r < m; ++r) MultiplyGroupI8<1>(row(r), row_scales(r), blocks, count, scratch, c + r * ldc + n, ldc, columns);
+      for (; r < m; ++r) MultiplyGroupI8<Products, 1>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
     }
   }
 }
 
-HWY_INLINE void GemmI8Impl(const int32_t* a, const float* scales, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0,
-                           size_t n1, uint8_t* memory) {
+HWY_INLINE void GemmI8Impl(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1,
+                           uint8_t* memory) {
   for (size_t r = 0; r < m; ++r) {
     if (bias != nullptr) {
       std::copy(bias + n0, bias + n1, c + r * ldc + n0);
@@ -273,11 +330,12 @@ HWY_INLINE void GemmI8Impl(const int32_t* a, const float* scales, size_t m, cons
     }
   }
   const ScratchI8 scratch(memory);
-  if (m < kMinPanelRowsI8) {
-    MultiplyFewRowsI8(a, scales, m, B, c, ldc, n0, n1, scratch);
-  } else {
-    MultiplyManyRowsI8(a, scales, m, B, c, ldc, n0, n1, scratch);
+  if (B.type == DType::kQ4_0) {
+    if (m < kMinPanelRowsI8) return MultiplyFewRowsI8<RowProductsQ4, true>(a, m, B, c, ldc, n0, n1, scratch);
+    return MultiplyManyRowsI8<ProductsQ4, true>(a, m, B, c, ldc, n0, n1, scratch);
   }
+  if (m < kMinPanelRowsI8) return MultiplyFewRowsI8<ProductsQ8, false>(a, m, B, c, ldc, n0, n1, scratch);
+  return MultiplyManyRowsI8<ProductsQ8, false>(a, m, B, c, ldc, n0, n1, scratch);
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

@@ -1,7 +1,6 @@
 #include <vector>
 
 #include "kernels/gemm.h"
-#include "kernels/quantize.h"
 
 namespace tinyvlm::reference {
 
@@ -17,7 +16,7 @@ void GemmF32(const float* a, size_t lda, size_t m, const PackedMatrix& B, const 
   }
 }
 
-void GemmI8(const int32_t* pairs, const float* scales, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1) {
+void GemmI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1) {
   // scale * q of a weight has at most 19 significant bits: exact in f32, so this is the sum of the integer products and the scales.
   std::vector<float> w(B.k);
   for (size_t n = n0; n < n1; ++n) {
@@ -25,10 +24,7 @@ void GemmI8(const int32_t* pairs, const float* scales, size_t m, const PackedMat
     for (size_t r = 0; r < m; ++r) {
       double sum = bias != nullptr ? static_cast<double>(bias[n]) : 0.0;
       for (size_t i = 0; i < B.k; ++i) {
-        // Element i % 32 of the block: words as quantize.h has them.
-        const uint32_t word = static_cast<uint32_t>(pairs[(r * (B.k / 32) + i / 32) * kBlockPairs + i % 2 * 8 + i % 32 / 4]);
-        const auto q = static_cast<int16_t>(i % 4 < 2 ? word & 0xffff : word >> 16);
-        sum += static_cast<double>(q) * static_cast<double>(scales[r * (B.k / 32) + i / 32]) * static_cast<double>(w[i]);
+        sum += static_cast<double>(a.Value(r, i)) * static_cast<double>(a.scales[r * (B.k / 32) + i / 32]) * static_cast<double>(w[i]);
       }
       c[r * ldc + n] = static_cast<float>(sum);
     }

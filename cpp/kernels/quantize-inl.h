@@ -17,50 +17,89 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-HWY_INLINE void QuantizeRowsImpl(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) {
-  // A block stays in registers, every fourth element in a vector, so that pairs come out of whole vectors.
-  const hn::CappedTag<float, 8> df;
-  const hn::RebindToSigned<decltype(df)> di;
-  constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<float, 8>()), kParts = 8 / kLanes;
-  using V = hn::Vec<decltype(df)>;
+// A block stays in registers.
+using QuantizeF32 = hn::CappedTag<float, 16>;
+using QuantizeI32 = hn::RebindToSigned<QuantizeF32>;
+inline constexpr size_t kQuantizeLanes = hn::MaxLanes(QuantizeF32()), kQuantizeVectors = 32 / kQuantizeLanes;
+
+// 32 integers of 8 bits to `out`, and their sums (quantize.h) to `sums`.
+HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors], int8_t* HWY_RESTRICT out, int32_t* HWY_RESTRICT sums) {
+  const hn::Full128<int8_t> d8;
+  const hn::Full128<int16_t> d16;
+  const hn::Full128<int32_t> d32;
+  if constexpr (kQuantizeLanes == 16) {
+    const hn::Rebind<int8_t, QuantizeI32> dq;
+    for (size_t v = 0; v < kQuantizeVectors; ++v) hn::StoreU(hn::DemoteTo(dq, q[v]), dq, out + v * kQuantizeLanes);
+  } else {
+    const hn::Repartition<int16_t, QuantizeI32> dh;
+    const hn::Repartition<int8_t, QuantizeI32> dq;
+    HWY_UNROLL(2)
+    for (size_t v = 0; v < kQuantizeVectors; v += 4) {
+      hn::StoreU(hn::OrderedDemote2To(dq, hn::OrderedDemote2To(dh, q[v], q[v + 1]), hn::OrderedDemote2To(dh, q[v + 2], q[v + 3])), dq, out + v * kQuantizeLanes);
+    }
+  }
+  // Lanes of 32 bits hold two sums of 16 bits each.
+  auto sum = hn::Add(hn::SumsOf2(hn::LoadU(d8, out)), hn::SumsOf2(hn::LoadU(d8, out + 16)));
+  sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle1032(hn::BitCast(d32, sum))));
+  sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(d32, sum))));
+  *sums = hn::GetLane(hn::BitCast(d32, sum));
+}
+
+// One block at x; `wide` and the sums are those of the block. Returns its scale. Not inlined: V8 replaces a wasm function by its optimised form between calls.
+static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRICT x, int8_t* HWY_RESTRICT low, int8_t* HWY_RESTRICT high,
+                                                         int32_t* HWY_RESTRICT low_sums, int32_t* HWY_RESTRICT high_sums, bool* HWY_RESTRICT wide) {
+  const QuantizeF32 df;
+  const QuantizeI32 di;
+  hn::Vec<QuantizeF32> v[kQuantizeVectors];
+  // The bits of absolute values are ordered like the values, with NaN above everything: unlike a float maximum this loses none.
+  auto vmax = hn::Zero(di);
+  HWY_UNROLL(8)
+  for (size_t p = 0; p < kQuantizeVectors; ++p) {
+    v[p] = hn::LoadU(df, x + p * kQuantizeLanes);
+    vmax = hn::Max(vmax, hn::BitCast(di, hn::Abs(v[p])));
+  }
+  const float amax = hn::GetLane(hn::BitCast(df, hn::MaxOfLanes(di, vmax)));
+  *wide = false;
+  if (!(amax > 1e-30f && amax <= 3.402823466e38f)) {  // below, range / amax would overflow
+    std::fill_n(low, 32, int8_t{0});
+    *low_sums = 0;
+    return amax <= 1e-30f ? 0.0f : amax * (1.0f / kNarrowRange);
+  }
+  const auto share = hn::Set(df, kOutlierShare * amax);
+  auto minus_large = hn::Zero(di);
+  HWY_UNROLL(8)
+  for (size_t p = 0; p < kQuantizeVectors; ++p) {
+    minus_large = hn::Add(minus_large, hn::BitCast(di, hn::VecFromMask(df, hn::Gt(hn::Abs(v[p]), share))));
+  }
+  *wide = hn::ReduceSum(di, minus_large) >= -static_cast<int32_t>(kMaxOutliers);
+  const float range = static_cast<float>(*wide ? kWideRange : kNarrowRange);
+  const auto inverse = hn::Set(df, range / amax);
+  // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest integer is in it.
+  hn::Vec<QuantizeI32> q[kQuantizeVectors];
+  HWY_UNROLL(8)
+  for (size_t p = 0; p < kQuantizeVectors; ++p) q[p] = hn::NearestInt(hn::Mul(v[p], inverse));
+  if (*wide) {
+    hn::Vec<QuantizeI32> h[kQuantizeVectors];
+    HWY_UNROLL(8)
+    for (size_t p = 0; p < kQuantizeVectors; ++p) {
+      h[p] = hn::ShiftRight<8>(hn::Add(q[p], hn::Set(di, 128)));
+      q[p] = hn::Sub(q[p], hn::ShiftLeft<8>(h[p]));
+    }
+    StoreBytes(h, high, high_sums);
+  }
+  StoreBytes(q, low, low_sums);
+  return amax * (1.0f / range);
+}
+
+HWY_INLINE void QuantizeRowsImpl(const float* x, size_t stride, size_t m, const QuantizedRows& out) {
+  const size_t blocks = out.k / 32, wide_bytes = QuantizedRows::WideBytes(out.k);
+  std::fill_n(out.wide, m * wide_bytes, uint8_t{0});
   for (size_t r = 0; r < m; ++r) {
-    for (size_t b = 0; b < k / 32; ++b) {
-      const float* const block = x + r * stride + b * 32;
-      int32_t* const out = pairs + (r * (k / 32) + b) * kBlockPairs;
-      V v[kParts][4];
-      // The bits of absolute values are ordered like the values, with NaN above everything: unlike a float maximum this loses none.
-      auto vmax = hn::Zero(di);
-      HWY_UNROLL(8)
-      for (size_t p = 0; p < kParts; ++p) {
-        hn::LoadInterleaved4(df, block + p * 4 * kLanes, v[p][0], v[p][1], v[p][2], v[p][3]);
-        HWY_UNROLL(4)
-        for (size_t i = 0; i < 4; ++i) vmax = hn::Max(vmax, hn::BitCast(di, hn::Abs(v[p][i])));
-      }
-      const float amax = hn::GetLane(hn::BitCast(df, hn::MaxOfLanes(di, vmax)));
-      const auto share = hn::Set(df, kOutlierShare * amax);
-      auto minus_large = hn::Zero(di);
-      HWY_UNROLL(8)
-      for (size_t p = 0; p < kParts; ++p) {
-        HWY_UNROLL(4)
-        for (size_t i = 0; i < 4; ++i) minus_large = hn::Add(minus_large, hn::BitCast(di, hn::VecFromMask(df, hn::Gt(hn::Abs(v[p][i]), share))));
-      }
-      const float range = hn::ReduceSum(di, minus_large) >= -static_cast<int32_t>(kMaxOutliers) ? 32767.0f : 127.0f;
-      scales[r * (k / 32) + b] = amax <= 1e-30f ? 0.0f : amax * (1.0f / range);
-      if (!(amax > 1e-30f && amax <= 3.402823466e38f)) {  // below, range / amax would overflow
-        std::fill_n(out, kBlockPairs, 0);
-        continue;
-      }
-      const auto inverse = hn::Set(df, range / amax);
-      const auto low_half = hn::Set(di, 0xffff);
-      // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest integer is in it.
-      const auto pair = [&](V low, V high) {
-        return hn::Or(hn::And(hn::NearestInt(hn::Mul(low, inverse)), low_half), hn::ShiftLeft<16>(hn::NearestInt(hn::Mul(high, inverse))));
-      };
-      HWY_UNROLL(8)
-      for (size_t p = 0; p < kParts; ++p) {
-        hn::StoreU(pair(v[p][0], v[p][2]), di, out + p * kLanes);
-        hn::StoreU(pair(v[p][1], v[p][3]), di, out + kBlockPairs / 2 + p * kLanes);
-      }
+    for (size_t b = 0; b < blocks; ++b) {
+      const size_t at = r * blocks + b;
+      bool wide;
+      out.scales[at] = QuantizeBlock(x + r * stride + b * 32, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
+      out.wide[r * wide_bytes + b / 8] |= static_cast<uint8_t>((wide ? 1u : 0u) << b % 8);
     }
   }
 }

@@ -6,14 +6,12 @@
 #include "kernels/quantize-inl.h"  // after highway.h
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
-void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) { QuantizeRowsImpl(x, stride, m, k, pairs, scales); }
+void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out) { QuantizeRowsImpl(x, stride, m, out); }
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tinyvlm {
 HWY_EXPORT(QuantizeRows);
-void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) {
-  HWY_DYNAMIC_DISPATCH(QuantizeRows)(x, stride, m, k, pairs, scales);
-}
+void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out) { HWY_DYNAMIC_DISPATCH(QuantizeRows)(x, stride, m, out); }
 }  // namespace tinyvlm
 #endif

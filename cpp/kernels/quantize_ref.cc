@@ -5,15 +5,11 @@
 
 namespace tinyvlm::reference {
 
-namespace {
-
-int32_t PairOf(int32_t low, int32_t high) { return static_cast<int32_t>((static_cast<uint32_t>(low) & 0xffff) | static_cast<uint32_t>(high) << 16); }
-
-}  // namespace
-
-void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pairs, float* scales) {
+void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out) {
+  const size_t blocks = out.k / 32;
+  std::fill_n(out.wide, m * QuantizedRows::WideBytes(out.k), uint8_t{0});
   for (size_t r = 0; r < m; ++r) {
-    for (size_t b = 0; b < k / 32; ++b) {
+    for (size_t b = 0; b < blocks; ++b) {
       const float* const block = x + r * stride + b * 32;
       float amax = 0.0f;
       for (size_t i = 0; i < 32; ++i) {
@@ -22,16 +18,25 @@ void QuantizeRows(const float* x, size_t stride, size_t m, size_t k, int32_t* pa
       }
       size_t large = 0;
       for (size_t i = 0; i < 32; ++i) large += std::fabs(block[i]) > kOutlierShare * amax;
-      const float range = large <= kMaxOutliers ? 32767.0f : 127.0f;
       const bool usable = amax > 1e-30f && std::isfinite(amax);  // below, range / amax would overflow
-      scales[r * (k / 32) + b] = amax <= 1e-30f ? 0.0f : amax * (1.0f / range);
+      const bool wide = usable && large <= kMaxOutliers;
+      const float range = static_cast<float>(wide ? kWideRange : kNarrowRange);
       const float inverse = usable ? range / amax : 0.0f;
-      const auto q = [&](size_t i) { return usable ? static_cast<int32_t>(std::clamp(std::nearbyint(block[i] * inverse), -range, range)) : 0; };
-      int32_t* const out = pairs + (r * (k / 32) + b) * kBlockPairs;
-      for (size_t i = 0; i < 8; ++i) {
-        out[i] = PairOf(q(4 * i), q(4 * i + 2));
-        out[8 + i] = PairOf(q(4 * i + 1), q(4 * i + 3));
+      out.scales[r * blocks + b] = amax <= 1e-30f ? 0.0f : amax * (1.0f / range);
+      if (wide) out.wide[r * QuantizedRows::WideBytes(out.k) + b / 8] |= static_cast<uint8_t>(1u << b % 8);
+      int32_t low_sums[2] = {0, 0}, high_sums[2] = {0, 0};
+      for (size_t i = 0; i < 32; ++i) {
+        const int32_t q = usable ? static_cast<int32_t>(std::clamp(std::nearbyint(block[i] * inverse), -range, range)) : 0;
+        const auto low = static_cast<int8_t>(static_cast<uint8_t>(q & 0xff));
+        out.low[r * out.k + b * 32 + i] = low;
+        low_sums[i % 4 / 2] += low;
+        if (!wide) continue;
+        out.high[r * out.k + b * 32 + i] = static_cast<int8_t>((q - low) / 256);
+        high_sums[i % 4 / 2] += (q - low) / 256;
       }
+      const auto pair = [](const int32_t* s) { return static_cast<int32_t>((static_cast<uint32_t>(s[0]) & 0xffff) | static_cast<uint32_t>(s[1]) << 16); };
+      out.low_sums[r * blocks + b] = pair(low_sums);
+      if (wide) out.high_sums[r * blocks + b] = pair(high_sums);
     }
   }
 }

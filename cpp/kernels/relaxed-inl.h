@@ -44,6 +44,20 @@ HWY_INLINE void LoadConstants(D d, const float (&values)[kCount], hn::Vec<D> (&o
   for (size_t i = 0; i < kCount; ++i) out[i] = hn::Set(d, from[i]);
 }
 
+#if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3)
+// Sums of two neighbouring products each of weights 0..127 and signed activations, in 16 bits. Machines differ where a sum leaves 16 bits or a weight seven:
+// neither happens here (2 * 127 * 128 = 32512).
+template <class VWeights, class VActivations>
+HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(VWeights weights, VActivations activations) {
+  const hn::Repartition<int16_t, hn::DFromV<VActivations>> d16;
+#if TINYVLM_RELAXED_SIMD
+  return hn::Vec<decltype(d16)>{static_cast<decltype(hn::Zero(d16).raw)>(wasm_i16x8_relaxed_dot_i8x16_i7x16(activations.raw, weights.raw))};
+#else
+  return hn::SatWidenMulPairwiseAdd(d16, weights, activations);
+#endif
+}
+#endif
+
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -1,4 +1,4 @@
-// Parts of packed panels (pack.h) as f32 or as pairs of i16: what gemm_f32 and gemm_i8 multiply. Included once per target, after hwy/highway.h.
+// Parts of packed panels (pack.h) as f32, and the pieces that block_products-inl.h makes its operands of. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_UNPACK_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_UNPACK_PANEL_INL_H_
 #undef TINYVLM_KERNELS_UNPACK_PANEL_INL_H_
@@ -251,45 +251,6 @@ template <int kShift>
 HWY_INLINE hn::Vec<PanelI16> NibblePair(hn::Vec<PanelI32> raw) {
   const hn::RebindToUnsigned<PanelI16> du;
   return hn::And(hn::BitCast(PanelI16(), hn::ShiftRight<kShift>(hn::BitCast(du, raw))), hn::Set(PanelI16(), int16_t{15}));
-}
-
-// From the even pairs of an unpacked block to its odd ones.
-inline constexpr size_t kOddPairs = 8 * 2 * kPanelRows;
-
-// Blocks of Q8_0 -> pairs, per block [even, odd][8 groups][16 rows][2], and the scales [blocks][16].
-static HWY_NOINLINE HWY_MAYBE_UNUSED void PairPanelQ8(const uint8_t* panel, size_t blocks, int16_t* HWY_RESTRICT pairs, float* HWY_RESTRICT scales) {
-  const PanelI16 d;
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ8, scales += kPanelRows, pairs += 32 * kPanelRows) {
-    for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(LoadScales(panel, v), TileF32(), scales + v * kTileLanes);
-    for (size_t q = 0; q < 8; ++q) {
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const auto raw = LoadGroup(panel, q, v);
-        int16_t* const even = pairs + q * 2 * kPanelRows + v * 2 * kTileLanes;
-        hn::StoreU(EvenPair(raw), d, even);
-        hn::StoreU(OddPair(raw), d, even + kOddPairs);
-      }
-    }
-  }
-}
-
-// The same for Q4_0.
-static HWY_NOINLINE HWY_MAYBE_UNUSED void PairPanelQ4(const uint8_t* panel, size_t blocks, int16_t* HWY_RESTRICT pairs, float* HWY_RESTRICT scales) {
-  const PanelI16 d;
-  const auto eight = hn::Set(d, int16_t{8});
-  for (size_t b = 0; b < blocks; ++b, panel += kBlockBytesQ4, scales += kPanelRows, pairs += 32 * kPanelRows) {
-    for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(LoadScales(panel, v), TileF32(), scales + v * kTileLanes);
-    for (size_t q = 0; q < 4; ++q) {
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const auto raw = LoadGroup(panel, q, v);
-        int16_t* const even = pairs + q * 2 * kPanelRows + v * 2 * kTileLanes;
-        constexpr size_t kHigh = 4 * 2 * kPanelRows;  // high nibbles are elements 16 and following: groups 4 and following
-        hn::StoreU(hn::Sub(NibblePair<0>(raw), eight), d, even);
-        hn::StoreU(hn::Sub(NibblePair<4>(raw), eight), d, even + kHigh);
-        hn::StoreU(hn::Sub(NibblePair<8>(raw), eight), d, even + kOddPairs);
-        hn::StoreU(hn::Sub(NibblePair<12>(raw), eight), d, even + kOddPairs + kHigh);
-      }
-    }
-  }
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

@@ -4,7 +4,6 @@
 
 #include "base/rounding.h"
 #include "kernels/gemm.h"
-#include "kernels/quantize.h"
 
 namespace tinyvlm {
 
@@ -28,22 +27,15 @@ bool UsesI8(const Linear& linear, Compute compute) {
 }
 
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {
-  uint64_t bytes = AlignUp(rows * width * sizeof(float));
-  if (quantized) bytes += AlignUp(rows * (width / 32) * sizeof(float)) + AlignUp(rows * width * sizeof(int16_t));
-  return bytes;
+  return AlignUp(rows * width * sizeof(float)) + (quantized ? QuantizedRows::Bytes(rows, width) : 0);
 }
 
-Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized) : width_(width) {
-  f32_ = reinterpret_cast<float*>(memory);
-  if (!quantized) return;
-  memory += AlignUp(uint64_t{rows} * width * sizeof(float));
-  scales_ = reinterpret_cast<float*>(memory);
-  pairs_ = reinterpret_cast<int32_t*>(memory + AlignUp(uint64_t{rows} * (width / 32) * sizeof(float)));
+Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized) : width_(width), f32_(reinterpret_cast<float*>(memory)) {
+  if (quantized) quantized_ = QuantizedRows::At(memory + AlignUp(uint64_t{rows} * width * sizeof(float)), rows, width);
 }
 
 void Rows::Finish(size_t r0, size_t r1) {
-  if (pairs_ == nullptr) return;
-  QuantizeRows(row(r0), width_, r1 - r0, width_, pairs_ + r0 * (width_ / 2), scales_ + r0 * (width_ / 32));
+  if (quantized_.k != 0) QuantizeRows(row(r0), width_, r1 - r0, quantized(r0));
 }
 
 size_t MultiplyScratchBytes(size_t k) {
@@ -52,7 +44,7 @@ size_t MultiplyScratchBytes(size_t k) {
 
 void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
   if (UsesI8(linear, compute)) {
-    GemmI8(x.pairs(r0), x.scales(r0), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
+    GemmI8(x.quantized(r0), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
   } else {
     GemmF32(x.row(r0), x.width(), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, reinterpret_cast<float*>(scratch));
   }

@@ -10,6 +10,7 @@
 #include "base/aligned.h"
 #include "base/status.h"
 #include "kernels/pack.h"
+#include "kernels/quantize.h"
 #include "weights/weight_store.h"
 
 namespace tinyvlm {
@@ -60,14 +61,13 @@ class Rows {
   // Makes the quantised form of rows [r0, r1) if there is one; call when their f32 form is complete.
   void Finish(size_t r0, size_t r1);
 
-  const int32_t* pairs(size_t r) const { return pairs_ + r * (width_ / 2); }
-  const float* scales(size_t r) const { return scales_ + r * (width_ / 32); }
+  // The quantised form from row r on.
+  QuantizedRows quantized(size_t r) const { return quantized_.From(r); }
 
  private:
   size_t width_ = 0;
   float* f32_ = nullptr;
-  float* scales_ = nullptr;
-  int32_t* pairs_ = nullptr;
+  QuantizedRows quantized_;  // its k is 0 where there is none
 };
 
 // Bytes of scratch that MultiplyRows needs per worker for weights with rows of length k, aligned to 64.

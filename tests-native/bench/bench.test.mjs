@@ -46,15 +46,14 @@ test("the probe measures every loop, reading, every kind of product, and judges 
   }
 
   const rows = (section) => report.rows.filter((row) => row.section === section);
-  const loops = ["f32 multiply-adds", "i16 pair multiply-adds", "f32 tile", "i8 tile", "f32 row", "q8_0 row", "q4_0 row"];
+  const loops = ["f32", "q8_0", "q4_0"].flatMap((type) => [`${type} multiply-adds`, `${type} tile`, `${type} row`]);
   assert.deepEqual(rows("loop").map((row) => row.name), loops);
   const loop = (name) => rows("loop").find((row) => row.name === name).value.median;
   assert.deepEqual(rows("bandwidth").filter((row) => row.threads === 1).map((row) => row.bytes), [16, 32, 64, 128, 256, 512, 1024].map((kb) => kb * 1024));
 
   // A product stands beside the loop that has its structure, and one row also beside reading.
   for (const { weights, m, n, k, weightBytes, probe: roof, readBytesPerSecond } of rows("product")) {
-    const many = weights === "f32" ? "f32 tile" : "i8 tile";
-    assert.equal(roof, loop(m === 1 ? `${weights} row` : many));
+    assert.equal(roof, loop(`${weights} ${m === 1 ? "row" : "tile"}`));
     assert.equal(weightBytes, n * k * { f32: 4, q8_0: 34 / 32, q4_0: 18 / 32 }[weights]);
     assert.equal(readBytesPerSecond !== undefined, m === 1);
   }

@@ -3,8 +3,8 @@
 
 #include "for_each_target.h"
 #include "kernels/gemm.h"
-#include "kernels/quantize.h"
 #include "packed.h"
+#include "quantized.h"
 
 namespace tinyvlm {
 namespace {
@@ -12,37 +12,19 @@ namespace {
 const DType kTypes[] = {DType::kQ8_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
-struct Activations {
-  std::vector<int32_t> pairs;
-  std::vector<float> scales;
-};
-
-// Where element i of a row stands (quantize.h).
-int16_t ElementOf(const int32_t* pairs, size_t i) {
-  const auto word = static_cast<uint32_t>(pairs[i / 32 * kBlockPairs + i % 2 * 8 + i % 32 / 4]);
-  return static_cast<int16_t>(i % 4 < 2 ? word & 0xffff : word >> 16);
-}
-
-void SetElement(int32_t* pairs, size_t i, int16_t q) {
-  int32_t& place = pairs[i / 32 * kBlockPairs + i % 2 * 8 + i % 32 / 4];
-  const auto word = static_cast<uint32_t>(place), half = static_cast<uint32_t>(static_cast<uint16_t>(q));
-  place = static_cast<int32_t>(i % 4 < 2 ? (word & 0xffff0000) | half : (word & 0xffff) | half << 16);
-}
-
 // Every third block has an outlier, and so 16 bits.
-Activations RandomActivations(size_t m, size_t k, uint32_t seed) {
+QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
   std::vector<float> x = Values(m * k, seed);
   for (size_t block = 0; block < m * k / 32; block += 3) x[block * 32 + block % 32] *= 100;
-  Activations made{std::vector<int32_t>(m * k / 2), std::vector<float>(m * k / 32)};
-  reference::QuantizeRows(x.data(), k, m, k, made.pairs.data(), made.scales.data());
+  QuantizedMatrix made(m, k);
+  reference::QuantizeRows(x.data(), k, m, made.rows);
   return made;
 }
 
-std::vector<float> Multiply(const int32_t* pairs, const float* scales, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
+std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
-  uint8_t* const scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
-  GemmI8(pairs, scales, m, B, bias, c.data(), ldc, n0, n1, scratch);
+  GemmI8(a, m, B, bias, c.data(), ldc, n0, n1, AlignedIn(memory));
   return c;
 }
 
@@ -53,27 +35,27 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
       for (const size_t n : {1, 16, 23, 64, 67, 100}) {
         const TestMatrix weights = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
         const std::vector<float> bias = Values(n, 7);
-        for (const size_t m : {0, 1, 2, 3, 4, 5, 6, 12, 19}) {
+        for (const size_t m : {0, 1, 2, 3, 4, 5, 6, 12, 19, 31}) {
           const bool with_bias = m % 2 == 1;
           const size_t ldc = n + 1;
           CAPTURE(GetDTypeInfo(type).name, m, n, k);
-          const Activations a = RandomActivations(m, k, static_cast<uint32_t>(k + m));
+          const QuantizedMatrix a = RandomActivations(m, k, static_cast<uint32_t>(k + m));
           std::vector<float> wanted(m * ldc, kUntouched), bounds(m * ldc, 0.0f), row(k);
-          reference::GemmI8(a.pairs.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
+          reference::GemmI8(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
           for (size_t c = 0; c < n; ++c) {
             UnpackRow(weights.matrix, c, row.data());
             for (size_t r = 0; r < m; ++r) {
               float sum = with_bias ? std::fabs(bias[c]) : 0.0f;
               for (size_t b = 0; b < k / 32; ++b) {
                 float block = 0.0f;
-                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(ElementOf(a.pairs.data() + r * (k / 2), i)) * row[i];
-                sum += std::fabs(block) * a.scales[r * (k / 32) + b];
+                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(a.rows.Value(r, i)) * row[i];
+                sum += std::fabs(block) * a.rows.scales[r * (k / 32) + b];
               }
               bounds[r * ldc + c] = sum * 1.01f;  // itself computed in f32
             }
           }
           ForEachTarget([&] {
-            const std::vector<float> found = Multiply(a.pairs.data(), a.scales.data(), m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
+            const std::vector<float> found = Multiply(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
             RequireWithin(found, wanted, bounds, static_cast<double>(4 * (k / 32) + 2) * kRounding);
           });
         }
@@ -95,19 +77,25 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
         if (pattern < 2) return pattern == 0 ? 0x80 : 0x7F;
         return pattern == 2 ? (random() % 2 ? 0x80 : 0x7F) : static_cast<uint8_t>(random());
       };
-      const auto activation = [&](int range) -> int16_t {
-        if (pattern < 2) return static_cast<int16_t>(pattern == 0 ? range : -range);
-        return static_cast<int16_t>(pattern == 2 ? (random() % 2 ? range : -range) : static_cast<int>(random() % static_cast<unsigned>(2 * range + 1)) - range);
+      const auto activation = [&](int range) -> int32_t {
+        if (pattern < 2) return pattern == 0 ? range : -range;
+        return pattern == 2 ? (random() % 2 ? range : -range) : static_cast<int>(random() % static_cast<unsigned>(2 * range + 1)) - range;
       };
       std::vector<uint8_t> file(n * RowBytes(type, k));
       for (size_t i = 0; i < file.size(); ++i) file[i] = i % block_bytes == 0 ? 0x00 : i % block_bytes == 1 ? 0x3C : weight();  // 0x3C00 is 1.0 in f16
       const TestMatrix weights = MakeMatrix(type, n, k, file);
-      for (const auto& [m, range] : {std::pair<size_t, int>{1, 127}, {3, 127}, {4, 127}, {13, 127}, {1, 32767}, {3, 32767}, {4, 32767}, {13, 32767}}) {
+      for (const auto& [m, range] : {std::pair<size_t, int>{1, kNarrowRange}, {3, kNarrowRange}, {4, kNarrowRange}, {29, kNarrowRange},
+                                    {1, kWideRange}, {3, kWideRange}, {4, kWideRange}, {29, kWideRange}}) {
         CAPTURE(GetDTypeInfo(type).name, pattern, m, range);
-        std::vector<int32_t> pairs(m * k / 2);
-        for (size_t i = 0; i < m * k; ++i) SetElement(pairs.data(), i, activation(range));
         const size_t rows = m;  // Clang 14 captures no structured binding
-        const std::vector<float> scales(rows * (k / 32), 1.0f);
+        QuantizedMatrix a(rows, k);
+        for (size_t r = 0; r < rows; ++r) {
+          for (size_t b = 0; b < k / 32; ++b) {
+            int32_t block[32];
+            for (int32_t& q : block) q = activation(range);
+            a.SetBlock(r, b, block, range > kNarrowRange, 1.0f);
+          }
+        }
         std::vector<float> wanted(m * n), row(k);
         for (size_t c = 0; c < n; ++c) {
           UnpackRow(weights.matrix, c, row.data());
@@ -115,14 +103,14 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
             float sum = 0;
             for (size_t b = 0; b < k; b += 32) {
               int64_t block = 0;
-              for (size_t i = b; i < b + 32; ++i) block += int64_t{ElementOf(pairs.data() + r * (k / 2), i)} * static_cast<int64_t>(row[i]);
+              for (size_t i = b; i < b + 32; ++i) block += int64_t{a.rows.Value(r, i)} * static_cast<int64_t>(row[i]);
               sum += static_cast<float>(block);
             }
-            if (range == 127) REQUIRE(std::fabs(sum) < 0x1p24f);
+            if (range == kNarrowRange) REQUIRE(std::fabs(sum) < 0x1p24f);
             wanted[r * n + c] = sum;
           }
         }
-        ForEachTarget([&] { REQUIRE(Multiply(pairs.data(), scales.data(), rows, weights.matrix, nullptr, n, 0, n) == wanted); });
+        ForEachTarget([&] { REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n) == wanted); });
       }
     }
   }
@@ -132,21 +120,21 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
   for (const DType type : kTypes) {
     const size_t m = 29, n = 139, k = 608;
     const TestMatrix weights = RandomMatrix(type, n, k, 3);
-    const Activations a = RandomActivations(m, k, 4);
+    const QuantizedMatrix a = RandomActivations(m, k, 4);
     const std::vector<float> bias = Values(n, 5);
     CAPTURE(GetDTypeInfo(type).name);
     ForEachTarget([&] {
-      const std::vector<float> whole = Multiply(a.pairs.data(), a.scales.data(), m, weights.matrix, bias.data(), n, 0, n);
+      const std::vector<float> whole = Multiply(a.rows, m, weights.matrix, bias.data(), n, 0, n);
       for (size_t r = 0; r < m; ++r) {
-        const std::vector<float> row = Multiply(a.pairs.data() + r * (k / 2), a.scales.data() + r * (k / 32), 1, weights.matrix, bias.data(), n, 0, n);
+        const std::vector<float> row = Multiply(a.rows.From(r), 1, weights.matrix, bias.data(), n, 0, n);
         REQUIRE(SameBits(row.data(), whole.data() + r * n, n));
       }
       for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
-        REQUIRE(SameBits(Multiply(a.pairs.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
+        REQUIRE(SameBits(Multiply(a.rows, rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
       }
       for (const auto& [n0, n1] : {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
         for (const size_t rows : {size_t{2}, m}) {
-          const std::vector<float> part = Multiply(a.pairs.data(), a.scales.data(), rows, weights.matrix, bias.data(), n, n0, n1);
+          const std::vector<float> part = Multiply(a.rows, rows, weights.matrix, bias.data(), n, n0, n1);
           for (size_t r = 0; r < rows; ++r) {
             for (size_t c = 0; c < n; ++c) REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));
           }

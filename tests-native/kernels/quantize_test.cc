@@ -5,19 +5,47 @@
 #include <limits>
 
 #include "for_each_target.h"
+#include "quantized.h"
 #include "values.h"
 
 namespace tinyvlm {
 namespace {
 
+// The same in every byte that has a meaning.
+void RequireSame(const QuantizedRows& found, const QuantizedRows& wanted, size_t m) {
+  const size_t k = wanted.k;
+  REQUIRE(SameBits(found.scales, wanted.scales, m * (k / 32)));
+  for (size_t r = 0; r < m; ++r) {
+    for (size_t b = 0; b < k / 32; ++b) {
+      const size_t at = r * (k / 32) + b;
+      CAPTURE(r, b);
+      REQUIRE(found.IsWide(r, b) == wanted.IsWide(r, b));
+      REQUIRE(found.low_sums[at] == wanted.low_sums[at]);
+      if (wanted.IsWide(r, b)) REQUIRE(found.high_sums[at] == wanted.high_sums[at]);
+      for (size_t i = b * 32; i < (b + 1) * 32; ++i) REQUIRE(found.Value(r, i) == wanted.Value(r, i));
+    }
+  }
+}
+
 void RequireEqualsReference(const std::vector<float>& x, size_t stride, size_t m, size_t k) {
-  std::vector<int32_t> pairs(m * k / 2), wanted_pairs(m * k / 2);
-  std::vector<float> scales(m * (k / 32)), wanted_scales(m * (k / 32));
-  reference::QuantizeRows(x.data(), stride, m, k, wanted_pairs.data(), wanted_scales.data());
+  QuantizedMatrix wanted(m, k);
+  reference::QuantizeRows(x.data(), stride, m, wanted.rows);
+  for (size_t i = 0; i < m * k; ++i) {  // the sums of the reference themselves
+    const size_t block = i % k / 32;
+    if (i % 32 != 0) continue;
+    int32_t low = 0, high = 0;
+    for (size_t j = 0; j < 32; ++j) {
+      low += wanted.rows.low[i + j];
+      if (wanted.rows.IsWide(i / k, block)) high += wanted.rows.high[i + j];
+    }
+    const auto both = [](int32_t pair) { return static_cast<int16_t>(static_cast<uint32_t>(pair) & 0xffff) + (pair >> 16); };
+    REQUIRE(both(wanted.rows.low_sums[i / 32]) == low);
+    if (wanted.rows.IsWide(i / k, block)) REQUIRE(both(wanted.rows.high_sums[i / 32]) == high);
+  }
   ForEachTarget([&] {
-    QuantizeRows(x.data(), stride, m, k, pairs.data(), scales.data());
-    REQUIRE(pairs == wanted_pairs);
-    REQUIRE(SameBits(scales.data(), wanted_scales.data(), scales.size()));
+    QuantizedMatrix found(m, k);
+    QuantizeRows(x.data(), stride, m, found.rows);
+    RequireSame(found.rows, wanted.rows, m);
   });
 }
 
@@ -47,17 +75,17 @@ TEST_CASE("QuantizeRows rounds every tie to even, and the values beside it to th
   RequireEqualsReference(x, x.size(), 1, x.size());
 }
 
-TEST_CASE("QuantizeRows gives a block 16 bits where at most 4 values are larger than a quarter of the largest", "[kernels][quantize]") {
-  for (const size_t large : {1, 2, 4, 5, 32}) {
-    for (const float beside : {0.25f, 0.2f, 0.0f}) {  // a quarter is not larger
+TEST_CASE("QuantizeRows gives a block 16 bits where at most 2 values are larger than an eighth of the largest", "[kernels][quantize]") {
+  for (const size_t large : {1, 2, 3, 5, 32}) {
+    for (const float beside : {0.125f, 0.1f, 0.0f}) {  // an eighth is not larger
       std::vector<float> x(32, beside * 254.0f);
       for (size_t i = 0; i < large; ++i) x[(7 * i + 3) % 32] = i % 2 == 0 ? 254.0f : -100.0f;
       CAPTURE(large, beside);
       RequireEqualsReference(x, 32, 1, 32);
-      int32_t pairs[kBlockPairs];
-      float scale;
-      QuantizeRows(x.data(), 32, 1, 32, pairs, &scale);
-      REQUIRE(scale == 254.0f * (1.0f / (large <= 4 ? 32767.0f : 127.0f)));
+      QuantizedMatrix found(1, 32);
+      QuantizeRows(x.data(), 32, 1, found.rows);
+      REQUIRE(found.rows.IsWide(0, 0) == (large <= 2));
+      REQUIRE(found.rows.scales[0] == 254.0f * (1.0f / static_cast<float>(large <= 2 ? kWideRange : kNarrowRange)));
     }
   }
   // Outliers of every size among ordinary values.
@@ -71,14 +99,11 @@ TEST_CASE("QuantizeRows keeps the values beside an outlier of 300 times their si
   float largest = 0;
   for (const float v : x) largest = std::max(largest, std::fabs(v));
   x[5] = 300 * largest;
-  int32_t pairs[kBlockPairs];
-  float scale;
-  QuantizeRows(x.data(), 32, 1, 32, pairs, &scale);
+  QuantizedMatrix found(1, 32);
+  QuantizeRows(x.data(), 32, 1, found.rows);
   for (size_t i = 0; i < 32; ++i) {
-    const auto word = static_cast<uint32_t>(pairs[i % 2 * 8 + i / 4]);
-    const auto q = static_cast<int16_t>(i % 4 < 2 ? word & 0xffff : word >> 16);
-    // 300 / 32767 is 1.16 / 127: half a step is as large as it would be for a block whose largest value is 1.16 times `largest`.
-    REQUIRE(std::fabs(static_cast<float>(q) * scale - x[i]) <= 0.501f * 1.17f * largest / 127.0f);
+    // 300 / 32639 is 1.17 / 127: half a step is as large as it would be for a block whose largest value is 1.17 times `largest`.
+    REQUIRE(std::fabs(static_cast<float>(found.rows.Value(0, i)) * found.rows.scales[0] - x[i]) <= 0.501f * 1.17f * largest / 127.0f);
   }
 }
 
@@ -93,17 +118,18 @@ TEST_CASE("QuantizeRows passes a NaN or an infinity on through the scale", "[ker
     for (const size_t at : {0, 3, 17, 31}) {
       std::vector<float> x = Values(64, 5);
       x[at] = bad;
-      int32_t pairs[2 * kBlockPairs];
-      float scales[2];
       ForEachTarget([&] {
-        QuantizeRows(x.data(), 64, 1, 64, pairs, scales);
-        REQUIRE(!std::isfinite(scales[0]));
-        REQUIRE(std::isfinite(scales[1]));
-        for (size_t i = 0; i < kBlockPairs; ++i) REQUIRE(pairs[i] == 0);
+        QuantizedMatrix found(1, 64);
+        QuantizeRows(x.data(), 64, 1, found.rows);
+        REQUIRE(!std::isfinite(found.rows.scales[0]));
+        REQUIRE(std::isfinite(found.rows.scales[1]));
+        REQUIRE(!found.rows.IsWide(0, 0));
+        REQUIRE(found.rows.low_sums[0] == 0);
+        for (size_t i = 0; i < 32; ++i) REQUIRE(found.rows.low[i] == 0);
       });
-      float wanted_scales[2];
-      reference::QuantizeRows(x.data(), 64, 1, 64, pairs, wanted_scales);
-      REQUIRE(!std::isfinite(wanted_scales[0]));
+      QuantizedMatrix wanted(1, 64);
+      reference::QuantizeRows(x.data(), 64, 1, wanted.rows);
+      REQUIRE(!std::isfinite(wanted.rows.scales[0]));
     }
   }
 }

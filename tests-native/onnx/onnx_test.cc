@@ -19,7 +19,7 @@
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/packed.h"
-#include "kernels/quantize.h"
+#include "kernels/quantized.h"
 #include "kernels/rope.h"
 #include "kernels/values.h"
 #include "onnx/onnx_model.h"
@@ -245,13 +245,11 @@ std::string RunMatMulInteger(const NodeView& v, const Tensor& wanted) {
   const int64_t a_zero = v.in(2).integers[0], b_zero = v.in(3).integers[0];
   const size_t m = a.shape[0], k = a.shape[1], n = b.shape[1];
   REQUIRE(k <= 32);
-  std::vector<int32_t> pairs(m * kBlockPairs, 0);
+  QuantizedMatrix rows(m, 32);
   for (size_t r = 0; r < m; ++r) {
-    for (size_t i = 0; i < k; ++i) {
-      const auto half = static_cast<uint32_t>(static_cast<uint16_t>(a.integers[r * k + i] - a_zero));
-      int32_t& word = pairs[r * kBlockPairs + i % 2 * 8 + i / 4];
-      word = static_cast<int32_t>(static_cast<uint32_t>(word) | (i % 4 < 2 ? half : half << 16));
-    }
+    int32_t block[32] = {};
+    for (size_t i = 0; i < k; ++i) block[i] = static_cast<int32_t>(a.integers[r * k + i] - a_zero);
+    rows.SetBlock(r, 0, block, /*wide=*/true, 1.0f);
   }
   std::vector<uint8_t> file(n * RowBytes(DType::kQ8_0, 32), 0);
   for (size_t c = 0; c < n; ++c) {
@@ -264,16 +262,15 @@ std::string RunMatMulInteger(const NodeView& v, const Tensor& wanted) {
     }
   }
   const TestMatrix weights = MakeMatrix(DType::kQ8_0, n, 32, std::move(file));
-  const Floats scales(m, 1.0f), sums(wanted.integers.begin(), wanted.integers.end());
+  const Floats sums(wanted.integers.begin(), wanted.integers.end());
   Hold(sums, Exact(sums.size()), [&](bool reference) {
     Floats c(m * n);
     if (reference) {
-      reference::GemmI8(pairs.data(), scales.data(), m, weights.matrix, nullptr, c.data(), n, 0, n);
+      reference::GemmI8(rows.rows, m, weights.matrix, nullptr, c.data(), n, 0, n);
       return c;
     }
     std::vector<uint8_t> memory(GemmI8ScratchBytes(32) + 64);
-    uint8_t* const scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
-    GemmI8(pairs.data(), scales.data(), m, weights.matrix, nullptr, c.data(), n, 0, n, scratch);
+    GemmI8(rows.rows, m, weights.matrix, nullptr, c.data(), n, 0, n, AlignedIn(memory));
     return c;
   });
   return "";
