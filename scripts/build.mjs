@@ -8,7 +8,7 @@ import { root, run, toolEnvironment } from './toolchain.mjs';
 import { setUp } from './setup.mjs';
 import { step, summary } from './setup/steps.mjs';
 
-export const wasmVariants = ['scalar', 'simd', 'simd-mt'];
+export const wasmVariants = ['scalar', 'simd', 'relaxed', 'simd-mt', 'relaxed-mt'];
 
 /** Configures a preset where it has not been, then builds targets of it (all of them where none is named). */
 export function buildPreset(preset, targets = [], settings = []) {
