@@ -1,4 +1,5 @@
-// The worker for several threads. Its builds have one glue (scripts/build-sdk.mjs makes sure), because a pool thread is not told which one it is of. Emscripten starts its pool threads from this same script; in those the glue runs alone, without options.
+// The worker for several threads. Emscripten starts its pool threads from this same script; in those the glue runs alone, without options,
+// and does not know for which build: they have one glue (scripts/build-sdk.mjs makes sure).
 
 import createThreaded from "glue:simd-mt";
 import { isPoolThread } from "./worker/platform.js";

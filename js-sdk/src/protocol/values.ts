@@ -4,6 +4,9 @@
 export const variants = ["relaxed-mt", "simd-mt", "relaxed", "simd", "scalar"] as const;
 export type Variant = (typeof variants)[number];
 
+/** Whether this build uses relaxed SIMD. */
+export const isRelaxed = (variant: Variant): boolean => variant.startsWith("relaxed");
+
 /** Whether this build runs several threads. */
 export const isThreaded = (variant: Variant): boolean => variant.endsWith("-mt");
 

@@ -1,6 +1,6 @@
 // What this machine can run, asked in the worker itself. A build that passes here must still pass its own self-test (module.ts).
 
-import { isThreaded, type Variant } from "../protocol/values.js";
+import { isRelaxed, isThreaded, type Variant } from "../protocol/values.js";
 
 // A module of one function, `i8x16.popcnt(i8x16.splat(0))`: it validates only where SIMD128 is known.
 const simdProbe = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
@@ -12,7 +12,7 @@ const relaxedProbe = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1
 export function reasonAgainst(variant: Variant, inNode: boolean): string | undefined {
   if (typeof WebAssembly !== "object") return "there is no WebAssembly here";
   if (variant !== "scalar" && !WebAssembly.validate(simdProbe)) return "SIMD is not supported here";
-  if (variant.startsWith("relaxed") && !WebAssembly.validate(relaxedProbe)) return "relaxed SIMD is not supported here";
+  if (isRelaxed(variant) && !WebAssembly.validate(relaxedProbe)) return "relaxed SIMD is not supported here";
   if (isThreaded(variant) && !inNode) {
     if (typeof SharedArrayBuffer !== "function" || !globalThis.crossOriginIsolated) return "threads need cross-origin isolation (the COOP and COEP headers)";
     if (typeof Worker !== "function") return "a worker cannot start further workers here";
