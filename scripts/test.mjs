@@ -67,6 +67,11 @@ async function browserSuite() {
   return nodeSuite(['--test', '--test-concurrency=1', ...specs.map((name) => join('tests-browser', name))]);
 }
 
+async function packageSuite() {
+  await setUp(['relaxed-node']);
+  return nodeSuite([sdk, '--integration']);
+}
+
 async function typeCheck() {
   const { status } = await runShown(join(root, 'node_modules', '.bin', 'tsc'), ['--noEmit']);
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
@@ -82,7 +87,7 @@ const suites = {
   'wasm-relaxed': { title: 'wasm tests under Node, relaxed SIMD', everyday: true, run: relaxedSuite },
   types: { title: 'SDK types', everyday: true, run: typeCheck },
   sdk: { title: 'SDK unit tests', everyday: true, run: () => nodeSuite([sdk, '--test']) },
-  package: { title: 'Package and command line under Node', everyday: true, package: true, run: () => nodeSuite([sdk, '--integration']) },
+  package: { title: 'Package and command line under Node', everyday: true, package: true, run: packageSuite },
   browser: { title: 'Browser tests (Chromium)', everyday: true, package: true, run: browserSuite },
   size: { title: 'Sizes', everyday: true, package: true, run: reportSizes },
   asan: { title: 'Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer', everyday: false, run: sanitizerSuite },
