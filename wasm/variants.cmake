@@ -2,7 +2,7 @@
 #
 #   scalar       runs everywhere
 #   simd         128-bit vectors: every current browser and Node
-#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Firefox, Node 22 and newer
+#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Node 22 and newer
 #   simd-mt      simd with threads: pages that are cross-origin isolated, Node
 #   relaxed-mt   relaxed with threads
 set(TINYVLM_WASM_VARIANTS scalar simd relaxed simd-mt relaxed-mt)
