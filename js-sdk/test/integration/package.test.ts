@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -215,6 +215,12 @@ test("no command at all is a mistake that shows the help", options, () => {
   const { code, out, err } = command();
   assert.deepEqual([code, out], [1, ""]);
   assert.match(err, /tiny-vlm ask <image> <question>/);
+});
+
+test("no build folder's name stands in a wasm file", options, () => {
+  for (const kind of ["wasm", "tools"]) {
+    for (const name of readdirSync(join(dist, kind)).filter((file) => file.endsWith(".wasm"))) assert(!readFileSync(join(dist, kind, name)).includes(root), `${kind}/${name}`);
+  }
 });
 
 test("npx runs it in the checkout", options, () => {
