@@ -10,6 +10,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/exp-inl.h"
+#include "kernels/relaxed-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
@@ -20,7 +21,7 @@ using ActivationVec = hn::Vec<ActivationF32>;
 
 // out[i] = op(a[i], b[i]); the tail runs through the same lanes, so that a value does not depend on where it stands.
 template <class Op>
-HWY_INLINE void ForEachPair(const float* a, const float* b, float* out, size_t n, Op op) {
+HWY_INLINE void ForEachPair(const float* a, const float* b, float* out, size_t n, const Op& op) {
   const ActivationF32 d;
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;
@@ -29,7 +30,7 @@ HWY_INLINE void ForEachPair(const float* a, const float* b, float* out, size_t n
 }
 
 template <class Op>
-HWY_INLINE void ForEach(float* x, size_t n, Op op) {
+HWY_INLINE void ForEach(float* x, size_t n, const Op& op) {
   const ActivationF32 d;
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;
@@ -38,27 +39,35 @@ HWY_INLINE void ForEach(float* x, size_t n, Op op) {
 }
 
 // max(x, 0) - a T(a) with a = |x|, where T(a) = erfc(a / sqrt(2)) / 2 is the tail of the normal distribution: what is approximated becomes small where x
-// is large, so its rounding does too (a factor near 1 times x would lose 1e-6 at x = 5). T = 1 / (2 p^8); p, of degree 8, makes a T least wrong in its
-// maximum on 0..6: 4.8e-8, found by weighted least squares with repeated reweighting. Beyond, p goes on growing; at 10 T is below 1e-19.
-struct GeluOp {
+// is large, so its rounding does too (a factor near 1 times x would lose 1e-6 at x = 5). T = p^8: no division, and the eighth root is so close to a straight
+// line that p needs degree 7 only. p makes a T least wrong in its maximum on 0..6, weighted for what the rounding of the result leaves: 1.9e-7 below 2, 1.4e-7
+// below 4, 7.3e-8 above; found by sequential linear programming. At 6, where a is held, a p^8 is 2.6e-8.
+class GeluOp {
+ public:
+  HWY_INLINE GeluOp() { LoadConstants(ActivationF32(), kConstants, c_); }
+
   HWY_INLINE ActivationVec operator()(ActivationVec x) const {
     const ActivationF32 d;
-    const auto a = hn::Min(hn::Abs(x), hn::Set(d, 10.0f));
-    auto p = hn::Set(d, 2.932255046e-6f);
-    p = hn::MulAdd(p, a, hn::Set(d, -1.674343026e-5f));
-    p = hn::MulAdd(p, a, hn::Set(d, 9.755900692e-5f));
-    p = hn::MulAdd(p, a, hn::Set(d, 1.114211304e-4f));
-    p = hn::MulAdd(p, a, hn::Set(d, 9.805498022e-4f));
-    p = hn::MulAdd(p, a, hn::Set(d, 8.59172485e-3f));
-    p = hn::MulAdd(p, a, hn::Set(d, 4.478876636e-2f));
-    p = hn::MulAdd(p, a, hn::Set(d, 9.973249957e-2f));
-    p = hn::MulAdd(p, a, hn::Set(d, 1.0f));
+    const auto a = hn::Max(hn::Or(x, c_[0]), c_[1]);  // -|x|, so that the last step is a multiply-add
+    // Odd and even powers apart: a chain half as long, for the multiply-adds of two roundings that take twice the time.
+    const auto a2 = hn::Mul(a, a);
+    auto p = MultiplyAdd(c_[2], a2, c_[4]), even = MultiplyAdd(c_[3], a2, c_[5]);
+    p = MultiplyAdd(p, a2, c_[6]);
+    even = MultiplyAdd(even, a2, c_[7]);
+    p = MultiplyAdd(p, a2, c_[8]);
+    even = MultiplyAdd(even, a2, c_[9]);
+    p = MultiplyAdd(p, a, even);
     p = hn::Mul(p, p);
     p = hn::Mul(p, p);
     p = hn::Mul(p, p);
     const auto positive = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);  // a NaN stays
-    return hn::Sub(positive, hn::Div(hn::Mul(a, hn::Set(d, 0.5f)), p));
+    return MultiplyAdd(a, p, positive);
   }
+
+ private:
+  static constexpr float kConstants[] = {-0.0f, -6.0f, -3.063486247e-6f, -3.363630822e-5f, 4.937706399e-5f, 1.652031089e-3f, 8.186631021e-4f,
+                                         -3.185035288e-2f, 9.147656709e-2f, 9.170055389e-1f};
+  ActivationVec c_[10];
 };
 
 struct ReluOp {
@@ -68,18 +77,40 @@ struct ReluOp {
   }
 };
 
-// 1 / (1 + e) or e / (1 + e) with e = exp(-|x|), which never overflows.
-struct SigmoidOp {
+// 1 + exp(-x); for x beyond +-87 that of 87: what is added to 1 is then not seen, or divides to almost nothing.
+class OnePlusExpOfNeg {
+ public:
+  HWY_INLINE OnePlusExpOfNeg() {}
+
   HWY_INLINE ActivationVec operator()(ActivationVec x) const {
     const ActivationF32 d;
-    const auto one = hn::Set(d, 1.0f);
-    const auto e = ExpOfNonPositive(d, hn::Neg(hn::Abs(x)));
-    return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
+    return hn::Add(exp_(hn::Max(hn::Min(hn::Neg(x), hn::Set(d, kExpRange)), hn::Set(d, -kExpRange))), hn::Set(d, 1.0f));
   }
+
+ private:
+  Exp<ActivationF32> exp_;
 };
 
-struct SiluMulOp {
-  HWY_INLINE ActivationVec operator()(ActivationVec gate, ActivationVec up) const { return hn::Mul(hn::Mul(gate, SigmoidOp()(gate)), up); }
+class SigmoidOp {
+ public:
+  HWY_INLINE SigmoidOp() {}
+
+  HWY_INLINE ActivationVec operator()(ActivationVec x) const {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(hn::Set(ActivationF32(), 1.0f), one_plus_exp_(x)));
+  }
+
+ private:
+  OnePlusExpOfNeg one_plus_exp_;
+};
+
+class SiluMulOp {
+ public:
+  HWY_INLINE SiluMulOp() {}
+
+  HWY_INLINE ActivationVec operator()(ActivationVec gate, ActivationVec up) const { return hn::Div(hn::Mul(gate, up), one_plus_exp_(gate)); }
+
+ private:
+  OnePlusExpOfNeg one_plus_exp_;
 };
 
 struct AddOp {
@@ -97,10 +128,10 @@ HWY_INLINE void ScaleAddRowsImpl(const float* x, const float* y, const float* ga
   const size_t lanes = hn::Lanes(d);
   for (size_t r = 0; r < rows; ++r, x += n, y += n, out += n) {
     size_t i = 0;
-    for (; i + lanes <= n; i += lanes) hn::StoreU(hn::MulAdd(hn::LoadU(d, gamma + i), hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, out + i);
+    for (; i + lanes <= n; i += lanes) hn::StoreU(MultiplyAdd(hn::LoadU(d, gamma + i), hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, out + i);
     if (i < n) {
       const size_t left = n - i;
-      hn::StoreN(hn::MulAdd(hn::LoadN(d, gamma + i, left), hn::LoadN(d, y + i, left), hn::LoadN(d, x + i, left)), d, out + i, left);
+      hn::StoreN(MultiplyAdd(hn::LoadN(d, gamma + i, left), hn::LoadN(d, y + i, left), hn::LoadN(d, x + i, left)), d, out + i, left);
     }
   }
 }

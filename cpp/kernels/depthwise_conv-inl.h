@@ -11,6 +11,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/depthwise_conv.h"
+#include "kernels/relaxed-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
@@ -20,9 +21,13 @@ using DepthwiseF32 = hn::CappedTag<float, 16>;
 using DepthwiseVec = hn::Vec<DepthwiseF32>;
 inline constexpr size_t kDepthwiseLanes = hn::MaxLanes(DepthwiseF32());
 
-// Neighbouring output pixels that are computed together: an input column is loaded once for all that it touches. 8 sums hide the latency of the
-// multiply-add on AVX2 (18 against 12 GMAC/s with 4); without a fused one, 4 sums, the 7 weights of a kernel row and a product fill the 16 registers.
-inline constexpr size_t kTilePixels = kDepthwiseLanes >= 8 ? 8 : 4;
+// Neighbouring output pixels that are computed together: an input column is loaded once for all that it touches, and 8 sums hide the latency of the
+// multiply-add.
+inline constexpr size_t kTilePixels = 8;
+
+// Weights of a kernel row that are held in registers while its columns pass. Beside 8 sums, an input and a product there is no room for all 7 where there
+// are 16 registers and no fused multiply-add, or V8 to give them out: the columns of 4 taps and then those of 3 pass instead.
+inline constexpr size_t kHeldTaps = kDepthwiseLanes >= 8 || HWY_TARGET_IS_NEON ? 7 : 4;
 
 // Channels that a sweep over the pixels takes: with one cache line instead of four the prefetchers do not keep up (11 against 17 GMAC/s at 768 channels).
 // Their weights (12.5 kB) are copied next to each other first: from tap to tap they lie `cout` apart, and with a round number of channels all 49 would
@@ -59,53 +64,69 @@ HWY_INLINE DepthwiseVec LoadInput(const float* in) {
   return hn::LoadU(d, in);
 }
 
-// Adds input column i of a kernel row to every pixel that it touches, then goes on to column i + 1. Unrolled by the compiler: which weight meets which
-// sum is then known.
-template <size_t kKernel, size_t kStride, size_t kMultiplier, bool kInside, size_t i>
-HWY_INLINE void AddColumns(const DepthwiseRun& run, const float* row, const DepthwiseVec (&w)[kKernel], DepthwiseVec (&sum)[kTilePixels]) {
-  constexpr size_t kColumns = kKernel + kStride * (kTilePixels - 1);
-  if constexpr (i < kColumns) {
-    if (kInside || static_cast<size_t>(run.x + static_cast<ptrdiff_t>(i)) < run.w) {
-      const auto v = LoadInput<kMultiplier>(row + static_cast<ptrdiff_t>(i * run.cin));
+// kInside: every column that the tile touches lies in the map, and it is a whole one. (Tiles that know when compiling which of their columns lie outside gain
+// nothing with 7x7, a seventh with 3x3 on maps of 32 pixels.)
+template <size_t kKernel, size_t kStride, size_t kMultiplier, bool kInside>
+struct DepthwiseTile {
+  // Adds input column i of a kernel row, as far as the taps [kFirst, kFirst + kTaps) touch it, to every pixel, then goes on to column i + 1. Unrolled by the
+  // compiler: which weight meets which sum is then known.
+  template <size_t kFirst, size_t kTaps, size_t i>
+  static HWY_INLINE void AddColumns(const DepthwiseRun& run, const float* row, const DepthwiseVec (&w)[kTaps], DepthwiseVec (&sum)[kTilePixels]) {
+    if constexpr (i < kFirst + kTaps + kStride * (kTilePixels - 1)) {
+      if (kInside || static_cast<size_t>(run.x + static_cast<ptrdiff_t>(i)) < run.w) {
+        const auto v = LoadInput<kMultiplier>(row + static_cast<ptrdiff_t>(i * run.cin));
+        HWY_UNROLL(8)
+        for (size_t p = 0; p < kTilePixels; ++p) {
+          if (i >= kStride * p + kFirst && i - kStride * p < kFirst + kTaps) sum[p] = MultiplyAdd(v, w[i - kStride * p - kFirst], sum[p]);
+        }
+      }
+      AddColumns<kFirst, kTaps, i + 1>(run, row, w, sum);
+    }
+  }
+
+  template <size_t kFirst>
+  static HWY_INLINE void AddTaps(const DepthwiseRun& run, const float* row, const float* weights, DepthwiseVec (&sum)[kTilePixels]) {
+    if constexpr (kFirst < kKernel) {
+      // With two outputs per input an input takes three instructions to load: better weights from memory than inputs twice.
+      constexpr size_t kTaps = kMultiplier == 2 ? kKernel : HWY_MIN(kHeldTaps, kKernel - kFirst);
+      DepthwiseVec w[kTaps];
+      HWY_UNROLL(8)
+      for (size_t kx = 0; kx < kTaps; ++kx) w[kx] = hn::LoadU(DepthwiseF32(), weights + (kFirst + kx) * kSweepChannels);
+      AddColumns<kFirst, kTaps, kFirst>(run, row, w, sum);
+      AddTaps<kFirst + kTaps>(run, row, weights, sum);
+    }
+  }
+
+  // `pixels` <= kTilePixels neighbouring pixels, `vectors` vectors of channels.
+  static HWY_NOINLINE void Compute(const DepthwiseRun& run, size_t pixels, size_t vectors) {
+    const DepthwiseF32 d;
+    for (size_t c = 0; c < vectors * kDepthwiseLanes; c += kDepthwiseLanes) {
+      DepthwiseVec sum[kTilePixels];
+      HWY_UNROLL(8)
+      for (size_t p = 0; p < kTilePixels; ++p) sum[p] = hn::LoadU(d, run.bias + c);
+      const float* row = run.in + c / kMultiplier;
+      const float* weights = run.weights + c;
+      for (size_t ky = 0; ky < run.kernel_rows; ++ky, row += run.row_stride, weights += kKernel * kSweepChannels) AddTaps<0>(run, row, weights, sum);
+      float* const out = run.out + c;
       HWY_UNROLL(8)
       for (size_t p = 0; p < kTilePixels; ++p) {
-        if (i >= kStride * p && i - kStride * p < kKernel) sum[p] = hn::MulAdd(v, w[i - kStride * p], sum[p]);
+        if (kInside || p < pixels) hn::StoreU(sum[p], d, out + p * run.cout);
       }
     }
-    AddColumns<kKernel, kStride, kMultiplier, kInside, i + 1>(run, row, w, sum);
   }
-}
+};
 
-// `pixels` <= kTilePixels neighbouring pixels, one vector of channels. kInside: every column that the whole tile touches lies in the map.
-template <size_t kKernel, size_t kStride, size_t kMultiplier, bool kInside>
-HWY_NOINLINE void DepthwiseTile(const DepthwiseRun& run, size_t pixels) {
-  const DepthwiseF32 d;
-  DepthwiseVec sum[kTilePixels];
-  HWY_UNROLL(8)
-  for (size_t p = 0; p < kTilePixels; ++p) sum[p] = hn::LoadU(d, run.bias);
-  for (size_t ky = 0; ky < run.kernel_rows; ++ky) {
-    DepthwiseVec w[kKernel];
-    HWY_UNROLL(8)
-    for (size_t kx = 0; kx < kKernel; ++kx) w[kx] = hn::LoadU(d, run.weights + (ky * kKernel + kx) * kSweepChannels);
-    AddColumns<kKernel, kStride, kMultiplier, kInside, 0>(run, run.in + ky * run.row_stride, w, sum);
-  }
-  HWY_UNROLL(8)
-  for (size_t p = 0; p < kTilePixels; ++p) {
-    if (kInside || p < pixels) hn::StoreU(sum[p], d, run.out + p * run.cout);
-  }
-}
-
-// One vector of channels of one tile, by the shapes that the tower has; weights are copied ones. False for any other shape.
-HWY_INLINE bool DepthwiseKnownTile(const DepthwiseShape& shape, const DepthwiseRun& run, size_t pixels) {
+// Whole vectors of channels of one tile, by the shapes that the tower has; weights are copied ones. False for any other shape.
+HWY_INLINE bool ComputeKnownTile(const DepthwiseShape& shape, const DepthwiseRun& run, size_t pixels, size_t vectors) {
   const bool inside = pixels == kTilePixels && run.x >= 0 && static_cast<size_t>(run.x) + shape.kernel + shape.stride * (kTilePixels - 1) <= run.w;
-#define TVLM_DEPTHWISE(kernel_size, stride_size, multiplier_size)                                                      \
-  if (shape.kernel == kernel_size && shape.stride == stride_size && shape.multiplier == multiplier_size) {            \
-    if (inside) {                                                                                                      \
-      DepthwiseTile<kernel_size, stride_size, multiplier_size, true>(run, pixels);                                     \
-    } else {                                                                                                           \
-      DepthwiseTile<kernel_size, stride_size, multiplier_size, false>(run, pixels);                                    \
-    }                                                                                                                  \
-    return true;                                                                                                       \
+#define TVLM_DEPTHWISE(kernel_size, stride_size, multiplier_size)                                           \
+  if (shape.kernel == kernel_size && shape.stride == stride_size && shape.multiplier == multiplier_size) { \
+    if (inside) {                                                                                           \
+      DepthwiseTile<kernel_size, stride_size, multiplier_size, true>::Compute(run, pixels, vectors);        \
+    } else {                                                                                                \
+      DepthwiseTile<kernel_size, stride_size, multiplier_size, false>::Compute(run, pixels, vectors);       \
+    }                                                                                                       \
+    return true;                                                                                            \
   }
   TVLM_DEPTHWISE(3, 1, 1)  // mixer
   TVLM_DEPTHWISE(3, 2, 1)  // stem
@@ -126,10 +147,18 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DepthwisePixel(const DepthwiseShape& s
       if (static_cast<size_t>(run.x + static_cast<ptrdiff_t>(kx)) >= run.w) continue;
       const float* const pixel = run.in + ky * run.row_stride + kx * run.cin;
       for (size_t c = 0; c < channels; ++c) v[c] = pixel[(o + c) / shape.multiplier];
-      sum = hn::MulAdd(hn::Load(d, v), hn::LoadN(d, run.weights + (ky * shape.kernel + kx) * run.tap_stride, channels), sum);
+      sum = MultiplyAdd(hn::Load(d, v), hn::LoadN(d, run.weights + (ky * shape.kernel + kx) * run.tap_stride, channels), sum);
     }
   }
   hn::StoreN(sum, d, run.out, channels);
+}
+
+// Up to kSweepChannels floats: for so few a call of memmove takes longer than the copy (a fifth of a strip of 40 pixels).
+HWY_INLINE void CopyChannels(const float* HWY_RESTRICT from, size_t n, float* HWY_RESTRICT to) {
+  const DepthwiseF32 d;
+  size_t i = 0;
+  for (; i + kDepthwiseLanes <= n; i += kDepthwiseLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  if (i < n) hn::StoreN(hn::LoadN(d, from + i, n - i), d, to + i, n - i);
 }
 
 HWY_INLINE void DepthwiseConvImpl(const DepthwiseShape& shape, const float* in, const float* weights, const float* bias, size_t p0, size_t p1, float* out) {
@@ -142,7 +171,7 @@ HWY_INLINE void DepthwiseConvImpl(const DepthwiseShape& shape, const float* in, 
     DepthwiseRun run;
     run.row_stride = row_stride, run.cin = shape.cin, run.cout = cout, run.w = shape.w, run.tap_stride = cout;
     if (taps <= kMaxCopiedTaps) {
-      for (size_t t = 0; t < taps; ++t) std::copy_n(sweep_weights + t * cout, sweep_channels, copied + t * kSweepChannels);
+      for (size_t t = 0; t < taps; ++t) CopyChannels(sweep_weights + t * cout, sweep_channels, copied + t * kSweepChannels);
       sweep_weights = copied;
       run.tap_stride = kSweepChannels;
     }
@@ -152,18 +181,25 @@ HWY_INLINE void DepthwiseConvImpl(const DepthwiseShape& shape, const float* in, 
       const size_t top = y * shape.stride;  // input row under the middle of the kernel
       const size_t ky0 = pad - std::min(pad, top), ky1 = std::min(shape.kernel, shape.h + pad - top);
       run.kernel_rows = ky1 - ky0;
-      for (size_t c = 0; c < sweep_channels; c += kDepthwiseLanes) {
-        const size_t o = sweep + c, channels = std::min(kDepthwiseLanes, sweep_channels - c);
-        run.x = static_cast<ptrdiff_t>(x * shape.stride) - static_cast<ptrdiff_t>(pad);
+      run.x = static_cast<ptrdiff_t>(x * shape.stride) - static_cast<ptrdiff_t>(pad);
+      const float* const column = in + (top + ky0 - pad - shape.row_begin) * row_stride + run.x * static_cast<ptrdiff_t>(shape.cin);
+      const auto set_channels = [&](size_t c) {
         run.weights = sweep_weights + ky0 * shape.kernel * run.tap_stride + c;
-        run.bias = bias + o;
-        run.out = out + (p - p0) * cout + o;
-        const float* const column = in + (top + ky0 - pad - shape.row_begin) * row_stride + run.x * static_cast<ptrdiff_t>(shape.cin);
-        run.in = column + o / shape.multiplier;
-        if (channels == kDepthwiseLanes && DepthwiseKnownTile(shape, run, pixels)) continue;
+        run.bias = bias + sweep + c;
+        run.out = out + (p - p0) * cout + sweep + c;
+      };
+      set_channels(0);
+      run.in = column + sweep / shape.multiplier;
+      const size_t vectors = sweep_channels / kDepthwiseLanes;
+      size_t done = 0;
+      if (vectors != 0 && ComputeKnownTile(shape, run, pixels, vectors)) done = vectors * kDepthwiseLanes;
+      const ptrdiff_t tile_x = run.x;
+      for (size_t c = done; c < sweep_channels; c += kDepthwiseLanes) {
+        set_channels(c);
+        run.x = tile_x;
         run.in = column;
         for (size_t i = 0; i < pixels; ++i) {
-          DepthwisePixel(shape, run, o, channels);
+          DepthwisePixel(shape, run, sweep + c, std::min(kDepthwiseLanes, sweep_channels - c));
           run.x += static_cast<ptrdiff_t>(shape.stride);
           run.in += shape.stride * shape.cin;
           run.out += cout;

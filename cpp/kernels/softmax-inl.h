@@ -25,14 +25,15 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT
   for (; i + lanes <= n; i += lanes) max = hn::Max(max, hn::LoadU(d, x + i));
   if (i < n) max = hn::Max(max, hn::LoadNOr(max, d, x + i, n - i));
   max = hn::MaxOfLanes(d, max);
+  const ExpOfNonPositive<hn::ScalableTag<float>> exp;
   auto sum = hn::Zero(d);
   for (i = 0; i + lanes <= n; i += lanes) {
-    const auto e = ExpOfNonPositive(d, hn::Sub(hn::LoadU(d, x + i), max));
+    const auto e = exp(hn::Sub(hn::LoadU(d, x + i), max));
     sum = hn::Add(sum, e);
     hn::StoreU(e, d, x + i);
   }
   if (i < n) {
-    const auto e = hn::IfThenElseZero(hn::FirstN(d, n - i), ExpOfNonPositive(d, hn::Sub(hn::LoadNOr(max, d, x + i, n - i), max)));
+    const auto e = hn::IfThenElseZero(hn::FirstN(d, n - i), exp(hn::Sub(hn::LoadNOr(max, d, x + i, n - i), max)));
     sum = hn::Add(sum, e);
     hn::StoreN(e, d, x + i, n - i);
   }

@@ -282,7 +282,7 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
     // One loop over strips of pixels, so that the hidden map (four times the input, 100 MB in stage 0 at 1024 px) never exists.
     SwapMaps(in.h, in.w, c);
     const Map out = map_;
-    const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (hidden * sizeof(float)) / 4 * 4, 8, 256);
+    const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (hidden * sizeof(float)) / 8 * 8, 8, 256);
     ReserveScratch(Rows::Bytes(strip, c, up_i8) + Rows::Bytes(strip, hidden, down_i8) + AlignUp(uint64_t{strip} * c * sizeof(float)) +
                    MultiplyScratchBytes(std::max(c, hidden)));
     const Tiling tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98), uint64_t{pixels} * c * 2 * hidden};
