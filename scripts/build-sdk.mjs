@@ -6,6 +6,8 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, re
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { wasmVariants as variants } from './build.mjs';
+import { relaxedNode } from './setup/relaxed-node.mjs';
 import { thirdPartyNotices } from './third-party.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,7 +17,6 @@ const dist = join(root, 'dist');
 const unfinished = join(root, 'build', 'package');
 const testOutput = join(root, 'build', 'sdk-test');
 const demoModel = join(root, 'model', 'tiny-vlm-demo.gguf');
-const variants = ['scalar', 'simd', 'simd-mt'];
 
 // Module workers decide: nothing older runs them. Safari 15 is the oldest of all.
 const browsers = ['chrome91', 'firefox114', 'safari15'];
@@ -55,7 +56,7 @@ function gluePlugin(files) {
     setup(bundler) {
       bundler.onResolve({ filter: /^glue:/ }, ({ path }) => ({ path: files[path.slice('glue:'.length)] }));
       // The last lines of the threaded glue start a pool thread, with an await that some bundlers' workers cannot have: worker-mt.ts does it.
-      bundler.onLoad({ filter: /simd-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
+      bundler.onLoad({ filter: /-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
         const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(readFileSync(path, 'utf8'));
         if (!/isPthread\s*&&/.test(start)) throw new Error(`${path} does not end as expected: ${start}`);
         return { contents: glue, loader: 'js' };
@@ -92,8 +93,12 @@ async function buildPackage() {
   rmSync(unfinished, { recursive: true, force: true });
 
   const glue = Object.fromEntries(variants.map((variant) => [variant, wasmBuild(variant, 'tiny-vlm.mjs')]));
-  if (readFileSync(glue.scalar, 'utf8') === readFileSync(glue.simd, 'utf8')) glue.scalar = glue.simd;
-  else console.log('the glue of scalar and simd differs: worker.mjs carries both');
+  const sameGlue = (a, b) => readFileSync(glue[a], 'utf8') === readFileSync(glue[b], 'utf8');
+  for (const variant of ['scalar', 'relaxed']) {
+    if (sameGlue(variant, 'simd')) glue[variant] = glue.simd;
+    else console.log(`the glue of ${variant} and simd differs: worker.mjs carries both`);
+  }
+  if (!sameGlue('relaxed-mt', 'simd-mt')) throw new Error('the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can carry only one');
   const at = (name) => join(unfinished, name);
   const [index, node, iife] = ['index.ts', 'node.ts', 'iife.ts'].map((name) => join(source, name));
   await Promise.all([
@@ -139,13 +144,22 @@ async function runTests(folder, extra) {
   const entries = readdirSync(folder).filter((name) => name.endsWith('.test.ts'));
   await Promise.all(entries.map((name) => build(output(join(folder, name), join(testOutput, name.replace(/\.ts$/, '.mjs')), { platform: 'node', minify: false }))));
   await extra?.();
-  run(process.execPath, ['--test', ...entries.map((name) => join(testOutput, name.replace(/\.ts$/, '.mjs')))]);
+  const bundled = entries.map((name) => join(testOutput, name.replace(/\.ts$/, '.mjs')));
+  run(process.execPath, ['--test', ...bundled]);
+  return bundled;
+}
+
+// Once more what tells of the relaxed builds, where this Node has no relaxed SIMD and set-up has brought one that has.
+async function runIntegration() {
+  const bundled = await runTests(join(tests, 'integration'));
+  const newer = relaxedNode();
+  if (newer && newer !== process.execPath) run(newer, ['--test', '--test-name-pattern=^relaxed', ...bundled]);
 }
 
 // Workers with the fake engine, and wasm files that are valid and empty, where the bundled tests look for the package's.
 async function buildFakes() {
   const fake = join(tests, 'fake-engine.ts');
-  const files = { scalar: fake, simd: fake, 'simd-mt': fake };
+  const files = Object.fromEntries(variants.map((variant) => [variant, fake]));
   await Promise.all([worker('worker.ts', join(testOutput, 'worker.mjs'), files, false), worker('worker-mt.ts', join(testOutput, 'worker-mt.mjs'), files, false)]);
   mkdirSync(join(testOutput, 'wasm'), { recursive: true });
   for (const variant of variants) writeFileSync(join(testOutput, 'wasm', `tiny-vlm-${variant}.wasm`), Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
@@ -163,7 +177,7 @@ function run(program, args) {
 try {
   const [mode] = process.argv.slice(2);
   if (mode === '--test') await runTests(tests, buildFakes);
-  else if (mode === '--integration') await runTests(join(tests, 'integration'));
+  else if (mode === '--integration') await runIntegration();
   else if (mode === undefined) await buildPackage();
   else throw new Error(`unknown flag ${mode}; --test and --integration are known`);
 } catch (error) {

@@ -8,11 +8,15 @@ import { root, run, toolEnvironment } from './toolchain.mjs';
 import { setUp } from './setup.mjs';
 import { step, summary } from './setup/steps.mjs';
 
-export const wasmVariants = ['scalar', 'simd', 'simd-mt'];
+export const wasmVariants = ['scalar', 'simd', 'relaxed', 'simd-mt', 'relaxed-mt'];
+
+// In CI compiler warnings are errors; from the first build on, because a change of flags compiles everything anew.
+const warnings = process.env.CI === 'true' ? ['-DTINYVLM_WERROR=ON'] : [];
 
 /** Configures a preset where it has not been, then builds targets of it (all of them where none is named). */
-export function buildPreset(preset, targets = [], settings = []) {
+export function buildPreset(preset, targets = [], extraSettings = []) {
   const env = toolEnvironment();
+  const settings = [...warnings, ...extraSettings];
   if (settings.length > 0 || !existsSync(join(root, 'build', preset, 'build.ninja'))) run('cmake', ['--preset', preset, ...settings], { env, quiet: true });
   const jobs = process.env.TINYVLM_JOBS ? ['-j', process.env.TINYVLM_JOBS] : [];
   run('cmake', ['--build', join('build', preset), ...jobs, ...(targets.length > 0 ? ['--target', ...targets] : [])], { env, quiet: true });

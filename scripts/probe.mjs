@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-// npm run probe [-- native|scalar|simd|simd-mt...] [--json FOLDER] [--all-targets] [--quick]: what this machine could do and what the kernels make of it
-// (bench/probe.cc), natively and in the wasm variants under Node; all four where none is named. Sets up and builds what is missing first. With --json it
-// writes FOLDER/probe-<build>.json.
+// npm run probe [-- native|scalar|simd|relaxed|simd-mt|relaxed-mt...] [--json FOLDER] [--all-targets] [--quick]: what this machine could do and
+// what the kernels make of it (bench/probe.cc), natively and in the wasm variants under Node; all six where none is named. Sets up and builds what is missing
+// first. With --json it writes FOLDER/probe-<build>.json.
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildPreset, wasmVariants } from './build.mjs';
 import { setUp } from './setup.mjs';
+import { relaxedNode } from './setup/relaxed-node.mjs';
 import { root, run } from './toolchain.mjs';
 
 const builds = ['native', ...wasmVariants];
@@ -21,6 +22,8 @@ async function main() {
   if (values.json) mkdirSync(values.json, { recursive: true });
   await setUp();
   const chosen = builds.filter((name) => positionals.length === 0 || positionals.includes(name));
+  const isRelaxed = (name) => name.startsWith('relaxed');
+  if (chosen.some(isRelaxed)) await setUp(['relaxed-node']);
   const preset = (name) => (name === 'native' ? 'release' : `wasm-${name}`);
   for (const name of chosen) buildPreset(preset(name), ['tinyvlm-probe']);  // first, so that no compiler runs while something is measured
   for (const name of chosen) {
@@ -29,7 +32,7 @@ async function main() {
     if (values.json) flags.push('--json', resolve(values.json, `probe-${name}.json`));
     console.log(`\n## ${name}\n`);
     if (name === 'native') run(program, flags);
-    else run(process.execPath, [`${program}.js`, ...flags]);
+    else run(isRelaxed(name) ? relaxedNode() : process.execPath, [`${program}.js`, ...flags]);
   }
 }
 

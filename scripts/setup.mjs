@@ -3,6 +3,7 @@
 import { setUpBuildTools } from './setup/build-tools.mjs';
 import { setUpEmscripten } from './setup/emscripten.mjs';
 import { setUpNodeModules } from './setup/node-modules.mjs';
+import { setUpRelaxedNode } from './setup/relaxed-node.mjs';
 import { setUpSources } from './setup/sources.mjs';
 import { summary } from './setup/steps.mjs';
 import { setUpBrowser, setUpClang } from './setup/system-programs.mjs';
@@ -14,6 +15,7 @@ const parts = {
   sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, utf8proc, lodepng, Catch2 under .deps' },
   modules: { work: setUpNodeModules, everyday: true, about: 'node_modules' },
   emscripten: { work: setUpEmscripten, everyday: true, about: 'emcc 3.1.50 or newer' },
+  'relaxed-node': { work: setUpRelaxedNode, everyday: false, about: 'Node 22 where this one is older, for the tests of the relaxed builds' },
   browser: { work: setUpBrowser, everyday: false, about: 'Chromium, for the browser tests' },
   clang: { work: setUpClang, everyday: false, about: 'the second native compiler, for CI' },
 };

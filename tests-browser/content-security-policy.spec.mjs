@@ -27,7 +27,7 @@ describe("under a strict content security policy", () => {
           });
           assert.equal(text, "Three.");
           assert.ok(words >= 1);
-          assert.equal(variant, isolated ? "simd-mt" : "simd");
+          assert.equal(variant, isolated ? "relaxed-mt" : "relaxed");
           assert.deepEqual(violations, []);
         });
       } finally {

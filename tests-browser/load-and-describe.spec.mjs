@@ -4,8 +4,9 @@ import { after, before, describe, test } from "node:test";
 import { launchChromium, samples, serve, withSdk } from "./harness.mjs";
 
 const cases = [
-  { isolated: true, options: {}, variant: "simd-mt", name: "a cross-origin isolated page uses threads" },
-  { isolated: false, options: {}, variant: "simd", name: "any other page uses one thread with SIMD" },
+  { isolated: true, options: {}, variant: "relaxed-mt", name: "a cross-origin isolated page uses threads with relaxed SIMD" },
+  { isolated: false, options: {}, variant: "relaxed", name: "any other page uses one thread with relaxed SIMD" },
+  { isolated: true, options: { variant: "simd-mt" }, variant: "simd-mt", name: "threads without relaxed SIMD can be asked for" },
   { isolated: false, options: { variant: "scalar" }, variant: "scalar", name: "the build without SIMD can be asked for" },
   { isolated: true, options: { variant: "simd" }, variant: "simd", name: "one thread can be asked for on an isolated page" },
 ];
@@ -42,7 +43,7 @@ describe("load and describe", () => {
             assert.equal(pieces.join(""), text);
             assert.equal(finishReason, "stop");
             assert.equal(ran, variant);
-            assert.equal(threads > 1, variant === "simd-mt");
+            assert.equal(threads > 1, variant.endsWith("-mt"));
             assert.ok(timings.firstTokenMs > 0 && timings.totalMs >= timings.firstTokenMs);
           }
           assert.ok(answers.some(({ pieces }) => pieces.length > 3), "longer answers come in pieces");
@@ -55,4 +56,36 @@ describe("load and describe", () => {
       }
     });
   }
+
+  test("builds whose relaxed dot computes wrongly fail their self-test, and the plain ones answer", async () => {
+    const server = await serve({ isolated: true });
+    try {
+      await withSdk(browser, server, async (page) => {
+        const outcomes = await page.evaluate(async () => {
+          // i16x8.relaxed_dot_i8x16_i7x16_s becomes i16x8.mul, an instruction of the same length and type.
+          const computingWrongly = async (variant) => {
+            const wasm = new Uint8Array(await (await fetch(`/dist/wasm/tiny-vlm-${variant}.wasm`)).arrayBuffer());
+            for (let i = 0; i + 2 < wasm.length; i++) if (wasm[i] === 0xfd && wasm[i + 1] === 0x92 && wasm[i + 2] === 0x02) wasm.set([0xfd, 0x95, 0x01], i);
+            return URL.createObjectURL(new Blob([wasm], { type: "application/wasm" }));
+          };
+          const wasmUrl = { relaxed: await computingWrongly("relaxed"), "relaxed-mt": await computingWrongly("relaxed-mt") };
+          const outcomes = [];
+          for (const [threads, refused] of [[1, "relaxed"], [2, "relaxed-mt"]]) {
+            const vlm = await TinyVLM.load(undefined, { threads, wasmUrl });
+            const { text } = await ask(vlm, "/examples-web/samples/sample-6.png", "How many objects are in the picture?");
+            await vlm.dispose();
+            outcomes.push({ variant: vlm.variant, text, named: await tryLoad(undefined, { variant: refused, threads, wasmUrl }) });
+          }
+          return outcomes;
+        });
+        assert.deepEqual(outcomes.map(({ variant, text }) => [variant, text]), [["simd", "Three."], ["simd-mt", "Three."]]);
+        for (const { named } of outcomes) {
+          assert.equal(named.code, "unsupported");
+          assert.match(named.message, /its self-test failed: self-test: relaxed dot product: -?\d+ wanted, -?\d+ found in lane/);
+        }
+      });
+    } finally {
+      await server.close();
+    }
+  });
 });

@@ -49,7 +49,7 @@ describe("playground", () => {
       await page.click("text=Describe the image in detail.");
       await waitForAnswers(page, 1);
       assert.equal(await lastAnswer(page).textContent(), "A peach, a penguin and a violin on a yellow background.");
-      assert.match(await page.textContent(".timings"), /first word after \d+.* tokens\/s · simd-mt, \d+ threads/);
+      assert.match(await page.textContent(".timings"), /first word after \d+.* tokens\/s · relaxed-mt, \d+ threads/);
       assert.match(await page.textContent("#model-detail"), /ready · \d+\.\d MB/);
       await page.click("text=How many peaches are in the picture?");
       await waitForAnswers(page, 2);

@@ -1,17 +1,25 @@
 # The wasm builds, side by side. One source, one Highway target in each: WASM (128-bit vectors) with -msimd128, EMU128 without.
 #
-#   scalar    runs everywhere
-#   simd      128-bit vectors: every current browser and Node
-#   simd-mt   simd with threads: pages that are cross-origin isolated, Node
-set(TINYVLM_WASM_VARIANT simd CACHE STRING "scalar, simd or simd-mt")
-set_property(CACHE TINYVLM_WASM_VARIANT PROPERTY STRINGS scalar simd simd-mt)
+#   scalar       runs everywhere
+#   simd         128-bit vectors: every current browser and Node
+#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Node 22 and newer
+#   simd-mt      simd with threads: pages that are cross-origin isolated, Node
+#   relaxed-mt   relaxed with threads
+set(TINYVLM_WASM_VARIANTS scalar simd relaxed simd-mt relaxed-mt)
+set(TINYVLM_WASM_VARIANT simd CACHE STRING "One of ${TINYVLM_WASM_VARIANTS}")
+set_property(CACHE TINYVLM_WASM_VARIANT PROPERTY STRINGS ${TINYVLM_WASM_VARIANTS})
+if(NOT TINYVLM_WASM_VARIANT IN_LIST TINYVLM_WASM_VARIANTS)
+  message(FATAL_ERROR "TINYVLM_WASM_VARIANT is ${TINYVLM_WASM_VARIANT}; it can be one of ${TINYVLM_WASM_VARIANTS}")
+endif()
 
+set(threads -pthread -Wno-pthreads-mem-growth)
 set(wasm_flags_scalar "")
 set(wasm_flags_simd -msimd128)
-set(wasm_flags_simd-mt -msimd128 -pthread -Wno-pthreads-mem-growth)
-if(NOT DEFINED wasm_flags_${TINYVLM_WASM_VARIANT})
-  message(FATAL_ERROR "TINYVLM_WASM_VARIANT is ${TINYVLM_WASM_VARIANT}; it can be scalar, simd or simd-mt")
-endif()
+set(wasm_flags_relaxed ${wasm_flags_simd} -mrelaxed-simd)
+set(wasm_flags_simd-mt ${wasm_flags_simd} ${threads})
+set(wasm_flags_relaxed-mt ${wasm_flags_relaxed} ${threads})
+# Assertions name their source file, from the root of the sources on.
+add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 add_compile_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 

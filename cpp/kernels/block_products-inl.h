@@ -125,7 +125,7 @@ struct NibbleProducts {
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     sum = hn::Add(sum, DotU7I8(hn::BitCast(PanelBytes(), weights), hn::BitCast(PanelI8(), activations)));
   }
-  static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return hn::WidenMulPairwiseAdd(PanelI32(), sum, hn::Set(PanelI16(), int16_t{1})); }
+  static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return AddPairs(sum); }
 };
 
 using ProductsQ8 = PairProducts<0>;

@@ -11,8 +11,10 @@
 
 #include "hwy/highway.h"
 
-#if HWY_TARGET == HWY_WASM && defined(__wasm_relaxed_simd__)
+#if HWY_TARGET == HWY_WASM
 #include <wasm_simd128.h>
+#endif
+#if HWY_TARGET == HWY_WASM && defined(__wasm_relaxed_simd__)
 #define TINYVLM_RELAXED_SIMD 1
 #else
 #define TINYVLM_RELAXED_SIMD 0
@@ -32,18 +34,6 @@ HWY_INLINE V MultiplyAdd(V a, V b, V c) {
 #endif
 }
 
-// Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each turn, by several instructions; what it has to read it keeps
-// in a register or on the stack (GELU of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
-template <class D, size_t kCount>
-HWY_INLINE void LoadConstants(D d, const float (&values)[kCount], hn::Vec<D> (&out)[kCount]) {
-  const float* from = values;
-#if HWY_TARGET == HWY_WASM
-  asm("" : "+r"(from));
-#endif
-  HWY_UNROLL(16)
-  for (size_t i = 0; i < kCount; ++i) out[i] = hn::Set(d, from[i]);
-}
-
 #if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3)
 // Sums of two neighbouring products each of weights 0..127 and signed activations, in 16 bits. Machines differ where a sum leaves 16 bits or a weight seven:
 // neither happens here (2 * 127 * 128 = 32512).
@@ -57,6 +47,29 @@ HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(V
 #endif
 }
 #endif
+
+// Sums of two neighbouring lanes each. The instruction of wasm needs no vector of ones, which V8 would make anew at every use.
+template <class V>
+HWY_INLINE hn::Vec<hn::Repartition<int32_t, hn::DFromV<V>>> AddPairs(V v) {
+  const hn::Repartition<int32_t, hn::DFromV<V>> d32;
+#if HWY_TARGET == HWY_WASM
+  return hn::Vec<decltype(d32)>{static_cast<decltype(hn::Zero(d32).raw)>(wasm_i32x4_extadd_pairwise_i16x8(v.raw))};
+#else
+  return hn::WidenMulPairwiseAdd(d32, v, hn::Set(hn::DFromV<V>(), int16_t{1}));
+#endif
+}
+
+// Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each turn, by several instructions; what it has to read it keeps
+// in a register or on the stack (GELU of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
+template <class D, size_t kCount>
+HWY_INLINE void LoadConstants(D d, const float (&values)[kCount], hn::Vec<D> (&out)[kCount]) {
+  const float* from = values;
+#if HWY_TARGET == HWY_WASM
+  asm("" : "+r"(from));
+#endif
+  HWY_UNROLL(16)
+  for (size_t i = 0; i < kCount; ++i) out[i] = hn::Set(d, from[i]);
+}
 
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -4,6 +4,10 @@ declare module "glue:scalar" {
   const createEngine: import("./runtime/module.js").EngineFactory;
   export default createEngine;
 }
+declare module "glue:relaxed" {
+  const createEngine: import("./runtime/module.js").EngineFactory;
+  export default createEngine;
+}
 declare module "glue:simd" {
   const createEngine: import("./runtime/module.js").EngineFactory;
   export default createEngine;

@@ -1,7 +1,8 @@
-// The worker for one thread. The two builds share their glue; the worker's file holds it once (scripts/build-sdk.mjs).
+// The worker for one thread. Its builds share their glue; the worker's file holds it once (scripts/build-sdk.mjs).
 
+import createRelaxed from "glue:relaxed";
 import createScalar from "glue:scalar";
 import createSimd from "glue:simd";
 import { serve } from "./worker/serve.js";
 
-void serve({ simd: createSimd, scalar: createScalar });
+void serve({ relaxed: createRelaxed, simd: createSimd, scalar: createScalar });

@@ -7,10 +7,18 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { TinyVLM, TinyVLMError, type AnswerStream, type LoadProgress } from "../src/node.js";
+import { isThreaded, variants, type Variant } from "../src/protocol/values.js";
+import { reasonAgainst } from "../src/runtime/features.js";
 import { fakeModel, fakeWasm } from "./fake-engine.js";
 import { serveFiles, type FileServer } from "./file-server.js";
 
 const model = fakeModel(300_000);
+
+// What this Node can run, best first.
+const fit = variants.filter((variant) => !reasonAgainst(variant, true));
+const unfit = variants.filter((variant) => !fit.includes(variant));
+const best = fit.find((variant) => !isThreaded(variant))!;
+const bestThreaded = fit.find(isThreaded)!;
 let server: FileServer;
 let folder: string;
 
@@ -18,7 +26,7 @@ before(async () => {
   server = await serveFiles({ model, "cut-off": fakeModel(300_000, 1), "not-fake": new Uint8Array(1000), "a.wasm": fakeWasm("") });
   folder = await fs.mkdtemp(join(tmpdir(), "tiny-vlm-client-"));
   await fs.writeFile(join(folder, "model"), model);
-  for (const variant of ["simd-mt", "simd", "scalar"]) await fs.writeFile(join(folder, `tiny-vlm-${variant}.wasm`), fakeWasm(""));
+  for (const variant of variants) await fs.writeFile(join(folder, `tiny-vlm-${variant}.wasm`), fakeWasm(""));
 });
 after(async () => {
   await server.close();
@@ -45,7 +53,7 @@ test("every kind of source loads", async () => {
   const sources = [model, model.buffer, Buffer.from(model), new Blob([model]), path, pathToFileURL(path), pathToFileURL(path).href];
   for (const source of [...sources, server.url("model"), new URL(server.url("model")), server.url("sizeless/model"), await fetch(server.url("model"))]) {
     const vlm = await TinyVLM.load(source, { threads: 1 });
-    assert.deepEqual([vlm.info.name, vlm.info.fileBytes, vlm.variant, vlm.threads], ["fake", 300_000, "simd", 1]);
+    assert.deepEqual([vlm.info.name, vlm.info.fileBytes, vlm.variant, vlm.threads], ["fake", 300_000, best, 1]);
     await vlm.dispose();
   }
   assert.equal(model.length, 300_000); // the caller's bytes are still there
@@ -108,7 +116,7 @@ test("an answer streams, and awaits to the whole", async () => {
   for await (const piece of stream) pieces.push(piece);
   assert.deepEqual(pieces, ["0 ", "1 ", "2 ", "3 ", "4 "]);
   const { text, finishReason, usage, timings, variant, threads } = await stream;
-  assert.deepEqual([text, finishReason, usage.completionTokens, variant, threads], ["0 1 2 3 4 ", "stop", 5, "simd", 1]);
+  assert.deepEqual([text, finishReason, usage.completionTokens, variant, threads], ["0 1 2 3 4 ", "stop", 5, best, 1]);
   assert.deepEqual(Object.keys(timings), ["decodeImageMs", "preprocessMs", "visionMs", "prefillMs", "firstTokenMs", "decodeMs", "totalMs", "tokensPerSecond"]);
   assert(timings.firstTokenMs > 0 && timings.firstTokenMs <= timings.totalMs);
   assert((await vlm.memoryBytes()) > 0);
@@ -374,38 +382,49 @@ test("a worker that cannot start is `worker`, at once", async () => {
 });
 
 test("wasm files are found by folder, by file with its variant, by table; a missing one is an error, not a slower build", async () => {
-  for (const options of [{ wasmUrl: `${folder}/` }, { wasmUrl: server.url("a.wasm"), variant: "scalar" }, { wasmUrl: { simd: pathToFileURL(join(folder, "tiny-vlm-simd.wasm")) } }]) {
+  for (const options of [{ wasmUrl: `${folder}/` }, { wasmUrl: server.url("a.wasm"), variant: "scalar" }, { wasmUrl: { [best]: pathToFileURL(join(folder, `tiny-vlm-${best}.wasm`)) } }]) {
     const vlm = await load(options);
-    assert.equal(vlm.variant, "variant" in options ? "scalar" : "simd");
+    assert.equal(vlm.variant, "variant" in options ? "scalar" : best);
     await vlm.dispose();
   }
-  assert.equal((await failure(load({ wasmUrl: { simd: server.url("nothing") } }))).code, "http");
-  assert.equal((await failure(load({ wasmUrl: { simd: join(folder, "nothing") } }))).code, "not_found");
-  assert.equal((await failure(load({ wasmUrl: { simd: server.url("page") } }))).code, "invalid_file");
+  assert.equal((await failure(load({ wasmUrl: { [best]: server.url("nothing") } }))).code, "http");
+  assert.equal((await failure(load({ wasmUrl: { [best]: join(folder, "nothing") } }))).code, "not_found");
+  assert.equal((await failure(load({ wasmUrl: { [best]: server.url("page") } }))).code, "invalid_file");
 });
 
 test("the best build that passes its self-test runs, and the one asked for or none", async () => {
   const threaded = await load({ threads: 2 });
-  assert.deepEqual([threaded.variant, threaded.threads], ["simd-mt", 2]);
+  assert.deepEqual([threaded.variant, threaded.threads], [bestThreaded, 2]);
   await threaded.dispose();
+  for (const variant of unfit) {
+    const error = await failure(load({ variant, threads: 2 }));
+    assert.equal(error.code, "unsupported");
+    assert.match(error.message, new RegExp(`${variant}: relaxed SIMD is not supported here`));
+  }
   const scalar = await load({ variant: "scalar", threads: 4 });
   assert.deepEqual([scalar.variant, scalar.threads], ["scalar", 1]);
   await scalar.dispose();
 
-  const wasmUrl = { "simd-mt": join(folder, "wrong.wasm"), simd: join(folder, "wrong.wasm") };
+  const wrong = (candidates: readonly Variant[]) => Object.fromEntries(candidates.map((variant) => [variant, join(folder, "wrong.wasm")]));
+  const wasmUrl = wrong(variants.filter((variant) => variant !== "scalar"));
   await fs.writeFile(join(folder, "wrong.wasm"), fakeWasm("self-test fails"));
   const fallback = await load({ threads: 2, wasmUrl });
   assert.deepEqual([fallback.variant, fallback.threads], ["scalar", 1]);
   await fallback.dispose();
-  const refused = await failure(load({ variant: "simd", wasmUrl }));
-  assert.equal(refused.code, "unsupported");
-  assert.match(refused.message, /simd: its self-test failed: 2 \+ 2 wanted 4, found 5/);
+  for (const variant of fit.filter((candidate) => candidate !== "scalar")) {
+    const refused = await failure(load({ variant, threads: 2, wasmUrl }));
+    assert.equal(refused.code, "unsupported");
+    assert.match(refused.message, new RegExp(`${variant}: its self-test failed: 2 \\+ 2 wanted 4, found 5`));
+  }
+  const withoutRelaxed = await load({ threads: 2, wasmUrl: wrong(["relaxed", "relaxed-mt"]) });
+  assert.equal(withoutRelaxed.variant, "simd-mt");
+  await withoutRelaxed.dispose();
 
   await fs.writeFile(join(folder, "wrong.wasm"), fakeWasm("no memory"));
-  const small = await load({ threads: 2, wasmUrl: { "simd-mt": join(folder, "wrong.wasm") } });
-  assert.equal(small.variant, "simd"); // the threaded build's memory was not to be had
+  const small = await load({ threads: 2, wasmUrl: wrong(variants.filter(isThreaded)) });
+  assert.equal(small.variant, best); // the threaded build's memory was not to be had
   await small.dispose();
-  assert.equal((await failure(load({ wasmUrl: { simd: join(folder, "wrong.wasm") } }))).code, "out_of_memory");
+  assert.equal((await failure(load({ wasmUrl: wrong([best]) }))).code, "out_of_memory");
 });
 
 test("no worker keeps the process alive when nothing is under way", async () => {

@@ -31,7 +31,9 @@ const ownWorkers: Record<WorkerKind, { start(): Worker; url(): URL }> = {
   },
 };
 const ownWasm: Record<Variant, () => URL> = {
+  "relaxed-mt": () => new URL("./wasm/tiny-vlm-relaxed-mt.wasm", import.meta.url),
   "simd-mt": () => new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url),
+  relaxed: () => new URL("./wasm/tiny-vlm-relaxed.wasm", import.meta.url),
   simd: () => new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url),
   scalar: () => new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url),
 };

@@ -3,7 +3,7 @@
 import { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
 import type { StartReply } from "../protocol/messages.js";
-import { variants, type Variant } from "../protocol/values.js";
+import { isThreaded, variants, type Variant } from "../protocol/values.js";
 import { within, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions } from "./types.js";
 
@@ -76,12 +76,14 @@ function mayTryNext({ code }: TinyVLMError): boolean {
 /** Which workers to start, in order, and which variants each is to try. */
 function plan(platform: Platform, { variant }: LoadOptions, threads: number): { kind: WorkerKind; tried: Variant[] }[] {
   const against = platform.reasonAgainstThreads();
-  if (variant === "simd-mt" && against) throw new TinyVLMError("unsupported", `the variant simd-mt cannot run here: ${against}`);
-  if (variant) return [{ kind: variant === "simd-mt" ? "threaded" : "single", tried: [variant] }];
+  if (variant) {
+    if (isThreaded(variant) && against) throw new TinyVLMError("unsupported", `the variant ${variant} cannot run here: ${against}`);
+    return [{ kind: isThreaded(variant) ? "threaded" : "single", tried: [variant] }];
+  }
   const fit = variants.filter((candidate) => !unfit.has(candidate));
-  const single = fit.filter((candidate) => candidate !== "simd-mt");
-  const withThreads = fit.includes("simd-mt") && !against && threads > 1;
-  return [...(withThreads ? [{ kind: "threaded" as const, tried: ["simd-mt" as const] }] : []), ...(single.length ? [{ kind: "single" as const, tried: single }] : [])];
+  const attempts = [{ kind: "single" as WorkerKind, tried: fit.filter((candidate) => !isThreaded(candidate)) }];
+  if (!against && threads > 1) attempts.unshift({ kind: "threaded", tried: fit.filter(isThreaded) });
+  return attempts.filter(({ tried }) => tried.length > 0);
 }
 
 function wasmAddresses(platform: Platform, { wasmUrl, variant }: LoadOptions): Record<Variant, string> {
@@ -95,5 +97,5 @@ function wasmAddresses(platform: Platform, { wasmUrl, variant }: LoadOptions): R
     const own = wasmUrl[candidate];
     return own === undefined ? platform.wasmUrl(candidate) : platform.absoluteUrl(own);
   };
-  return { "simd-mt": given("simd-mt"), simd: given("simd"), scalar: given("scalar") };
+  return Object.fromEntries(variants.map((candidate) => [candidate, given(candidate)])) as Record<Variant, string>;
 }

@@ -51,7 +51,7 @@ export interface LoadOptions {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Ends loading with a TinyVLMError of code `aborted` (name `AbortError`). */
   signal?: AbortSignal | undefined;
-  /** At most this many; only the build `simd-mt` uses more than one. */
+  /** At most this many; only the builds `relaxed-mt` and `simd-mt` use more than one. */
   threads?: number | undefined;
   /** One build of the engine instead of the best that runs here. */
   variant?: Variant | undefined;

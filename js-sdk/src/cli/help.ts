@@ -8,7 +8,7 @@ export const mainHelp = `tiny-vlm: questions about pictures, answered on this ma
   tiny-vlm inspect <file>              what a model file holds
   tiny-vlm trace <file> --case <case>  every stage of a model on a given input
 
-Every command takes --variant scalar|simd|simd-mt and --threads N, and explains itself with --help.
+Every command takes --variant scalar|simd|relaxed|simd-mt|relaxed-mt and --threads N, and explains itself with --help.
 Errors are one line on stderr; exit codes are listed in docs/errors.md.
 `;
 
@@ -31,5 +31,5 @@ export const askHelp = `tiny-vlm ask <image> <question> [flags]
   --context N               rows of context (default 2048)
   --exact-preprocess        alpha dropped, EXIF ignored, as the reference does
   --compute fast|f32        f32 is slow and for comparisons
-  --variant scalar|simd|simd-mt, --threads N
+  --variant scalar|simd|relaxed|simd-mt|relaxed-mt, --threads N
 `;

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { threadsFor } from "../api/platform.js";
 import { TinyVLMError } from "../protocol/errors.js";
-import { variants, type Variant } from "../protocol/values.js";
+import { isRelaxed, variants, type Variant } from "../protocol/values.js";
 import { reasonAgainst } from "../runtime/features.js";
 
 export const toolCommands: ReadonlySet<string> = new Set(["convert", "fidelity", "inspect", "trace"]);
@@ -19,7 +19,10 @@ type ToolsFactory = (options: { threads: number }) => Promise<ToolsModule>;
 /** Runs `command` and ends the process with its exit code. --variant chooses the build; all other flags are the tool's own to check. */
 export async function runTool(command: string, args: string[]): Promise<void> {
   const { variant, rest } = takeVariant(args);
-  const chosen = variant ?? variants.find((candidate) => !reasonAgainst(candidate, true)) ?? "scalar";
+  // A relaxed build only by its name: what the tools compute is compared with other machines' numbers, and relaxed ones differ in the last bits.
+  const chosen = variant ?? variants.find((candidate) => !isRelaxed(candidate) && !reasonAgainst(candidate, true)) ?? "scalar";
+  const against = reasonAgainst(chosen, true);
+  if (against) throw new TinyVLMError("unsupported", `the variant ${chosen} cannot run here: ${against}`);
   const script = new URL(`./tools/tiny-vlm-tools-${chosen}.mjs`, import.meta.url);
   if (!existsSync(script)) throw new TinyVLMError("not_found", `the tools for the variant ${chosen} are missing: ${fileURLToPath(script)}`);
   const { default: createTools } = (await import(script.href)) as { default: ToolsFactory };

@@ -1,8 +1,14 @@
 // Values that cross the worker's border as they are and that callers see too.
 
 /** The builds of the engine, best first. */
-export const variants = ["simd-mt", "simd", "scalar"] as const;
+export const variants = ["relaxed-mt", "simd-mt", "relaxed", "simd", "scalar"] as const;
 export type Variant = (typeof variants)[number];
+
+/** Whether this build uses relaxed SIMD. */
+export const isRelaxed = (variant: Variant): boolean => variant.startsWith("relaxed");
+
+/** Whether this build runs several threads. */
+export const isThreaded = (variant: Variant): boolean => variant.endsWith("-mt");
 
 /** Facts of a loaded model, as the engine tells them. */
 export interface ModelInfo {

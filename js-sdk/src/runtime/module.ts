@@ -31,6 +31,8 @@ export interface EngineFunctions {
 export interface EngineModule extends EngineFunctions {
   /** The engine's memory. Taken anew after every call: growth replaces it and leaves the old view empty. */
   readonly HEAPU8: Uint8Array;
+  /** In the threaded builds: Emscripten's pool. */
+  readonly PThread?: { terminateAllThreads(): void };
 }
 
 export interface FactoryOptions {
@@ -47,6 +49,9 @@ export type EngineFactory = (options?: FactoryOptions) => Promise<EngineModule>;
 
 /** Thrown where a build cannot run on this machine although its file is fine: the next variant may. */
 export class UnfitVariant extends Error {}
+
+/** Likewise where threads did not start: no other threaded build's will. */
+export class UnfitThreads extends UnfitVariant {}
 
 // Long enough for the slowest phone to start its threads; a page whose policy forbids them would wait for ever.
 const threadStartMs = 15_000;
@@ -65,7 +70,7 @@ export interface ModuleOptions {
 export async function createModule(factory: EngineFactory, binary: WebAssembly.Module, { threads, script, onAbort }: ModuleOptions): Promise<EngineModule> {
   let lastLine = "";
   const module = await new Promise<EngineModule>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new UnfitVariant(`its threads did not start within ${threadStartMs / 1000} s`)), threadStartMs);
+    const timer = setTimeout(() => reject(new UnfitThreads(`its threads did not start within ${threadStartMs / 1000} s`)), threadStartMs);
     const options: FactoryOptions = {
       threads,
       mainScriptUrlOrBlob: script,
@@ -96,7 +101,10 @@ export async function createModule(factory: EngineFactory, binary: WebAssembly.M
     throw reason instanceof UnfitVariant ? reason : new UnfitVariant(describeReason(reason));
   });
   const test = module.selfTest();
-  if (test.code !== 0) throw new UnfitVariant(`its self-test failed: ${test.message}`);
+  if (test.code !== 0) {
+    module.PThread?.terminateAllThreads(); // the next build brings its own
+    throw new UnfitVariant(`its self-test failed: ${test.message}`);
+  }
   return module;
 }
 

@@ -4,7 +4,7 @@ import { TinyVLMError } from "../protocol/errors.js";
 import type { RejectedVariant } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { reasonAgainst } from "./features.js";
-import { createModule, UnfitVariant, type EngineFactory, type EngineModule, type ModuleOptions } from "./module.js";
+import { createModule, UnfitThreads, UnfitVariant, type EngineFactory, type EngineModule, type ModuleOptions } from "./module.js";
 
 /** The glue that a worker file carries. */
 export type Factories = Partial<Record<Variant, EngineFactory>>;
@@ -40,6 +40,7 @@ export async function chooseEngine(
     } catch (error) {
       if (!(error instanceof UnfitVariant)) throw error;
       rejected.push({ variant, reason: error.message });
+      if (error instanceof UnfitThreads) break;
     }
   }
   throw new TinyVLMError("unsupported", `the engine cannot run here: ${rejected.map(({ variant, reason }) => `${variant}: ${reason}`).join("; ")}`);

@@ -4,6 +4,7 @@ import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
 import { openSource } from "../loader/source.js";
 import type { PastTurn } from "../protocol/messages.js";
+import { isThreaded } from "../protocol/values.js";
 import { Engine, type EngineMessage } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { preparePicture } from "./pictures.js";
@@ -31,7 +32,7 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
       const options = { threads, script: script ?? platform.script, onAbort: onDeath };
       const { variant, module, rejected } = await chooseEngine(variants, factories, compile, platform.inNode, options);
       engine = new Engine(module, onDeath);
-      return { variant, threads: variant === "simd-mt" ? threads : 1, rejected };
+      return { variant, threads: isThreaded(variant) ? threads : 1, rejected };
     },
 
     async load({ source, threads, session }, { emit, signal }) {
