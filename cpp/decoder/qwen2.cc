@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kChunkRows = 128;
 constexpr size_t kProductColumns = 64;   // columns per tile of a matrix product
 constexpr size_t kRowsPerTile = 16;      // rows per tile of norms and element-wise steps
-constexpr size_t kAttentionRows = 32;
+constexpr size_t kAttentionRows = 24;    // two groups of the kernel's
 
 }  // namespace
 
@@ -54,7 +54,7 @@ Status Qwen2::Allocate() {
   TVLM_ASSIGN_OR_RETURN(gate_, NewRows(config_.ffn, down_i8));
   TVLM_ASSIGN_OR_RETURN(up_, NewRows(config_.ffn, false));
   TVLM_ASSIGN_OR_RETURN(logits_, AlignedBuffer<float>::Allocate(config_.vocabulary, "logits"));
-  const size_t attention = AttentionScratchFloats(kAttentionRows, context_, config_.head_dim) * sizeof(float);
+  const size_t attention = AttentionScratchFloats(std::max(kAttentionRows, config_.heads / config_.kv_heads), context_, config_.head_dim) * sizeof(float);
   scratch_stride_ = std::max({MultiplyScratchBytes(std::max(config_.width, config_.ffn)), attention});
   scratch_stride_ = static_cast<size_t>(AlignUp(scratch_stride_));
   TVLM_ASSIGN_OR_RETURN(scratch_, AlignedBuffer<uint8_t>::Allocate(uint64_t{scratch_stride_} * workers_, "decoder scratch"));
@@ -129,32 +129,40 @@ void Qwen2::PlanLayer(size_t n) {
   program_.Add(
       "rope", layer.needs, [this, width] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * width * 8}; },
       [this, n, head_dim, kv_width](size_t tile, size_t) {
-        const float* const keys = kv_.row(0);
+        const size_t r0 = tile * kRowsPerTile, r1 = std::min(r0 + kRowsPerTile, chunk_);
+        float* const keys = kv_.row(0);
         const float* const values = kv_.row(0) + kChunkRows * kv_width;
-        for (size_t r = tile * kRowsPerTile; r < std::min((tile + 1) * kRowsPerTile, chunk_); ++r) {
+        for (size_t r = r0; r < r1; ++r) {
           const size_t p = position_ + r;
           ApplyRope(q_.row(r), config_.heads, head_dim, rope_.cos(p), rope_.sin(p));
-          for (size_t h = 0; h < config_.kv_heads; ++h) {
-            float* const key = cache_.keys(n, h) + p * head_dim;
-            std::copy_n(keys + r * kv_width + h * head_dim, head_dim, key);
-            ApplyRope(key, 1, head_dim, rope_.cos(p), rope_.sin(p));
-            std::copy_n(values + r * kv_width + h * head_dim, head_dim, cache_.values(n, h) + p * head_dim);
-          }
+          ApplyRope(keys + r * kv_width, config_.kv_heads, head_dim, rope_.cos(p), rope_.sin(p));
+          for (size_t h = 0; h < config_.kv_heads; ++h) std::copy_n(values + r * kv_width + h * head_dim, head_dim, cache_.values(n, h) + p * head_dim);
+        }
+        for (size_t h = 0; h < config_.kv_heads; ++h) {
+          PackKeys(keys + r0 * kv_width + h * head_dim, kv_width, position_ + r0, r1 - r0, head_dim, cache_.keys(n, h));
         }
       });
 
-  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group
+  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group. A single row's heads of one group are the rows of one tile, which
+  // reads their keys and values once.
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   program_.Add(
       "attention", layer.needs,
       [this, head_dim] {
+        if (chunk_ == 1) return Tiling{config_.kv_heads, uint64_t{config_.heads / config_.kv_heads} * (position_ + 1) * head_dim * 4};
         const size_t rows = std::min(chunk_, kAttentionRows);
         return Tiling{CeilDiv(chunk_, kAttentionRows) * config_.heads, uint64_t{rows} * (position_ + chunk_) * head_dim * 4};
       },
       [this, n, head_dim, width, group, scale](size_t tile, size_t worker) {
+        float* const scratch = reinterpret_cast<float*>(Scratch(worker));
+        if (chunk_ == 1) {
+          const size_t q = tile * group * head_dim;
+          return AttentionTile(q_.row(0) + q, head_dim, group, cache_.keys(n, tile), cache_.values(n, tile), head_dim, position_ + 1, /*causal=*/false,
+                               head_dim, scale, mixed_.row(0) + q, head_dim, scratch);
+        }
         const size_t head = tile % config_.heads, r0 = tile / config_.heads * kAttentionRows, r1 = std::min(r0 + kAttentionRows, chunk_);
-        AttentionTile(q_.row(r0) + head * head_dim, width, r1 - r0, cache_.keys(n, head / group), head_dim, cache_.values(n, head / group), head_dim,
-                      position_ + r0 + 1, /*causal=*/true, head_dim, scale, mixed_.row(r0) + head * head_dim, width, reinterpret_cast<float*>(Scratch(worker)));
+        AttentionTile(q_.row(r0) + head * head_dim, width, r1 - r0, cache_.keys(n, head / group), cache_.values(n, head / group), head_dim, position_ + r0 + 1,
+                      /*causal=*/true, head_dim, scale, mixed_.row(r0) + head * head_dim, width, scratch);
       });
   PlanFinish(layer.needs, &mixed_);
 

@@ -82,6 +82,8 @@ HWY_INLINE void MultiplyRowsByPanel(const float* a, size_t lda, size_t m, size_t
   }
   for (; r + kTileRows <= m; r += kTileRows) MultiplyTile<kTileRows>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   if constexpr (kTileRows > 6) {
+    // The query heads that share keys: 6 rows and then one would take twice the time, each of them waiting for its own sums.
+    if (m - r == 7) return MultiplyTile<7>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
     for (; r + 6 <= m; r += 6) MultiplyTile<6>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   }
   if constexpr (kTileRows > 4) {

@@ -251,13 +251,16 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   PlanProduct("attention_qkv", block.needs, block.qkv, norm, tokens, qkv, nullptr);
 
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  ReserveScratch(AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
+  ReserveScratch(AlignUp(KeyPanelFloats(tokens, head_dim) * sizeof(float)) + AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
   program_.Add(StepName("attention"), block.needs, Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
                [=, this](size_t tile, size_t worker) mutable {
                  const size_t head = tile / row_tiles, r0 = tile % row_tiles * kAttentionRows, r1 = std::min(r0 + kAttentionRows, tokens);
                  const float* const q = qkv + head * head_dim;
-                 AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, q + c, 3 * c, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
-                               mixed.row(r0) + head * head_dim, c, reinterpret_cast<float*>(Scratch(worker)));
+                 ScratchCutter scratch(Scratch(worker));
+                 float* const keys = scratch.Floats(KeyPanelFloats(tokens, head_dim));
+                 PackKeys(q + c, 3 * c, 0, tokens, head_dim, keys);
+                 AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, keys, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
+                               mixed.row(r0) + head * head_dim, c, scratch.Floats(0));
                });
   program_.Add(StepName("quantize"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 4}, [=](size_t tile, size_t) mutable {
     const size_t r0 = tile * kAttentionRows;
