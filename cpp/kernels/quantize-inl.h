@@ -82,8 +82,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     hn::Vec<QuantizeI32> h[kQuantizeVectors];
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p) {
-      h[p] = hn::ShiftRight<8>(hn::Add(q[p], hn::Set(di, 128)));
-      q[p] = hn::Sub(q[p], hn::ShiftLeft<8>(h[p]));
+      h[p] = hn::NearestInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kWideStep)));  // an odd step leaves no ties
+      q[p] = hn::Sub(q[p], hn::Sub(hn::ShiftLeft<8>(h[p]), h[p]));
     }
     StoreBytes(h, high, high_sums);
   }

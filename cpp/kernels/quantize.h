@@ -14,12 +14,14 @@ namespace tinyvlm {
 inline constexpr size_t kMaxOutliers = 2;
 inline constexpr float kOutlierShare = 0.125f;
 
-// The largest integers: of a narrow block, and of a wide one, whose two bytes are signed both.
+// The largest integers: of a narrow block, and of a wide one, whose integers are low + kWideStep * high. Both bytes are in -127..127 then: with a step of
+// 256 one of them would reach -128, and a sum of 5-bit weights' products would leave 16 bits (block_products-inl.h).
 inline constexpr int32_t kNarrowRange = 127;
-inline constexpr int32_t kWideRange = 127 * 256 + 127;
+inline constexpr int32_t kWideStep = 255;
+inline constexpr int32_t kWideRange = kNarrowRange * kWideStep + kNarrowRange;
 
-// Quantised rows of k values each (k a multiple of 32), as kernels read them. Value q = low + 256 * high, where `high` counts in wide blocks only and is
-// not written in others. A view: the memory belongs to its maker.
+// Quantised rows of k values each (k a multiple of 32), as kernels read them. Value q = low + kWideStep * high, where `high` counts in wide blocks only
+// and is not written in others. A view: the memory belongs to its maker.
 struct QuantizedRows {
   size_t k = 0;
   int8_t* low = nullptr;         // [m][k]
@@ -64,7 +66,7 @@ struct QuantizedRows {
   bool IsWide(size_t row, size_t block) const { return (wide[row * WideBytes(k) + block / 8] >> block % 8 & 1) != 0; }
 
   // Value i of a row.
-  int32_t Value(size_t row, size_t i) const { return low[row * k + i] + (IsWide(row, i / 32) ? 256 * high[row * k + i] : 0); }
+  int32_t Value(size_t row, size_t i) const { return low[row * k + i] + (IsWide(row, i / 32) ? kWideStep * high[row * k + i] : 0); }
 
  private:
   static constexpr uint64_t Padded(uint64_t bytes) { return (bytes + 63) / 64 * 64; }

@@ -27,12 +27,11 @@ void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& 
       int32_t low_sums[2] = {0, 0}, high_sums[2] = {0, 0};
       for (size_t i = 0; i < 32; ++i) {
         const int32_t q = usable ? static_cast<int32_t>(std::clamp(std::nearbyint(block[i] * inverse), -range, range)) : 0;
-        const auto low = static_cast<int8_t>(static_cast<uint8_t>(q & 0xff));
-        out.low[r * out.k + b * 32 + i] = low;
+        const int32_t high = wide ? static_cast<int32_t>(std::lround(static_cast<double>(q) / kWideStep)) : 0, low = q - kWideStep * high;
+        out.low[r * out.k + b * 32 + i] = static_cast<int8_t>(low);
         low_sums[i % 4 / 2] += low;
-        if (!wide) continue;
-        out.high[r * out.k + b * 32 + i] = static_cast<int8_t>((q - low) / 256);
-        high_sums[i % 4 / 2] += (q - low) / 256;
+        if (wide) out.high[r * out.k + b * 32 + i] = static_cast<int8_t>(high);
+        high_sums[i % 4 / 2] += high;
       }
       const auto pair = [](const int32_t* s) { return static_cast<int32_t>((static_cast<uint32_t>(s[0]) & 0xffff) | static_cast<uint32_t>(s[1]) << 16); };
       out.low_sums[r * blocks + b] = pair(low_sums);

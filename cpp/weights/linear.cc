@@ -23,7 +23,8 @@ Result<Compute> ParseCompute(std::string_view word) {
 }
 
 bool UsesI8(const Linear& linear, Compute compute) {
-  return compute == Compute::kFast && (linear.weights.type == DType::kQ8_0 || linear.weights.type == DType::kQ4_0);
+  const DType type = linear.weights.type;
+  return compute == Compute::kFast && (type == DType::kQ8_0 || type == DType::kQ5_0 || type == DType::kQ4_0);
 }
 
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {

@@ -17,7 +17,7 @@ namespace tinyvlm {
 
 // How matrix products are computed.
 enum class Compute {
-  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0 or Q4_0; f32 elsewhere
+  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0 or Q4_0; f32 elsewhere
   kF32,   // quantised weights are dequantised and multiplied in f32: the reference that goldens are held against
 };
 

@@ -9,7 +9,7 @@
 namespace tinyvlm {
 namespace {
 
-const DType kTypes[] = {DType::kQ8_0, DType::kQ4_0};
+const DType kTypes[] = {DType::kQ8_0, DType::kQ5_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
 // Every third block has an outlier, and so 16 bits.
