@@ -105,9 +105,9 @@ Result<ProductResult> MeasureProduct(const ProductShape& shape, DType type, cons
   const auto multiply = [&] {
     const size_t n1 = n0 + shape.columns;
     if (type == DType::kF32) {
-      GemmF32(a.data(), k, m, matrix, bias.data(), c.data(), n, n0, n1, reinterpret_cast<float*>(scratch.data()));
+      GemmF32(a.data(), k, m, matrix, bias.data(), c.data() + n0, n, n0, n1, reinterpret_cast<float*>(scratch.data()));
     } else {
-      GemmI8(rows, m, matrix, bias.data(), c.data(), n, n0, n1, scratch.data());
+      GemmI8(rows, m, matrix, bias.data(), c.data() + n0, n, n0, n1, scratch.data());
     }
     n0 = n1 == n ? 0 : n1;
   };

@@ -30,7 +30,7 @@ inline constexpr size_t kMinPanelRowsI8 = 4;
 // Unpacked part of a group of panels: 4 panels of 4 kB (8 blocks of bytes, or 4 of pairs), which stay in the first-level cache while all rows pass.
 inline constexpr size_t kStripSteps = 64;
 inline constexpr size_t kGroupPanels = 4;
-inline constexpr size_t kMaxStripBlocks = 8;  // and their bits of QuantizedRows::wide are those of one byte
+inline constexpr size_t kMaxStripBlocks = 8;
 
 template <class Products>
 inline constexpr size_t kStripBlocks = kStripSteps / Products::kSteps;
@@ -199,14 +199,13 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
   unsigned wide = 0;
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * (a.k / 32) + block;
-    const unsigned bits = a.wide[(row + r) * QuantizedRows::WideBytes(a.k) + block / 8] >> block % 8;  // a strip's blocks are those of one byte
     if constexpr (Products::kExpands) {
       for (size_t b = 0; b < blocks; ++b) {
-        ExpandBlock(a.low + (at + b) * 32, (bits >> b & 1) != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
+        ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
       }
     } else {
       std::memcpy(strip->words[r], a.low + at * 32, blocks * 32);
-      wide |= bits;
+      for (size_t b = 0; b < blocks; ++b) wide |= a.wide[at + b];
     }
     std::memcpy(strip->low_sums[r], a.low_sums + at, blocks * sizeof(int32_t));
     std::memcpy(strip->scales[r], a.scales + at, blocks * sizeof(float));
@@ -322,10 +321,10 @@ HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const Packed
     for (size_t n = n0; n < n1; n += kPanelRows) {
       const size_t columns = std::min(kPanelRows, n1 - n);
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
-      float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + n;
-      if (columns < kPanelRows) std::copy_n(c + r * ldc + n, columns, to);
+      float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + (n - n0);
+      if (columns < kPanelRows) std::copy_n(c + r * ldc + (n - n0), columns, to);
       MultiplyRowI8<kType>(a, r, expanded, panel, to);
-      if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + n);
+      if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + (n - n0));
     }
   }
 }
@@ -345,7 +344,7 @@ HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const Packe
         UnpackStrip<kType>(panel + b0 * OfType<kType>::kBlockBytes, count, scratch.weights(p), scratch.scales(p));
       }
       for (size_t r = 0, rows; r < m; r += rows) {
-        float* const to = c + r * ldc + n;
+        float* const to = c + r * ldc + (n - n0);
         // Of 16 rows two tiles of 8 are better than one of 12 and one of 4, whose four sums wait for each other.
         const size_t left = m - r;
         if (left >= kTileRowsI8 && (kTileRowsI8 <= 8 || left != 16)) {
@@ -382,9 +381,9 @@ HWY_INLINE void GemmI8Impl(const QuantizedRows& a, size_t m, const PackedMatrix&
                            uint8_t* memory) {
   for (size_t r = 0; r < m; ++r) {
     if (bias != nullptr) {
-      std::copy(bias + n0, bias + n1, c + r * ldc + n0);
+      std::copy(bias + n0, bias + n1, c + r * ldc);
     } else {
-      std::fill(c + r * ldc + n0, c + r * ldc + n1, 0.0f);
+      std::fill_n(c + r * ldc, n1 - n0, 0.0f);
     }
   }
   const ScratchI8 scratch(memory);

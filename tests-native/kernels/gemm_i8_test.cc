@@ -24,7 +24,7 @@ QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
 std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
-  GemmI8(a, m, B, bias, c.data(), ldc, n0, n1, AlignedIn(memory));
+  GemmI8(a, m, B, bias, c.data() + n0, ldc, n0, n1, AlignedIn(memory));
   return c;
 }
 

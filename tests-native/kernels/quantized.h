@@ -28,8 +28,7 @@ struct QuantizedMatrix {
   // Block `block` of a row becomes the 32 integers at q.
   void SetBlock(size_t row, size_t block, const int32_t* q, bool wide, float scale) {
     const size_t at = row * (rows.k / 32) + block;
-    uint8_t& bits = rows.wide[row * QuantizedRows::WideBytes(rows.k) + block / 8];
-    bits = static_cast<uint8_t>((bits & ~(1u << block % 8)) | (wide ? 1u : 0u) << block % 8);
+    rows.wide[at] = wide ? 1 : 0;
     rows.scales[at] = scale;
     uint32_t sums[2][2] = {};
     for (size_t i = 0; i < 32; ++i) {
