@@ -53,7 +53,11 @@ Status Compare(const char* what, const float* got, const float* want) {
 [[gnu::noinline]] void RelaxedDotAdd(const int8_t* a, const int8_t* b, int32_t* sums) {
   wasm_v128_store(sums, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load(a), wasm_v128_load(b), wasm_v128_load(sums)));
 }
+#endif
 
+}  // namespace
+
+#ifdef __wasm_relaxed_simd__
 // The relaxed dots of -128..127 and 0..127 are exact on every machine that keeps to their definition, and the kernels count on it: here at the extremes, every
 // two products in every pair of lanes. The kernels use only the first of the two dots. Where the second one is wrong (first-tier code of Node 20 with its
 // flag, and of Node 21), relaxed SIMD was still an experiment, and nothing of it is believed.
@@ -87,8 +91,6 @@ Status TestRelaxedDots() {
   return Status();
 }
 #endif
-
-}  // namespace
 
 Status SelfTest() {
 #ifdef __wasm_relaxed_simd__

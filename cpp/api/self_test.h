@@ -10,6 +10,11 @@ namespace tinyvlm {
 // kInternal names the first that differs. Takes a few milliseconds in wasm, nearly all of it compiling what it calls.
 Status SelfTest();
 
+#ifdef __wasm_relaxed_simd__
+// Its first part: the relaxed dots at their extremes.
+Status TestRelaxedDots();
+#endif
+
 }  // namespace tinyvlm
 
 #endif  // TINYVLM_API_SELF_TEST_H_
