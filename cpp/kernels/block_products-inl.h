@@ -67,11 +67,15 @@ struct PairProducts {
   static constexpr int kBias = kBias_;
   static constexpr bool kExpands = true;
   struct Sum {
+    // Not left to the compiler: GCC would not compile them for the target.
+    HWY_INLINE Sum() : even(hn::Zero(PanelI32())), odd(even) {}
+    HWY_INLINE explicit Sum(hn::Vec<PanelI32> start) : even(start), odd(hn::Zero(PanelI32())) {}
     hn::Vec<PanelI32> even, odd;  // `odd` is used on Arm only
   };
 
   static HWY_INLINE Sum Start(hn::Vec<PanelI32> block_sums) {
-    return {kBias == 0 ? hn::Zero(PanelI32()) : MinusBiased<kBias>(block_sums), hn::Zero(PanelI32())};
+    if constexpr (kBias == 0) return Sum();
+    return Sum(MinusBiased<kBias>(block_sums));
   }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     sum.even = hn::ReorderWidenMulAccumulate(PanelI32(), hn::BitCast(PanelI16(), weights), hn::BitCast(PanelI16(), activations), sum.even, sum.odd);

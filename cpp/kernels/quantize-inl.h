@@ -66,13 +66,20 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     return amax <= 1e-30f ? 0.0f : amax * (1.0f / kNarrowRange);
   }
   const auto share = hn::Set(df, kOutlierShare * amax);
-  auto minus_large = hn::Zero(di);
-  HWY_UNROLL(8)
-  for (size_t p = 0; p < kQuantizeVectors; ++p) {
-    minus_large = hn::Add(minus_large, hn::BitCast(di, hn::VecFromMask(df, hn::Gt(hn::Abs(v[p]), share))));
+  if constexpr (kQuantizeLanes >= 8) {
+    size_t large = 0;
+    HWY_UNROLL(8)
+    for (size_t p = 0; p < kQuantizeVectors; ++p) large += hn::CountTrue(df, hn::Gt(hn::Abs(v[p]), share));
+    *wide = large <= kMaxOutliers;
+  } else {  // counting what compared true is dear there
+    auto minus_large = hn::Zero(di);
+    HWY_UNROLL(8)
+    for (size_t p = 0; p < kQuantizeVectors; ++p) {
+      minus_large = hn::Add(minus_large, hn::BitCast(di, hn::VecFromMask(df, hn::Gt(hn::Abs(v[p]), share))));
+    }
+    *wide = hn::ReduceSum(di, minus_large) >= -static_cast<int32_t>(kMaxOutliers);
   }
-  *wide = hn::ReduceSum(di, minus_large) >= -static_cast<int32_t>(kMaxOutliers);
-  const float range = static_cast<float>(*wide ? kWideRange : kNarrowRange);
+  const float range = *wide ? float{kWideRange} : float{kNarrowRange}, step = *wide ? 1.0f / kWideRange : 1.0f / kNarrowRange;
   const auto inverse = hn::Set(df, range / amax);
   // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest integer is in it.
   hn::Vec<QuantizeI32> q[kQuantizeVectors];
@@ -88,7 +95,7 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     StoreBytes(h, high, high_sums);
   }
   StoreBytes(q, low, low_sums);
-  return amax * (1.0f / range);
+  return amax * step;
 }
 
 HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1, const QuantizedRows& out) {
