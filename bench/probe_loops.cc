@@ -48,6 +48,9 @@ static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT 
   }
 }
 
+template <DType kType>
+using ProductsOf = typename OfType<kType>::Products;
+
 // MultiplyTileI8 without its broadcasts and scales.
 template <class Products>
 HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
@@ -62,7 +65,7 @@ HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operan
   }
   for (size_t turn = 0; turn < turns; ++turn) {
     const uint8_t* const from = operands + turn % 2 * kPlaces * kStepBytes;
-    Unrolled<kPlaces>([&](auto place) HWY_ATTR {
+    ForEachOf<kPlaces>([&](size_t place) TINYVLM_LAMBDA {
       HWY_UNROLL(16)
       for (size_t v = 0; v < kTileVectorsI8; ++v) {
         const auto w = LoadWord(from, place, v);
@@ -92,12 +95,12 @@ uint64_t RunTileI8(size_t turns, const uint8_t* operands, float* results) {
   return uint64_t{turns} * kTileRowsI8 * kPanelRows * kStripBlocks<Products> * 32;
 }
 
-template <class Products, bool kQ4>
+template <DType kType>
 uint64_t RunRowI8(size_t turns, const uint8_t* operands, float* results) {
   uint8_t* const row = const_cast<uint8_t*>(operands);  // a view of what may be written; it is read only
   const QuantizedRows a = QuantizedRows::At(row, 1, kRowK);
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyRowI8<Products, kQ4>(a, 0, reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
+    MultiplyRowI8<kType>(a, 0, reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
   }
   return uint64_t{turns} * kPanelRows * kRowK;
 }
@@ -113,23 +116,23 @@ uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, flo
       AddProductsF32(turns, floats, results);
       return uint64_t{turns} * kPlaces * kTileRows * kPanelRows;
     case ProbeLoop::kQ8Instructions:
-      AddProductsI8<ProductsQ8>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsQ8::kSteps;
+      AddProductsI8<ProductsOf<DType::kQ8_0>>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsOf<DType::kQ8_0>::kSteps;
     case ProbeLoop::kQ4Instructions:
-      AddProductsI8<ProductsQ4>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsQ4::kSteps;
+      AddProductsI8<ProductsOf<DType::kQ4_0>>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsOf<DType::kQ4_0>::kSteps;
     case ProbeLoop::kF32Tile:
       for (size_t turn = 0; turn < turns; ++turn) {
         MultiplyTile<kTileRows>(floats, kStripF32, kStripF32, floats + kTileRows * kStripF32, kPanelRows, results, kPanelRows);
       }
       return uint64_t{turns} * kTileRows * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Tile: return RunTileI8<ProductsQ8>(turns, operands, results);
-    case ProbeLoop::kQ4Tile: return RunTileI8<ProductsQ4>(turns, operands, results);
+    case ProbeLoop::kQ8Tile: return RunTileI8<ProductsOf<DType::kQ8_0>>(turns, operands, results);
+    case ProbeLoop::kQ4Tile: return RunTileI8<ProductsOf<DType::kQ4_0>>(turns, operands, results);
     case ProbeLoop::kF32Row:
       for (size_t turn = 0; turn < turns; ++turn) MultiplyTile<1>(floats, kStripF32, kStripF32, floats + kStripF32, kPanelRows, results, kPanelRows);
       return uint64_t{turns} * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Row: return RunRowI8<ProductsQ8, false>(turns, operands, results);
-    case ProbeLoop::kQ4Row: return RunRowI8<RowProductsQ4, true>(turns, operands, results);
+    case ProbeLoop::kQ8Row: return RunRowI8<DType::kQ8_0>(turns, operands, results);
+    case ProbeLoop::kQ4Row: return RunRowI8<DType::kQ4_0>(turns, operands, results);
   }
   return 0;
 }

@@ -79,9 +79,10 @@ function demoTable() {
   const reference = join(work, "demo-f32.gguf");
   convert(options.demo, reference, "f32");
   let cases = 0;
-  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q4_0", "fast"]]) {
+  for (const [type, compute] of [["f16", "fast"], ["bf16", "fast"], ["q8_0", "fast"], ["q8_0", "f32"], ["q8_0, vision q5_0", "fast"], ["q8_0, vision q4_0", "fast"], ["q4_0", "fast"]]) {
     const file = join(work, "demo.gguf");
-    convert(options.demo, file, type);
+    const [main, vision] = type.split(", vision ");
+    convert(options.demo, file, main, ...(vision ? ["--vision-type", vision] : []));
     const report = measure(reference, file, "--questions", questions, "--compute", compute);
     cases = report.cases;
     const relative = (stage) => report.stages[stage].relative.toExponential(1);

@@ -8,7 +8,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 // The method of page.js that a work calls, and who takes part: ours once for each kind of weights, then the peers.
 const METHODS = { vision: "vision", prefill: "prefill", decode: "decode", "first-word": "firstWord", load: "load" };
 const PARTS = {
-  vision: { ours: { q8_0: "vision-q8_0.gguf", q4_0: "vision-q4_0.gguf" }, peers: { "onnxruntime-web": { weights: "f32", model: "vision-f32.onnx" } } },
+  vision: { ours: { q8_0: "vision-q8_0.gguf", q5_0: "vision-q5_0.gguf" }, peers: { "onnxruntime-web": { weights: "f32", model: "vision-f32.onnx" } } },
   prefill: { ours: { q4_0: "text-q4_0.gguf" }, peers: { wllama: { weights: "q4_0", model: "text-q4_0.gguf" } } },
   decode: { ours: { q4_0: "text-q4_0.gguf" }, peers: { wllama: { weights: "q4_0", model: "text-q4_0.gguf" } } },
   "first-word": { ours: { q8_0: null }, peers: {} },

@@ -1,9 +1,9 @@
-// Native engines, as contenders: {ours or peer, weights, run(round)}. Ours is the command line, a process for each round; the peers stay loaded.
+// Native engines, as contenders: {ours or peer, weights, run(round)}. Ours is the command line, a process for each round, which
+// runs the work once before it counts; the peers stay loaded.
 import { execFile, fork } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { root } from "../../scripts/toolchain.mjs";
 import { DECODE_PROMPT_ROWS, DECODE_STEPS, PREFILL_ROWS, promptOf } from "./prompt.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -20,6 +20,12 @@ async function ask(cli, model, threads, picture, question, args) {
   return { ...JSON.parse(stdout), wallMs: performance.now() - start };
 }
 
+/** Milliseconds of one round of `tiny-vlm bench`. */
+async function bench(cli, model, threads, work, args) {
+  const { stdout } = await execute(cli, ["bench", model, "--work", work, "--rounds", "1", "--threads", String(threads), "--json", ...args]);
+  return JSON.parse(stdout).works[0].ms.median;
+}
+
 /** Our contender's run for a kind of work. */
 function oursFor({ kind, imageSize, threads }, cli, model) {
   const text = async (rows, tokens, round) => {
@@ -29,11 +35,8 @@ function oursFor({ kind, imageSize, threads }, cli, model) {
     return report;
   };
   return {
-    vision: async (round) => {
-      const picture = join(root, "examples-web", "samples", `sample-${(round % 6) + 1}.png`);
-      return (await ask(cli, model, threads, picture, "?", ["--image-size", String(imageSize), "--max-tokens", "1"])).timings.visionMs;
-    },
-    prefill: async (round) => (1000 * PREFILL_ROWS) / (await text(PREFILL_ROWS, 1, round)).timings.prefillMs,
+    vision: () => bench(cli, model, threads, "vision", ["--image-size", String(imageSize)]),
+    prefill: async () => (1000 * PREFILL_ROWS) / (await bench(cli, model, threads, `prefill-${PREFILL_ROWS}`, [])),
     decode: async (round) => (1000 * DECODE_STEPS) / (await text(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).timings.decodeMs,
     // All that the process did before the question, its own start included.
     load: async (round) => {
@@ -70,7 +73,7 @@ async function startChild(script, options) {
 /** Calls `body` with the native contenders of a work. */
 export async function measureNatively({ kind, imageSize, threads, cli, models, peers }, body) {
   const isVision = kind === "vision";
-  const files = isVision ? { q8_0: "vision-q8_0.gguf", q4_0: "vision-q4_0.gguf" } : { q4_0: "text-q4_0.gguf" };
+  const files = isVision ? { q8_0: "vision-q8_0.gguf", q5_0: "vision-q5_0.gguf" } : { q4_0: "text-q4_0.gguf" };
   const contenders = Object.entries(files).map(([weights, name]) => ({ ours: "native", weights, run: oursFor({ kind, imageSize, threads }, cli, models[name]) }));
   const model = models[isVision ? "vision-f32.onnx" : "text-q4_0.gguf"];
   const child = await startChild(isVision ? "onnxruntime-child.mjs" : "llama-child.mjs", { peers, model, threads, imageSize });

@@ -44,7 +44,7 @@ export async function setUpPeers(folder) {
 /**
  * Makes the models under `folder` that are missing, with `cli`, the native command line:
  *   0.5b/              a checkpoint of FastVLM-0.5B's size, bf16, with a generated Qwen2 tokenizer
- *   vision-q8_0.gguf   ours, Q8_0 throughout; vision-q4_0.gguf: ours, Q4_0 but for the embedding (Q8_0)
+ *   vision-q8_0.gguf   ours, Q8_0 throughout; vision-q5_0.gguf: ours of type q4_0, whose tower is Q5_0 and embedding Q8_0
  *   text-q4_0.gguf     the decoder of the latter alone, for llama.cpp, wllama and us
  *   vision-f32.onnx    tower and projector of the checkpoint, for onnxruntime
  * Returns their paths.
@@ -52,7 +52,7 @@ export async function setUpPeers(folder) {
 export async function makeModels(folder, cli) {
   mkdirSync(folder, { recursive: true });
   const checkpoint = join(folder, "0.5b");
-  const models = Object.fromEntries(["vision-q8_0.gguf", "vision-q4_0.gguf", "text-q4_0.gguf", "vision-f32.onnx"].map((name) => [name, join(folder, name)]));
+  const models = Object.fromEntries(["vision-q8_0.gguf", "vision-q5_0.gguf", "text-q4_0.gguf", "vision-f32.onnx"].map((name) => [name, join(folder, name)]));
   const make = async (path, name, work) => {
     if (existsSync(path)) return present(name, path);
     await step(name, work);
@@ -63,11 +63,11 @@ export async function makeModels(folder, cli) {
     writeTokenizer(partial);
     renameSync(partial, checkpoint);
   });
-  for (const type of ["q8_0", "q4_0"]) {
-    const path = models[`vision-${type}.gguf`];
+  for (const [type, tower] of [["q8_0", "q8_0"], ["q4_0", "q5_0"]]) {
+    const path = models[`vision-${tower}.gguf`];
     await make(path, `our model, ${type}`, () => void run(cli, ["convert", checkpoint, "-o", path, "--type", type, "--chat-style", "qwen_2"], { quiet: true }));
   }
-  await make(models["text-q4_0.gguf"], "its decoder as a llama.cpp model", () => writeTextModel(models["vision-q4_0.gguf"], models["text-q4_0.gguf"]));
+  await make(models["text-q4_0.gguf"], "its decoder as a llama.cpp model", () => writeTextModel(models["vision-q5_0.gguf"], models["text-q4_0.gguf"]));
   await make(models["vision-f32.onnx"], "its tower as an ONNX graph, f32", () => writeVisionGraph(join(checkpoint, "model.safetensors"), models["vision-f32.onnx"]));
   return models;
 }

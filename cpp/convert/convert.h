@@ -27,7 +27,7 @@ struct ConvertOptions {
   std::optional<ChatStyle> chat_style;  // of the prompts; none: as the checkpoint's chat template says
 };
 
-// The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q4_0").
+// The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0").
 Result<DType> ParseConvertType(std::string_view word);
 
 // Bytes of the data section written so far, and in all.

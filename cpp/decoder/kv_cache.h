@@ -1,4 +1,5 @@
-// Keys and values of every row that a session has seen: [layer][kv head][position][head_dim], f32, so that the keys of one head are consecutive.
+// Keys and values of every row that a session has seen, f32: values [layer][kv head][position][head_dim], keys [layer][kv head] in panels
+// (kernels/attention.h), so that what one head reads is consecutive.
 #ifndef TINYVLM_DECODER_KV_CACHE_H_
 #define TINYVLM_DECODER_KV_CACHE_H_
 
@@ -8,6 +9,7 @@
 #include "base/aligned.h"
 #include "base/status.h"
 #include "decoder/qwen2_config.h"
+#include "kernels/attention.h"
 
 namespace tinyvlm {
 
@@ -18,20 +20,18 @@ class KvCache {
     cache.kv_heads_ = config.kv_heads;
     cache.head_dim_ = config.head_dim;
     cache.context_ = context;
-    const uint64_t count = uint64_t{config.layers} * config.kv_heads * context * config.head_dim;
-    TVLM_ASSIGN_OR_RETURN(cache.keys_, AlignedBuffer<float>::Allocate(count, "KV cache"));
-    TVLM_ASSIGN_OR_RETURN(cache.values_, AlignedBuffer<float>::Allocate(count, "KV cache"));
+    const uint64_t heads = uint64_t{config.layers} * config.kv_heads;
+    TVLM_ASSIGN_OR_RETURN(cache.keys_, AlignedBuffer<float>::Allocate(heads * KeyPanelFloats(context, config.head_dim), "KV cache"));
+    TVLM_ASSIGN_OR_RETURN(cache.values_, AlignedBuffer<float>::Allocate(heads * context * config.head_dim, "KV cache"));
     return cache;
   }
 
-  // First position of one head: [context][head_dim].
-  float* keys(size_t layer, size_t kv_head) { return keys_.data() + Offset(layer, kv_head); }
-  float* values(size_t layer, size_t kv_head) { return values_.data() + Offset(layer, kv_head); }
+  // One head's keys in panels, and its values [context][head_dim].
+  float* keys(size_t layer, size_t kv_head) { return keys_.data() + (layer * kv_heads_ + kv_head) * KeyPanelFloats(context_, head_dim_); }
+  float* values(size_t layer, size_t kv_head) { return values_.data() + (layer * kv_heads_ + kv_head) * context_ * head_dim_; }
   uint64_t bytes() const { return (uint64_t{keys_.size()} + values_.size()) * sizeof(float); }
 
  private:
-  size_t Offset(size_t layer, size_t kv_head) const { return (layer * kv_heads_ + kv_head) * context_ * head_dim_; }
-
   size_t kv_heads_ = 0, head_dim_ = 0, context_ = 0;
   AlignedBuffer<float> keys_, values_;
 };

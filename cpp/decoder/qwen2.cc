@@ -8,6 +8,7 @@
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/norm.h"
+#include "kernels/quantize.h"
 
 namespace tinyvlm {
 
@@ -16,8 +17,9 @@ namespace {
 // Rows of a prompt processed together: enough to read each weight from memory rarely, few enough that gate and up stay small.
 constexpr size_t kChunkRows = 128;
 constexpr size_t kProductColumns = 64;   // columns per tile of a matrix product
+constexpr size_t kColumnsBytes = kChunkRows * kProductColumns * sizeof(float);  // their results, where they are used at once
 constexpr size_t kRowsPerTile = 16;      // rows per tile of norms and element-wise steps
-constexpr size_t kAttentionRows = 32;
+constexpr size_t kAttentionRows = 24;    // two groups of the kernel's
 
 }  // namespace
 
@@ -38,11 +40,11 @@ Result<Rows> Qwen2::NewRows(size_t width, bool quantized) {
 
 Status Qwen2::Allocate() {
   // A buffer gets a quantised form if any product that reads it wants one (types may differ between layers).
-  bool norm_i8 = UsesI8(weights_.head, compute_), mixed_i8 = false, down_i8 = false;
+  bool norm_i8 = UsesI8(weights_.head, compute_), mixed_i8 = false, down_i8 = false, down_f32 = false;
   for (const Qwen2LayerWeights& layer : weights_.layers) {
     for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) norm_i8 |= UsesI8(*linear, compute_);
     mixed_i8 |= UsesI8(layer.attention_out, compute_);
-    down_i8 |= UsesI8(layer.down, compute_);
+    (UsesI8(layer.down, compute_) ? down_i8 : down_f32) = true;
   }
   TVLM_ASSIGN_OR_RETURN(cache_, KvCache::Allocate(config_, context_));
   TVLM_ASSIGN_OR_RETURN(rope_, RopeTable::Create(context_, config_.head_dim, config_.rope_theta));
@@ -51,11 +53,18 @@ Status Qwen2::Allocate() {
   TVLM_ASSIGN_OR_RETURN(q_, NewRows(config_.width, false));
   TVLM_ASSIGN_OR_RETURN(kv_, NewRows(2 * config_.kv_heads * config_.head_dim, false));
   TVLM_ASSIGN_OR_RETURN(mixed_, NewRows(config_.width, mixed_i8));
-  TVLM_ASSIGN_OR_RETURN(gate_, NewRows(config_.ffn, down_i8));
-  TVLM_ASSIGN_OR_RETURN(up_, NewRows(config_.ffn, false));
+  if (down_i8) {
+    TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(kChunkRows, config_.ffn), "decoder activations"));
+    memory_bytes_ += memory.size();
+    memory_.push_back(std::move(memory));
+    quantized_hidden_ = QuantizedRows::At(memory_.back().data(), kChunkRows, config_.ffn);
+  }
+  if (down_f32) {
+    TVLM_ASSIGN_OR_RETURN(hidden_, NewRows(config_.ffn, false));
+  }
   TVLM_ASSIGN_OR_RETURN(logits_, AlignedBuffer<float>::Allocate(config_.vocabulary, "logits"));
-  const size_t attention = AttentionScratchFloats(kAttentionRows, context_, config_.head_dim) * sizeof(float);
-  scratch_stride_ = std::max({MultiplyScratchBytes(std::max(config_.width, config_.ffn)), attention});
+  const size_t attention = AttentionScratchFloats(std::max(kAttentionRows, config_.heads / config_.kv_heads), context_, config_.head_dim) * sizeof(float);
+  scratch_stride_ = std::max(2 * kColumnsBytes + MultiplyScratchBytes(std::max(config_.width, config_.ffn)), attention);
   scratch_stride_ = static_cast<size_t>(AlignUp(scratch_stride_));
   TVLM_ASSIGN_OR_RETURN(scratch_, AlignedBuffer<uint8_t>::Allocate(uint64_t{scratch_stride_} * workers_, "decoder scratch"));
   memory_bytes_ += cache_.bytes() + logits_.size() * sizeof(float) + scratch_.size() + rope_.bytes();
@@ -67,15 +76,38 @@ void Qwen2::Tap(std::string name, const float* values) {
   program_.OnDone([this, name = std::move(name), values] { taps_->OnRows(name, values, chunk_, config_.width); });
 }
 
-void Qwen2::PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, float* out, Post post) {
+void Qwen2::PlanProducts(const char* name, uint64_t needs, std::vector<Product> products, const Rows* x) {
+  size_t tiles = 0;
+  uint64_t weights = 0;
+  for (Product& product : products) {
+    product.first_tile = tiles;
+    tiles += CeilDiv(product.linear->weights.n, kProductColumns);
+    weights += uint64_t{product.linear->weights.n} * product.linear->weights.k;
+  }
+  const size_t k = products.front().linear->weights.k;
+  program_.Add(
+      name, needs, [this, tiles, weights, k] { return Tiling{tiles, uint64_t{chunk_} * kProductColumns * k, uint64_t{chunk_} * weights}; },
+      [this, products = std::move(products), x](size_t tile, size_t worker) {
+        const Product& product = *std::find_if(products.rbegin(), products.rend(), [&](const Product& p) { return p.first_tile <= tile; });
+        const size_t n = product.linear->weights.n, n0 = (tile - product.first_tile) * kProductColumns, n1 = std::min(n0 + kProductColumns, n);
+        MultiplyRows(*product.linear, compute_, *x, 0, chunk_, product.out + n0, n, n0, n1, Scratch(worker));
+      });
+}
+
+void Qwen2::PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, const QuantizedRows* quantized) {
   const size_t n = linear.weights.n, k = linear.weights.k;
   program_.Add(
       name, needs, [this, n, k] { return Tiling{CeilDiv(n, kProductColumns), uint64_t{chunk_} * kProductColumns * k, uint64_t{chunk_} * n * k}; },
-      [this, &linear, x, out, n, post = std::move(post)](size_t tile, size_t worker) {
-        const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, n);
-        MultiplyRows(linear, compute_, *x, 0, chunk_, out, n, n0, n1, Scratch(worker));
-        if (post == nullptr) return;
-        for (size_t r = 0; r < chunk_; ++r) post(out + r * n, n0, n1, r);
+      [this, &linear, x, quantized, n](size_t tile, size_t worker) {
+        const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, n), columns = n1 - n0;
+        float* const y = reinterpret_cast<float*>(Scratch(worker));
+        uint8_t* const scratch = Scratch(worker) + kColumnsBytes;
+        if (quantized != nullptr) {
+          MultiplyQuantized(linear, *quantized, chunk_, y, columns, n0, n1, scratch);
+        } else {
+          MultiplyRows(linear, compute_, *x, 0, chunk_, y, columns, n0, n1, scratch);
+        }
+        for (size_t r = 0; r < chunk_; ++r) AddRows(x_.row(r) + n0, y + r * columns, columns, x_.row(r) + n0);
       });
 }
 
@@ -121,60 +153,76 @@ void Qwen2::PlanLayer(size_t n) {
 
   // a = RMSNorm(x); q, k, v = a W^T + b
   PlanNorm("attention_norm", layer.needs, layer.attention_norm, &norm_);
-  PlanProduct("attention_qkv", layer.needs, layer.q, &norm_, q_.row(0), nullptr);
-  PlanProduct("attention_qkv", layer.needs, layer.k, &norm_, kv_.row(0), nullptr);
-  PlanProduct("attention_qkv", layer.needs, layer.v, &norm_, kv_.row(0) + kChunkRows * kv_width, nullptr);
+  PlanProducts("attention_qkv", layer.needs, {{&layer.q, q_.row(0)}, {&layer.k, kv_.row(0)}, {&layer.v, kv_.row(0) + kChunkRows * kv_width}}, &norm_);
 
   // rope(q, k at position p); k and v into the cache
   program_.Add(
       "rope", layer.needs, [this, width] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * width * 8}; },
       [this, n, head_dim, kv_width](size_t tile, size_t) {
-        const float* const keys = kv_.row(0);
+        const size_t r0 = tile * kRowsPerTile, r1 = std::min(r0 + kRowsPerTile, chunk_);
+        float* const keys = kv_.row(0);
         const float* const values = kv_.row(0) + kChunkRows * kv_width;
-        for (size_t r = tile * kRowsPerTile; r < std::min((tile + 1) * kRowsPerTile, chunk_); ++r) {
+        for (size_t r = r0; r < r1; ++r) {
           const size_t p = position_ + r;
           ApplyRope(q_.row(r), config_.heads, head_dim, rope_.cos(p), rope_.sin(p));
-          for (size_t h = 0; h < config_.kv_heads; ++h) {
-            float* const key = cache_.keys(n, h) + p * head_dim;
-            std::copy_n(keys + r * kv_width + h * head_dim, head_dim, key);
-            ApplyRope(key, 1, head_dim, rope_.cos(p), rope_.sin(p));
-            std::copy_n(values + r * kv_width + h * head_dim, head_dim, cache_.values(n, h) + p * head_dim);
-          }
+          ApplyRope(keys + r * kv_width, config_.kv_heads, head_dim, rope_.cos(p), rope_.sin(p));
+          for (size_t h = 0; h < config_.kv_heads; ++h) std::copy_n(values + r * kv_width + h * head_dim, head_dim, cache_.values(n, h) + p * head_dim);
+        }
+        for (size_t h = 0; h < config_.kv_heads; ++h) {
+          PackKeys(keys + r0 * kv_width + h * head_dim, kv_width, position_ + r0, r1 - r0, head_dim, cache_.keys(n, h));
         }
       });
 
-  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group
+  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group. A single row's heads of one group are the rows of one tile, which
+  // reads their keys and values once.
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   program_.Add(
       "attention", layer.needs,
       [this, head_dim] {
+        if (chunk_ == 1) return Tiling{config_.kv_heads, uint64_t{config_.heads / config_.kv_heads} * (position_ + 1) * head_dim * 4};
         const size_t rows = std::min(chunk_, kAttentionRows);
         return Tiling{CeilDiv(chunk_, kAttentionRows) * config_.heads, uint64_t{rows} * (position_ + chunk_) * head_dim * 4};
       },
       [this, n, head_dim, width, group, scale](size_t tile, size_t worker) {
+        float* const scratch = reinterpret_cast<float*>(Scratch(worker));
+        if (chunk_ == 1) {
+          const size_t q = tile * group * head_dim;
+          return AttentionTile(q_.row(0) + q, head_dim, group, cache_.keys(n, tile), cache_.values(n, tile), head_dim, position_ + 1, /*causal=*/false,
+                               head_dim, scale, mixed_.row(0) + q, head_dim, scratch);
+        }
         const size_t head = tile % config_.heads, r0 = tile / config_.heads * kAttentionRows, r1 = std::min(r0 + kAttentionRows, chunk_);
-        AttentionTile(q_.row(r0) + head * head_dim, width, r1 - r0, cache_.keys(n, head / group), head_dim, cache_.values(n, head / group), head_dim,
-                      position_ + r0 + 1, /*causal=*/true, head_dim, scale, mixed_.row(r0) + head * head_dim, width, reinterpret_cast<float*>(Scratch(worker)));
+        AttentionTile(q_.row(r0) + head * head_dim, width, r1 - r0, cache_.keys(n, head / group), cache_.values(n, head / group), head_dim, position_ + r0 + 1,
+                      /*causal=*/true, head_dim, scale, mixed_.row(r0) + head * head_dim, width, scratch);
       });
   PlanFinish(layer.needs, &mixed_);
 
-  // x = x + concat(o) Wo^T. The product goes to q_, which is no longer needed.
-  PlanProduct("attention_out", layer.needs, layer.attention_out, &mixed_, q_.row(0),
-              [this](float* y, size_t n0, size_t n1, size_t r) { AddRows(x_.row(r) + n0, y + n0, n1 - n0, x_.row(r) + n0); });
+  // x = x + concat(o) Wo^T
+  PlanAddProduct("attention_out", layer.needs, layer.attention_out, &mixed_, nullptr);
 
-  // m = RMSNorm(x); x = x + (silu(m Wg^T) * (m Wu^T)) Wd^T
+  // m = RMSNorm(x); x = x + (silu(m Wg^T) * (m Wu^T)) Wd^T, columns of the hidden rows being made, activated and quantised together
   PlanNorm("ffn_norm", layer.needs, layer.ffn_norm, &norm_);
-  PlanProduct("ffn_gate_up", layer.needs, layer.gate, &norm_, gate_.row(0), nullptr);
-  PlanProduct("ffn_gate_up", layer.needs, layer.up, &norm_, up_.row(0), nullptr);
+  const bool quantized = UsesI8(layer.down, compute_);
+  const size_t ffn = config_.ffn;
   program_.Add(
-      "silu", layer.needs, [this] { return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * config_.ffn * 8}; },
-      [this](size_t tile, size_t) {
-        const size_t r0 = tile * kRowsPerTile, r1 = std::min(r0 + kRowsPerTile, chunk_);
-        SiluMul(gate_.row(r0), up_.row(r0), gate_.row(r0), (r1 - r0) * config_.ffn);
-        gate_.Finish(r0, r1);
+      "ffn_gate_up", layer.needs,
+      [this, width, ffn] {
+        return Tiling{CeilDiv(ffn, kProductColumns), uint64_t{chunk_} * 2 * kProductColumns * width, uint64_t{chunk_} * 2 * ffn * width};
+      },
+      [this, &layer, quantized, ffn](size_t tile, size_t worker) {
+        const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, ffn), columns = n1 - n0;
+        float* const gate = reinterpret_cast<float*>(Scratch(worker));
+        float* const up = gate + kColumnsBytes / sizeof(float);
+        uint8_t* const scratch = Scratch(worker) + 2 * kColumnsBytes;
+        MultiplyRows(layer.gate, compute_, norm_, 0, chunk_, gate, columns, n0, n1, scratch);
+        MultiplyRows(layer.up, compute_, norm_, 0, chunk_, up, columns, n0, n1, scratch);
+        SiluMul(gate, up, gate, chunk_ * columns);
+        if (quantized) {
+          QuantizeBlocks(gate, columns, chunk_, n0 / 32, n1 / 32, quantized_hidden_);
+        } else {
+          for (size_t r = 0; r < chunk_; ++r) std::copy_n(gate + r * columns, columns, hidden_.row(r) + n0);
+        }
       });
-  PlanProduct("ffn_down", layer.needs, layer.down, &gate_, q_.row(0),
-              [this](float* y, size_t n0, size_t n1, size_t r) { AddRows(x_.row(r) + n0, y + n0, n1 - n0, x_.row(r) + n0); });
+  PlanAddProduct("ffn_down", layer.needs, layer.down, &hidden_, quantized ? &quantized_hidden_ : nullptr);
 }
 
 // RMSNorm, then the vocabulary: of the last row only, except that a trace sees every row's norm.
@@ -198,7 +246,7 @@ void Qwen2::PlanHead() {
       },
       [this](size_t tile, size_t worker) {
         const size_t n0 = tile * kProductColumns, n1 = std::min(n0 + kProductColumns, config_.vocabulary);
-        MultiplyRows(weights_.head, compute_, norm_, 0, 1, logits_.data(), config_.vocabulary, n0, n1, Scratch(worker));
+        MultiplyRows(weights_.head, compute_, norm_, 0, 1, logits_.data() + n0, config_.vocabulary, n0, n1, Scratch(worker));
       });
 }
 

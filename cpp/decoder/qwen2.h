@@ -41,8 +41,15 @@ class Qwen2 : public Decoder {
   void Plan();
   void PlanLayer(size_t layer);
   void PlanHead();
-  using Post = std::function<void(float* row, size_t n0, size_t n1, size_t r)>;
-  void PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, float* out, Post post);
+  // A product of a step of several: out is [chunk, n].
+  struct Product {
+    const Linear* linear;
+    float* out;
+    size_t first_tile = 0;  // set by PlanProducts
+  };
+  void PlanProducts(const char* name, uint64_t needs, std::vector<Product> products, const Rows* x);
+  // x_ += the product of x, or where it is not null of `quantized`.
+  void PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, const QuantizedRows* quantized);
   void PlanNorm(const char* name, uint64_t needs, const float* weight, Rows* out);
   void PlanFinish(uint64_t needs, Rows* rows);
   void Tap(std::string name, const float* values);
@@ -66,8 +73,9 @@ class Qwen2 : public Decoder {
   Rows q_;        // [chunk, width]
   Rows kv_;       // [chunk, 2 * kv_heads * head_dim]: keys, then values, before they go into the cache
   Rows mixed_;    // [chunk, width]: output of attention
-  Rows gate_;     // [chunk, ffn]
-  Rows up_;       // [chunk, ffn]
+  // [chunk, ffn]: silu(gate) * up, in the form that the layer's down product reads
+  QuantizedRows quantized_hidden_;
+  Rows hidden_;
   AlignedBuffer<float> logits_;
   AlignedBuffer<uint8_t> scratch_;
   size_t scratch_stride_ = 0;

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "hwy/highway.h"
+#include "kernels/attention.h"
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/softmax-inl.h"
 
@@ -17,50 +18,47 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows that pass over the keys and values together, and keys that stay in the first-level cache while they do.
+static_assert(kKeyPanel == kTileColumns);
+
+// Rows that pass over the keys and values together: a tile of the multiply kernel or several.
 inline constexpr size_t kAttentionGroup = 12;
-inline constexpr size_t kKeyBlock = 64;
 
-// Scores of a group: rows of whole vectors.
-HWY_INLINE size_t ScoreStride(size_t keys) { return (keys + 15) / 16 * 16; }
+// Scores of a group: rows of whole panels.
+HWY_INLINE size_t ScoreStride(size_t keys) { return (keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel; }
 
-// Sums of the lanes of s[0..lanes), in order, as one vector: neighbours are added until each vector is one lane.
-HWY_INLINE hn::Vec<TileF32> ReduceEach(hn::Vec<TileF32> (&s)[kTileLanes]) {
-  const TileF32 d;
-  HWY_UNROLL(4)
-  for (size_t n = kTileLanes / 2; n != 0; n /= 2) {
-    HWY_UNROLL(8)
-    for (size_t i = 0; i < n; ++i) s[i] = hn::Add(hn::ConcatEven(d, s[2 * i + 1], s[2 * i]), hn::ConcatOdd(d, s[2 * i + 1], s[2 * i]));
+#if HWY_TARGET != HWY_SCALAR  // whose vectors have one lane
+// to[i * kKeyPanel + 0..4) = component i of four keys, for i < n, a multiple of 4.
+HWY_INLINE void TransposeFourKeys(const float* HWY_RESTRICT k, size_t k_stride, size_t n, float* HWY_RESTRICT to) {
+  const hn::FixedTag<float, 4> d;
+  const hn::RepartitionToWide<hn::RebindToUnsigned<decltype(d)>> d64;
+  for (size_t i = 0; i < n; i += 4, to += 4 * kKeyPanel) {
+    const auto a = hn::LoadU(d, k + i), b = hn::LoadU(d, k + k_stride + i), c = hn::LoadU(d, k + 2 * k_stride + i), e = hn::LoadU(d, k + 3 * k_stride + i);
+    const auto ab0 = hn::BitCast(d64, hn::InterleaveLower(d, a, b)), ab1 = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
+    const auto ce0 = hn::BitCast(d64, hn::InterleaveLower(d, c, e)), ce1 = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab0, ce0)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab0, ce0)), d, to + kKeyPanel);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab1, ce1)), d, to + 2 * kKeyPanel);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab1, ce1)), d, to + 3 * kKeyPanel);
   }
-  return s[0];
 }
+#endif
 
-// scores[0..count) = scale * q . k for one row of q and `count` >= 1 keys; writes whole vectors. The lanes run over the head, so that a single row (a
-// decode step) reads each key once and in order, and any number of rows gives the same bits.
-static HWY_NOINLINE HWY_MAYBE_UNUSED void ScoreKeys(const float* HWY_RESTRICT q, const float* HWY_RESTRICT k, size_t k_stride, size_t count, size_t head_dim,
-                                             float scale, float* HWY_RESTRICT scores) {
-  const TileF32 d;
-  const auto factor = hn::Set(d, scale);
-  for (size_t j = 0; j < count; j += kTileLanes) {
-    const float* key[kTileLanes];
-    hn::Vec<TileF32> s[kTileLanes];
-    HWY_UNROLL(16)
-    for (size_t t = 0; t < kTileLanes; ++t) {
-      key[t] = k + std::min(j + t, count - 1) * k_stride;  // beyond the end the last one again; its score is not read
-      s[t] = hn::Zero(d);
+HWY_INLINE void PackKeysImpl(const float* k, size_t k_stride, size_t first, size_t count, size_t head_dim, float* panels) {
+  for (size_t j = first; j < first + count;) {
+    float* const to = panels + j / kKeyPanel * kKeyPanel * head_dim + j % kKeyPanel;
+    const float* const key = k + (j - first) * k_stride;
+    size_t keys = 1, i = 0;
+#if HWY_TARGET != HWY_SCALAR
+    if (j % 4 == 0 && j + 4 <= first + count) {
+      keys = 4;
+      i = head_dim / 4 * 4;
+      TransposeFourKeys(key, k_stride, i, to);
     }
-    size_t i = 0;
-    for (; i + kTileLanes <= head_dim; i += kTileLanes) {
-      const auto x = hn::LoadU(d, q + i);
-      HWY_UNROLL(16)
-      for (size_t t = 0; t < kTileLanes; ++t) s[t] = hn::MulAdd(x, hn::LoadU(d, key[t] + i), s[t]);
+#endif
+    for (; i < head_dim; ++i) {
+      for (size_t t = 0; t < keys; ++t) to[i * kKeyPanel + t] = key[t * k_stride + i];
     }
-    if (i < head_dim) {
-      const auto x = hn::LoadN(d, q + i, head_dim - i);
-      HWY_UNROLL(16)
-      for (size_t t = 0; t < kTileLanes; ++t) s[t] = hn::MulAdd(x, hn::LoadN(d, key[t] + i, head_dim - i), s[t]);
-    }
-    hn::StoreU(hn::Mul(factor, ReduceEach(s)), d, scores + j);
+    j += keys;
   }
 }
 
@@ -69,30 +67,32 @@ HWY_INLINE void ScaleRow(float* out, size_t n, float factor) {
   for (size_t i = 0; i < n; ++i) out[i] *= factor;
 }
 
-HWY_INLINE void AttentionTileImpl(const float* q, size_t q_stride, size_t rows, const float* k, size_t k_stride, const float* v, size_t v_stride, size_t keys,
-                                  bool causal, size_t head_dim, float scale, float* out, size_t out_stride, float* scores) {
+HWY_INLINE void AttentionTileImpl(const float* q, size_t q_stride, size_t rows, const float* k, const float* v, size_t v_stride, size_t keys, bool causal,
+                                  size_t head_dim, float scale, float* out, size_t out_stride, float* scratch) {
   const size_t step = causal ? 1 : 0;
+  float* const scaled = scratch;  // the group's rows of q times scale, one behind the other
+  float* const scores = scratch + std::min(rows, kAttentionGroup) * head_dim;
   for (size_t r0 = 0; r0 < rows; r0 += kAttentionGroup, q += kAttentionGroup * q_stride, out += kAttentionGroup * out_stride) {
     const size_t count = std::min(kAttentionGroup, rows - r0);
-    const size_t common = keys + step * r0;  // what every row of the group sees; row r sees step * r more
-    const size_t most = common + step * (count - 1), stride = ScoreStride(most);
-    for (size_t j = 0; j < most; j += kKeyBlock) {
-      for (size_t r = 0; r < count; ++r) {
-        const size_t seen = common + step * r;
-        if (j < seen) ScoreKeys(q + r * q_stride, k + j * k_stride, k_stride, std::min(kKeyBlock, seen - j), head_dim, scale, scores + r * stride + j);
-      }
+    const size_t first = keys + step * r0;  // keys that the group's first row sees; row r sees step * r more
+    const size_t most = first + step * (count - 1), stride = ScoreStride(most);
+    for (size_t r = 0; r < count; ++r) {
+      for (size_t i = 0; i < head_dim; ++i) scaled[r * head_dim + i] = scale * q[r * q_stride + i];
+    }
+    std::fill_n(scores, count * stride, 0.0f);
+    for (size_t j = 0; j < most; j += kKeyPanel) {
+      MultiplyRowsByPanel(scaled, head_dim, count, head_dim, k + j * head_dim, kKeyPanel, scores + j, stride, kKeyPanel);
     }
     float sums[kAttentionGroup];
     for (size_t r = 0; r < count; ++r) {
-      sums[r] = SoftmaxNumerators(scores + r * stride, common + step * r);
+      float* const row = scores + r * stride;
+      const size_t seen = first + step * r;
+      sums[r] = SoftmaxNumerators(row, seen);
+      std::fill(row + seen, row + most, 0.0f);  // so that all rows of the group can pass over the same values: adding 0 changes nothing
       std::fill_n(out + r * out_stride, head_dim, 0.0f);
     }
     for (size_t n = 0; n < head_dim; n += kTileColumns) {
-      const size_t columns = std::min(kTileColumns, head_dim - n);
-      MultiplyRowsByPanel(scores, stride, count, common, v + n, v_stride, out + n, out_stride, columns);
-      for (size_t r = 1; r < count && causal; ++r) {
-        MultiplyRowsByPanel(scores + r * stride + common, stride, 1, r, v + common * v_stride + n, v_stride, out + r * out_stride + n, out_stride, columns);
-      }
+      MultiplyRowsByPanel(scores, stride, count, most, v + n, v_stride, out + n, out_stride, std::min(kTileColumns, head_dim - n));
     }
     for (size_t r = 0; r < count; ++r) ScaleRow(out + r * out_stride, head_dim, 1.0f / sums[r]);
   }

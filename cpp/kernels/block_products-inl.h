@@ -11,10 +11,10 @@
 //   PairProducts  16 by 16 bits, two of them added to 32: pmaddwd, i32x4.dot_i16x8_s, smlal. The words of a block are its even bytes, then its odd ones
 //                 (shifts alone make them); 32 products of 16 by 8 bits stay below 2^27, so wide blocks take no more than others.
 //   ByteProducts  unsigned bytes of weights by signed ones of activations, four of them added to 32 bits: vpdpbusd. On Arm both are signed: sdot.
-//   NibbleProducts  weights of 4 bits as 0..15 by signed bytes, two of them added to 16 bits, where a whole block is added up: pmaddubsw, wasm's
-//                 i16x8.relaxed_dot_i8x16_i7x16. A lane starts with -8 times the activations that it will meet, so that it ends between -16256 and 16256;
-//                 16-bit additions may wrap on the way. 8-bit weights have too many bits for that: taking the sign out first (psignb, pmaddubsw, pmaddwd,
-//                 paddd) needs three instructions on the two multiplying ports of Zen 3 for what two pmaddwd do.
+//   ShortProducts weights of 4 or 5 bits as 0..15 or 0..31 by signed bytes, two of them added to 16 bits, where a whole block is added up: pmaddubsw, wasm's
+//                 i16x8.relaxed_dot_i8x16_i7x16. A lane starts with -8 or -16 times the 16 activations that it will meet, so that it ends in
+//                 -32512..32512 (16 * 127 * 16); 16-bit additions may wrap on the way. 8-bit weights have too many bits for that: taking the sign out
+//                 first (psignb, pmaddubsw, pmaddwd, paddd) needs three instructions on the two multiplying ports of Zen 3 for what two pmaddwd do.
 #if defined(TINYVLM_KERNELS_BLOCK_PRODUCTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_BLOCK_PRODUCTS_INL_H_
 #undef TINYVLM_KERNELS_BLOCK_PRODUCTS_INL_H_
@@ -29,21 +29,22 @@
 #include "hwy/highway.h"
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/pack.h"
+#include "kernels/quantize.h"
 #include "kernels/relaxed-inl.h"
 #include "kernels/unpack_panel-inl.h"
 
 // Which targets have the instructions (the smaller a target's number, the more it has).
 #undef TINYVLM_BYTE_PRODUCTS
-#undef TINYVLM_NIBBLE_PRODUCTS
+#undef TINYVLM_SHORT_PRODUCTS
 #if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) || (HWY_ARCH_ARM && HWY_TARGET == HWY_NEON_BF16)
 #define TINYVLM_BYTE_PRODUCTS 1
 #else
 #define TINYVLM_BYTE_PRODUCTS 0
 #endif
 #if !TINYVLM_BYTE_PRODUCTS && (TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3))
-#define TINYVLM_NIBBLE_PRODUCTS 1
+#define TINYVLM_SHORT_PRODUCTS 1
 #else
-#define TINYVLM_NIBBLE_PRODUCTS 0
+#define TINYVLM_SHORT_PRODUCTS 0
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -53,9 +54,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using PanelI8 = hn::Repartition<int8_t, PanelI32>;
 
 inline constexpr size_t kStepBytes = 4 * kPanelRows;
-
-// The words of step `step` of rows v * kTileLanes and following; `weights` is the first row's step 0.
-HWY_INLINE hn::Vec<PanelI32> LoadStep(const uint8_t* weights, size_t step, size_t v) { return LoadWord(weights, step, v); }
 
 // The sums of a block (quantize.h), times -bias, in every lane.
 template <int kBias>
@@ -107,20 +105,17 @@ struct ByteProducts {
   static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return sum; }
 };
 
-using ProductsQ8 = ByteProducts<128>;
-using ProductsQ4 = ByteProducts<8>;
-using RowProductsQ4 = ProductsQ4;
+#elif TINYVLM_SHORT_PRODUCTS
 
-#elif TINYVLM_NIBBLE_PRODUCTS
-
-struct NibbleProducts {
+template <int kBias_>
+struct ShortProducts {
   static constexpr size_t kSteps = 8;
-  static constexpr int kBias = 8;
+  static constexpr int kBias = kBias_;
   static constexpr bool kExpands = false;
   using Sum = hn::Vec<PanelI16>;
 
   static HWY_INLINE Sum Start(hn::Vec<PanelI32> block_sums) {
-    return hn::Sub(hn::Zero(PanelI16()), hn::ShiftLeft<3>(hn::BitCast(PanelI16(), block_sums)));
+    return hn::Sub(hn::Zero(PanelI16()), hn::ShiftLeft<kBias == 16 ? 4 : 3>(hn::BitCast(PanelI16(), block_sums)));
   }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     sum = hn::Add(sum, DotU7I8(hn::BitCast(PanelBytes(), weights), hn::BitCast(PanelI8(), activations)));
@@ -128,60 +123,105 @@ struct NibbleProducts {
   static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return AddPairs(sum); }
 };
 
-using ProductsQ8 = PairProducts<0>;
-using ProductsQ4 = NibbleProducts;
-using RowProductsQ4 = ProductsQ4;
-
-#else
-
-using ProductsQ8 = PairProducts<0>;
-using ProductsQ4 = PairProducts<0>;
-using RowProductsQ4 = PairProducts<8>;  // nibbles that are unpacked for one row only stay 0..15
-
 #endif
 
-// The words of a step of Q8_0 weights, from four bytes of each output: of pairs the even ones or the odd ones.
-template <class Products, bool kOdd>
-HWY_INLINE hn::Vec<PanelI32> WordsQ8(hn::Vec<PanelI32> raw) {
-  if constexpr (Products::kExpands) {
-    return hn::BitCast(PanelI32(), kOdd ? OddPair(raw) : EvenPair(raw));
-  } else if constexpr (Products::kBias == 128) {
-    return hn::Xor(raw, hn::Set(PanelI32(), static_cast<int32_t>(0x80808080u)));
-  } else {
-    return raw;
-  }
+// How weights of a type are multiplied: when panels are unpacked for many rows (Products), and when they are read for one row only (RowProducts, where of the
+// nibbles of pairs 8 is taken off the sum and not off each of them).
+template <DType kType>
+struct OfType;
+
+template <>
+struct OfType<DType::kQ8_0> {
+  static constexpr size_t kGroups = 8, kBlockBytes = kBlockBytesQ8;  // groups of four bytes of an output in a packed block
+#if TINYVLM_BYTE_PRODUCTS
+  using Products = ByteProducts<128>;
+#else
+  using Products = PairProducts<0>;
+#endif
+  using RowProducts = Products;
+};
+
+template <>
+struct OfType<DType::kQ4_0> {
+  static constexpr size_t kGroups = 4, kBlockBytes = kBlockBytesQ4;
+#if TINYVLM_BYTE_PRODUCTS
+  using Products = ByteProducts<8>;
+  using RowProducts = Products;
+#elif TINYVLM_SHORT_PRODUCTS
+  using Products = ShortProducts<8>;
+  using RowProducts = Products;
+#else
+  using Products = PairProducts<0>;
+  using RowProducts = PairProducts<8>;
+#endif
+};
+
+template <>
+struct OfType<DType::kQ5_0> {
+  static constexpr size_t kGroups = 4, kBlockBytes = kBlockBytesQ5;
+#if TINYVLM_BYTE_PRODUCTS
+  using Products = ByteProducts<16>;
+  using RowProducts = Products;
+#elif TINYVLM_SHORT_PRODUCTS
+  using Products = ShortProducts<16>;
+  using RowProducts = Products;
+#else
+  using Products = PairProducts<0>;
+  using RowProducts = PairProducts<16>;
+#endif
+};
+
+// What of a block is read before its groups: the fifth bits of Q5_0, that of element e being bit e of an output's word.
+template <DType kType>
+HWY_INLINE hn::Vec<PanelI32> LoadFifthBits(const uint8_t* block, size_t v) {
+  if constexpr (kType == DType::kQ5_0) return LoadWord(block + kScaleBytes, 0, v);
+  return hn::Zero(PanelI32());
 }
 
-// The same of Q4_0 weights: of the low or the high nibbles of four bytes.
-template <class Products, bool kHigh, bool kOdd>
-HWY_INLINE hn::Vec<PanelI32> WordsQ4(hn::Vec<PanelI32> raw) {
-  if constexpr (Products::kExpands) {
-    const auto nibbles = NibblePair<(kOdd ? 8 : 0) + (kHigh ? 4 : 0)>(raw);
-    return hn::BitCast(PanelI32(), Products::kBias == 8 ? nibbles : hn::Sub(nibbles, hn::Set(PanelI16(), int16_t{8})));
-  } else {
-    const auto nibbles = hn::And(kHigh ? hn::ShiftRight<4>(raw) : raw, hn::Set(PanelI32(), 0x0f0f0f0f));
-    if constexpr (Products::kBias == 8) return nibbles;
-    return hn::BitCast(PanelI32(), hn::Sub(hn::BitCast(PanelI8(), nibbles), hn::Set(PanelI8(), int8_t{8})));
-  }
+// Bits 0..3 of each word as bit 4 of its four bytes. The four shifted copies of the product do not overlap.
+HWY_INLINE hn::Vec<PanelI32> SpreadFifthBits(hn::Vec<PanelI32> bits) {
+  const PanelI32 d;
+  return hn::And(hn::Mul(hn::And(bits, hn::Set(d, 15)), hn::Set(d, 1 << 4 | 1 << 11 | 1 << 18 | 1 << 25)), hn::Set(d, 0x10101010));
 }
 
-// Calls use(step, words) for every step of a block, whose four bytes of each output LoadGroup finds at `block`, vector v of the panel.
-template <class Products, bool kQ4, class Use>
-HWY_INLINE void ForEachStep(const uint8_t* HWY_RESTRICT block, size_t v, const Use& use) {
-  HWY_UNROLL(8)
-  for (size_t q = 0; q < (kQ4 ? 4 : 8); ++q) {
-    const auto raw = LoadGroup(block, q, v);
-    if constexpr (kQ4) {  // high nibbles are elements 16 and following
-      use(q, WordsQ4<Products, false, false>(raw));
-      use(4 + q, WordsQ4<Products, true, false>(raw));
-      if constexpr (Products::kExpands) {
-        use(8 + q, WordsQ4<Products, false, true>(raw));
-        use(12 + q, WordsQ4<Products, true, true>(raw));
-      }
+// Calls use(step, words) for the steps that come out of group q of a packed block, vector v of the panel: 1, of nibbles 2; of pairs twice as many, the even
+// ones and the odd ones. `fifth` comes from LoadFifthBits; groups are asked for in their order. Words are the weights plus Products::kBias.
+template <DType kType, class Products, class Use>
+HWY_INLINE void ForEachStepOfGroup(const uint8_t* HWY_RESTRICT block, size_t q, size_t v, hn::Vec<PanelI32>& fifth, const Use& use) {
+  const PanelI32 d;
+  constexpr int kMiddle = kType == DType::kQ5_0 ? 16 : 8;
+  // Bytes of codes, 0..15 or 0..31, to words.
+  const auto each = [&](size_t step, hn::Vec<PanelI32> codes) TINYVLM_LAMBDA {
+    if constexpr (Products::kExpands) {
+      const hn::Repartition<uint16_t, PanelI32> du;
+      const auto off = hn::Set(PanelI16(), static_cast<int16_t>(Products::kBias == 0 ? kMiddle : 0));
+      use(step, hn::BitCast(d, hn::Sub(hn::BitCast(PanelI16(), hn::And(codes, hn::Set(d, 0x00ff00ff))), off)));
+      use(8 + step, hn::BitCast(d, hn::Sub(hn::BitCast(PanelI16(), hn::ShiftRight<8>(hn::BitCast(du, codes))), off)));
+    } else if constexpr (Products::kBias == 0) {
+      use(step, hn::BitCast(d, hn::Sub(hn::BitCast(PanelI8(), codes), hn::Set(PanelI8(), static_cast<int8_t>(kMiddle)))));
     } else {
-      use(q, WordsQ8<Products, false>(raw));
-      if constexpr (Products::kExpands) use(8 + q, WordsQ8<Products, true>(raw));
+      use(step, codes);
     }
+  };
+  if constexpr (kType == DType::kQ8_0) {
+    const auto raw = LoadGroup(block, q, v);
+    if constexpr (Products::kExpands) {
+      use(q, hn::BitCast(d, EvenPair(raw)));
+      use(8 + q, hn::BitCast(d, OddPair(raw)));
+    } else {
+      use(q, Products::kBias == 128 ? hn::Xor(raw, hn::Set(d, static_cast<int32_t>(0x80808080u))) : raw);
+    }
+  } else {
+    constexpr size_t kNibbles = kType == DType::kQ5_0 ? kScaleBytes + 4 * kPanelRows : kScaleBytes;
+    const auto raw = LoadWord(block + kNibbles, q, v), mask = hn::Set(d, 0x0f0f0f0f);
+    auto low = hn::And(raw, mask), high = hn::And(hn::ShiftRight<4>(raw), mask);  // high nibbles are elements 16 and following
+    if constexpr (kType == DType::kQ5_0) {
+      low = hn::Or(low, SpreadFifthBits(fifth));
+      high = hn::Or(high, SpreadFifthBits(hn::ShiftRight<16>(fifth)));
+      fifth = hn::ShiftRight<4>(fifth);
+    }
+    each(q, low);
+    each(4 + q, high);
   }
 }
 
@@ -196,8 +236,9 @@ HWY_INLINE void ExpandBlock(const int8_t* HWY_RESTRICT low, const int8_t* HWY_RE
     auto even = hn::ShiftRight<8>(hn::ShiftLeft<8>(raw)), odd = hn::ShiftRight<8>(raw);
     if (high != nullptr) {
       const auto upper = hn::BitCast(d16, hn::LoadU(d8, high + 4 * i));
-      even = hn::Add(even, hn::ShiftLeft<8>(upper));
-      odd = hn::Add(odd, hn::AndNot(hn::Set(d16, int16_t{255}), upper));
+      const auto step = hn::Set(d16, static_cast<int16_t>(kWideStep));
+      even = hn::Add(even, hn::Mul(hn::ShiftRight<8>(hn::ShiftLeft<8>(upper)), step));
+      odd = hn::Add(odd, hn::Mul(hn::ShiftRight<8>(upper), step));
     }
     hn::StoreU(hn::BitCast(d, even), d, words + i);
     hn::StoreU(hn::BitCast(d, odd), d, words + 8 + i);

@@ -21,9 +21,13 @@ using DepthwiseF32 = hn::CappedTag<float, 16>;
 using DepthwiseVec = hn::Vec<DepthwiseF32>;
 inline constexpr size_t kDepthwiseLanes = hn::MaxLanes(DepthwiseF32());
 
-// Neighbouring output pixels that are computed together: an input column is loaded once for all that it touches, and 8 sums hide the latency of the
-// multiply-add.
+// Neighbouring output pixels that are computed together: an input column is loaded once for all that it touches, and 8 sums hide the latency of an
+// addition (4 took 1.4 times as long in wasm, with a fused multiply-add 1.6 times).
 inline constexpr size_t kTilePixels = 8;
+
+// Vectors of channels that are computed together where there are 32 registers: 8 sums just fit the latency of two multiply-adds a cycle, 16 leave room (95
+// and 110 GMAC/s on AVX-512).
+inline constexpr size_t kDepthwiseVectors = kDepthwiseLanes == 16 || HWY_TARGET_IS_NEON ? 2 : 1;
 
 // Weights of a kernel row that are held in registers while its columns pass. Beside 8 sums, an input and a product there is no room for all 7 where there
 // are 16 registers and no fused multiply-add, or V8 to give them out: the columns of 4 taps and then those of 3 pass instead.
@@ -70,48 +74,69 @@ template <size_t kKernel, size_t kStride, size_t kMultiplier, bool kInside>
 struct DepthwiseTile {
   // Adds input column i of a kernel row, as far as the taps [kFirst, kFirst + kTaps) touch it, to every pixel, then goes on to column i + 1. Unrolled by the
   // compiler: which weight meets which sum is then known.
-  template <size_t kFirst, size_t kTaps, size_t i>
-  static HWY_INLINE void AddColumns(const DepthwiseRun& run, const float* row, const DepthwiseVec (&w)[kTaps], DepthwiseVec (&sum)[kTilePixels]) {
+  template <size_t kFirst, size_t kTaps, size_t kVectors, size_t i>
+  static HWY_INLINE void AddColumns(const DepthwiseRun& run, const float* row, const DepthwiseVec (&w)[kTaps][kVectors],
+                                    DepthwiseVec (&sum)[kTilePixels][kVectors]) {
     if constexpr (i < kFirst + kTaps + kStride * (kTilePixels - 1)) {
       if (kInside || static_cast<size_t>(run.x + static_cast<ptrdiff_t>(i)) < run.w) {
-        const auto v = LoadInput<kMultiplier>(row + static_cast<ptrdiff_t>(i * run.cin));
-        HWY_UNROLL(8)
-        for (size_t p = 0; p < kTilePixels; ++p) {
-          if (i >= kStride * p + kFirst && i - kStride * p < kFirst + kTaps) sum[p] = MultiplyAdd(v, w[i - kStride * p - kFirst], sum[p]);
+        HWY_UNROLL(2)
+        for (size_t u = 0; u < kVectors; ++u) {
+          const auto v = LoadInput<kMultiplier>(row + static_cast<ptrdiff_t>(i * run.cin) + u * kDepthwiseLanes / kMultiplier);
+          HWY_UNROLL(8)
+          for (size_t p = 0; p < kTilePixels; ++p) {
+            if (i >= kStride * p + kFirst && i - kStride * p < kFirst + kTaps) sum[p][u] = MultiplyAdd(v, w[i - kStride * p - kFirst][u], sum[p][u]);
+          }
         }
       }
-      AddColumns<kFirst, kTaps, i + 1>(run, row, w, sum);
+      AddColumns<kFirst, kTaps, kVectors, i + 1>(run, row, w, sum);
     }
   }
 
-  template <size_t kFirst>
-  static HWY_INLINE void AddTaps(const DepthwiseRun& run, const float* row, const float* weights, DepthwiseVec (&sum)[kTilePixels]) {
+  template <size_t kFirst, size_t kVectors>
+  static HWY_INLINE void AddTaps(const DepthwiseRun& run, const float* row, const float* weights, DepthwiseVec (&sum)[kTilePixels][kVectors]) {
     if constexpr (kFirst < kKernel) {
       // With two outputs per input an input takes three instructions to load: better weights from memory than inputs twice.
       constexpr size_t kTaps = kMultiplier == 2 ? kKernel : HWY_MIN(kHeldTaps, kKernel - kFirst);
-      DepthwiseVec w[kTaps];
+      DepthwiseVec w[kTaps][kVectors];
       HWY_UNROLL(8)
-      for (size_t kx = 0; kx < kTaps; ++kx) w[kx] = hn::LoadU(DepthwiseF32(), weights + (kFirst + kx) * kSweepChannels);
-      AddColumns<kFirst, kTaps, kFirst>(run, row, w, sum);
-      AddTaps<kFirst + kTaps>(run, row, weights, sum);
+      for (size_t kx = 0; kx < kTaps; ++kx) {
+        HWY_UNROLL(2)
+        for (size_t u = 0; u < kVectors; ++u) w[kx][u] = hn::LoadU(DepthwiseF32(), weights + (kFirst + kx) * kSweepChannels + u * kDepthwiseLanes);
+      }
+      AddColumns<kFirst, kTaps, kVectors, kFirst>(run, row, w, sum);
+      AddTaps<kFirst + kTaps, kVectors>(run, row, weights, sum);
+    }
+  }
+
+  // kVectors vectors of channels from channel c of the run on.
+  template <size_t kVectors>
+  static HWY_INLINE void ComputeVectors(const DepthwiseRun& run, size_t pixels, size_t c) {
+    const DepthwiseF32 d;
+    DepthwiseVec sum[kTilePixels][kVectors];
+    HWY_UNROLL(8)
+    for (size_t p = 0; p < kTilePixels; ++p) {
+      HWY_UNROLL(2)
+      for (size_t u = 0; u < kVectors; ++u) sum[p][u] = hn::LoadU(d, run.bias + c + u * kDepthwiseLanes);
+    }
+    const float* row = run.in + c / kMultiplier;
+    const float* weights = run.weights + c;
+    for (size_t ky = 0; ky < run.kernel_rows; ++ky, row += run.row_stride, weights += kKernel * kSweepChannels) AddTaps<0, kVectors>(run, row, weights, sum);
+    float* const out = run.out + c;
+    HWY_UNROLL(8)
+    for (size_t p = 0; p < kTilePixels; ++p) {
+      HWY_UNROLL(2)
+      for (size_t u = 0; u < kVectors; ++u) {
+        if (kInside || p < pixels) hn::StoreU(sum[p][u], d, out + p * run.cout + u * kDepthwiseLanes);
+      }
     }
   }
 
   // `pixels` <= kTilePixels neighbouring pixels, `vectors` vectors of channels.
   static HWY_NOINLINE void Compute(const DepthwiseRun& run, size_t pixels, size_t vectors) {
-    const DepthwiseF32 d;
-    for (size_t c = 0; c < vectors * kDepthwiseLanes; c += kDepthwiseLanes) {
-      DepthwiseVec sum[kTilePixels];
-      HWY_UNROLL(8)
-      for (size_t p = 0; p < kTilePixels; ++p) sum[p] = hn::LoadU(d, run.bias + c);
-      const float* row = run.in + c / kMultiplier;
-      const float* weights = run.weights + c;
-      for (size_t ky = 0; ky < run.kernel_rows; ++ky, row += run.row_stride, weights += kKernel * kSweepChannels) AddTaps<0>(run, row, weights, sum);
-      float* const out = run.out + c;
-      HWY_UNROLL(8)
-      for (size_t p = 0; p < kTilePixels; ++p) {
-        if (kInside || p < pixels) hn::StoreU(sum[p], d, out + p * run.cout);
-      }
+    size_t u = 0;
+    for (; u + kDepthwiseVectors <= vectors; u += kDepthwiseVectors) ComputeVectors<kDepthwiseVectors>(run, pixels, u * kDepthwiseLanes);
+    if constexpr (kDepthwiseVectors > 1) {
+      for (; u < vectors; ++u) ComputeVectors<1>(run, pixels, u * kDepthwiseLanes);
     }
   }
 };

@@ -33,12 +33,10 @@ class Exp {
     const V n = hn::Sub(shifted, c_[1]);
     V r = MultiplyAdd(n, c_[2], x);
     r = MultiplyAdd(n, c_[3], r);
-    V p = MultiplyAdd(c_[4], r, c_[5]);
-    p = MultiplyAdd(p, r, c_[6]);
-    p = MultiplyAdd(p, r, c_[7]);
-    p = MultiplyAdd(p, r, c_[8]);
+    const V r2 = hn::Mul(r, r);
+    const V p = MultiplyAdd(MultiplyAdd(c_[4], r2, MultiplyAdd(c_[5], r, c_[6])), r2, MultiplyAdd(c_[7], r, c_[8]));
     const V scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted)));
-    return MultiplyAdd(scale, MultiplyAdd(hn::Mul(r, r), p, r), scale);
+    return MultiplyAdd(scale, MultiplyAdd(r2, p, r), scale);
   }
 
  private:

@@ -14,13 +14,13 @@
 namespace tinyvlm {
 
 // f32 activations (rows lda apart) against weights of any packed type, quantised ones being dequantised a panel at a time. bias may be null. c points to
-// column 0 of C, rows ldc apart. n0 is a multiple of 16, n1 too unless it is N.
+// column n0 of C, rows ldc apart. n0 is a multiple of 16, n1 too unless it is N.
 void GemmF32(const float* a, size_t lda, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1, float* scratch);
 
 // Floats of scratch that GemmF32 needs, aligned to 64 bytes.
 size_t GemmF32ScratchFloats(size_t k);
 
-// m quantised rows of activations (a.k equals B.k) against Q8_0 or Q4_0 weights: the integer sum of a block is exact on every target, then
+// m quantised rows of activations (a.k equals B.k) against Q8_0, Q5_0 or Q4_0 weights: the integer sum of a block is exact on every target, then
 // acc += (scale_a * scale_b) * sum, in order of the blocks.
 void GemmI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
 

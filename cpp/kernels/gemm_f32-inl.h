@@ -59,14 +59,14 @@ HWY_INLINE void GemmF32Impl(const float* a, size_t lda, size_t m, const PackedMa
     }
     for (size_t r = 0; r < m; ++r) {
       if (bias != nullptr) {
-        std::copy_n(bias + n, columns, c + r * ldc + n);
+        std::copy_n(bias + n, columns, c + r * ldc + (n - n0));
       } else {
-        std::fill_n(c + r * ldc + n, columns, 0.0f);
+        std::fill_n(c + r * ldc + (n - n0), columns, 0.0f);
       }
     }
     for (size_t k0 = 0; k0 < B.k; k0 += kStripF32) {
       const size_t count = std::min(kStripF32, B.k - k0);
-      MultiplyRowsByPanel(a + k0, lda, m, count, PanelStrip(B.type, panel, k0, count, strip), kPanelRows, c + n, ldc, columns);
+      MultiplyRowsByPanel(a + k0, lda, m, count, PanelStrip(B.type, panel, k0, count, strip), kPanelRows, c + (n - n0), ldc, columns);
     }
   }
 }

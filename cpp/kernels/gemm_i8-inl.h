@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "hwy/highway.h"
 #include "kernels/block_products-inl.h"
@@ -30,7 +30,7 @@ inline constexpr size_t kMinPanelRowsI8 = 4;
 // Unpacked part of a group of panels: 4 panels of 4 kB (8 blocks of bytes, or 4 of pairs), which stay in the first-level cache while all rows pass.
 inline constexpr size_t kStripSteps = 64;
 inline constexpr size_t kGroupPanels = 4;
-inline constexpr size_t kMaxStripBlocks = 8;  // and their bits of QuantizedRows::wide are those of one byte
+inline constexpr size_t kMaxStripBlocks = 8;
 
 template <class Products>
 inline constexpr size_t kStripBlocks = kStripSteps / Products::kSteps;
@@ -83,11 +83,13 @@ HWY_INLINE const int32_t* ByteWords(const int8_t* bytes, size_t k, size_t row, s
   return reinterpret_cast<const int32_t*>(bytes + row * k + block * 32);
 }
 
-// total + 256 * (the products of the high bytes of a wide block). multiply(start, words) adds up a block.
+HWY_INLINE hn::Vec<PanelI32> TimesWideStep(hn::Vec<PanelI32> sums) { return hn::Mul(sums, hn::Set(PanelI32(), kWideStep)); }
+
+// total + kWideStep * (the products of the high bytes of a wide block). multiply(start, words) adds up a block.
 template <class Products, class MultiplySteps>
 HWY_INLINE hn::Vec<PanelI32> AddHigh(hn::Vec<PanelI32> total, const QuantizedRows& a, size_t row, size_t block, const MultiplySteps& multiply) {
   const auto start = hn::Set(PanelI32(), a.high_sums[row * (a.k / 32) + block]);
-  return hn::Add(total, hn::ShiftLeft<8>(multiply(Products::Start(start), ByteWords(a.high, a.k, row, block))));
+  return hn::Add(total, TimesWideStep(multiply(Products::Start(start), ByteWords(a.high, a.k, row, block))));
 }
 
 // result + (scale of the activations * scales of the weights) * total: the one way in which a block's integers become part of a result.
@@ -96,13 +98,23 @@ HWY_INLINE hn::Vec<TileF32> AddScaled(float scale, hn::Vec<TileF32> weight_scale
   return MultiplyAdd(hn::Mul(hn::Set(df, scale), weight_scales), hn::ConvertTo(df, total), result);
 }
 
-// Calls body(std::integral_constant) for 0..kCount: unrolled whatever the compiler thinks of it (a loop that is not makes GCC copy every sum once per turn).
-template <size_t kCount, size_t kFirst = 0, class Body>
-HWY_INLINE void Unrolled(const Body& body) {
-  if constexpr (kFirst < kCount) {
-    body(std::integral_constant<size_t, kFirst>());
-    Unrolled<kCount, kFirst + 1>(body);
-  }
+// The word at `from` in every lane.
+HWY_INLINE hn::Vec<PanelI32> SplatWord(const uint8_t* from) {
+  int32_t word;
+  std::memcpy(&word, from, sizeof(word));
+  return hn::Set(PanelI32(), word);
+}
+
+// Calls body(i) for i below kCount. Unrolled whatever the compiler thinks of it: of a loop GCC copies every sum once per turn. But not in wasm, whose compilers
+// know nothing of registers: they would move the loads of all turns to the front and V8 put what they brought on the stack.
+template <size_t kCount, class Body>
+HWY_INLINE void ForEachOf(const Body& body) {
+#if HWY_TARGET == HWY_WASM
+#pragma clang loop unroll(disable)
+  for (size_t i = 0; i < kCount; ++i) body(i);
+#else
+  [&]<size_t... i>(std::index_sequence<i...>) TINYVLM_LAMBDA { (body(i), ...); }(std::make_index_sequence<kCount>());
+#endif
 }
 
 // c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer sum), for kRows rows. `weights` and `scales` are unpacked ones. kWide: some
@@ -126,16 +138,20 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
       HWY_UNROLL(16)
       for (size_t v = 0; v < kVectors; ++v) sums[r][v] = start;
     }
-    Unrolled<Products::kSteps>([&](auto step) HWY_ATTR {
+    const uint8_t* x_at = reinterpret_cast<const uint8_t*>(words);
+    const uint8_t* w_at = weights;
+    ForEachOf<Products::kSteps>([&](size_t) TINYVLM_LAMBDA {
       hn::Vec<PanelI32> w[kVectors];
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kVectors; ++v) w[v] = LoadWord(weights, step, v);
+      for (size_t v = 0; v < kVectors; ++v) w[v] = LoadWord(w_at, 0, v);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        const auto x = hn::Set(di, words[r * kStripSteps + step]);
+        const auto x = SplatWord(x_at + r * kStripSteps * sizeof(int32_t));
         HWY_UNROLL(16)
         for (size_t v = 0; v < kVectors; ++v) Products::Add(w[v], x, sums[r][v]);
       }
+      w_at += kStepBytes;
+      x_at += sizeof(int32_t);
     });
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
@@ -145,7 +161,7 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
         auto total = Products::Total(sums[r][v]);
         if constexpr (kWide) {
           if (a.IsWide(row + r, block + b)) {
-            total = AddHigh<Products>(total, a, row + r, block + b, [&](auto sum, const int32_t* high) HWY_ATTR {
+            total = AddHigh<Products>(total, a, row + r, block + b, [&](auto sum, const int32_t* high) TINYVLM_LAMBDA {
               for (size_t step = 0; step < Products::kSteps; ++step) Products::Add(LoadWord(weights, step, v), hn::Set(di, high[step]), sum);
               return Products::Total(sum);
             });
@@ -183,14 +199,13 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
   unsigned wide = 0;
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * (a.k / 32) + block;
-    const unsigned bits = a.wide[(row + r) * QuantizedRows::WideBytes(a.k) + block / 8] >> block % 8;  // a strip's blocks are those of one byte
     if constexpr (Products::kExpands) {
       for (size_t b = 0; b < blocks; ++b) {
-        ExpandBlock(a.low + (at + b) * 32, (bits >> b & 1) != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
+        ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
       }
     } else {
       std::memcpy(strip->words[r], a.low + at * 32, blocks * 32);
-      wide |= bits;
+      for (size_t b = 0; b < blocks; ++b) wide |= a.wide[at + b];
     }
     std::memcpy(strip->low_sums[r], a.low_sums + at, blocks * sizeof(int32_t));
     std::memcpy(strip->scales[r], a.scales + at, blocks * sizeof(float));
@@ -222,23 +237,44 @@ HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block
 }
 
 // `blocks` blocks of a packed panel -> [block][step][kStepBytes], and the scales [block][16].
-template <class Products, bool kQ4>
+template <DType kType>
 HWY_NOINLINE void UnpackStrip(const uint8_t* HWY_RESTRICT panel, size_t blocks, uint8_t* HWY_RESTRICT weights, float* HWY_RESTRICT scales) {
-  for (size_t b = 0; b < blocks; ++b, panel += kQ4 ? kBlockBytesQ4 : kBlockBytesQ8, weights += Products::kSteps * kStepBytes, scales += kPanelRows) {
+  using Products = typename OfType<kType>::Products;
+  for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, weights += Products::kSteps * kStepBytes, scales += kPanelRows) {
     for (size_t v = 0; v < kTileVectors; ++v) {
       hn::StoreU(LoadScales(panel, v), TileF32(), scales + v * kTileLanes);
-      ForEachStep<Products, kQ4>(panel, v, [&](size_t step, hn::Vec<PanelI32> words) {
-        hn::StoreU(hn::BitCast(PanelBytes(), words), PanelBytes(), weights + step * kStepBytes + v * kTileLanes * 4);
+      auto fifth = LoadFifthBits<kType>(panel, v);
+      ForEachOf<OfType<kType>::kGroups>([&](size_t q) TINYVLM_LAMBDA {
+        ForEachStepOfGroup<kType, Products>(panel, q, v, fifth, [&](size_t step, hn::Vec<PanelI32> words) TINYVLM_LAMBDA {
+          hn::StoreU(hn::BitCast(PanelBytes(), words), PanelBytes(), weights + step * kStepBytes + v * kTileLanes * 4);
+        });
       });
     }
   }
 }
 
+// The sums of a block for one row, panel packed: sums[v] += products with the words at x.
+template <DType kType, class Products>
+HWY_INLINE void AddRowBlock(const uint8_t* HWY_RESTRICT block, const int32_t* HWY_RESTRICT x, typename Products::Sum (&sums)[kTileVectors]) {
+  hn::Vec<PanelI32> fifth[kTileVectors];
+  HWY_UNROLL(16)
+  for (size_t v = 0; v < kTileVectors; ++v) fifth[v] = LoadFifthBits<kType>(block, v);
+  ForEachOf<OfType<kType>::kGroups>([&](size_t q) TINYVLM_LAMBDA {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      ForEachStepOfGroup<kType, Products>(block, q, v, fifth[v], [&](size_t step, hn::Vec<PanelI32> words) TINYVLM_LAMBDA {
+        Products::Add(words, hn::Set(PanelI32(), x[step]), sums[v]);
+      });
+    }
+  });
+}
+
 // Row `row` against one packed panel: the same integers and the same order of blocks as MultiplyTileI8, so the same bits. `expanded` are the row's words
 // where Products::kExpands.
-template <class Products, bool kQ4>
+template <DType kType>
 HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_t* HWY_RESTRICT expanded, const uint8_t* HWY_RESTRICT panel,
                                 float* HWY_RESTRICT c) {
+  using Products = typename OfType<kType>::RowProducts;
   const TileF32 df;
   const PanelI32 di;
   const size_t blocks = a.k / 32;
@@ -248,23 +284,21 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
   hn::Vec<TileF32> results[kTileVectors];
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) results[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += kQ4 ? kBlockBytesQ4 : kBlockBytesQ8, words += Products::kSteps) {
+  for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, words += Products::kSteps) {
+    typename Products::Sum sums[kTileVectors], high[kTileVectors];
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kTileVectors; ++v) sums[v] = Products::Start(hn::Set(di, low_sums[b]));
+    AddRowBlock<kType, Products>(panel, words, sums);
     const bool wide = a.IsWide(row, b);
-    const auto start = Products::Start(hn::Set(di, low_sums[b]));
+    if (HWY_UNLIKELY(wide)) {
+      HWY_UNROLL(16)
+      for (size_t v = 0; v < kTileVectors; ++v) high[v] = Products::Start(hn::Set(di, a.high_sums[row * blocks + b]));
+      if constexpr (!Products::kExpands) AddRowBlock<kType, Products>(panel, ByteWords(a.high, a.k, row, b), high);
+    }
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectors; ++v) {
-      const auto multiply = [&](auto sum, const int32_t* HWY_RESTRICT x) HWY_ATTR {
-        ForEachStep<Products, kQ4>(panel, v, [&](size_t step, hn::Vec<PanelI32> w) HWY_ATTR { Products::Add(w, hn::Set(di, x[step]), sum); });
-        return Products::Total(sum);
-      };
-      auto total = multiply(start, words);
-      if (HWY_UNLIKELY(wide)) {
-        if constexpr (!Products::kExpands) {
-          total = AddHigh<Products>(total, a, row, b, multiply);
-        } else if constexpr (Products::kBias != 0) {
-          total = hn::Add(total, hn::ShiftLeft<8>(MinusBiased<Products::kBias>(hn::Set(di, a.high_sums[row * blocks + b]))));
-        }
-      }
+      auto total = Products::Total(sums[v]);
+      if (HWY_UNLIKELY(wide)) total = hn::Add(total, TimesWideStep(Products::Total(high[v])));  // of expanded words only the bias is left to add
       results[v] = AddScaled(scales[b], LoadScales(panel, v), total, results[v]);
     }
   }
@@ -273,8 +307,9 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
 }
 
 // A few rows, one after the other, against packed panels as they are: a decode step is one row.
-template <class Products, bool kQ4>
+template <DType kType>
 HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
+  using Products = typename OfType<kType>::RowProducts;
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
   int32_t* const expanded = scratch.row_words(B.k);
@@ -286,17 +321,18 @@ HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const Packed
     for (size_t n = n0; n < n1; n += kPanelRows) {
       const size_t columns = std::min(kPanelRows, n1 - n);
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
-      float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + n;
-      if (columns < kPanelRows) std::copy_n(c + r * ldc + n, columns, to);
-      MultiplyRowI8<Products, kQ4>(a, r, expanded, panel, to);
-      if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + n);
+      float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + (n - n0);
+      if (columns < kPanelRows) std::copy_n(c + r * ldc + (n - n0), columns, to);
+      MultiplyRowI8<kType>(a, r, expanded, panel, to);
+      if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + (n - n0));
     }
   }
 }
 
 // Many rows: panels are unpacked a strip of a group at a time, then all rows pass.
-template <class Products, bool kQ4>
+template <DType kType>
 HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
+  using Products = typename OfType<kType>::Products;
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
   for (size_t n = n0; n < n1; n += kGroupPanels * kPanelRows) {
     const size_t columns = std::min(kGroupPanels * kPanelRows, n1 - n);
@@ -305,18 +341,39 @@ HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const Packe
       const size_t count = std::min(kStripBlocks<Products>, blocks - b0);
       for (size_t p = 0; p * kPanelRows < columns; ++p) {
         const uint8_t* const panel = columns - p * kPanelRows < kPanelRows ? scratch.tail() : B.data + (n / kPanelRows + p) * panel_bytes;
-        UnpackStrip<Products, kQ4>(panel + b0 * (kQ4 ? kBlockBytesQ4 : kBlockBytesQ8), count, scratch.weights(p), scratch.scales(p));
+        UnpackStrip<kType>(panel + b0 * OfType<kType>::kBlockBytes, count, scratch.weights(p), scratch.scales(p));
       }
-      size_t r = 0;
-      for (; r + kTileRowsI8 <= m; r += kTileRowsI8) MultiplyGroupI8<Products, kTileRowsI8>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
-      if constexpr (kTileRowsI8 > 4) {
-        for (; r + 4 <= m; r += 4) MultiplyGroupI8<Products, 4>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
+      for (size_t r = 0, rows; r < m; r += rows) {
+        float* const to = c + r * ldc + (n - n0);
+        // Of 16 rows two tiles of 8 are better than one of 12 and one of 4, whose four sums wait for each other.
+        const size_t left = m - r;
+        if (left >= kTileRowsI8 && (kTileRowsI8 <= 8 || left != 16)) {
+          MultiplyGroupI8<Products, kTileRowsI8>(a, r, b0, count, scratch, to, ldc, columns);
+          rows = kTileRowsI8;
+        } else if (kTileRowsI8 > 8 && left >= 8) {
+          MultiplyGroupI8<Products, std::min<size_t>(kTileRowsI8, 8)>(a, r, b0, count, scratch, to, ldc, columns);
+          rows = 8;
+        } else if (kTileRowsI8 > 4 && left >= 4) {
+          MultiplyGroupI8<Products, std::min<size_t>(kTileRowsI8, 4)>(a, r, b0, count, scratch, to, ldc, columns);
+          rows = 4;
+        } else if (kTileRowsI8 > 2 && left >= 2) {
+          MultiplyGroupI8<Products, 2>(a, r, b0, count, scratch, to, ldc, columns);
+          rows = 2;
+        } else {
+          MultiplyGroupI8<Products, 1>(a, r, b0, count, scratch, to, ldc, columns);
+          rows = 1;
+        }
       }
-      if constexpr (kTileRowsI8 > 2) {
-        for (; r + 2 <= m; r += 2) MultiplyGroupI8<Products, 2>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
-      }
-      for (; r < m; ++r) MultiplyGroupI8<Products, 1>(a, r, b0, count, scratch, c + r * ldc + n, ldc, columns);
     }
+  }
+}
+
+template <DType kType>
+HWY_INLINE void MultiplyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
+  if (m < kMinPanelRowsI8) {
+    MultiplyFewRowsI8<kType>(a, m, B, c, ldc, n0, n1, scratch);
+  } else {
+    MultiplyManyRowsI8<kType>(a, m, B, c, ldc, n0, n1, scratch);
   }
 }
 
@@ -324,18 +381,17 @@ HWY_INLINE void GemmI8Impl(const QuantizedRows& a, size_t m, const PackedMatrix&
                            uint8_t* memory) {
   for (size_t r = 0; r < m; ++r) {
     if (bias != nullptr) {
-      std::copy(bias + n0, bias + n1, c + r * ldc + n0);
+      std::copy(bias + n0, bias + n1, c + r * ldc);
     } else {
-      std::fill(c + r * ldc + n0, c + r * ldc + n1, 0.0f);
+      std::fill_n(c + r * ldc, n1 - n0, 0.0f);
     }
   }
   const ScratchI8 scratch(memory);
-  if (B.type == DType::kQ4_0) {
-    if (m < kMinPanelRowsI8) return MultiplyFewRowsI8<RowProductsQ4, true>(a, m, B, c, ldc, n0, n1, scratch);
-    return MultiplyManyRowsI8<ProductsQ4, true>(a, m, B, c, ldc, n0, n1, scratch);
+  switch (B.type) {
+    case DType::kQ4_0: return MultiplyRowsI8<DType::kQ4_0>(a, m, B, c, ldc, n0, n1, scratch);
+    case DType::kQ5_0: return MultiplyRowsI8<DType::kQ5_0>(a, m, B, c, ldc, n0, n1, scratch);
+    default: return MultiplyRowsI8<DType::kQ8_0>(a, m, B, c, ldc, n0, n1, scratch);
   }
-  if (m < kMinPanelRowsI8) return MultiplyFewRowsI8<ProductsQ8, false>(a, m, B, c, ldc, n0, n1, scratch);
-  return MultiplyManyRowsI8<ProductsQ8, false>(a, m, B, c, ldc, n0, n1, scratch);
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

@@ -11,7 +11,7 @@ void GemmF32(const float* a, size_t lda, size_t m, const PackedMatrix& B, const 
     for (size_t r = 0; r < m; ++r) {
       double sum = bias != nullptr ? static_cast<double>(bias[n]) : 0.0;
       for (size_t i = 0; i < B.k; ++i) sum += static_cast<double>(a[r * lda + i]) * static_cast<double>(w[i]);
-      c[r * ldc + n] = static_cast<float>(sum);
+      c[r * ldc + n - n0] = static_cast<float>(sum);
     }
   }
 }
@@ -26,7 +26,7 @@ void GemmI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float
       for (size_t i = 0; i < B.k; ++i) {
         sum += static_cast<double>(a.Value(r, i)) * static_cast<double>(a.scales[r * (B.k / 32) + i / 32]) * static_cast<double>(w[i]);
       }
-      c[r * ldc + n] = static_cast<float>(sum);
+      c[r * ldc + n - n0] = static_cast<float>(sum);
     }
   }
 }

@@ -20,6 +20,10 @@ namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 inline constexpr size_t kTileColumns = 16;
+// Behind the parameters of a lambda in lane code: it is compiled for the target as its surroundings are, and becomes part of them.
+#undef TINYVLM_LAMBDA
+#define TINYVLM_LAMBDA HWY_ATTR __attribute__((always_inline))
+
 using TileF32 = hn::CappedTag<float, kTileColumns>;
 inline constexpr size_t kTileLanes = hn::MaxLanes(TileF32());
 inline constexpr size_t kTileVectors = kTileColumns / kTileLanes;
@@ -78,6 +82,8 @@ HWY_INLINE void MultiplyRowsByPanel(const float* a, size_t lda, size_t m, size_t
   }
   for (; r + kTileRows <= m; r += kTileRows) MultiplyTile<kTileRows>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   if constexpr (kTileRows > 6) {
+    // The query heads that share keys: 6 rows and then one would take twice the time, each of them waiting for its own sums.
+    if (m - r == 7) return MultiplyTile<7>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
     for (; r + 6 <= m; r += 6) MultiplyTile<6>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   }
   if constexpr (kTileRows > 4) {

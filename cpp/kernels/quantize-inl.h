@@ -82,8 +82,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     hn::Vec<QuantizeI32> h[kQuantizeVectors];
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p) {
-      h[p] = hn::ShiftRight<8>(hn::Add(q[p], hn::Set(di, 128)));
-      q[p] = hn::Sub(q[p], hn::ShiftLeft<8>(h[p]));
+      h[p] = hn::NearestInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kWideStep)));  // an odd step leaves no ties
+      q[p] = hn::Sub(q[p], hn::Sub(hn::ShiftLeft<8>(h[p]), h[p]));
     }
     StoreBytes(h, high, high_sums);
   }
@@ -91,15 +91,14 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
   return amax * (1.0f / range);
 }
 
-HWY_INLINE void QuantizeRowsImpl(const float* x, size_t stride, size_t m, const QuantizedRows& out) {
-  const size_t blocks = out.k / 32, wide_bytes = QuantizedRows::WideBytes(out.k);
-  std::fill_n(out.wide, m * wide_bytes, uint8_t{0});
+HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1, const QuantizedRows& out) {
+  const size_t blocks = out.k / 32;
   for (size_t r = 0; r < m; ++r) {
-    for (size_t b = 0; b < blocks; ++b) {
+    for (size_t b = b0; b < b1; ++b) {
       const size_t at = r * blocks + b;
       bool wide;
-      out.scales[at] = QuantizeBlock(x + r * stride + b * 32, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
-      out.wide[r * wide_bytes + b / 8] |= static_cast<uint8_t>((wide ? 1u : 0u) << b % 8);
+      out.scales[at] = QuantizeBlock(x + r * stride + (b - b0) * 32, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
+      out.wide[at] = wide ? 1 : 0;
     }
   }
 }

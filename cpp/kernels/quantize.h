@@ -14,12 +14,14 @@ namespace tinyvlm {
 inline constexpr size_t kMaxOutliers = 2;
 inline constexpr float kOutlierShare = 0.125f;
 
-// The largest integers: of a narrow block, and of a wide one, whose two bytes are signed both.
+// The largest integers: of a narrow block, and of a wide one, whose integers are low + kWideStep * high. Both bytes are in -127..127 then: with a step of
+// 256 one of them would reach -128, and a sum of 5-bit weights' products would leave 16 bits (block_products-inl.h).
 inline constexpr int32_t kNarrowRange = 127;
-inline constexpr int32_t kWideRange = 127 * 256 + 127;
+inline constexpr int32_t kWideStep = 255;
+inline constexpr int32_t kWideRange = kNarrowRange * kWideStep + kNarrowRange;
 
-// Quantised rows of k values each (k a multiple of 32), as kernels read them. Value q = low + 256 * high, where `high` counts in wide blocks only and is
-// not written in others. A view: the memory belongs to its maker.
+// Quantised rows of k values each (k a multiple of 32), as kernels read them. Value q = low + kWideStep * high, where `high` counts in wide blocks only
+// and is not written in others. A view: the memory belongs to its maker.
 struct QuantizedRows {
   size_t k = 0;
   int8_t* low = nullptr;         // [m][k]
@@ -27,13 +29,11 @@ struct QuantizedRows {
   float* scales = nullptr;       // [m][k / 32]
   int32_t* low_sums = nullptr;   // [m][k / 32]: of a block's low bytes the sum of those at 0 and 1 of every four in the lower 16 bits (signed), of 2 and 3
   int32_t* high_sums = nullptr;  // in the upper. The same for the high bytes; not written for narrow blocks.
-  uint8_t* wide = nullptr;       // [m][WideBytes(k)]: bit b % 8 of byte b / 8 is set where block b is wide
-
-  static constexpr size_t WideBytes(size_t k) { return (k / 32 + 7) / 8; }
+  uint8_t* wide = nullptr;       // [m][k / 32]: 1 where the block is wide, else 0
 
   // Bytes for m rows, a multiple of 64.
   static constexpr uint64_t Bytes(uint64_t m, uint64_t k) {
-    return Padded(m * k) * 2 + Padded(m * (k / 32) * sizeof(float)) + Padded(m * (k / 32) * sizeof(int32_t)) * 2 + Padded(m * ((k / 32 + 7) / 8));
+    return Padded(m * k) * 2 + Padded(m * (k / 32) * sizeof(float)) + Padded(m * (k / 32) * sizeof(int32_t)) * 2 + Padded(m * (k / 32));
   }
 
   // Lays m rows out in Bytes(m, k) bytes at `memory`, which is aligned to 64.
@@ -51,20 +51,20 @@ struct QuantizedRows {
     rows.scales = reinterpret_cast<float*>(take(blocks * sizeof(float)));
     rows.low_sums = reinterpret_cast<int32_t*>(take(blocks * sizeof(int32_t)));
     rows.high_sums = reinterpret_cast<int32_t*>(take(blocks * sizeof(int32_t)));
-    rows.wide = take(uint64_t{m} * WideBytes(k));
+    rows.wide = take(blocks);
     return rows;
   }
 
   // The rows from `row` on.
   QuantizedRows From(size_t row) const {
     const size_t blocks = row * (k / 32);
-    return {k, low + row * k, high + row * k, scales + blocks, low_sums + blocks, high_sums + blocks, wide + row * WideBytes(k)};
+    return {k, low + row * k, high + row * k, scales + blocks, low_sums + blocks, high_sums + blocks, wide + blocks};
   }
 
-  bool IsWide(size_t row, size_t block) const { return (wide[row * WideBytes(k) + block / 8] >> block % 8 & 1) != 0; }
+  bool IsWide(size_t row, size_t block) const { return wide[row * (k / 32) + block] != 0; }
 
   // Value i of a row.
-  int32_t Value(size_t row, size_t i) const { return low[row * k + i] + (IsWide(row, i / 32) ? 256 * high[row * k + i] : 0); }
+  int32_t Value(size_t row, size_t i) const { return low[row * k + i] + (IsWide(row, i / 32) ? kWideStep * high[row * k + i] : 0); }
 
  private:
   static constexpr uint64_t Padded(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -74,6 +74,9 @@ struct QuantizedRows {
 // where range is kNarrowRange, or kWideRange for a block with outliers. A block below 1e-30 becomes zero. A block that holds an infinity or a NaN gets
 // q = 0 and a scale that is not finite either, so that a product with it shows the fault.
 void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out);
+
+// The same of columns [32 * b0, 32 * b1) only, the first of which x points to.
+void QuantizeBlocks(const float* x, size_t stride, size_t m, size_t b0, size_t b1, const QuantizedRows& out);
 
 namespace reference {
 void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out);

@@ -7,7 +7,6 @@ namespace tinyvlm::reference {
 
 void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& out) {
   const size_t blocks = out.k / 32;
-  std::fill_n(out.wide, m * QuantizedRows::WideBytes(out.k), uint8_t{0});
   for (size_t r = 0; r < m; ++r) {
     for (size_t b = 0; b < blocks; ++b) {
       const float* const block = x + r * stride + b * 32;
@@ -23,16 +22,15 @@ void QuantizeRows(const float* x, size_t stride, size_t m, const QuantizedRows& 
       const float range = static_cast<float>(wide ? kWideRange : kNarrowRange);
       const float inverse = usable ? range / amax : 0.0f;
       out.scales[r * blocks + b] = amax <= 1e-30f ? 0.0f : amax * (1.0f / range);
-      if (wide) out.wide[r * QuantizedRows::WideBytes(out.k) + b / 8] |= static_cast<uint8_t>(1u << b % 8);
+      out.wide[r * blocks + b] = wide ? 1 : 0;
       int32_t low_sums[2] = {0, 0}, high_sums[2] = {0, 0};
       for (size_t i = 0; i < 32; ++i) {
         const int32_t q = usable ? static_cast<int32_t>(std::clamp(std::nearbyint(block[i] * inverse), -range, range)) : 0;
-        const auto low = static_cast<int8_t>(static_cast<uint8_t>(q & 0xff));
-        out.low[r * out.k + b * 32 + i] = low;
+        const int32_t high = wide ? static_cast<int32_t>(std::lround(static_cast<double>(q) / kWideStep)) : 0, low = q - kWideStep * high;
+        out.low[r * out.k + b * 32 + i] = static_cast<int8_t>(low);
         low_sums[i % 4 / 2] += low;
-        if (!wide) continue;
-        out.high[r * out.k + b * 32 + i] = static_cast<int8_t>((q - low) / 256);
-        high_sums[i % 4 / 2] += (q - low) / 256;
+        if (wide) out.high[r * out.k + b * 32 + i] = static_cast<int8_t>(high);
+        high_sums[i % 4 / 2] += high;
       }
       const auto pair = [](const int32_t* s) { return static_cast<int32_t>((static_cast<uint32_t>(s[0]) & 0xffff) | static_cast<uint32_t>(s[1]) << 16); };
       out.low_sums[r * blocks + b] = pair(low_sums);

@@ -24,12 +24,27 @@ using PanelBytes = hn::Repartition<uint8_t, PanelI32>;
 inline constexpr size_t kScaleBytes = 2 * kPanelRows;                // in front of a quantised block
 inline constexpr size_t kBlockBytesQ8 = kScaleBytes + 32 * kPanelRows;
 inline constexpr size_t kBlockBytesQ4 = kScaleBytes + 16 * kPanelRows;
+inline constexpr size_t kBlockBytesQ5 = kScaleBytes + 20 * kPanelRows;  // 4 bytes of fifth bits in front of the nibbles
 
 // The f16 numbers (scales, minima) of rows v * kTileLanes and following; `halves` is the first row's.
 HWY_INLINE hn::Vec<TileF32> LoadScales(const uint8_t* halves, size_t v) {
   const TileF32 d;
+#if HWY_TARGET == HWY_WASM
+  // There is no instruction for it, and Highway's conversion takes twice as many as this one. Subnormal halves: with the exponent of 2^-14 and a one in
+  // front of the mantissa, and that one taken off again. Infinities and NaNs become numbers from 65536 on, as there.
+  const PanelI32 di;
+  const hn::Rebind<int16_t, TileF32> d16;
+  const auto raw = hn::PromoteTo(di, hn::LoadU(d16, reinterpret_cast<const int16_t*>(halves) + v * kTileLanes));
+  const auto magnitude = hn::And(hn::ShiftLeft<13>(raw), hn::Set(di, 0x0fffe000));
+  const auto smallest = hn::Set(di, 113 << 23);
+  const auto normal = hn::Add(magnitude, hn::Set(di, 112 << 23));
+  const auto subnormal = hn::BitCast(di, hn::Sub(hn::BitCast(d, hn::Add(magnitude, smallest)), hn::BitCast(d, smallest)));
+  const auto value = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, 1 << 23)), subnormal, normal);
+  return hn::BitCast(d, hn::Or(value, hn::And(raw, hn::Set(di, static_cast<int32_t>(0x80000000u)))));
+#else
   const hn::Rebind<hwy::float16_t, TileF32> dh;
   return hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(halves) + v * kTileLanes));
+#endif
 }
 
 // Group q of 4 bytes of rows v * kTileLanes and following: one row per 32-bit lane. `groups` is the first row's group 0.

@@ -9,13 +9,20 @@
 #include "kernels/conv2d.h"
 #include "kernels/depthwise_conv.h"
 #include "kernels/norm.h"
+#include "kernels/quantize.h"
 
 namespace tinyvlm {
 
 namespace {
 
-// The hidden strip of a fused ConvFFN stays in a core's second-level cache.
-constexpr size_t kHiddenStripBytes = 256 * 1024;
+// Strips of pixels of a fused step stay in a core's second-level cache.
+constexpr size_t kStripBytes = 256 * 1024;
+
+// Pixels per strip of a fused ConvFFN, at most: with 1536 hidden channels of a byte each 150 kB, and every unpacked panel of weights serves so many. A
+// multiple of what the matrix kernels take at a time.
+constexpr size_t kFfnStripPixels = 96;
+constexpr size_t kFfnStripStep = 12;
+constexpr size_t kHiddenColumns = 64;  // made, activated and quantised together
 
 // Above this many weights in the two 1x1 layers a strip would read more weights than the cache holds, once per strip: such blocks (the attention
 // stages of the full-size tower) run layer by layer instead, cut by columns as well.
@@ -180,7 +187,7 @@ void FastVitHd::PlanDownsample(size_t stage) {
   SwapMaps(CeilDiv(in.h, 2), CeilDiv(in.w, 2), c);
   const Map out = map_;
   const bool i8 = UsesI8(weights.down_pointwise, compute_);
-  const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (c * sizeof(float)), 16, 128);
+  const size_t strip = std::clamp<size_t>(kStripBytes / (c * sizeof(float)), 16, 128);
   ReserveScratch(Rows::Bytes(strip, c, i8) + MultiplyScratchBytes(c));
 
   const uint64_t macs = uint64_t{strip} * c * (c + 49 * 2), products = uint64_t{out.pixels()} * c * c;
@@ -225,7 +232,7 @@ void FastVitHd::PlanProduct(const char* name, uint64_t needs, const Linear& line
                  // Tiles that share columns follow each other, so that a panel of weights is read from memory once.
                  const size_t r0 = tile % row_tiles * kProductRows, r1 = std::min(r0 + kProductRows, rows);
                  const size_t n0 = tile / row_tiles * kProductColumns, n1 = std::min(n0 + kProductColumns, n);
-                 MultiplyRows(linear, compute_, x, r0, r1, out + r0 * n, n, n0, n1, Scratch(worker));
+                 MultiplyRows(linear, compute_, x, r0, r1, out + r0 * n + n0, n, n0, n1, Scratch(worker));
                  if (post == nullptr) return;
                  for (size_t r = r0; r < r1; ++r) post(out + r * n, r, n0, n1);
                });
@@ -251,13 +258,16 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   PlanProduct("attention_qkv", block.needs, block.qkv, norm, tokens, qkv, nullptr);
 
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  ReserveScratch(AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
+  ReserveScratch(AlignUp(KeyPanelFloats(tokens, head_dim) * sizeof(float)) + AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
   program_.Add(StepName("attention"), block.needs, Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
                [=, this](size_t tile, size_t worker) mutable {
                  const size_t head = tile / row_tiles, r0 = tile % row_tiles * kAttentionRows, r1 = std::min(r0 + kAttentionRows, tokens);
                  const float* const q = qkv + head * head_dim;
-                 AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, q + c, 3 * c, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
-                               mixed.row(r0) + head * head_dim, c, reinterpret_cast<float*>(Scratch(worker)));
+                 ScratchCutter scratch(Scratch(worker));
+                 float* const keys = scratch.Floats(KeyPanelFloats(tokens, head_dim));
+                 PackKeys(q + c, 3 * c, 0, tokens, head_dim, keys);
+                 AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, keys, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
+                               mixed.row(r0) + head * head_dim, c, scratch.Floats(0));
                });
   program_.Add(StepName("quantize"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 4}, [=](size_t tile, size_t) mutable {
     const size_t r0 = tile * kAttentionRows;
@@ -279,26 +289,40 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
   shape.h = in.h, shape.w = in.w, shape.cin = c, shape.multiplier = 1, shape.kernel = 7, shape.stride = 1;
 
   if (2 * c * hidden <= kMaxFusedWeights) {
-    // One loop over strips of pixels, so that the hidden map (four times the input, 100 MB in stage 0 at 1024 px) never exists.
+    // One loop over strips of pixels, so that the hidden map (four times the input, 100 MB in stage 0 at 1024 px) never exists. Where it is quantised, a
+    // strip of it exists as bytes only. Small maps are cut finer, so that every worker has something to do.
     SwapMaps(in.h, in.w, c);
     const Map out = map_;
-    const size_t strip = std::clamp<size_t>(kHiddenStripBytes / (hidden * sizeof(float)) / 8 * 8, 8, 256);
-    ReserveScratch(Rows::Bytes(strip, c, up_i8) + Rows::Bytes(strip, hidden, down_i8) + AlignUp(uint64_t{strip} * c * sizeof(float)) +
-                   MultiplyScratchBytes(std::max(c, hidden)));
+    const size_t strip = std::min(kFfnStripPixels, CeilDiv(pixels, 4 * workers_ * kFfnStripStep) * kFfnStripStep);
+    const uint64_t hidden_bytes = down_i8 ? QuantizedRows::Bytes(strip, hidden) : AlignUp(uint64_t{strip} * hidden * sizeof(float));
+    ReserveScratch(Rows::Bytes(strip, c, up_i8) + hidden_bytes + AlignUp(uint64_t{strip} * kHiddenColumns * sizeof(float)) +
+                   AlignUp(uint64_t{strip} * c * sizeof(float)) + MultiplyScratchBytes(std::max(c, hidden)));
     const Tiling tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98), uint64_t{pixels} * c * 2 * hidden};
     program_.Add(StepName("conv_ffn"), block.needs, tiling, [=, this, &block](size_t tile, size_t worker) {
       const size_t p0 = tile * strip, p1 = std::min(p0 + strip, pixels), count = p1 - p0;
       ScratchCutter scratch(Scratch(worker));
       Rows x(scratch.Take(Rows::Bytes(strip, c, up_i8)), strip, c, up_i8);
-      Rows h(scratch.Take(Rows::Bytes(strip, hidden, down_i8)), strip, hidden, down_i8);
+      uint8_t* const hidden_memory = scratch.Take(hidden_bytes);
+      float* const columns = scratch.Floats(uint64_t{strip} * kHiddenColumns);
       float* const y = scratch.Floats(uint64_t{strip} * c);
       uint8_t* const multiply = scratch.Take(0);
       DepthwiseConv(shape, in.data, block.ffn.depthwise.weights, block.ffn.depthwise.bias, p0, p1, x.row(0));
       x.Finish(0, count);
-      MultiplyRows(block.ffn.up, compute_, x, 0, count, h.row(0), hidden, 0, hidden, multiply);
-      Gelu(h.row(0), count * hidden);
-      h.Finish(0, count);
-      MultiplyRows(block.ffn.down, compute_, h, 0, count, y, c, 0, c, multiply);
+      if (down_i8) {
+        const QuantizedRows h = QuantizedRows::At(hidden_memory, strip, hidden);
+        for (size_t n0 = 0; n0 < hidden; n0 += kHiddenColumns) {
+          const size_t n1 = std::min(n0 + kHiddenColumns, hidden);
+          MultiplyRows(block.ffn.up, compute_, x, 0, count, columns, n1 - n0, n0, n1, multiply);
+          Gelu(columns, count * (n1 - n0));
+          QuantizeBlocks(columns, n1 - n0, count, n0 / 32, n1 / 32, h);
+        }
+        MultiplyQuantized(block.ffn.down, h, count, y, c, 0, c, multiply);
+      } else {
+        Rows h(hidden_memory, strip, hidden, false);
+        MultiplyRows(block.ffn.up, compute_, x, 0, count, h.row(0), hidden, 0, hidden, multiply);
+        Gelu(h.row(0), count * hidden);
+        MultiplyRows(block.ffn.down, compute_, h, 0, count, y, c, 0, c, multiply);
+      }
       ScaleAddRows(in.data + p0 * c, y, gamma, count, c, out.data + p0 * c);
     });
     return Status();

@@ -23,7 +23,8 @@ Result<Compute> ParseCompute(std::string_view word) {
 }
 
 bool UsesI8(const Linear& linear, Compute compute) {
-  return compute == Compute::kFast && (linear.weights.type == DType::kQ8_0 || linear.weights.type == DType::kQ4_0);
+  const DType type = linear.weights.type;
+  return compute == Compute::kFast && (type == DType::kQ8_0 || type == DType::kQ5_0 || type == DType::kQ4_0);
 }
 
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {
@@ -42,9 +43,13 @@ size_t MultiplyScratchBytes(size_t k) {
   return static_cast<size_t>(AlignUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
 }
 
+void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
+  GemmI8(x, m, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
+}
+
 void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
   if (UsesI8(linear, compute)) {
-    GemmI8(x.quantized(r0), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
+    MultiplyQuantized(linear, x.quantized(r0), r1 - r0, c, ldc, n0, n1, scratch);
   } else {
     GemmF32(x.row(r0), x.width(), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, reinterpret_cast<float*>(scratch));
   }

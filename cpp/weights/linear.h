@@ -17,7 +17,7 @@ namespace tinyvlm {
 
 // How matrix products are computed.
 enum class Compute {
-  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0 or Q4_0; f32 elsewhere
+  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0 or Q4_0; f32 elsewhere
   kF32,   // quantised weights are dequantised and multiplied in f32: the reference that goldens are held against
 };
 
@@ -61,7 +61,7 @@ class Rows {
   // Makes the quantised form of rows [r0, r1) if there is one; call when their f32 form is complete.
   void Finish(size_t r0, size_t r1);
 
-  // The quantised form from row r on.
+  // The quantised form from row r on, where there is one.
   QuantizedRows quantized(size_t r) const { return quantized_.From(r); }
 
  private:
@@ -70,12 +70,15 @@ class Rows {
   QuantizedRows quantized_;  // its k is 0 where there is none
 };
 
-// Bytes of scratch that MultiplyRows needs per worker for weights with rows of length k, aligned to 64.
+// Bytes of scratch that MultiplyRows and MultiplyQuantized need per worker for weights with rows of length k, aligned to 64.
 size_t MultiplyScratchBytes(size_t k);
 
-// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to column 0 of row r0; its rows are ldc apart.
+// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to column n0 of row r0; its rows are ldc apart.
 // n0 is a multiple of 16, n1 too unless it is n. A row's result depends on neither the other rows nor the cut.
 void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
+
+// The same product of m rows that exist in quantised form only; UsesI8 is true.
+void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
 
 }  // namespace tinyvlm
 

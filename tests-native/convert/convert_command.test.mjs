@@ -92,7 +92,7 @@ test("types, picture size and resize mode can be given, and inspect says which m
 test("flags that cannot be are refused before anything is read", () => {
   const output = join(root, "never.gguf");
   for (const [args, wanted] of [
-    [["--vision-type", "q5_0"], /a type of f32, f16, bf16, q8_0 or q4_0 wanted, "q5_0" found/],
+    [["--vision-type", "q5_1"], /a type of f32, f16, bf16, q8_0, q5_0 or q4_0 wanted, "q5_1" found/],
     [["--embedding-type", ""], /"" found/],
     [["--image-size", "100"], /a multiple of 64 up to 4096 wanted, 100 found/],
     [["--image-size", "0"], /--image-size: a whole number of 64\.\.4096 wanted, "0" found/],

@@ -82,7 +82,7 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
   CHECK_FALSE(*meta.GetBool("tokenizer.ggml.add_space_prefix"));
   CHECK((*meta.GetU8Array("tinyvlm.sentencepiece_model")).size() == 15279);
   CHECK((*meta.GetString("tokenizer.chat_template")).starts_with("{% if messages[0]"));
-  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
     const LoadedModel model = ConvertFolder(*folder, type, true);
     REQUIRE(model.file.tensors.size() == f32.file.tensors.size());
     if (type == DType::kQ8_0) CHECK(model.bytes.size() <= 10 * 1024 * 1024);
@@ -93,10 +93,11 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
         error += std::pow(double{got[i]} - wanted[i], 2);
         power += std::pow(double{wanted[i]}, 2);
       }
-      // A block's largest value A is at most sqrt(32) times its rms. Steps are A / 127 and A / 8; an error is at most half a step of Q8_0, and of Q4_0 about
+      // A block's largest value A is at most sqrt(32) times its rms. Steps are A / 127, A / 16 and A / 8; an error is at most half a step of Q8_0, and of the others about
       // uniform within half a step (rms: step / sqrt(12)). Halves: half a unit of the last of 11 or 8 bits. A little more for the scales, halves themselves.
       double limit = 0;
       if (info.type == DType::kQ8_0) limit = std::sqrt(32.0) / 127 / 2 * 1.01;
+      if (info.type == DType::kQ5_0) limit = std::sqrt(32.0) / 16 / std::sqrt(12.0) * 1.01;
       if (info.type == DType::kQ4_0) limit = std::sqrt(32.0) / 8 / std::sqrt(12.0) * 1.01;
       if (info.type == DType::kF16) limit = 0x1p-11;
       if (info.type == DType::kBF16) limit = 0x1p-8;

@@ -97,15 +97,15 @@ TEST_CASE("ConvFFN's BatchNorm is folded into its depthwise kernel and bias", "[
 
 TEST_CASE("Types of a file: matrices as asked, short rows and kernels F16, vectors F32", "[convert]") {
   const TinyCheckpoint checkpoint;
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
     DYNAMIC_SECTION(GetDTypeInfo(type).name) {
       const LoadedModel model = Converted(checkpoint, type);
       const auto type_of = [&](const char* name) { return model.file.Find(name)->type; };
       const bool f32 = type == DType::kF32;
-      const DType tower = type == DType::kQ4_0 ? DType::kQ8_0 : type;
+      const DType tower = type == DType::kQ4_0 ? DType::kQ5_0 : type, embedding = type == DType::kQ4_0 ? DType::kQ8_0 : type;
       CHECK(type_of("blk.0.ffn_gate.weight") == type);
       CHECK(type_of("blk.0.attn_q.bias") == DType::kF32);
-      CHECK(type_of("token_embd.weight") == tower);
+      CHECK(type_of("token_embd.weight") == embedding);
       CHECK(type_of("mm.0.weight") == tower);
       CHECK(type_of("v.stage.1.down.pw.weight") == tower);
       CHECK(type_of("v.stage.1.blk.0.attn_qkv.weight") == tower);
@@ -151,8 +151,9 @@ TEST_CASE("Tower and embedding can have types of their own", "[convert]") {
     CHECK(model.file.Find("v.stem.0.bias")->type == DType::kF32);
     return result;
   };
-  CHECK(types(DType::kQ4_0, {}, {}) == "q4_0 q8_0 f16 f16 q8_0 q8_0 q8_0 ");
+  CHECK(types(DType::kQ4_0, {}, {}) == "q4_0 q5_0 f16 f16 q5_0 q8_0 q8_0 ");
   CHECK(types(DType::kQ4_0, DType::kQ4_0, DType::kF16) == "q4_0 q4_0 f16 f16 q4_0 f16 f16 ");
+  CHECK(types(DType::kQ5_0, {}, {}) == "q5_0 q5_0 f16 f16 q5_0 q5_0 q5_0 ");
   CHECK(types(DType::kQ4_0, DType::kF32, DType::kQ4_0) == "q4_0 f32 f32 f32 f32 q4_0 q4_0 ");
   CHECK(types(DType::kF32, DType::kQ8_0, DType::kBF16) == "f32 q8_0 f16 f16 q8_0 bf16 bf16 ");
   CHECK(types(DType::kBF16, {}, {}) == "bf16 bf16 f16 f16 bf16 bf16 bf16 ");
@@ -311,6 +312,7 @@ TEST_CASE("Places that are no checkpoint and outputs that cannot be written are 
 TEST_CASE("Words of --type", "[convert]") {
   CHECK(*ParseConvertType("f32") == DType::kF32);
   CHECK(*ParseConvertType("q4_0") == DType::kQ4_0);
+  CHECK(*ParseConvertType("q5_0") == DType::kQ5_0);
   CHECK(ParseConvertType("q4_1").status().code() == ErrorCode::kInvalidArgument);
   CHECK_CONTAINS(ParseConvertType("Q8").status().message(), "\"Q8\" found");
 }

@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include <cmath>
+#include <limits>
 
 #include "for_each_target.h"
 #include "values.h"
@@ -23,12 +24,42 @@ Inputs MakeInputs(size_t rows, size_t keys, size_t head_dim) {
   return in;
 }
 
+// What the panels hold beside keys must not matter.
+std::vector<float> Panels(const std::vector<float>& k, size_t k_stride, size_t keys, size_t head_dim) {
+  std::vector<float> panels(KeyPanelFloats(keys, head_dim), std::numeric_limits<float>::quiet_NaN());
+  PackKeys(k.data(), k_stride, 0, keys, head_dim, panels.data());
+  return panels;
+}
+
 std::vector<float> Attend(const Inputs& in, size_t r0, size_t rows, size_t keys, bool causal, size_t head_dim, float scale) {
   std::vector<float> out((rows - 1) * in.out_stride + head_dim, 7.0f);
-  std::vector<float> scratch(AttentionScratchFloats(rows, causal ? keys + rows - 1 : keys, head_dim));
-  AttentionTile(in.q.data() + r0 * in.q_stride, in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, causal, head_dim, scale,
-                out.data(), in.out_stride, scratch.data());
+  const size_t all_keys = causal ? keys + rows - 1 : keys;
+  std::vector<float> scratch(AttentionScratchFloats(rows, all_keys, head_dim));
+  const std::vector<float> panels = Panels(in.k, in.k_stride, all_keys, head_dim);
+  AttentionTile(in.q.data() + r0 * in.q_stride, in.q_stride, rows, panels.data(), in.v.data(), in.v_stride, keys, causal, head_dim, scale, out.data(),
+                in.out_stride, scratch.data());
   return out;
+}
+
+TEST_CASE("PackKeys puts every key into its column and touches no others", "[kernels][attention]") {
+  for (const size_t head_dim : {1, 6, 24, 64}) {
+    for (const size_t first : {0, 1, 4, 13, 16, 30}) {
+      for (const size_t count : {1, 3, 4, 5, 16, 35}) {
+        CAPTURE(head_dim, first, count);
+        const size_t stride = head_dim + 3;
+        const std::vector<float> k = Values((count - 1) * stride + head_dim, 1);
+        std::vector<float> wanted(KeyPanelFloats(first + count, head_dim), 7.0f);
+        for (size_t j = 0; j < count; ++j) {
+          for (size_t i = 0; i < head_dim; ++i) wanted[(first + j) / 16 * 16 * head_dim + i * 16 + (first + j) % 16] = k[j * stride + i];
+        }
+        ForEachTarget([&] {
+          std::vector<float> found(wanted.size(), 7.0f);
+          PackKeys(k.data(), stride, first, count, head_dim, found.data());
+          REQUIRE(SameBits(found.data(), wanted.data(), wanted.size()));
+        });
+      }
+    }
+  }
 }
 
 // A score is a sum of head_dim products of at most 9, times scale: it is off by at most (head_dim + 2) roundings of 9 head_dim scale = 9 sqrt(head_dim),
@@ -86,7 +117,8 @@ TEST_CASE("AttentionTile stays finite for scores far apart, and one dominant key
   std::fill_n(k.begin() + 7 * head_dim, head_dim, 100.0f);
   ForEachTarget([&] {
     std::vector<float> out(head_dim), scratch(AttentionScratchFloats(1, keys, head_dim));
-    AttentionTile(q.data(), head_dim, 1, k.data(), head_dim, v.data(), head_dim, keys, false, head_dim, 1.0f, out.data(), head_dim, scratch.data());
+    const std::vector<float> panels = Panels(k, head_dim, keys, head_dim);
+    AttentionTile(q.data(), head_dim, 1, panels.data(), v.data(), head_dim, keys, false, head_dim, 1.0f, out.data(), head_dim, scratch.data());
     REQUIRE(SameBits(out.data(), v.data() + 7 * head_dim, head_dim));
   });
 }

@@ -19,7 +19,7 @@ std::vector<size_t> Lengths(DType type) {
 
 std::vector<float> Multiply(const std::vector<float>& a, size_t lda, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched), scratch(GemmF32ScratchFloats(B.k));
-  GemmF32(a.data(), lda, m, B, bias, c.data(), ldc, n0, n1, scratch.data());
+  GemmF32(a.data(), lda, m, B, bias, c.data() + n0, ldc, n0, n1, scratch.data());
   return c;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/half.h"
 #include "for_each_target.h"
 #include "kernels/gemm.h"
 #include "packed.h"
@@ -9,7 +10,7 @@
 namespace tinyvlm {
 namespace {
 
-const DType kTypes[] = {DType::kQ8_0, DType::kQ4_0};
+const DType kTypes[] = {DType::kQ8_0, DType::kQ5_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
 // Every third block has an outlier, and so 16 bits.
@@ -24,7 +25,7 @@ QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
 std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
-  GemmI8(a, m, B, bias, c.data(), ldc, n0, n1, AlignedIn(memory));
+  GemmI8(a, m, B, bias, c.data() + n0, ldc, n0, n1, AlignedIn(memory));
   return c;
 }
 
@@ -113,6 +114,33 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
         ForEachTarget([&] { REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n) == wanted); });
       }
     }
+  }
+}
+
+TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones too", "[kernels][gemm_i8]") {
+  // One output for each half, whose only weight other than zero is 1.
+  std::vector<uint16_t> halves;
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    if ((bits & 0x7c00) != 0x7c00) halves.push_back(static_cast<uint16_t>(bits));
+  }
+  const size_t n = halves.size();
+  std::vector<uint8_t> file(n * RowBytes(DType::kQ8_0, 32), 0);
+  std::vector<float> wanted(n);
+  for (size_t i = 0; i < n; ++i) {
+    uint8_t* const block = file.data() + i * RowBytes(DType::kQ8_0, 32);
+    block[0] = static_cast<uint8_t>(halves[i] & 0xff), block[1] = static_cast<uint8_t>(halves[i] >> 8), block[2] = 1;
+    wanted[i] = F16ToF32(halves[i]);
+  }
+  const TestMatrix weights = MakeMatrix(DType::kQ8_0, n, 32, std::move(file));
+  for (const size_t m : {1, 4}) {
+    const size_t rows = m;
+    QuantizedMatrix a(rows, 32);
+    const int32_t one[32] = {1};
+    for (size_t r = 0; r < rows; ++r) a.SetBlock(r, 0, one, false, 1.0f);
+    ForEachTarget([&] {
+      const std::vector<float> found = Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n);
+      for (size_t r = 0; r < rows; ++r) REQUIRE(std::equal(wanted.begin(), wanted.end(), found.begin() + static_cast<ptrdiff_t>(r * n)));
+    });
   }
 }
 

@@ -102,8 +102,8 @@ TEST_CASE("QuantizeRows keeps the values beside an outlier of 300 times their si
   QuantizedMatrix found(1, 32);
   QuantizeRows(x.data(), 32, 1, found.rows);
   for (size_t i = 0; i < 32; ++i) {
-    // 300 / 32639 is 1.17 / 127: half a step is as large as it would be for a block whose largest value is 1.17 times `largest`.
-    REQUIRE(std::fabs(static_cast<float>(found.rows.Value(0, i)) * found.rows.scales[0] - x[i]) <= 0.501f * 1.17f * largest / 127.0f);
+    // 300 / 32512 is 1.172 / 127: half a step is as large as it would be for a block whose largest value is 1.172 times `largest`.
+    REQUIRE(std::fabs(static_cast<float>(found.rows.Value(0, i)) * found.rows.scales[0] - x[i]) <= 0.501f * 1.172f * largest / 127.0f);
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef TINYVLM_TESTS_KERNELS_QUANTIZED_H_
 #define TINYVLM_TESTS_KERNELS_QUANTIZED_H_
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -27,17 +28,15 @@ struct QuantizedMatrix {
   // Block `block` of a row becomes the 32 integers at q.
   void SetBlock(size_t row, size_t block, const int32_t* q, bool wide, float scale) {
     const size_t at = row * (rows.k / 32) + block;
-    uint8_t& bits = rows.wide[row * QuantizedRows::WideBytes(rows.k) + block / 8];
-    bits = static_cast<uint8_t>((bits & ~(1u << block % 8)) | (wide ? 1u : 0u) << block % 8);
+    rows.wide[at] = wide ? 1 : 0;
     rows.scales[at] = scale;
     uint32_t sums[2][2] = {};
     for (size_t i = 0; i < 32; ++i) {
-      const auto low = static_cast<int8_t>(static_cast<uint8_t>(q[i] & 0xff));
-      rows.low[at * 32 + i] = low;
-      sums[0][i % 4 / 2] += static_cast<uint32_t>(int32_t{low});
-      if (!wide) continue;
-      rows.high[at * 32 + i] = static_cast<int8_t>((q[i] - low) / 256);
-      sums[1][i % 4 / 2] += static_cast<uint32_t>((q[i] - low) / 256);
+      const int32_t high = wide ? static_cast<int32_t>(std::lround(static_cast<double>(q[i]) / kWideStep)) : 0, low = q[i] - kWideStep * high;
+      rows.low[at * 32 + i] = static_cast<int8_t>(low);
+      if (wide) rows.high[at * 32 + i] = static_cast<int8_t>(high);
+      sums[0][i % 4 / 2] += static_cast<uint32_t>(low);
+      sums[1][i % 4 / 2] += static_cast<uint32_t>(high);
     }
     rows.low_sums[at] = static_cast<int32_t>((sums[0][0] & 0xffff) | sums[0][1] << 16);
     if (wide) rows.high_sums[at] = static_cast<int32_t>((sums[1][0] & 0xffff) | sums[1][1] << 16);

@@ -436,7 +436,9 @@ struct Head {
     }
     Floats memory(AttentionScratchFloats(rows, first + rows, dim) + 16);
     float* const scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) / sizeof(float) % 16;
-    AttentionTile(q.data(), dim, rows, k.data(), dim, v.data(), dim, first, causal, dim, scale, out.data(), dim, scratch);
+    Floats panels(KeyPanelFloats(keys, dim));
+    PackKeys(k.data(), dim, 0, keys, dim, panels.data());
+    AttentionTile(q.data(), dim, rows, panels.data(), v.data(), dim, first, causal, dim, scale, out.data(), dim, scratch);
     return out;
   }
 
