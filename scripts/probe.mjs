@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildPreset, wasmVariants } from './build.mjs';
 import { setUp } from './setup.mjs';
-import { relaxedNode } from './setup/relaxed-node.mjs';
+import { neededRelaxedNode } from './setup/relaxed-node.mjs';
 import { root, run } from './toolchain.mjs';
 
 const builds = ['native', ...wasmVariants];
@@ -32,7 +32,7 @@ async function main() {
     if (values.json) flags.push('--json', resolve(values.json, `probe-${name}.json`));
     console.log(`\n## ${name}\n`);
     if (name === 'native') run(program, flags);
-    else run(isRelaxed(name) ? relaxedNode() : process.execPath, [`${program}.js`, ...flags]);
+    else run(isRelaxed(name) ? neededRelaxedNode() : process.execPath, [`${program}.js`, ...flags]);
   }
 }
 

@@ -238,10 +238,11 @@ int main(int, char** argv) { return std::printf("%s", Greet(argv[0]).c_str()) < 
 
 const engineFlags = ['-Oz', '-fno-exceptions', '-fno-rtti', '-DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0', '-lembind', '-sALLOW_MEMORY_GROWTH'];
 const testFlags = ['-O3', '-fwasm-exceptions', '-lembind', '-sALLOW_MEMORY_GROWTH', '-sNODERAWFS', '-sEXIT_RUNTIME'];
+const toolsFlags = ['-sMALLOC=emmalloc'];
 const threadFlags = ['-pthread', '-Wno-pthreads-mem-growth'];
 const libraryGroups = {
-  'single thread': [engineFlags],
-  threads: [[...engineFlags, ...threadFlags]],
+  'single thread': [engineFlags, [...engineFlags, ...toolsFlags]],
+  threads: [[...engineFlags, ...threadFlags], [...engineFlags, ...toolsFlags, ...threadFlags]],
   tests: [testFlags, ['-O3', '-sNODERAWFS', '-sALLOW_MEMORY_GROWTH', '-lembind']],
 };
 
