@@ -17,7 +17,7 @@ namespace tinyvlm {
 namespace {
 
 // Rows per call and columns per call are those of vision/fastvithd.cc and decoder/qwen2.cc: strips of a fused ConvFFN, tiles of 256 rows by 64 columns,
-// chunks of 128 rows by 64 columns. 280 rows are a prompt in one piece.
+// chunks of 128 rows by 64 columns.
 struct ProductShape {
   const char* name;
   size_t m, n, k, columns;  // n is a multiple of columns
@@ -26,12 +26,12 @@ struct ProductShape {
 
 constexpr size_t kVocabulary = 151936;
 constexpr ProductShape kProducts[] = {
-    {"stage 0 fc1", 168, 384, 96, 384, false},
-    {"stage 0 fc2", 168, 96, 384, 96, false},
-    {"stage 1 fc1", 84, 768, 192, 768, false},
-    {"stage 1 fc2", 84, 192, 768, 192, false},
-    {"stage 2 fc1", 40, 1536, 384, 1536, true},
-    {"stage 2 fc2", 40, 384, 1536, 384, false},
+    {"stage 0 fc1", 96, 384, 96, 64, false},
+    {"stage 0 fc2", 96, 96, 384, 96, false},
+    {"stage 1 fc1", 96, 768, 192, 64, false},
+    {"stage 1 fc2", 96, 192, 768, 192, false},
+    {"stage 2 fc1", 96, 1536, 384, 64, true},
+    {"stage 2 fc2", 96, 384, 1536, 384, false},
     {"stage 3 fc1", 256, 3072, 768, 64, false},
     {"stage 3 fc2", 256, 768, 3072, 64, false},
     {"stage 4 fc1", 64, 6144, 1536, 64, false},
@@ -42,10 +42,6 @@ constexpr ProductShape kProducts[] = {
     {"k, v", 128, 128, 896, 64, false},
     {"gate, up", 128, 4864, 896, 64, false},
     {"down", 128, 896, 4864, 64, false},
-    {"q, out", 280, 896, 896, 64, false},
-    {"k, v", 280, 128, 896, 64, false},
-    {"gate, up", 280, 4864, 896, 64, false},
-    {"down", 280, 896, 4864, 64, false},
     {"q, out", 1, 896, 896, 64, true},
     {"k, v", 1, 128, 896, 64, false},
     {"gate, up", 1, 4864, 896, 64, false},

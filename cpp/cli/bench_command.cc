@@ -20,14 +20,15 @@ namespace {
 
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
-// Rows that stand in the cache when decoding begins: a picture and a question.
-constexpr size_t kPrefixRows = 280;
+// Rows that stand in the cache when decoding begins: a picture and a question, unless told otherwise.
+constexpr int64_t kPrefixRows = 280;
 
 struct BenchOptions {
   std::string model_path;
   std::vector<std::string> works;
   size_t image_size = 0;
   size_t rounds = 0;
+  size_t prefix = 0;
   size_t threads = 0;
   Compute compute = Compute::kFast;
 };
@@ -150,15 +151,15 @@ Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_
 }
 
 Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t count, const char* work) {
-  TVLM_ASSIGN_OR_RETURN(const auto decoder, CreateDecoder(model, options, kPrefixRows + count, work));
-  const std::vector<DecoderRow> rows = RandomRows(model, kPrefixRows + count);
+  TVLM_ASSIGN_OR_RETURN(const auto decoder, CreateDecoder(model, options, options.prefix + count, work));
+  const std::vector<DecoderRow> rows = RandomRows(model, options.prefix + count);
   const std::span<const DecoderRow> all(rows);
-  TVLM_RETURN_IF_ERROR(TimeRows(model, *decoder, all.first(kPrefixRows)).status());
+  TVLM_RETURN_IF_ERROR(TimeRows(model, *decoder, all.first(options.prefix)).status());
   const auto round = [&]() -> Result<double> {
-    decoder->Rewind(kPrefixRows);
+    decoder->Rewind(options.prefix);
     double ms = 0;
     for (size_t i = 0; i < count; ++i) {
-      TVLM_ASSIGN_OR_RETURN(const double step, TimeRows(model, *decoder, all.subspan(kPrefixRows + i, 1)));
+      TVLM_ASSIGN_OR_RETURN(const double step, TimeRows(model, *decoder, all.subspan(options.prefix + i, 1)));
       ms += step;
     }
     return ms;
@@ -264,15 +265,17 @@ JsonWriter WorkReport(const WorkResult& result, size_t rounds, bool profile) {
 }  // namespace
 
 Status RunBench(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"--work", "--image-size", "--rounds", "--threads", "--compute", "--variant"},
+  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"--work", "--image-size", "--prefix", "--rounds", "--threads", "--compute", "--variant"},
                                                         {"--profile", "--json"}, 1, 1));
   BenchOptions options;
   options.model_path = flags.positional()[0];
   TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 1, INT32_MAX));
+  TVLM_ASSIGN_OR_RETURN(const int64_t prefix, flags.GetInt("--prefix", kPrefixRows, 1, 1'000'000));
   TVLM_ASSIGN_OR_RETURN(const int64_t rounds, flags.GetInt("--rounds", 5, 1, 10'000));
   TVLM_ASSIGN_OR_RETURN(const int64_t threads, flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "fast")));
   options.image_size = static_cast<size_t>(image_size);
+  options.prefix = static_cast<size_t>(prefix);
   options.rounds = static_cast<size_t>(rounds);
   options.threads = static_cast<size_t>(threads);
   TVLM_ASSIGN_OR_RETURN(options.works, ParseWorks(flags.Get("--work", "vision,prefill-280,decode-64,load")));

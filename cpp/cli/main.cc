@@ -25,7 +25,7 @@ constexpr Command kCommands[] = {
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
-     "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--rounds N] [--compute fast|f32] [--profile] [--json] [--threads N]\n"},
+     "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--prefix ROWS] [--rounds N] [--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert,
      "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q5_0|q4_0]   makes a model file\n"

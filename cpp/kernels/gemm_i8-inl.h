@@ -193,22 +193,24 @@ HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a,
   }
 }
 
-// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied.
-template <class Products, size_t kRows>
+// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. kBlocks is a whole strip's number of blocks or 0, `blocks`
+// the number that there is: copies of a size that is known are a few instructions each.
+template <class Products, size_t kRows, size_t kBlocks>
 HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
-  unsigned wide = 0;
+  const size_t count = kBlocks != 0 ? kBlocks : blocks;
+  uint8_t wide = 0;
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * (a.k / 32) + block;
     if constexpr (Products::kExpands) {
-      for (size_t b = 0; b < blocks; ++b) {
+      for (size_t b = 0; b < count; ++b) {
         ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
       }
     } else {
-      std::memcpy(strip->words[r], a.low + at * 32, blocks * 32);
-      for (size_t b = 0; b < blocks; ++b) wide |= a.wide[at + b];
+      std::memcpy(strip->words[r], a.low + at * 32, count * 32);
+      for (size_t b = 0; b < count; ++b) wide |= a.wide[at + b];
     }
-    std::memcpy(strip->low_sums[r], a.low_sums + at, blocks * sizeof(int32_t));
-    std::memcpy(strip->scales[r], a.scales + at, blocks * sizeof(float));
+    std::memcpy(strip->low_sums[r], a.low_sums + at, count * sizeof(int32_t));
+    std::memcpy(strip->scales[r], a.scales + at, count * sizeof(float));
   }
   return wide != 0;
 }
@@ -217,7 +219,8 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
 template <class Products, size_t kRows>
 HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
   StripRowsI8& rows = *scratch.rows();
-  const bool wide = GatherStrip<Products, kRows>(a, row, block, blocks, &rows);
+  const bool wide = blocks == kStripBlocks<Products> ? GatherStrip<Products, kRows, kStripBlocks<Products>>(a, row, block, blocks, &rows)
+                                                     : GatherStrip<Products, kRows, 0>(a, row, block, blocks, &rows);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
     const bool narrow_panel = columns - n < kPanelRows;
     float* const to = narrow_panel ? scratch.tile() : c + n;
