@@ -6,6 +6,7 @@
 //   kBias       what the weights in those words are larger by than the weights meant
 //   kExpands    whether activations are expanded to pairs of 16 bits first (ExpandBlock), with which a wide block is like any other; else their words are
 //               four consecutive low bytes each, and a wide block's high bytes are multiplied in a second go
+//   StartWords  what a block's sum starts with, a word that is the same for all outputs: minus kBias times the block's activations (its sums, quantize.h)
 //   Sum         what is added up; Start, Add and Total work on it. Total is exact: nothing saturates on any machine.
 //
 //   PairProducts  16 by 16 bits, two of them added to 32: pmaddwd, i32x4.dot_i16x8_s, smlal. The words of a block are its even bytes, then its odd ones
@@ -55,10 +56,12 @@ using PanelI8 = hn::Repartition<int8_t, PanelI32>;
 
 inline constexpr size_t kStepBytes = 4 * kPanelRows;
 
-// The sums of a block (quantize.h), times -bias, in every lane.
-template <int kBias>
-HWY_INLINE hn::Vec<PanelI32> MinusBiased(hn::Vec<PanelI32> block_sums) {
-  return hn::WidenMulPairwiseAdd(PanelI32(), hn::BitCast(PanelI16(), block_sums), hn::Set(PanelI16(), static_cast<int16_t>(-kBias)));
+// Both sums of a block, times -bias.
+template <int kBias, class D>
+HWY_INLINE hn::Vec<D> MinusBiased(D d, hn::Vec<D> block_sums) {
+  if constexpr (kBias == 0) return hn::Zero(d);
+  const hn::Repartition<int16_t, D> d16;
+  return hn::WidenMulPairwiseAdd(d, hn::BitCast(d16, block_sums), hn::Set(d16, static_cast<int16_t>(-kBias)));
 }
 
 template <int kBias_>
@@ -73,10 +76,11 @@ struct PairProducts {
     hn::Vec<PanelI32> even, odd;  // `odd` is used on Arm only
   };
 
-  static HWY_INLINE Sum Start(hn::Vec<PanelI32> block_sums) {
-    if constexpr (kBias == 0) return Sum();
-    return Sum(MinusBiased<kBias>(block_sums));
+  template <class D>
+  static HWY_INLINE hn::Vec<D> StartWords(D d, hn::Vec<D> block_sums) {
+    return MinusBiased<kBias>(d, block_sums);
   }
+  static HWY_INLINE Sum Start(hn::Vec<PanelI32> word) { return kBias == 0 ? Sum() : Sum(word); }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     sum.even = hn::ReorderWidenMulAccumulate(PanelI32(), hn::BitCast(PanelI16(), weights), hn::BitCast(PanelI16(), activations), sum.even, sum.odd);
   }
@@ -98,10 +102,11 @@ struct ByteProducts {
   static constexpr bool kExpands = false;
   using Sum = hn::Vec<PanelI32>;
 
-  static HWY_INLINE Sum Start(hn::Vec<PanelI32> block_sums) {
-    if constexpr (kSignedWeights) return hn::Zero(PanelI32());
-    return MinusBiased<kBias_>(block_sums);
+  template <class D>
+  static HWY_INLINE hn::Vec<D> StartWords(D d, hn::Vec<D> block_sums) {
+    return MinusBiased<kBias>(d, block_sums);
   }
+  static HWY_INLINE Sum Start(hn::Vec<PanelI32> word) { return kBias == 0 ? hn::Zero(PanelI32()) : word; }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     using Weights = std::conditional_t<kSignedWeights, PanelI8, PanelBytes>;
     sum = hn::SumOfMulQuadAccumulate(PanelI32(), hn::BitCast(Weights(), weights), hn::BitCast(PanelI8(), activations), sum);
@@ -118,9 +123,12 @@ struct ShortProducts {
   static constexpr bool kExpands = false;
   using Sum = hn::Vec<PanelI16>;
 
-  static HWY_INLINE Sum Start(hn::Vec<PanelI32> block_sums) {
-    return hn::Sub(hn::Zero(PanelI16()), hn::ShiftLeft<kBias == 16 ? 4 : 3>(hn::BitCast(PanelI16(), block_sums)));
+  template <class D>
+  static HWY_INLINE hn::Vec<D> StartWords(D d, hn::Vec<D> block_sums) {
+    const hn::Repartition<int16_t, D> d16;  // a lane's own activations only
+    return hn::BitCast(d, hn::Mul(hn::BitCast(d16, block_sums), hn::Set(d16, static_cast<int16_t>(-kBias))));
   }
+  static HWY_INLINE Sum Start(hn::Vec<PanelI32> word) { return hn::BitCast(PanelI16(), word); }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
     sum = hn::Add(sum, DotU7I8(hn::BitCast(PanelBytes(), weights), hn::BitCast(PanelI8(), activations)));
   }

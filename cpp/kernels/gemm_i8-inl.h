@@ -47,7 +47,7 @@ inline constexpr bool kKeepsResults = kTileLanes == 16;
 // Rows of activations in a strip as a tile reads them: at distances that the compiler knows, so that one pointer reaches all.
 struct StripRowsI8 {
   int32_t words[kTileRowsI8][kStripSteps];
-  int32_t low_sums[kTileRowsI8][kMaxStripBlocks];
+  int32_t starts[kTileRowsI8][kMaxStripBlocks];  // Products::StartWords
   float scales[kTileRowsI8][kMaxStripBlocks];
 };
 
@@ -83,12 +83,18 @@ HWY_INLINE const int32_t* ByteWords(const int8_t* bytes, size_t k, size_t row, s
   return reinterpret_cast<const int32_t*>(bytes + row * k + block * 32);
 }
 
+// What a block with these sums starts with, in every lane.
+template <class Products>
+HWY_INLINE hn::Vec<PanelI32> StartOf(int32_t block_sums) {
+  return Products::StartWords(PanelI32(), hn::Set(PanelI32(), block_sums));
+}
+
 HWY_INLINE hn::Vec<PanelI32> TimesWideStep(hn::Vec<PanelI32> sums) { return hn::Mul(sums, hn::Set(PanelI32(), kWideStep)); }
 
 // total + kWideStep * (the products of the high bytes of a wide block). multiply(start, words) adds up a block.
 template <class Products, class MultiplySteps>
 HWY_INLINE hn::Vec<PanelI32> AddHigh(hn::Vec<PanelI32> total, const QuantizedRows& a, size_t row, size_t block, const MultiplySteps& multiply) {
-  const auto start = hn::Set(PanelI32(), a.high_sums[row * (a.k / 32) + block]);
+  const auto start = StartOf<Products>(a.high_sums[row * (a.k / 32) + block]);
   return hn::Add(total, TimesWideStep(multiply(Products::Start(start), ByteWords(a.high, a.k, row, block))));
 }
 
@@ -134,7 +140,7 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
     typename Products::Sum sums[kRows][kVectors];
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
-      const auto start = Products::Start(hn::Set(di, rows.low_sums[r][b]));
+      const auto start = Products::Start(hn::Set(di, rows.starts[r][b]));
       HWY_UNROLL(16)
       for (size_t v = 0; v < kVectors; ++v) sums[r][v] = start;
     }
@@ -209,7 +215,13 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
       std::memcpy(strip->words[r], a.low + at * 32, count * 32);
       for (size_t b = 0; b < count; ++b) wide |= a.wide[at + b];
     }
-    std::memcpy(strip->low_sums[r], a.low_sums + at, count * sizeof(int32_t));
+    const hn::CappedTag<int32_t, kMaxStripBlocks> d;
+    constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<int32_t, kMaxStripBlocks>());
+    if constexpr (kBlocks % kLanes == 0 && kBlocks != 0) {
+      for (size_t b = 0; b < kBlocks; b += kLanes) hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, strip->starts[r] + b);
+    } else {
+      for (size_t b = 0; b < count; ++b) strip->starts[r][b] = hn::GetLane(Products::StartWords(d, hn::Set(d, a.low_sums[at + b])));
+    }
     std::memcpy(strip->scales[r], a.scales + at, count * sizeof(float));
   }
   return wide != 0;
@@ -279,7 +291,6 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
                                 float* HWY_RESTRICT c) {
   using Products = typename OfType<kType>::RowProducts;
   const TileF32 df;
-  const PanelI32 di;
   const size_t blocks = a.k / 32;
   const float* HWY_RESTRICT scales = a.scales + row * blocks;
   const int32_t* HWY_RESTRICT low_sums = a.low_sums + row * blocks;
@@ -290,12 +301,12 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
   for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, words += Products::kSteps) {
     typename Products::Sum sums[kTileVectors], high[kTileVectors];
     HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) sums[v] = Products::Start(hn::Set(di, low_sums[b]));
+    for (size_t v = 0; v < kTileVectors; ++v) sums[v] = Products::Start(StartOf<Products>(low_sums[b]));
     AddRowBlock<kType, Products>(panel, words, sums);
     const bool wide = a.IsWide(row, b);
     if (HWY_UNLIKELY(wide)) {
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) high[v] = Products::Start(hn::Set(di, a.high_sums[row * blocks + b]));
+      for (size_t v = 0; v < kTileVectors; ++v) high[v] = Products::Start(StartOf<Products>(a.high_sums[row * blocks + b]));
       if constexpr (!Products::kExpands) AddRowBlock<kType, Products>(panel, ByteWords(a.high, a.k, row, b), high);
     }
     HWY_UNROLL(16)
