@@ -8,9 +8,15 @@ namespace tinyvlm {
 
 namespace {
 
-// Work given to one worker between two looks at the clock. 4 M multiply-adds are about a millisecond in the SIMD wasm build and 10 in the scalar one:
-// a budget of 50 ms is kept, and reading the clock costs nothing beside it.
-constexpr uint64_t kMacsPerDispatch = 4'000'000;
+// Between two looks at the clock, at which all workers wait for each other, a worker gets work for about so many milliseconds, judged by how fast the step's
+// tiles went last time: enough that the waiting is nothing beside it, little enough for any budget.
+constexpr double kDispatchMs = 4.0;
+
+// Browsers' clocks may stand still for so long.
+constexpr double kClockMs = 0.1;
+
+// What is taken for that the first time, in multiply-adds: a millisecond in the slowest build.
+constexpr double kFirstMacs = 2e6;
 
 }  // namespace
 
@@ -45,13 +51,16 @@ RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t rea
     }
     while (tile_ < tiling_.tiles) {
       if (ran && now >= deadline_ms) return RunState::kRunning;
-      const uint64_t per_worker = std::max<uint64_t>(1, kMacsPerDispatch / std::max<uint64_t>(1, tiling_.macs));
+      const double macs = static_cast<double>(std::max<uint64_t>(1, tiling_.macs));
+      const double wanted = step.macs_per_ms > 0 ? step.macs_per_ms * std::min(kDispatchMs, deadline_ms - now) : kFirstMacs;
+      const uint64_t per_worker = static_cast<uint64_t>(std::clamp(wanted / macs, 1.0, 1e6));
       const uint64_t batch = std::min<uint64_t>(per_worker * pool.num_workers(), tiling_.tiles - tile_);
       pool.ParallelFor(tile_, tile_ + static_cast<size_t>(batch), &RunTile, &step);
       tile_ += static_cast<size_t>(batch);
       ran = true;
       const double after = NowMs();
       step.ms += after - now;
+      step.macs_per_ms = static_cast<double>(batch) * macs / (static_cast<double>(pool.num_workers()) * std::max(after - now, kClockMs));
       now = after;
     }
     step.products += tiling_.products;

@@ -66,6 +66,7 @@ class TileProgram {
     std::function<void()> done;
     double ms = 0;
     uint64_t products = 0;
+    double macs_per_ms = 0;  // of a worker, when the step ran last
   };
 
   static void RunTile(void* step, size_t tile, size_t worker);
