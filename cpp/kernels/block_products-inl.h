@@ -72,8 +72,12 @@ struct PairProducts {
   struct Sum {
     // Not left to the compiler: GCC would not compile them for the target.
     HWY_INLINE Sum() : even(hn::Zero(PanelI32())), odd(even) {}
+#if HWY_TARGET_IS_NEON
+    HWY_INLINE explicit Sum(hn::Vec<PanelI32> start) : even(hn::OddEven(hn::Zero(PanelI32()), start)), odd(even) {}
+#else
     HWY_INLINE explicit Sum(hn::Vec<PanelI32> start) : even(start), odd(hn::Zero(PanelI32())) {}
-    hn::Vec<PanelI32> even, odd;  // `odd` is used on Arm only
+#endif
+    hn::Vec<PanelI32> even, odd;  // `odd` is used on Arm only, where Total adds neighbouring lanes
   };
 
   template <class D>
