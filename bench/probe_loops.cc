@@ -100,7 +100,7 @@ uint64_t RunRowI8(size_t turns, const uint8_t* operands, float* results) {
   uint8_t* const row = const_cast<uint8_t*>(operands);  // a view of what may be written; it is read only
   const QuantizedRows a = QuantizedRows::At(row, 1, kRowK);
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyRowI8<kType>(a, 0, reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
+    MultiplyRowI8<kType>(a, 0, reinterpret_cast<const int32_t*>(operands), reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
   }
   return uint64_t{turns} * kPanelRows * kRowK;
 }

@@ -45,8 +45,8 @@ class Qwen2 : public Decoder {
   struct Product {
     const Linear* linear;
     float* out;
-    size_t first_tile = 0;  // set by PlanProducts
   };
+  size_t TileColumns(size_t n) const;  // of a product with n columns and the present rows
   void PlanProducts(const char* name, uint64_t needs, std::vector<Product> products, const Rows* x);
   // x_ += the product of x, or where it is not null of `quantized`.
   void PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, const QuantizedRows* quantized);

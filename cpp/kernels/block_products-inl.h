@@ -69,6 +69,7 @@ struct PairProducts {
   static constexpr size_t kSteps = 16;
   static constexpr int kBias = kBias_;
   static constexpr bool kExpands = true;
+  static constexpr bool kNarrowOnly = false;
   struct Sum {
     // Not left to the compiler: GCC would not compile them for the target.
     HWY_INLINE Sum() : even(hn::Zero(PanelI32())), odd(even) {}
@@ -89,6 +90,14 @@ struct PairProducts {
     sum.even = hn::ReorderWidenMulAccumulate(PanelI32(), hn::BitCast(PanelI16(), weights), hn::BitCast(PanelI16(), activations), sum.even, sum.odd);
   }
   static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return hn::RearrangeToOddPlusEven(sum.even, sum.odd); }
+};
+
+// Bytes of weights as they are, for one row, where making two pairs of four bytes costs nearly as much as multiplying them. A word is taken for two numbers
+// of 16 bits, 256 * odd byte + even byte, the even one being 128 too large (one exclusive or) so that it has no sign. Multiplied by the even activations
+// this is 256 * odd weight * even activation too much, so the odd weights are multiplied by odd activation - 256 * even activation: that has 16 bits
+// unless the block is wide. Sums stay below 2^28.
+struct RawPairProducts : PairProducts<128> {
+  static constexpr bool kNarrowOnly = true;
 };
 
 #if TINYVLM_BYTE_PRODUCTS
@@ -151,10 +160,11 @@ struct OfType<DType::kQ8_0> {
   static constexpr size_t kGroups = 8, kBlockBytes = kBlockBytesQ8;  // groups of four bytes of an output in a packed block
 #if TINYVLM_BYTE_PRODUCTS
   using Products = ByteProducts<128>;
+  using RowProducts = Products;
 #else
   using Products = PairProducts<0>;
+  using RowProducts = RawPairProducts;
 #endif
-  using RowProducts = Products;
 };
 
 template <>
@@ -221,7 +231,11 @@ HWY_INLINE void ForEachStepOfGroup(const uint8_t* HWY_RESTRICT block, size_t q, 
   };
   if constexpr (kType == DType::kQ8_0) {
     const auto raw = LoadGroup(block, q, v);
-    if constexpr (Products::kExpands) {
+    if constexpr (std::is_same_v<Products, RawPairProducts>) {
+      const auto biased = hn::Xor(raw, hn::Set(d, 0x00800080));
+      use(q, biased);
+      use(8 + q, hn::BitCast(d, OddPair(biased)));
+    } else if constexpr (Products::kExpands) {
       use(q, hn::BitCast(d, EvenPair(raw)));
       use(8 + q, hn::BitCast(d, OddPair(raw)));
     } else {
@@ -259,6 +273,21 @@ HWY_INLINE void ExpandBlock(const int8_t* HWY_RESTRICT low, const int8_t* HWY_RE
     hn::StoreU(hn::BitCast(d, even), d, words + i);
     hn::StoreU(hn::BitCast(d, odd), d, words + 8 + i);
   }
+}
+
+// The words of a narrow block as RawPairProducts reads them, and what its sum starts with: -128 times the even activations.
+HWY_INLINE void ExpandRawBlock(const int8_t* HWY_RESTRICT low, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT start) {
+  const hn::CappedTag<int32_t, 8> d;
+  const hn::Repartition<int16_t, decltype(d)> d16;
+  constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<int32_t, 8>());
+  ExpandBlock(low, nullptr, words);
+  auto sum = hn::Zero(d);
+  for (size_t i = 0; i < 8; i += kLanes) {
+    const auto even = hn::BitCast(d16, hn::LoadU(d, words + i)), odd = hn::BitCast(d16, hn::LoadU(d, words + 8 + i));
+    hn::StoreU(hn::BitCast(d, hn::Sub(odd, hn::ShiftLeft<8>(even))), d, words + 8 + i);
+    sum = hn::Add(sum, hn::WidenMulPairwiseAdd(d, even, hn::Set(d16, int16_t{-128})));
+  }
+  *start = hn::ReduceSum(d, sum);
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

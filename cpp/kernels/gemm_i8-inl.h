@@ -56,7 +56,7 @@ class ScratchI8 {
  public:
   explicit ScratchI8(uint8_t* memory) : memory_(memory) {}
 
-  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + k / 2 * sizeof(int32_t); }
+  static size_t Bytes(size_t k) { return kTail + PackScratchBytes(DType::kQ8_0, k) + (k / 2 + k / 32) * sizeof(int32_t); }
 
   // One panel of the group: [block][step][kStepBytes], and its scales [block][16 rows].
   uint8_t* weights(size_t panel) const { return memory_ + panel * kStripSteps * kStepBytes; }
@@ -66,8 +66,9 @@ class ScratchI8 {
   float* tile() const { return reinterpret_cast<float*>(memory_ + kTile); }
   // The last panel, packed.
   uint8_t* tail() const { return memory_ + kTail; }
-  // Expanded activations of one row.
+  // Expanded activations of one row, and what its blocks start with.
   int32_t* row_words(size_t k) const { return reinterpret_cast<int32_t*>(memory_ + kTail + PackScratchBytes(DType::kQ8_0, k)); }
+  int32_t* row_starts(size_t k) const { return row_words(k) + k / 2; }
 
  private:
   static constexpr size_t kScales = kGroupPanels * kStripSteps * kStepBytes;
@@ -199,30 +200,32 @@ HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a,
   }
 }
 
-// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. kBlocks is a whole strip's number of blocks or 0, `blocks`
-// the number that there is: copies of a size that is known are a few instructions each.
-template <class Products, size_t kRows, size_t kBlocks>
+// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. Block by block: a copy of a size that is not known is a
+// call, which in wasm takes as long as a tile.
+template <class Products, size_t kRows>
 HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
-  const size_t count = kBlocks != 0 ? kBlocks : blocks;
+  const hn::Full128<int32_t> d;
   uint8_t wide = 0;
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * (a.k / 32) + block;
-    if constexpr (Products::kExpands) {
-      for (size_t b = 0; b < count; ++b) {
-        ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
+    size_t b = 0;
+    for (; b + 4 <= blocks; b += 4) {
+      hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, strip->starts[r] + b);
+      hn::StoreU(hn::LoadU(d, reinterpret_cast<const int32_t*>(a.scales) + at + b), d, reinterpret_cast<int32_t*>(strip->scales[r]) + b);
+    }
+    for (; b < blocks; ++b) {
+      strip->starts[r][b] = hn::GetLane(Products::StartWords(d, hn::Set(d, a.low_sums[at + b])));
+      strip->scales[r][b] = a.scales[at + b];
+    }
+    for (b = 0; b < blocks; ++b) {
+      const int8_t* const low = a.low + (at + b) * 32;
+      if constexpr (Products::kExpands) {
+        ExpandBlock(low, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
+      } else {
+        std::memcpy(strip->words[r] + b * Products::kSteps, low, 32);
+        wide |= a.wide[at + b];
       }
-    } else {
-      std::memcpy(strip->words[r], a.low + at * 32, count * 32);
-      for (size_t b = 0; b < count; ++b) wide |= a.wide[at + b];
     }
-    const hn::CappedTag<int32_t, kMaxStripBlocks> d;
-    constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<int32_t, kMaxStripBlocks>());
-    if constexpr (kBlocks % kLanes == 0 && kBlocks != 0) {
-      for (size_t b = 0; b < kBlocks; b += kLanes) hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, strip->starts[r] + b);
-    } else {
-      for (size_t b = 0; b < count; ++b) strip->starts[r][b] = hn::GetLane(Products::StartWords(d, hn::Set(d, a.low_sums[at + b])));
-    }
-    std::memcpy(strip->scales[r], a.scales + at, count * sizeof(float));
   }
   return wide != 0;
 }
@@ -231,8 +234,7 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
 template <class Products, size_t kRows>
 HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
   StripRowsI8& rows = *scratch.rows();
-  const bool wide = blocks == kStripBlocks<Products> ? GatherStrip<Products, kRows, kStripBlocks<Products>>(a, row, block, blocks, &rows)
-                                                     : GatherStrip<Products, kRows, 0>(a, row, block, blocks, &rows);
+  const bool wide = GatherStrip<Products, kRows>(a, row, block, blocks, &rows);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
     const bool narrow_panel = columns - n < kPanelRows;
     float* const to = narrow_panel ? scratch.tile() : c + n;
@@ -284,11 +286,29 @@ HWY_INLINE void AddRowBlock(const uint8_t* HWY_RESTRICT block, const int32_t* HW
   });
 }
 
-// Row `row` against one packed panel: the same integers and the same order of blocks as MultiplyTileI8, so the same bits. `expanded` are the row's words
-// where Products::kExpands.
+// What a wide block's high bytes add to its totals. Out of the way of the usual loop.
+template <DType kType, class Products>
+HWY_NOINLINE void AddWideRowBlock(const QuantizedRows& a, size_t row, size_t block, const uint8_t* panel, hn::Vec<PanelI32> (&totals)[kTileVectors]) {
+  if constexpr (!Products::kExpands) {
+    typename Products::Sum sums[kTileVectors];
+    for (size_t v = 0; v < kTileVectors; ++v) sums[v] = Products::Start(StartOf<Products>(a.high_sums[row * (a.k / 32) + block]));
+    AddRowBlock<kType, Products>(panel, ByteWords(a.high, a.k, row, block), sums);
+    for (size_t v = 0; v < kTileVectors; ++v) totals[v] = hn::Add(totals[v], TimesWideStep(Products::Total(sums[v])));
+  } else if constexpr (Products::kNarrowOnly) {  // all of it anew
+    using Pairs = PairProducts<0>;
+    int32_t words[Pairs::kSteps];
+    ExpandBlock(a.low + row * a.k + block * 32, a.high + row * a.k + block * 32, words);
+    Pairs::Sum sums[kTileVectors];
+    AddRowBlock<kType, Pairs>(panel, words, sums);
+    for (size_t v = 0; v < kTileVectors; ++v) totals[v] = Pairs::Total(sums[v]);
+  }
+}
+
+// Row `row` against one packed panel: the same integers and the same order of blocks as MultiplyTileI8, so the same bits. `expanded` and `starts` are the
+// row's (ExpandRow) where Products::kExpands.
 template <DType kType>
-HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_t* HWY_RESTRICT expanded, const uint8_t* HWY_RESTRICT panel,
-                                float* HWY_RESTRICT c) {
+HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_t* HWY_RESTRICT expanded, const int32_t* HWY_RESTRICT starts,
+                                const uint8_t* HWY_RESTRICT panel, float* HWY_RESTRICT c) {
   using Products = typename OfType<kType>::RowProducts;
   const TileF32 df;
   const size_t blocks = a.k / 32;
@@ -299,45 +319,56 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) results[v] = hn::LoadU(df, c + v * kTileLanes);
   for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, words += Products::kSteps) {
-    typename Products::Sum sums[kTileVectors], high[kTileVectors];
-    HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) sums[v] = Products::Start(StartOf<Products>(low_sums[b]));
-    AddRowBlock<kType, Products>(panel, words, sums);
-    const bool wide = a.IsWide(row, b);
-    if (HWY_UNLIKELY(wide)) {
-      HWY_UNROLL(16)
-      for (size_t v = 0; v < kTileVectors; ++v) high[v] = Products::Start(StartOf<Products>(a.high_sums[row * blocks + b]));
-      if constexpr (!Products::kExpands) AddRowBlock<kType, Products>(panel, ByteWords(a.high, a.k, row, b), high);
-    }
+    typename Products::Sum sums[kTileVectors];
+    hn::Vec<PanelI32> totals[kTileVectors];
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectors; ++v) {
-      auto total = Products::Total(sums[v]);
-      if (HWY_UNLIKELY(wide)) total = hn::Add(total, TimesWideStep(Products::Total(high[v])));  // of expanded words only the bias is left to add
-      results[v] = AddScaled(scales[b], LoadScales(panel, v), total, results[v]);
+      sums[v] = Products::Start(Products::kExpands ? hn::Set(PanelI32(), starts[b]) : StartOf<Products>(low_sums[b]));
     }
+    AddRowBlock<kType, Products>(panel, words, sums);
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kTileVectors; ++v) totals[v] = Products::Total(sums[v]);
+    if (HWY_UNLIKELY(a.IsWide(row, b))) AddWideRowBlock<kType, Products>(a, row, b, panel, totals);
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kTileVectors; ++v) results[v] = AddScaled(scales[b], LoadScales(panel, v), totals[v], results[v]);
   }
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(results[v], df, c + v * kTileLanes);
+}
+
+// The words of row `row` and what its blocks start with, where Products::kExpands.
+template <class Products>
+HWY_INLINE void ExpandRow(const QuantizedRows& a, size_t row, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT starts) {
+  const hn::CappedTag<int32_t, 1> one;
+  for (size_t b = 0; b < a.k / 32; ++b, words += Products::kSteps) {
+    const size_t at = row * (a.k / 32) + b;
+    const bool wide = a.wide[at] != 0;
+    if constexpr (Products::kNarrowOnly) {
+      ExpandRawBlock(a.low + at * 32, words, starts + b);  // of a wide block it is of no use
+    } else {
+      ExpandBlock(a.low + at * 32, wide ? a.high + at * 32 : nullptr, words);
+      const auto start = [&](int32_t sums) TINYVLM_LAMBDA { return hn::GetLane(Products::StartWords(one, hn::Set(one, sums))); };
+      starts[b] = start(a.low_sums[at]) + (wide ? kWideStep * start(a.high_sums[at]) : 0);
+    }
+  }
 }
 
 // A few rows, one after the other, against packed panels as they are: a decode step is one row.
 template <DType kType>
 HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
   using Products = typename OfType<kType>::RowProducts;
-  const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
+  const size_t panel_bytes = PackScratchBytes(B.type, B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
   int32_t* const expanded = scratch.row_words(B.k);
+  int32_t* const starts = scratch.row_starts(B.k);
   for (size_t r = 0; r < m; ++r) {
-    for (size_t b = 0; Products::kExpands && b < blocks; ++b) {
-      const size_t at = (r * blocks + b) * 32;
-      ExpandBlock(a.low + at, a.IsWide(r, b) ? a.high + at : nullptr, expanded + b * Products::kSteps);
-    }
+    if constexpr (Products::kExpands) ExpandRow<Products>(a, r, expanded, starts);
     for (size_t n = n0; n < n1; n += kPanelRows) {
       const size_t columns = std::min(kPanelRows, n1 - n);
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
       float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + (n - n0);
       if (columns < kPanelRows) std::copy_n(c + r * ldc + (n - n0), columns, to);
-      MultiplyRowI8<kType>(a, r, expanded, panel, to);
+      MultiplyRowI8<kType>(a, r, expanded, starts, panel, to);
       if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + (n - n0));
     }
   }

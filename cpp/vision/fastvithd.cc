@@ -18,10 +18,10 @@ namespace {
 // Strips of pixels of a fused step stay in a core's second-level cache.
 constexpr size_t kStripBytes = 256 * 1024;
 
-// Pixels per strip of a fused ConvFFN, at most: with 1536 hidden channels of a byte each 150 kB, and every unpacked panel of weights serves so many. A
+// Pixels per strip of a fused ConvFFN, at most: with 1536 hidden channels of a byte each 200 kB, and every unpacked panel of weights serves so many. A
 // multiple of what the matrix kernels take at a time.
-constexpr size_t kFfnStripPixels = 96;
-constexpr size_t kFfnStripStep = 12;
+constexpr size_t kFfnStripPixels = 128;
+constexpr size_t kFfnStripStep = 8;
 constexpr size_t kHiddenColumns = 64;  // made, activated and quantised together
 
 // Above this many weights in the two 1x1 layers a strip would read more weights than the cache holds, once per strip: such blocks (the attention
@@ -293,7 +293,8 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
     // strip of it exists as bytes only. Small maps are cut finer, so that every worker has something to do.
     SwapMaps(in.h, in.w, c);
     const Map out = map_;
-    const size_t strip = std::min(kFfnStripPixels, CeilDiv(pixels, 4 * workers_ * kFfnStripStep) * kFfnStripStep);
+    const size_t share = workers_ == 1 ? pixels : CeilDiv(pixels, 4 * workers_);
+    const size_t strip = std::min(kFfnStripPixels, CeilDiv(share, kFfnStripStep) * kFfnStripStep);
     const uint64_t hidden_bytes = down_i8 ? QuantizedRows::Bytes(strip, hidden) : AlignUp(uint64_t{strip} * hidden * sizeof(float));
     ReserveScratch(Rows::Bytes(strip, c, up_i8) + hidden_bytes + AlignUp(uint64_t{strip} * kHiddenColumns * sizeof(float)) +
                    AlignUp(uint64_t{strip} * c * sizeof(float)) + MultiplyScratchBytes(std::max(c, hidden)));
