@@ -200,30 +200,37 @@ HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a,
   }
 }
 
-// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. Block by block: a copy of a size that is not known is a
-// call, which in wasm takes as long as a tile.
+// Copies one row of a strip: kBlocks blocks. Returns other than 0 where a block needs its high bytes multiplied.
+template <class Products, size_t kBlocks>
+HWY_INLINE uint64_t GatherBlocks(const QuantizedRows& a, size_t at, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT starts, float* HWY_RESTRICT scales) {
+  const hn::CappedTag<int32_t, kBlocks> d;
+  constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<int32_t, kBlocks>());
+  for (size_t b = 0; b < kBlocks; b += kLanes) hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, starts + b);
+  std::memcpy(scales, a.scales + at, kBlocks * sizeof(float));
+  uint64_t wide = 0;
+  if constexpr (Products::kExpands) {
+    for (size_t b = 0; b < kBlocks; ++b) {
+      ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, words + b * Products::kSteps);
+    }
+  } else {
+    std::memcpy(words, a.low + at * 32, kBlocks * 32);
+    std::memcpy(&wide, a.wide + at, kBlocks);
+  }
+  return wide;
+}
+
+// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. Copies have sizes that the compiler knows: of others each
+// is a call, which in wasm takes as long as a tile.
 template <class Products, size_t kRows>
 HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
-  const hn::Full128<int32_t> d;
-  uint8_t wide = 0;
+  uint64_t wide = 0;
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * (a.k / 32) + block;
-    size_t b = 0;
-    for (; b + 4 <= blocks; b += 4) {
-      hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, strip->starts[r] + b);
-      hn::StoreU(hn::LoadU(d, reinterpret_cast<const int32_t*>(a.scales) + at + b), d, reinterpret_cast<int32_t*>(strip->scales[r]) + b);
-    }
-    for (; b < blocks; ++b) {
-      strip->starts[r][b] = hn::GetLane(Products::StartWords(d, hn::Set(d, a.low_sums[at + b])));
-      strip->scales[r][b] = a.scales[at + b];
-    }
-    for (b = 0; b < blocks; ++b) {
-      const int8_t* const low = a.low + (at + b) * 32;
-      if constexpr (Products::kExpands) {
-        ExpandBlock(low, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, strip->words[r] + b * Products::kSteps);
-      } else {
-        std::memcpy(strip->words[r] + b * Products::kSteps, low, 32);
-        wide |= a.wide[at + b];
+    if (blocks == kStripBlocks<Products>) {
+      wide |= GatherBlocks<Products, kStripBlocks<Products>>(a, at, strip->words[r], strip->starts[r], strip->scales[r]);
+    } else {
+      for (size_t b = 0; b < blocks; ++b) {
+        wide |= GatherBlocks<Products, 1>(a, at + b, strip->words[r] + b * Products::kSteps, strip->starts[r] + b, strip->scales[r] + b);
       }
     }
   }

@@ -12,6 +12,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/quantize.h"
+#include "kernels/relaxed-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
@@ -52,7 +53,7 @@ HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors], in
     }
   }
   // Lanes of 32 bits hold two sums of 16 bits each.
-  auto sum = hn::Add(hn::SumsOf2(hn::LoadU(d8, out)), hn::SumsOf2(hn::LoadU(d8, out + 16)));
+  auto sum = hn::Add(AddBytePairs(hn::LoadU(d8, out)), AddBytePairs(hn::LoadU(d8, out + 16)));
   sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle1032(hn::BitCast(d32, sum))));
   sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(d32, sum))));
   *sums = hn::GetLane(hn::BitCast(d32, sum));

@@ -59,6 +59,20 @@ HWY_INLINE hn::Vec<hn::Repartition<int32_t, hn::DFromV<V>>> AddPairs(V v) {
 #endif
 }
 
+// The same of bytes.
+template <class V>
+HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<V>>> AddBytePairs(V v) {
+#if HWY_TARGET == HWY_WASM
+  const hn::Repartition<int16_t, hn::DFromV<V>> d16;
+  return hn::Vec<decltype(d16)>{static_cast<decltype(hn::Zero(d16).raw)>(wasm_i16x8_extadd_pairwise_i8x16(v.raw))};
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+  const hn::Repartition<int16_t, hn::DFromV<V>> d16;
+  return hn::SatWidenMulPairwiseAdd(d16, hn::Set(hn::RebindToUnsigned<hn::DFromV<V>>(), uint8_t{1}), v);
+#else
+  return hn::SumsOf2(v);
+#endif
+}
+
 // Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each turn, by several instructions; what it has to read it keeps
 // in a register or on the stack (GELU of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
 template <class D, size_t kCount>
