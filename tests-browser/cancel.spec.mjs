@@ -54,29 +54,31 @@ describe("cancelling", () => {
       const { outcomes, early, next } = await page.evaluate(async () => {
         const vlm = await TinyVLM.load();
         const outcomes = [];
-        const askAndAbort = async (when, run) => {
+        const askAndAbort = async (model, when, run) => {
           const abort = new AbortController();
           let abortedAt = 0;
           const fire = () => { abortedAt = performance.now(); abort.abort(); };
           const outcome = await settle(run(abort.signal, fire));
           outcomes.push({ when, code: outcome.code, name: outcome.name, tookMs: performance.now() - abortedAt });
           // The worker is free again as soon: the next question is answered at once.
-          const { timings } = await vlm.ask(null, "Hello", { maxTokens: 1 });
+          const { timings } = await model.ask(null, "Hello", { maxTokens: 1 });
           outcomes.at(-1).freeAfterMs = timings.firstTokenMs;
         };
-        // Eight pictures that were never seen give the tower more to do than any of these delays.
+        // Eight pictures that were never seen, with nine times the usual pixels, give the tower more to do than any of these delays.
+        const large = await TinyVLM.load(undefined, { imageSize: 768 });
         const newPictures = () => Array.from({ length: 8 }, () => {
           const pixels = new ImageData(256, 256);
           crypto.getRandomValues(new Uint8Array(pixels.data.buffer, 0, 65536));
           return pixels;
         });
         for (const delayMs of [0, 10, 50, 150]) {
-          await askAndAbort(`after ${delayMs} ms, while it looks`, (signal, fire) => {
+          await askAndAbort(large, `after ${delayMs} ms, while it looks`, (signal, fire) => {
             setTimeout(fire, delayMs);
-            return vlm.ask(newPictures(), "Describe the image.", { signal });
+            return large.ask(newPictures(), "Describe the image.", { signal });
           });
         }
-        await askAndAbort("at the first text", async (signal, fire) => {
+        await large.dispose();
+        await askAndAbort(vlm, "at the first text", async (signal, fire) => {
           const reply = vlm.ask("/examples-web/samples/sample-3.png", "Describe the image in detail.", { signal, temperature: 5, maxTokens: 1500 });
           for await (const _ of reply) fire();
           return reply;
@@ -99,7 +101,7 @@ describe("cancelling", () => {
   test("dispose() in mid-answer rejects what is pending and whatever is asked later, and the page can load anew", async () => {
     await withSdk(browser, server, async (page) => {
       const { pending, later, works } = await page.evaluate(async () => {
-        const vlm = await TinyVLM.load();
+        const vlm = await TinyVLM.load(undefined, { imageSize: 768 });  // more to do than the delay below
         const pictures = Array.from({ length: 8 }, (_, index) => new ImageData(256 + index, 256));
         const pending = settle(vlm.ask(pictures, "Describe the image."));
         await new Promise((resolve) => setTimeout(resolve, 50));

@@ -167,35 +167,26 @@ struct OfType<DType::kQ8_0> {
 #endif
 };
 
-template <>
-struct OfType<DType::kQ4_0> {
-  static constexpr size_t kGroups = 4, kBlockBytes = kBlockBytesQ4;
+template <int kMiddle, size_t kBytes>
+struct OfNibbles {
+  static constexpr size_t kGroups = 4, kBlockBytes = kBytes;
 #if TINYVLM_BYTE_PRODUCTS
-  using Products = ByteProducts<8>;
+  using Products = ByteProducts<kMiddle>;
   using RowProducts = Products;
 #elif TINYVLM_SHORT_PRODUCTS
-  using Products = ShortProducts<8>;
+  using Products = ShortProducts<kMiddle>;
   using RowProducts = Products;
 #else
   using Products = PairProducts<0>;
-  using RowProducts = PairProducts<8>;
+  using RowProducts = PairProducts<kMiddle>;
 #endif
 };
 
 template <>
-struct OfType<DType::kQ5_0> {
-  static constexpr size_t kGroups = 4, kBlockBytes = kBlockBytesQ5;
-#if TINYVLM_BYTE_PRODUCTS
-  using Products = ByteProducts<16>;
-  using RowProducts = Products;
-#elif TINYVLM_SHORT_PRODUCTS
-  using Products = ShortProducts<16>;
-  using RowProducts = Products;
-#else
-  using Products = PairProducts<0>;
-  using RowProducts = PairProducts<16>;
-#endif
-};
+struct OfType<DType::kQ4_0> : OfNibbles<8, kBlockBytesQ4> {};
+
+template <>
+struct OfType<DType::kQ5_0> : OfNibbles<16, kBlockBytesQ5> {};
 
 // What of a block is read before its groups: the fifth bits of Q5_0, that of element e being bit e of an output's word.
 template <DType kType>
