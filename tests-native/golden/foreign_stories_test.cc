@@ -167,7 +167,7 @@ struct Story {
   std::vector<float> logits;  // of the first step
 };
 
-// The likeliest token kSteps times, from the beginning-of-text token.
+// The likeliest token kSteps times, from the beginning-of-text token; fewer where the story ends, which this model says with the same token.
 Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute) {
   const auto decoder = Qwen2::Create(model.decoder(), model.decoder_weights(), kSteps, compute, model.pool().num_workers(), nullptr);
   REQUIRE(decoder.ok());
@@ -181,7 +181,7 @@ Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute
     REQUIRE(std::all_of(logits, logits + pieces.size(), [](float v) { return std::isfinite(v); }));
     if (step == 0) story.logits.assign(logits, logits + pieces.size());
     const auto next = static_cast<int32_t>(std::max_element(logits, logits + pieces.size()) - logits);
-    REQUIRE(next != kBos);
+    if (next == kBos) break;
     story.text += PieceText(pieces[static_cast<size_t>(next)], id);
     story.ids.push_back(next);
     id = next;
@@ -244,6 +244,7 @@ TEST_CASE("stories260K in quantised types: the file's values decide, and 8-bit a
     CHECK(exact.ids == wanted.ids);
     CHECK(exact.logits == wanted.logits);
     const Story fast = Tell(*model, checkpoint.pieces, Compute::kFast);
+    CHECK(fast.ids.size() > kSteps / 2);
     const double difference = RelativeDifference(fast.logits, wanted.logits);
     std::printf("stories260K %s, fast: first logits within %.2g of f32; \"%.50s\"\n", GetDTypeInfo(type).name, difference, fast.text.c_str());
     CHECK(difference <= 0.05);
