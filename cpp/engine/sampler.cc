@@ -48,11 +48,16 @@ int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const i
   if (options_.repetition_penalty != 1) Penalize(logits.first(valid), history);
 
   const auto is_candidate = [&](size_t i) { return (allowed.empty() || allowed[i] != 0) && logits[i] != -kInfinity; };
+  // Nearly all of 150,000 logits end at the first comparison, once a token.
   int32_t best = kNoToken;
+  float largest = -kInfinity;
   for (size_t i = 0; i < valid; ++i) {
+    const float logit = logits[i];
+    if (logit <= largest) continue;  // not so for a NaN
     if (!is_candidate(i)) continue;
-    if (std::isnan(logits[i]) || logits[i] == kInfinity) return kNoToken;
-    if (best == kNoToken || logits[i] > logits[static_cast<size_t>(best)]) best = static_cast<int32_t>(i);
+    if (std::isnan(logit) || logit == kInfinity) return kNoToken;
+    best = static_cast<int32_t>(i);
+    largest = logit;
   }
   if (best == kNoToken || options_.temperature == 0) return best;
 
