@@ -36,11 +36,16 @@ Result<std::unique_ptr<Qwen2>> Qwen2::Create(const Qwen2Config& config, const Qw
   return decoder;
 }
 
-Result<Rows> Qwen2::NewRows(size_t width, bool quantized) {
-  TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(Rows::Bytes(kChunkRows, width, quantized), "decoder activations"));
+Result<uint8_t*> Qwen2::NewMemory(uint64_t bytes) {
+  TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(bytes, "decoder activations"));
   memory_bytes_ += memory.size();
   memory_.push_back(std::move(memory));
-  return Rows(memory_.back().data(), kChunkRows, width, quantized);
+  return memory_.back().data();
+}
+
+Result<Rows> Qwen2::NewRows(size_t width, bool quantized) {
+  TVLM_ASSIGN_OR_RETURN(uint8_t* const memory, NewMemory(Rows::Bytes(kChunkRows, width, quantized)));
+  return Rows(memory, kChunkRows, width, quantized);
 }
 
 Status Qwen2::Allocate() {
@@ -59,10 +64,8 @@ Status Qwen2::Allocate() {
   TVLM_ASSIGN_OR_RETURN(kv_, NewRows(2 * config_.kv_heads * config_.head_dim, false));
   TVLM_ASSIGN_OR_RETURN(mixed_, NewRows(config_.width, mixed_i8));
   if (down_i8) {
-    TVLM_ASSIGN_OR_RETURN(auto memory, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(kChunkRows, config_.ffn), "decoder activations"));
-    memory_bytes_ += memory.size();
-    memory_.push_back(std::move(memory));
-    quantized_hidden_ = QuantizedRows::At(memory_.back().data(), kChunkRows, config_.ffn);
+    TVLM_ASSIGN_OR_RETURN(uint8_t* const memory, NewMemory(QuantizedRows::Bytes(kChunkRows, config_.ffn)));
+    quantized_hidden_ = QuantizedRows::At(memory, kChunkRows, config_.ffn);
   }
   if (down_f32) {
     TVLM_ASSIGN_OR_RETURN(hidden_, NewRows(config_.ffn, false));

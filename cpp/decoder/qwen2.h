@@ -54,6 +54,7 @@ class Qwen2 : public Decoder {
   void PlanFinish(uint64_t needs, Rows* rows);
   void Tap(std::string name, const float* values);
   uint8_t* Scratch(size_t worker) { return scratch_.data() + worker * scratch_stride_; }
+  Result<uint8_t*> NewMemory(uint64_t bytes);
   Result<Rows> NewRows(size_t width, bool quantized);
   bool IsLastChunk() const { return done_rows_ + chunk_ == rows_.size(); }
 

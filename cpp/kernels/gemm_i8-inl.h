@@ -92,24 +92,10 @@ HWY_INLINE hn::Vec<PanelI32> StartOf(int32_t block_sums) {
 
 HWY_INLINE hn::Vec<PanelI32> TimesWideStep(hn::Vec<PanelI32> sums) { return hn::Mul(sums, hn::Set(PanelI32(), kWideStep)); }
 
-// total + kWideStep * (the products of the high bytes of a wide block). multiply(start, words) adds up a block.
-template <class Products, class MultiplySteps>
-HWY_INLINE hn::Vec<PanelI32> AddHigh(hn::Vec<PanelI32> total, const QuantizedRows& a, size_t row, size_t block, const MultiplySteps& multiply) {
-  const auto start = StartOf<Products>(a.high_sums[row * (a.k / 32) + block]);
-  return hn::Add(total, TimesWideStep(multiply(Products::Start(start), ByteWords(a.high, a.k, row, block))));
-}
-
 // result + (scale of the activations * scales of the weights) * total: the one way in which a block's integers become part of a result.
 HWY_INLINE hn::Vec<TileF32> AddScaled(float scale, hn::Vec<TileF32> weight_scales, hn::Vec<PanelI32> total, hn::Vec<TileF32> result) {
   const TileF32 df;
   return MultiplyAdd(hn::Mul(hn::Set(df, scale), weight_scales), hn::ConvertTo(df, total), result);
-}
-
-// The word at `from` in every lane.
-HWY_INLINE hn::Vec<PanelI32> SplatWord(const uint8_t* from) {
-  int32_t word;
-  std::memcpy(&word, from, sizeof(word));
-  return hn::Set(PanelI32(), word);
 }
 
 // Calls body(i) for i below kCount. Unrolled whatever the compiler thinks of it: of a loop GCC copies every sum once per turn. But not in wasm, whose compilers
@@ -145,7 +131,7 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
       HWY_UNROLL(16)
       for (size_t v = 0; v < kVectors; ++v) sums[r][v] = start;
     }
-    const uint8_t* x_at = reinterpret_cast<const uint8_t*>(words);
+    const int32_t* x_at = words;
     const uint8_t* w_at = weights;
     ForEachOf<Products::kSteps>([&](size_t) TINYVLM_LAMBDA {
       hn::Vec<PanelI32> w[kVectors];
@@ -153,12 +139,12 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
       for (size_t v = 0; v < kVectors; ++v) w[v] = LoadWord(w_at, 0, v);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        const auto x = SplatWord(x_at + r * kStripSteps * sizeof(int32_t));
+        const auto x = hn::Set(di, x_at[r * kStripSteps]);
         HWY_UNROLL(16)
         for (size_t v = 0; v < kVectors; ++v) Products::Add(w[v], x, sums[r][v]);
       }
       w_at += kStepBytes;
-      x_at += sizeof(int32_t);
+      ++x_at;
     });
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
@@ -168,10 +154,10 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
         auto total = Products::Total(sums[r][v]);
         if constexpr (kWide) {
           if (a.IsWide(row + r, block + b)) {
-            total = AddHigh<Products>(total, a, row + r, block + b, [&](auto sum, const int32_t* high) TINYVLM_LAMBDA {
-              for (size_t step = 0; step < Products::kSteps; ++step) Products::Add(LoadWord(weights, step, v), hn::Set(di, high[step]), sum);
-              return Products::Total(sum);
-            });
+            const int32_t* const high = ByteWords(a.high, a.k, row + r, block + b);
+            auto sum = Products::Start(StartOf<Products>(a.high_sums[(row + r) * (a.k / 32) + block + b]));
+            for (size_t step = 0; step < Products::kSteps; ++step) Products::Add(LoadWord(weights, step, v), hn::Set(di, high[step]), sum);
+            total = hn::Add(total, TimesWideStep(Products::Total(sum)));
           }
         }
         const auto weight_scales = hn::LoadU(df, scales + v * kTileLanes);
@@ -249,7 +235,7 @@ HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block
     if (narrow_panel) {
       for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, to + r * kPanelRows);
     }
-    if (!Products::kExpands && wide) {
+    if (wide) {  // never so of expanded words
       MultiplyPanelI8<Products, kRows, !Products::kExpands>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);
     } else {
       MultiplyPanelI8<Products, kRows, false>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);

@@ -15,15 +15,15 @@
 #include "hwy/highway.h"
 #include "kernels/relaxed-inl.h"
 
+// Behind the parameters of a lambda in lane code: it is compiled for the target as its surroundings are, and becomes part of them.
+#undef TINYVLM_LAMBDA
+#define TINYVLM_LAMBDA HWY_ATTR __attribute__((always_inline))
+
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 inline constexpr size_t kTileColumns = 16;
-// Behind the parameters of a lambda in lane code: it is compiled for the target as its surroundings are, and becomes part of them.
-#undef TINYVLM_LAMBDA
-#define TINYVLM_LAMBDA HWY_ATTR __attribute__((always_inline))
-
 using TileF32 = hn::CappedTag<float, kTileColumns>;
 inline constexpr size_t kTileLanes = hn::MaxLanes(TileF32());
 inline constexpr size_t kTileVectors = kTileColumns / kTileLanes;

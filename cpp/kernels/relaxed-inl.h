@@ -1,5 +1,5 @@
-// The two instructions of wasm's relaxed SIMD that the kernels gain from and Highway does not emit; on other targets what stands in for them. Included once
-// per target, after hwy/highway.h.
+// What Highway lacks for wasm: the two instructions of relaxed SIMD that the kernels gain from, sums of neighbours, constants that V8 keeps; on other targets
+// what stands in for them. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_RELAXED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_RELAXED_INL_H_
 #undef TINYVLM_KERNELS_RELAXED_INL_H_

@@ -257,16 +257,9 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ6K(const uint8_t* pane
 }
 
 // Four bytes of a row are two pairs of i16: the even ones (0, 2) and the odd ones (1, 3), which shifts alone give. Activations are paired the same
-// way (quantize.h).
+// way (ExpandBlock, block_products-inl.h).
 HWY_INLINE hn::Vec<PanelI16> EvenPair(hn::Vec<PanelI32> raw) { return hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(PanelI16(), raw))); }
 HWY_INLINE hn::Vec<PanelI16> OddPair(hn::Vec<PanelI32> raw) { return hn::ShiftRight<8>(hn::BitCast(PanelI16(), raw)); }
-
-// Nibbles of 4 bytes as pairs, 0..15: kShift 0 even low, 4 even high, 8 odd low, 12 odd high.
-template <int kShift>
-HWY_INLINE hn::Vec<PanelI16> NibblePair(hn::Vec<PanelI32> raw) {
-  const hn::RebindToUnsigned<PanelI16> du;
-  return hn::And(hn::BitCast(PanelI16(), hn::ShiftRight<kShift>(hn::BitCast(du, raw))), hn::Set(PanelI16(), int16_t{15}));
-}
 
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
