@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 
 #include "hwy/highway.h"
 #include "kernels/attention.h"
@@ -23,8 +24,11 @@ static_assert(kKeyPanel == kTileColumns);
 // Rows that pass over the keys and values together: a tile of the multiply kernel or several.
 inline constexpr size_t kAttentionGroup = 12;
 
+// Keys that a group passes over before the next ones: their scores (12 kB) stay in the first-level cache. Whole panels.
+inline constexpr size_t kAttentionKeys = 256;
+
 // Scores of a group: rows of whole panels.
-HWY_INLINE size_t ScoreStride(size_t keys) { return (keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel; }
+HWY_INLINE size_t ScoreStride(size_t keys) { return std::min((keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel, kAttentionKeys); }
 
 #if HWY_TARGET != HWY_SCALAR  // whose vectors have one lane
 // to[i * kKeyPanel + 0..4) = component i of four keys, for i < n, a multiple of 4.
@@ -79,20 +83,37 @@ HWY_INLINE void AttentionTileImpl(const float* q, size_t q_stride, size_t rows, 
     for (size_t r = 0; r < count; ++r) {
       for (size_t i = 0; i < head_dim; ++i) scaled[r * head_dim + i] = scale * q[r * q_stride + i];
     }
-    std::fill_n(scores, count * stride, 0.0f);
-    for (size_t j = 0; j < most; j += kKeyPanel) {
-      MultiplyRowsByPanel(scaled, head_dim, count, head_dim, k + j * head_dim, kKeyPanel, scores + j, stride, kKeyPanel);
-    }
-    float sums[kAttentionGroup];
+    // A running softmax: the largest score so far, and the sums of what is divided by exp of it. Where a row's keys are cut depends on nothing but their number.
+    float maxima[kAttentionGroup], sums[kAttentionGroup];
     for (size_t r = 0; r < count; ++r) {
-      float* const row = scores + r * stride;
-      const size_t seen = first + step * r;
-      sums[r] = SoftmaxNumerators(row, seen);
-      std::fill(row + seen, row + most, 0.0f);  // so that all rows of the group can pass over the same values: adding 0 changes nothing
+      maxima[r] = -std::numeric_limits<float>::infinity();
+      sums[r] = 0.0f;
       std::fill_n(out + r * out_stride, head_dim, 0.0f);
     }
-    for (size_t n = 0; n < head_dim; n += kTileColumns) {
-      MultiplyRowsByPanel(scores, stride, count, most, v + n, v_stride, out + n, out_stride, std::min(kTileColumns, head_dim - n));
+    for (size_t k0 = 0; k0 < most; k0 += kAttentionKeys) {
+      const size_t end = std::min(k0 + kAttentionKeys, most);
+      std::fill_n(scores, count * stride, 0.0f);
+      for (size_t j = k0; j < end; j += kKeyPanel) {
+        MultiplyRowsByPanel(scaled, head_dim, count, head_dim, k + j * head_dim, kKeyPanel, scores + (j - k0), stride, kKeyPanel);
+      }
+      for (size_t r = 0; r < count; ++r) {
+        float* const row = scores + r * stride;
+        const size_t seen = std::clamp(first + step * r, k0, end) - k0;
+        if (seen != 0) {
+          const float before = maxima[r];
+          const float sum = SoftmaxNumerators(row, seen, &maxima[r]);
+          if (k0 != 0 && maxima[r] != before) {
+            const float factor = ExpOfOne(before - maxima[r]);
+            sums[r] *= factor;
+            ScaleRow(out + r * out_stride, head_dim, factor);
+          }
+          sums[r] += sum;
+        }
+        std::fill(row + seen, row + (end - k0), 0.0f);  // so that all rows of the group can pass over the same values: adding 0 changes nothing
+      }
+      for (size_t n = 0; n < head_dim; n += kTileColumns) {
+        MultiplyRowsByPanel(scores, stride, count, end - k0, v + k0 * v_stride + n, v_stride, out + n, out_stride, std::min(kTileColumns, head_dim - n));
+      }
     }
     for (size_t r = 0; r < count; ++r) ScaleRow(out + r * out_stride, head_dim, 1.0f / sums[r]);
   }

@@ -15,16 +15,17 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// x = exp(x - max x) for n >= 1 values, in place; returns their sum, which is at least 1. The caller divides by it, once per output instead of once
-// per key.
-static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT x, size_t n) {
+// *max = the largest of *max and x, then x = exp(x - *max), for n >= 1 values, in place; returns the sum of those. The caller divides by the sum of all, once
+// per output instead of once per key, which is at least 1.
+static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT x, size_t n, float* HWY_RESTRICT max_so_far) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
-  auto max = hn::Set(d, x[0]);
+  auto max = hn::Set(d, *max_so_far);
   size_t i = 0;
   for (; i + lanes <= n; i += lanes) max = hn::Max(max, hn::LoadU(d, x + i));
   if (i < n) max = hn::Max(max, hn::LoadNOr(max, d, x + i, n - i));
   max = hn::MaxOfLanes(d, max);
+  *max_so_far = hn::GetLane(max);
   const ExpOfNonPositive<hn::ScalableTag<float>> exp;
   auto sum = hn::Zero(d);
   for (i = 0; i + lanes <= n; i += lanes) {
@@ -38,6 +39,12 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT
     hn::StoreN(e, d, x + i, n - i);
   }
   return hn::ReduceSum(d, sum);
+}
+
+// exp(x), x <= 0.
+HWY_INLINE float ExpOfOne(float x) {
+  const hn::CappedTag<float, 1> d;
+  return hn::GetLane(ExpOfNonPositive<decltype(d)>()(hn::Set(d, x)));
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

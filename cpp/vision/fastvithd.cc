@@ -32,7 +32,8 @@ constexpr size_t kStemRows = 4;         // output rows per tile of the fused ste
 constexpr size_t kProductRows = 256;    // rows and columns per tile of a plain matrix product
 constexpr size_t kProductColumns = 64;
 constexpr size_t kDepthwisePixels = 128;
-constexpr size_t kAttentionRows = 64;
+constexpr size_t kNormRows = 64;        // rows of a layer norm or of quantising
+constexpr size_t kAttentionRows = 256;  // every tile packs the keys of its head
 constexpr float kLayerNormEpsilon = 1e-5f;
 
 
@@ -249,15 +250,16 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   SwapMaps(in.h, in.w, c);
   const Map out = map_;
 
-  const size_t row_tiles = CeilDiv(tokens, kAttentionRows);
-  program_.Add(StepName("layer_norm"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 8}, [=](size_t tile, size_t) mutable {
-    const size_t r0 = tile * kAttentionRows, r1 = std::min(r0 + kAttentionRows, tokens);
+  const size_t norm_tiles = CeilDiv(tokens, kNormRows);
+  program_.Add(StepName("layer_norm"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 8}, [=](size_t tile, size_t) mutable {
+    const size_t r0 = tile * kNormRows, r1 = std::min(r0 + kNormRows, tokens);
     LayerNormRows(in.data + r0 * c, block.norm_weight, block.norm_bias, kLayerNormEpsilon, r1 - r0, c, norm.row(r0));
     norm.Finish(r0, r1);
   });
   PlanProduct("attention_qkv", block.needs, block.qkv, norm, tokens, qkv, nullptr);
 
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+  const size_t row_tiles = CeilDiv(tokens, kAttentionRows);
   ReserveScratch(AlignUp(KeyPanelFloats(tokens, head_dim) * sizeof(float)) + AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
   program_.Add(StepName("attention"), block.needs, Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
                [=, this](size_t tile, size_t worker) mutable {
@@ -269,9 +271,9 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
                  AttentionTile(q + r0 * 3 * c, 3 * c, r1 - r0, keys, q + 2 * c, 3 * c, tokens, /*causal=*/false, head_dim, scale,
                                mixed.row(r0) + head * head_dim, c, scratch.Floats(0));
                });
-  program_.Add(StepName("quantize"), block.needs, Tiling{row_tiles, uint64_t{kAttentionRows} * c * 4}, [=](size_t tile, size_t) mutable {
-    const size_t r0 = tile * kAttentionRows;
-    mixed.Finish(r0, std::min(r0 + kAttentionRows, tokens));
+  program_.Add(StepName("quantize"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 4}, [=](size_t tile, size_t) mutable {
+    const size_t r0 = tile * kNormRows;
+    mixed.Finish(r0, std::min(r0 + kNormRows, tokens));
   });
   PlanProduct("attention_out", block.needs, block.attention_out, mixed, tokens, out.data, [=, gamma = block.attention_scale](float* y, size_t r, size_t n0, size_t n1) {
     ScaleAddRows(in.data + r * c + n0, y + n0, gamma + n0, 1, n1 - n0, y + n0);

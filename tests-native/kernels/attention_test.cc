@@ -69,7 +69,8 @@ TEST_CASE("AttentionTile equals the reference for every remainder", "[kernels][a
   for (const bool causal : {false, true}) {
     for (const size_t head_dim : {2, 6, 16, 24, 32, 64, 80}) {
       for (const size_t rows : {1, 2, 12, 13, 31}) {
-        for (const size_t keys : {1, 2, 7, 8, 9, 16, 63, 64, 65, 150}) {
+        for (const size_t keys : {1, 2, 7, 8, 9, 16, 63, 64, 65, 150, 255, 256, 257, 530}) {
+          if (keys > 150 && head_dim != 24 && head_dim != 64) continue;
           CAPTURE(causal, head_dim, rows, keys);
           const size_t all_keys = causal ? keys + rows - 1 : keys;
           const Inputs in = MakeInputs(rows, all_keys, head_dim);
@@ -90,8 +91,8 @@ TEST_CASE("AttentionTile equals the reference for every remainder", "[kernels][a
 }
 
 TEST_CASE("AttentionTile gives a row the same bits alone and in a tile", "[kernels][attention]") {
-  for (const size_t head_dim : {24, 32, 64}) {
-    const size_t rows = 31, keys = 77;
+  for (const auto& shape : {std::pair<size_t, size_t>{24, 77}, {32, 77}, {64, 77}, {64, 250}, {32, 505}}) {
+    const size_t head_dim = shape.first, keys = shape.second, rows = 31;
     const Inputs in = MakeInputs(rows, keys + rows - 1, head_dim);
     CAPTURE(head_dim);
     ForEachTarget([&] {
@@ -106,6 +107,25 @@ TEST_CASE("AttentionTile gives a row the same bits alone and in a tile", "[kerne
           for (size_t r = 0; r < 14; ++r) REQUIRE(SameBits(part.data() + r * in.out_stride, whole.data() + (r0 + r) * in.out_stride, head_dim));
         }
       }
+    });
+  }
+}
+
+// The largest score comes ever later, so that every part of the keys is scaled down by the next one; or at once, so that none is.
+TEST_CASE("AttentionTile equals the reference where the largest score comes late or early", "[kernels][attention]") {
+  const size_t head_dim = 16, rows = 3, keys = 900;
+  for (const bool rising : {true, false}) {
+    Inputs in = MakeInputs(rows, keys, head_dim);
+    for (size_t r = 0; r < rows; ++r) in.q[r * in.q_stride] = 1.0f;
+    for (size_t j = 0; j < keys; ++j) in.k[j * in.k_stride] = static_cast<float>(rising ? j : keys - j) * 0.1f;
+    std::vector<float> wanted((rows - 1) * in.out_stride + head_dim, 7.0f);
+    reference::AttentionTile(in.q.data(), in.q_stride, rows, in.k.data(), in.k_stride, in.v.data(), in.v_stride, keys, false, head_dim, 1.0f, wanted.data(),
+                             in.out_stride);
+    CAPTURE(rising);
+    // A score is below 90 + 9 * 16 and has 18 roundings; the mean moves by twice that, and by those of two sums over the keys.
+    ForEachTarget([&] {
+      RequireWithin(Attend(in, 0, rows, keys, false, head_dim, 1.0f), wanted, std::vector<float>(wanted.size(), 1.0f),
+                    (2.0 * (18.0 * 234.0 + 4.0) + 2.0 * 900.0 + 4.0) * kRounding);
     });
   }
 }
