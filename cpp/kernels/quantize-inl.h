@@ -80,18 +80,12 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     return amax <= 1e-30f ? 0.0f : amax * (1.0f / kNarrowRange);
   }
   const auto share = hn::Set(df, kOutlierShare * amax);
-  if constexpr (kQuantizeLanes >= 8) {
+  // Where more lanes than that have a largest value above the share, which is nearly always, the others need no counting.
+  if (HWY_UNLIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax), share)) <= kMaxOutliers)) {
     size_t large = 0;
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p) large += hn::CountTrue(df, hn::Gt(hn::Abs(v[p]), share));
     *wide = large <= kMaxOutliers;
-  } else {  // counting what compared true is dear there
-    auto minus_large = hn::Zero(di);
-    HWY_UNROLL(8)
-    for (size_t p = 0; p < kQuantizeVectors; ++p) {
-      minus_large = hn::Add(minus_large, hn::BitCast(di, hn::VecFromMask(df, hn::Gt(hn::Abs(v[p]), share))));
-    }
-    *wide = hn::ReduceSum(di, minus_large) >= -static_cast<int32_t>(kMaxOutliers);
   }
   const float range = *wide ? float{kWideRange} : float{kNarrowRange}, step = *wide ? 1.0f / kWideRange : 1.0f / kNarrowRange;
   const auto inverse = hn::Set(df, range / amax);
@@ -112,15 +106,109 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
   return amax * step;
 }
 
+#undef TINYVLM_QUANTIZES_FOUR
+#if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
+#define TINYVLM_QUANTIZES_FOUR 1
+// Two neighbouring blocks at each of x[0] and x[1], whose places are at[0] and at[1], if all of them are narrow and neither too small nor infinite; else false
+// and nothing has been written. Half a block to a vector leaves most of the work of one block to maxima and sums across lanes: four share it.
+HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_t (&at)[2], const QuantizedRows& out) {
+  constexpr size_t kBlocks = 4;
+  const QuantizeF32 df;
+  const QuantizeI32 di;
+  const hn::Full256<int32_t> d256;
+  const hn::Full128<int32_t> d128;
+  const hn::Full128<float> df128;
+  const hn::Full128<int64_t> d64;
+  hn::Vec<QuantizeF32> v[kBlocks][2];
+  hn::Vec<QuantizeI32> vmax[kBlocks];
+  hn::Vec<decltype(d128)> quarter[kBlocks];
+  HWY_UNROLL(4)
+  for (size_t b = 0; b < kBlocks; ++b) {
+    v[b][0] = hn::LoadU(df, x[b / 2] + b % 2 * 32);
+    v[b][1] = hn::LoadU(df, x[b / 2] + b % 2 * 32 + 16);
+    vmax[b] = hn::Max(hn::BitCast(di, hn::Abs(v[b][0])), hn::BitCast(di, hn::Abs(v[b][1])));
+    const auto half = hn::Max(hn::LowerHalf(d256, vmax[b]), hn::UpperHalf(d256, vmax[b]));
+    quarter[b] = hn::Max(hn::LowerHalf(d128, half), hn::UpperHalf(d128, half));
+  }
+  const auto low_pair = hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[0], quarter[1]), hn::InterleaveUpper(d128, quarter[0], quarter[1])));
+  const auto high_pair = hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[2], quarter[3]), hn::InterleaveUpper(d128, quarter[2], quarter[3])));
+  const auto amax = hn::BitCast(df128, hn::Max(hn::BitCast(d128, hn::InterleaveLower(d64, low_pair, high_pair)),
+                                               hn::BitCast(d128, hn::InterleaveUpper(d64, low_pair, high_pair))));
+  if (!hn::AllTrue(df128, hn::And(hn::Gt(amax, hn::Set(df128, 1e-30f)), hn::Le(amax, hn::Set(df128, 3.402823466e38f))))) return false;
+  alignas(16) float shares[kBlocks], inverses[kBlocks];
+  hn::Store(hn::Mul(amax, hn::Set(df128, kOutlierShare)), df128, shares);
+  hn::Store(hn::Div(hn::Set(df128, float{kNarrowRange}), amax), df128, inverses);
+  HWY_UNROLL(4)
+  for (size_t b = 0; b < kBlocks; ++b) {
+    const auto share = hn::Set(df, shares[b]);
+    if (HWY_LIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax[b]), share)) > kMaxOutliers)) continue;
+    if (hn::CountTrue(df, hn::Gt(hn::Abs(v[b][0]), share)) + hn::CountTrue(df, hn::Gt(hn::Abs(v[b][1]), share)) <= kMaxOutliers) return false;
+  }
+
+  // Two blocks to a vector of bytes, whose words are out of order by what narrowing does to each 128 bits.
+  const hn::Repartition<int16_t, QuantizeI32> d16;
+  const hn::Repartition<int8_t, QuantizeI32> d8;
+  alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const auto order = hn::SetTableIndices(di, kOrder);
+  hn::Vec<QuantizeI32> sums[2];
+  HWY_UNROLL(2)
+  for (size_t i = 0; i < 2; ++i) {
+    const auto first = hn::Set(df, inverses[2 * i]), second = hn::Set(df, inverses[2 * i + 1]);
+    const auto words = hn::BitCast(
+        di, hn::ReorderDemote2To(
+                d8, hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i][0], first)), hn::NearestInt(hn::Mul(v[2 * i][1], first))),
+                hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i + 1][0], second)), hn::NearestInt(hn::Mul(v[2 * i + 1][1], second)))));
+    const auto pairs = AddBytePairs(hn::BitCast(d8, words));
+    sums[i] = hn::BitCast(di, hn::Add(pairs, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(di, pairs)))));  // of every four words those of the blocks, twice each
+    hn::StoreU(hn::BitCast(d8, hn::TableLookupLanes(words, order)), d8, out.low + at[i] * 32);
+  }
+  const hn::Repartition<int16_t, decltype(d256)> d16_256;
+  const hn::Full128<int16_t> d16_128;
+  const auto both = hn::OddEven(sums[1], sums[0]);  // blocks 0, 2, 1, 3
+  const auto half = hn::Add(hn::BitCast(d16_256, hn::LowerHalf(d256, both)), hn::BitCast(d16_256, hn::UpperHalf(d256, both)));
+  const auto total = hn::BitCast(d128, hn::Add(hn::LowerHalf(d16_128, half), hn::UpperHalf(d16_128, half)));
+  const auto low_sums = hn::InterleaveLower(d128, total, hn::Shuffle1032(total));
+  const auto scales = hn::Mul(amax, hn::Set(df128, 1.0f / kNarrowRange));
+  const hn::Half<decltype(d128)> two_sums;
+  const hn::Half<decltype(df128)> two_scales;
+  hn::StoreU(hn::LowerHalf(two_sums, low_sums), two_sums, out.low_sums + at[0]);
+  hn::StoreU(hn::UpperHalf(two_sums, low_sums), two_sums, out.low_sums + at[1]);
+  hn::StoreU(hn::LowerHalf(two_scales, scales), two_scales, out.scales + at[0]);
+  hn::StoreU(hn::UpperHalf(two_scales, scales), two_scales, out.scales + at[1]);
+  for (const size_t place : at) std::fill_n(out.wide + place, 2, uint8_t{0});
+  return true;
+}
+#else
+#define TINYVLM_QUANTIZES_FOUR 0
+#endif
+
+// Block b of row r, which x points to.
+HWY_INLINE void QuantizeOneBlock(const float* x, size_t r, size_t b, const QuantizedRows& out) {
+  const size_t at = r * (out.k / 32) + b;
+  bool wide;
+  out.scales[at] = QuantizeBlock(x, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
+  out.wide[at] = wide ? 1 : 0;
+}
+
 HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1, const QuantizedRows& out) {
+  size_t r = 0;
+#if TINYVLM_QUANTIZES_FOUR
   const size_t blocks = out.k / 32;
-  for (size_t r = 0; r < m; ++r) {
-    for (size_t b = b0; b < b1; ++b) {
-      const size_t at = r * blocks + b;
-      bool wide;
-      out.scales[at] = QuantizeBlock(x + r * stride + (b - b0) * 32, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
-      out.wide[at] = wide ? 1 : 0;
+  for (; r + 2 <= m; r += 2, x += 2 * stride) {
+    const float* from = x;
+    size_t b = b0;
+    for (; b + 2 <= b1; b += 2, from += 64) {
+      if (QuantizeFourNarrowBlocks({from, from + stride}, {r * blocks + b, (r + 1) * blocks + b}, out)) continue;
+      for (size_t i = 0; i < 4; ++i) QuantizeOneBlock(from + i / 2 * stride + i % 2 * 32, r + i / 2, b + i % 2, out);
     }
+    if (b < b1) {
+      QuantizeOneBlock(from, r, b, out);
+      QuantizeOneBlock(from + stride, r + 1, b, out);
+    }
+  }
+#endif
+  for (; r < m; ++r, x += stride) {
+    for (size_t b = b0; b < b1; ++b) QuantizeOneBlock(x + (b - b0) * 32, r, b, out);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "for_each_target.h"
 #include "quantized.h"
@@ -92,6 +93,27 @@ TEST_CASE("QuantizeRows gives a block 16 bits where at most 2 values are larger 
   std::vector<float> x = Values(64 * 32, 9);
   for (size_t block = 0; block < 64; ++block) x[block * 32 + block % 32] *= std::pow(1.2f, static_cast<float>(block));
   RequireEqualsReference(x, x.size(), 1, x.size());
+}
+
+TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others are neighbours", "[kernels][quantize]") {
+  // Blocks of two rows are taken together where all of them are ordinary: here every place among them is now and then a wide one, one of zeros, one that is
+  // not finite, and ordinary beside such.
+  const size_t m = 7, k = 5 * 32;
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    std::vector<float> x = Values(m * k, seed);
+    std::mt19937 random(seed);
+    for (size_t block = 0; block < m * k / 32; ++block) {
+      float* const values = x.data() + block * 32;
+      switch (random() % 24) {
+        case 0: values[random() % 32] *= 100.0f; break;
+        case 1: std::fill_n(values, 32, 0.0f); break;
+        case 2: values[random() % 32] = std::numeric_limits<float>::infinity(); break;
+        default: break;
+      }
+    }
+    CAPTURE(seed);
+    RequireEqualsReference(x, k, m, k);
+  }
 }
 
 TEST_CASE("QuantizeRows keeps the values beside an outlier of 300 times their size as well as 8 bits keep them without it", "[kernels][quantize]") {
