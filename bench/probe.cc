@@ -12,6 +12,7 @@
 #include "cli/flags.h"
 #include "cli/measure.h"
 #include "hwy/highway.h"
+#include "kernels/relaxed_dots.h"
 #include "probe_kernels.h"
 #include "probe_loops.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr const char* kUsage =
     "tinyvlm-probe [--json FILE] [--all-targets] [--quick]\n"
-    "    --all-targets  measures every SIMD target that runs here, not the best one only\n"
+    "    --all-targets  measures every SIMD target that runs here, not the best one only; of relaxed wasm the kernels for either dot of bytes\n"
     "    --quick        a few short measurements: whether the program works, not how fast the machine is\n";
 
 struct NamedLoop {
@@ -218,6 +219,41 @@ void AddRows(const TargetResult& result, bool steady, bool two_cores, std::vecto
   }
 }
 
+// Kernels that run here, and how they are made to.
+struct Target {
+  std::string name;
+  int64_t highway = 0;
+#ifdef __wasm_relaxed_simd__
+  bool fast_dot_add = false;
+#endif
+
+  void Select() const {
+    hwy::SetSupportedTargetsForTest(highway);
+#ifdef __wasm_relaxed_simd__
+    SetFastDotAddForTest(fast_dot_add);
+#endif
+  }
+};
+
+// Best first.
+std::vector<Target> Targets() {
+  std::vector<Target> targets;
+  for (const int64_t highway : hwy::SupportedAndGeneratedTargets()) {
+    Target target;
+    target.name = hwy::TargetName(highway), target.highway = highway;
+#ifdef __wasm_relaxed_simd__
+    for (const bool fast : {HasFastDotAdd(), !HasFastDotAdd()}) {
+      targets.push_back(target);
+      targets.back().name += fast ? ", dots of four bytes" : ", dots of two bytes";
+      targets.back().fast_dot_add = fast;
+    }
+#else
+    targets.push_back(target);
+#endif
+  }
+  return targets;
+}
+
 size_t Threads() {
 #if defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
   return 1;
@@ -230,19 +266,19 @@ Status Run(const Flags& flags) {
   ProbeEffort effort;
   if (flags.Has("--quick")) effort = {3, 1, true};
   ThreadPool two(Threads());
-  std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();  // best first
+  std::vector<Target> targets = Targets();
   if (!flags.Has("--all-targets")) targets.resize(1);
 
   const MachineState before = CheckMachine(two);
   PrintMachine("before", before);
   std::vector<TargetResult> results;
-  for (const int64_t target : targets) {
-    hwy::SetSupportedTargetsForTest(target);
+  for (const Target& target : targets) {
+    target.Select();
     TargetResult result;
-    result.target = hwy::TargetName(target);
+    result.target = target.name;
     std::fprintf(stderr, "%s\n", result.target.c_str());
     TVLM_ASSIGN_OR_RETURN(result.loops, MeasureLoops(effort));
-    if (target == targets[0]) {  // reading depends on the machine more than on the width of its vectors
+    if (&target == &targets[0]) {  // reading depends on the machine more than on the width of its vectors
       TVLM_ASSIGN_OR_RETURN(result.bandwidth, MeasureBandwidth(effort, two));
     }
     TVLM_ASSIGN_OR_RETURN(result.products, MeasureProducts(effort));

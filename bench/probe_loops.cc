@@ -48,9 +48,6 @@ static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT 
   }
 }
 
-template <DType kType>
-using ProductsOf = typename OfType<kType>::Products;
-
 // MultiplyTileI8 without its broadcasts and scales.
 template <class Products>
 HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
@@ -84,31 +81,36 @@ HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operan
 }
 
 // The tile of one strip with all operands in the first-level cache.
-template <class Products>
+template <DType kType, class Products>
 uint64_t RunTileI8(size_t turns, const uint8_t* operands, float* results) {
   const auto& rows = *reinterpret_cast<const StripRowsI8*>(operands);
-  const uint8_t* const weights = operands + kMaxStripRowsBytes;
+  const uint8_t* const from = operands + kMaxStripRowsBytes;
+  const PanelPlace panel = kReadsPacked<kType, Products> ? PanelPlace{from + kScaleBytes, from} : PanelPlace{from, from + kStripSteps * kStepBytes};
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyPanelI8<Products, kTileRowsI8, false>(rows, QuantizedRows(), 0, 0, kStripBlocks<Products>, weights,
-                                                  reinterpret_cast<const float*>(weights + kStripSteps * kStepBytes), results, kPanelRows);
+    MultiplyPanelI8<Products, WeightsOfTile<kType, Products>, kTileRowsI8, false>(rows, QuantizedRows(), 0, 0, kStripBlocks<Products>, panel, results,
+                                                                                 kPanelRows);
   }
   return uint64_t{turns} * kTileRowsI8 * kPanelRows * kStripBlocks<Products> * 32;
 }
 
-template <DType kType>
+template <DType kType, class Products>
 uint64_t RunRowI8(size_t turns, const uint8_t* operands, float* results) {
   uint8_t* const row = const_cast<uint8_t*>(operands);  // a view of what may be written; it is read only
   const QuantizedRows a = QuantizedRows::At(row, 1, kRowK);
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyRowI8<kType>(a, 0, reinterpret_cast<const int32_t*>(operands), reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
+    MultiplyRowI8<kType, Products>(a, 0, reinterpret_cast<const int32_t*>(operands), reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
   }
   return uint64_t{turns} * kPanelRows * kRowK;
 }
 
-uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results) {
+template <ByteDots kDots>
+uint64_t RunProbeLoopWith(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results) {
+  using Bytes = OfType<DType::kQ8_0>::With<kDots>;
+  using Nibbles = OfType<DType::kQ4_0>::With<kDots>;
   const float* const floats = reinterpret_cast<const float*>(operands);
   static_assert((2 * kPlaces * kPanelRows + kTileRows * kTileLanes) * sizeof(float) <= kProbeOperandBytes);
   static_assert(kStripF32 * (kPanelRows + kTileRows) * sizeof(float) <= kProbeOperandBytes);
+  static_assert(kMaxStripRowsBytes + kMaxStripBlocks * kBlockBytesQ8 <= kProbeOperandBytes);
   static_assert(kMaxStripRowsBytes + kStripSteps * kStepBytes + kMaxStripBlocks * kPanelRows * sizeof(float) <= kProbeOperandBytes);
   static_assert(kRowBytes + kRowK / 32 * kBlockBytesQ8 <= kProbeOperandBytes && 2 * kRowK <= kProbeOperandBytes && kTileRows <= 16 && kTileRowsI8 <= 16);
   switch (loop) {
@@ -116,25 +118,29 @@ uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, flo
       AddProductsF32(turns, floats, results);
       return uint64_t{turns} * kPlaces * kTileRows * kPanelRows;
     case ProbeLoop::kQ8Instructions:
-      AddProductsI8<ProductsOf<DType::kQ8_0>>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsOf<DType::kQ8_0>::kSteps;
+      AddProductsI8<typename Bytes::Products>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / Bytes::Products::kSteps;
     case ProbeLoop::kQ4Instructions:
-      AddProductsI8<ProductsOf<DType::kQ4_0>>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / ProductsOf<DType::kQ4_0>::kSteps;
+      AddProductsI8<typename Nibbles::Products>(turns, operands, results);
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / Nibbles::Products::kSteps;
     case ProbeLoop::kF32Tile:
       for (size_t turn = 0; turn < turns; ++turn) {
         MultiplyTile<kTileRows>(floats, kStripF32, kStripF32, floats + kTileRows * kStripF32, kPanelRows, results, kPanelRows);
       }
       return uint64_t{turns} * kTileRows * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Tile: return RunTileI8<ProductsOf<DType::kQ8_0>>(turns, operands, results);
-    case ProbeLoop::kQ4Tile: return RunTileI8<ProductsOf<DType::kQ4_0>>(turns, operands, results);
+    case ProbeLoop::kQ8Tile: return RunTileI8<DType::kQ8_0, typename Bytes::Products>(turns, operands, results);
+    case ProbeLoop::kQ4Tile: return RunTileI8<DType::kQ4_0, typename Nibbles::Products>(turns, operands, results);
     case ProbeLoop::kF32Row:
       for (size_t turn = 0; turn < turns; ++turn) MultiplyTile<1>(floats, kStripF32, kStripF32, floats + kStripF32, kPanelRows, results, kPanelRows);
       return uint64_t{turns} * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Row: return RunRowI8<DType::kQ8_0>(turns, operands, results);
-    case ProbeLoop::kQ4Row: return RunRowI8<DType::kQ4_0>(turns, operands, results);
+    case ProbeLoop::kQ8Row: return RunRowI8<DType::kQ8_0, typename Bytes::RowProducts>(turns, operands, results);
+    case ProbeLoop::kQ4Row: return RunRowI8<DType::kQ4_0, typename Nibbles::RowProducts>(turns, operands, results);
   }
   return 0;
+}
+
+uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results) {
+  return WithByteDots([&](auto dots) TINYVLM_LAMBDA { return RunProbeLoopWith<decltype(dots)::value>(loop, turns, operands, results); });
 }
 
 uint32_t ReadMemory(const uint8_t* from, size_t bytes) {

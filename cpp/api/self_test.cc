@@ -12,6 +12,8 @@
 
 #ifdef __wasm_relaxed_simd__
 #include <wasm_simd128.h>
+
+#include "kernels/relaxed_dots.h"
 #endif
 
 namespace tinyvlm {
@@ -59,8 +61,8 @@ Status Compare(const char* what, const float* got, const float* want) {
 
 #ifdef __wasm_relaxed_simd__
 // The relaxed dots of -128..127 and 0..127 are exact on every machine that keeps to their definition, and the kernels count on it: here at the extremes, every
-// two products in every pair of lanes. The kernels use only the first of the two dots. Where the second one is wrong (first-tier code of Node 20 with its
-// flag, and of Node 21), relaxed SIMD was still an experiment, and nothing of it is believed.
+// two products in every pair of lanes. Where the second one is wrong (first-tier code of Node 20 with its flag, and of Node 21), relaxed SIMD
+// was still an experiment, and nothing of it is believed.
 Status TestRelaxedDots() {
   constexpr int8_t kSigned[4] = {-128, -1, 15, 127}, kUnsigned[4] = {0, 1, 15, 127};
   constexpr size_t kProducts = 16, kLanes = 16;
@@ -113,7 +115,7 @@ Status SelfTest() {
   for (size_t i = 0; i < kOutputs * kLength; ++i) b[i] = numbers.Next();
   QuantizeRows(a.data(), kLength, kRows, rows);
 
-  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
     for (size_t n = 0; n < kOutputs; ++n) QuantizeRow(type, b.data() + n * kLength, kLength, weights.data() + n * RowBytes(type, kLength));
     PackInPlace(type, kOutputs, kLength, weights.data(), pack.data());
     const PackedMatrix B{type, kOutputs, kLength, weights.data()};
@@ -121,9 +123,22 @@ Status SelfTest() {
     reference::GemmF32(a.data(), kLength, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
     TVLM_RETURN_IF_ERROR(Compare(Format("f32 product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(), want.data()));
     if (GetDTypeInfo(type).block_elements == 1) continue;
-    GemmI8(rows, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, scratch.data());
     reference::GemmI8(rows, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
-    TVLM_RETURN_IF_ERROR(Compare(Format("8-bit product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(), want.data()));
+    const auto try_i8 = [&](const char* how) {
+      GemmI8(rows, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, scratch.data());
+      return Compare(Format("8-bit product with %s weights%s", GetDTypeInfo(type).name, how).c_str(), got.data(), want.data());
+    };
+#ifdef __wasm_relaxed_simd__
+    SetFastDotAddForTest(true);
+    const Status quads = try_i8(", dots of four");
+    SetFastDotAddForTest(false);
+    const Status pairs = try_i8(", dots of two");
+    ForgetFastDotAddForTest();
+    TVLM_RETURN_IF_ERROR(quads);
+    TVLM_RETURN_IF_ERROR(pairs);
+#else
+    TVLM_RETURN_IF_ERROR(try_i8(""));
+#endif
   }
   return Status();
 }

@@ -3,6 +3,8 @@
 //
 // A kind of products has
 //   kSteps      steps that a block takes; a step multiplies one word of activations (32 bits) with kStepBytes bytes of weights, one word per output
+//   kWords      words of activations in a block: as many as steps, or half of them where each meets two parts of its weights (kPasses 2), one pass after the
+//               other and the sums doubled in between (Double)
 //   kBias       what the weights in those words are larger by than the weights meant
 //   kExpands    whether activations are expanded to pairs of 16 bits first (ExpandBlock), with which a wide block is like any other; else their words are
 //               four consecutive low bytes each, and a wide block's high bytes are multiplied in a second go
@@ -11,7 +13,9 @@
 //
 //   PairProducts  16 by 16 bits, two of them added to 32: pmaddwd, i32x4.dot_i16x8_s, smlal. The words of a block are its even bytes, then its odd ones
 //                 (shifts alone make them); 32 products of 16 by 8 bits stay below 2^27, so wide blocks take no more than others.
-//   ByteProducts  unsigned bytes of weights by signed ones of activations, four of them added to 32 bits: vpdpbusd. On Arm both are signed: sdot.
+//   QuadProducts  unsigned bytes of weights by signed ones of activations, four of them added to 32 bits: vpdpbusd. On Arm both are signed: sdot. wasm's
+//                 i32x4.relaxed_dot_i8x16_i7x16_add is one of the two where the machine has it (relaxed_dots.h), but may be given seven bits of weights only.
+//   SplitProducts weights of 8 bits as seven and one, each for a wasm dot as above.
 //   ShortProducts weights of 4 or 5 bits as 0..15 or 0..31 by signed bytes, two of them added to 16 bits, where a whole block is added up: pmaddubsw, wasm's
 //                 i16x8.relaxed_dot_i8x16_i7x16. A lane starts with -8 or -16 times the 16 activations that it will meet, so that it ends in
 //                 -32512..32512 (16 * 127 * 16); 16-bit additions may wrap on the way. 8-bit weights have too many bits for that: taking the sign out
@@ -34,18 +38,18 @@
 #include "kernels/relaxed-inl.h"
 #include "kernels/unpack_panel-inl.h"
 
-// Which targets have the instructions (the smaller a target's number, the more it has).
-#undef TINYVLM_BYTE_PRODUCTS
-#undef TINYVLM_SHORT_PRODUCTS
-#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) || (HWY_ARCH_ARM && HWY_TARGET == HWY_NEON_BF16)
-#define TINYVLM_BYTE_PRODUCTS 1
+// Which dots of bytes a target has (the smaller a target's number, the more it has): sums of four products, sums of two.
+#undef TINYVLM_QUAD_DOTS
+#undef TINYVLM_PAIR_DOTS
+#if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) || (HWY_ARCH_ARM && HWY_TARGET == HWY_NEON_BF16)
+#define TINYVLM_QUAD_DOTS 1
 #else
-#define TINYVLM_BYTE_PRODUCTS 0
+#define TINYVLM_QUAD_DOTS 0
 #endif
-#if !TINYVLM_BYTE_PRODUCTS && (TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3))
-#define TINYVLM_SHORT_PRODUCTS 1
+#if TINYVLM_RELAXED_SIMD || (!TINYVLM_QUAD_DOTS && HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3)
+#define TINYVLM_PAIR_DOTS 1
 #else
-#define TINYVLM_SHORT_PRODUCTS 0
+#define TINYVLM_PAIR_DOTS 0
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -56,6 +60,10 @@ using PanelI8 = hn::Repartition<int8_t, PanelI32>;
 
 inline constexpr size_t kStepBytes = 4 * kPanelRows;
 
+// Which dots of bytes products are made of. A target has one kind; relaxed wasm has two, of which the machine decides (relaxed_dots.h).
+enum class ByteDots { kNone, kPairs, kQuads };
+inline constexpr ByteDots kTargetDots = TINYVLM_PAIR_DOTS ? ByteDots::kPairs : TINYVLM_QUAD_DOTS ? ByteDots::kQuads : ByteDots::kNone;
+
 // Both sums of a block, times -bias.
 template <int kBias, class D>
 HWY_INLINE hn::Vec<D> MinusBiased(D d, hn::Vec<D> block_sums) {
@@ -64,9 +72,13 @@ HWY_INLINE hn::Vec<D> MinusBiased(D d, hn::Vec<D> block_sums) {
   return hn::WidenMulPairwiseAdd(d, hn::BitCast(d16, block_sums), hn::Set(d16, static_cast<int16_t>(-kBias)));
 }
 
+// Of every byte, as a byte.
+HWY_INLINE hn::Vec<PanelI32> UpperSevenBits(hn::Vec<PanelI32> v) { return hn::And(hn::ShiftRight<1>(v), hn::Set(PanelI32(), 0x7f7f7f7f)); }
+HWY_INLINE hn::Vec<PanelI32> LowestBit(hn::Vec<PanelI32> v) { return hn::And(v, hn::Set(PanelI32(), 0x01010101)); }
+
 template <int kBias_>
 struct PairProducts {
-  static constexpr size_t kSteps = 16;
+  static constexpr size_t kSteps = 16, kWords = 16, kPasses = 1;
   static constexpr int kBias = kBias_;
   static constexpr bool kExpands = true;
   static constexpr bool kNarrowOnly = false;
@@ -100,17 +112,17 @@ struct RawPairProducts : PairProducts<128> {
   static constexpr bool kNarrowOnly = true;
 };
 
-#if TINYVLM_BYTE_PRODUCTS
+#if TINYVLM_QUAD_DOTS
 
-#if HWY_ARCH_X86
-inline constexpr bool kSignedWeights = false;
-#else
+#if HWY_ARCH_ARM
 inline constexpr bool kSignedWeights = true;
+#else
+inline constexpr bool kSignedWeights = false;
 #endif
 
 template <int kBias_>
-struct ByteProducts {
-  static constexpr size_t kSteps = 8;
+struct QuadProducts {
+  static constexpr size_t kSteps = 8, kWords = 8, kPasses = 1;
   static constexpr int kBias = kSignedWeights ? 0 : kBias_;
   static constexpr bool kExpands = false;
   using Sum = hn::Vec<PanelI32>;
@@ -119,19 +131,62 @@ struct ByteProducts {
   static HWY_INLINE hn::Vec<D> StartWords(D d, hn::Vec<D> block_sums) {
     return MinusBiased<kBias>(d, block_sums);
   }
+  // Words as they are wanted of words of four signed weights.
+  static HWY_INLINE hn::Vec<PanelI32> OfSignedBytes(hn::Vec<PanelI32> weights) {
+    return kBias == 0 ? weights : hn::Xor(weights, hn::Set(PanelI32(), static_cast<int32_t>(0x80808080u)));
+  }
   static HWY_INLINE Sum Start(hn::Vec<PanelI32> word) { return kBias == 0 ? hn::Zero(PanelI32()) : word; }
   static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
+#if TINYVLM_RELAXED_SIMD
+    sum = AddDotU7I8(hn::BitCast(PanelBytes(), weights), hn::BitCast(PanelI8(), activations), sum);
+#else
     using Weights = std::conditional_t<kSignedWeights, PanelI8, PanelBytes>;
     sum = hn::SumOfMulQuadAccumulate(PanelI32(), hn::BitCast(Weights(), weights), hn::BitCast(PanelI8(), activations), sum);
+#endif
   }
   static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return sum; }
 };
 
-#elif TINYVLM_SHORT_PRODUCTS
+#endif
+
+#if TINYVLM_RELAXED_SIMD
+
+// Words are the upper seven bits of weight + 128 in the first pass and its lowest bit in the second.
+struct SplitProducts : QuadProducts<64> {
+  static constexpr size_t kSteps = 16, kPasses = 2;
+  static HWY_INLINE Sum Double(Sum sum) { return hn::Add(sum, sum); }
+};
+
+// The same for one row, which reads every word of weights once: words are weight + 128.
+struct SplitRowProducts {
+  static constexpr size_t kSteps = 8, kWords = 8, kPasses = 1;
+  static constexpr int kBias = 128;
+  static constexpr bool kExpands = false;
+  struct Sum {
+    hn::Vec<PanelI32> upper, lowest;
+  };
+
+  static HWY_INLINE hn::Vec<PanelI32> OfSignedBytes(hn::Vec<PanelI32> weights) { return QuadProducts<64>::OfSignedBytes(weights); }
+
+  template <class D>
+  static HWY_INLINE hn::Vec<D> StartWords(D d, hn::Vec<D> block_sums) {
+    return MinusBiased<64>(d, block_sums);
+  }
+  static HWY_INLINE Sum Start(hn::Vec<PanelI32> word) { return Sum{word, hn::Zero(PanelI32())}; }
+  static HWY_INLINE void Add(hn::Vec<PanelI32> weights, hn::Vec<PanelI32> activations, Sum& sum) {
+    QuadProducts<64>::Add(UpperSevenBits(weights), activations, sum.upper);
+    QuadProducts<64>::Add(LowestBit(weights), activations, sum.lowest);
+  }
+  static HWY_INLINE hn::Vec<PanelI32> Total(const Sum& sum) { return hn::Add(hn::Add(sum.upper, sum.upper), sum.lowest); }
+};
+
+#endif
+
+#if TINYVLM_PAIR_DOTS
 
 template <int kBias_>
 struct ShortProducts {
-  static constexpr size_t kSteps = 8;
+  static constexpr size_t kSteps = 8, kWords = 8, kPasses = 1;
   static constexpr int kBias = kBias_;
   static constexpr bool kExpands = false;
   using Sum = hn::Vec<PanelI16>;
@@ -150,36 +205,63 @@ struct ShortProducts {
 
 #endif
 
-// How weights of a type are multiplied: when panels are unpacked for many rows (Products), and when they are read for one row only (RowProducts, where of the
-// nibbles of pairs 8 is taken off the sum and not off each of them).
+// How weights are multiplied: when panels are unpacked for many rows (Products), and when they are read for one row only (RowProducts, where of the nibbles of
+// pairs 8 is taken off the sum and not off each of them).
+template <ByteDots kDots>
+struct ProductsOfBytes {
+  using Products = PairProducts<0>;
+  using RowProducts = RawPairProducts;
+};
+
+template <int kMiddle, ByteDots kDots>
+struct ProductsOfNibbles {
+  using Products = PairProducts<0>;
+  using RowProducts = PairProducts<kMiddle>;
+};
+
+#if TINYVLM_QUAD_DOTS
+template <>
+struct ProductsOfBytes<ByteDots::kQuads> {
+#if TINYVLM_RELAXED_SIMD
+  using Products = SplitProducts;
+  using RowProducts = SplitRowProducts;
+#else
+  using Products = QuadProducts<128>;
+  using RowProducts = Products;
+#endif
+};
+
+template <int kMiddle>
+struct ProductsOfNibbles<kMiddle, ByteDots::kQuads> {
+  using Products = QuadProducts<kMiddle>;
+  using RowProducts = Products;
+};
+#endif
+
+#if TINYVLM_PAIR_DOTS
+template <int kMiddle>
+struct ProductsOfNibbles<kMiddle, ByteDots::kPairs> {
+  using Products = ShortProducts<kMiddle>;
+  using RowProducts = Products;
+};
+#endif
+
+// What a type of weights is made of.
 template <DType kType>
 struct OfType;
 
 template <>
 struct OfType<DType::kQ8_0> {
   static constexpr size_t kGroups = 8, kBlockBytes = kBlockBytesQ8;  // groups of four bytes of an output in a packed block
-#if TINYVLM_BYTE_PRODUCTS
-  using Products = ByteProducts<128>;
-  using RowProducts = Products;
-#else
-  using Products = PairProducts<0>;
-  using RowProducts = RawPairProducts;
-#endif
+  template <ByteDots kDots>
+  using With = ProductsOfBytes<kDots>;
 };
 
 template <int kMiddle, size_t kBytes>
 struct OfNibbles {
   static constexpr size_t kGroups = 4, kBlockBytes = kBytes;
-#if TINYVLM_BYTE_PRODUCTS
-  using Products = ByteProducts<kMiddle>;
-  using RowProducts = Products;
-#elif TINYVLM_SHORT_PRODUCTS
-  using Products = ShortProducts<kMiddle>;
-  using RowProducts = Products;
-#else
-  using Products = PairProducts<0>;
-  using RowProducts = PairProducts<kMiddle>;
-#endif
+  template <ByteDots kDots>
+  using With = ProductsOfNibbles<kMiddle, kDots>;
 };
 
 template <>
@@ -187,6 +269,11 @@ struct OfType<DType::kQ4_0> : OfNibbles<8, kBlockBytesQ4> {};
 
 template <>
 struct OfType<DType::kQ5_0> : OfNibbles<16, kBlockBytesQ5> {};
+
+template <DType kType, ByteDots kDots>
+using ProductsOf = typename OfType<kType>::template With<kDots>::Products;
+template <DType kType, ByteDots kDots>
+using RowProductsOf = typename OfType<kType>::template With<kDots>::RowProducts;
 
 // What of a block is read before its groups: the fifth bits of Q5_0, that of element e being bit e of an output's word.
 template <DType kType>
@@ -230,7 +317,13 @@ HWY_INLINE void ForEachStepOfGroup(const uint8_t* HWY_RESTRICT block, size_t q, 
       use(q, hn::BitCast(d, EvenPair(raw)));
       use(8 + q, hn::BitCast(d, OddPair(raw)));
     } else {
-      use(q, Products::kBias == 128 ? hn::Xor(raw, hn::Set(d, static_cast<int32_t>(0x80808080u))) : raw);
+      const auto biased = Products::OfSignedBytes(raw);
+      if constexpr (Products::kPasses == 2) {
+        use(q, UpperSevenBits(biased));
+        use(8 + q, LowestBit(biased));
+      } else {
+        use(q, biased);
+      }
     }
   } else {
     constexpr size_t kNibbles = kType == DType::kQ5_0 ? kScaleBytes + 4 * kPanelRows : kScaleBytes;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "hwy/highway.h"
@@ -18,6 +19,7 @@
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/pack.h"
 #include "kernels/quantize.h"
+#include "kernels/relaxed_dots.h"
 #include "kernels/unpack_panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,7 +40,7 @@ inline constexpr size_t kStripBlocks = kStripSteps / Products::kSteps;
 // A register tile: rows by vectors of outputs. With 16 registers 8 sums, their weights, a broadcast and a product; on Arm without sdot, where there is no
 // multiply-add of pairs, every sum takes two.
 inline constexpr bool kManyRegisters = kTileLanes == 16 || HWY_TARGET_IS_NEON;
-inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 12 : HWY_TARGET_IS_NEON && !TINYVLM_BYTE_PRODUCTS ? 2 : 4;
+inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 12 : HWY_TARGET_IS_NEON && kTargetDots != ByteDots::kQuads ? 2 : 4;
 inline constexpr size_t kTileVectorsI8 = kManyRegisters ? kTileVectors : std::min<size_t>(kTileVectors, 2);
 
 // Results stay in registers over a strip where there is room for them beside the sums.
@@ -98,6 +100,47 @@ HWY_INLINE hn::Vec<TileF32> AddScaled(float scale, hn::Vec<TileF32> weight_scale
   return MultiplyAdd(hn::Mul(hn::Set(df, scale), weight_scales), hn::ConvertTo(df, total), result);
 }
 
+// Where a tile reads the weights of a strip of one panel: a block's words, kStepBytes a step, and its scales.
+struct PanelPlace {
+  const uint8_t* words;
+  const uint8_t* scales;
+};
+
+// How it reads them: unpacked ones, words [block][step][kStepBytes] and scales [block][16] in f32;
+struct UnpackedWeights {
+  template <class Products>
+  static constexpr size_t kWordsOfBlock = Products::kSteps * kStepBytes;
+  static constexpr size_t kScalesOfBlock = kPanelRows * sizeof(float), kScaleBytes = sizeof(float);
+
+  template <class Products>
+  static HWY_INLINE hn::Vec<PanelI32> Load(const uint8_t* HWY_RESTRICT words, size_t v) {
+    return LoadWord(words, 0, v);
+  }
+  static HWY_INLINE hn::Vec<TileF32> Scales(const uint8_t* HWY_RESTRICT scales, size_t v) {
+    return hn::LoadU(TileF32(), reinterpret_cast<const float*>(scales) + v * kTileLanes);
+  }
+};
+
+// packed Q8_0 as it lies in memory.
+struct PackedBytes {
+  template <class Products>
+  static constexpr size_t kWordsOfBlock = kBlockBytesQ8;
+  static constexpr size_t kScalesOfBlock = kBlockBytesQ8, kScaleBytes = sizeof(uint16_t);
+
+  template <class Products>
+  static HWY_INLINE hn::Vec<PanelI32> Load(const uint8_t* HWY_RESTRICT words, size_t v) {
+    return Products::OfSignedBytes(LoadWord(words, 0, v));
+  }
+  static HWY_INLINE hn::Vec<TileF32> Scales(const uint8_t* HWY_RESTRICT scales, size_t v) { return LoadScales(scales, v); }
+};
+
+// Whether Products takes packed weights as they are, so that nothing has to be unpacked.
+template <DType kType, class Products>
+inline constexpr bool kReadsPacked = kType == DType::kQ8_0 && !Products::kExpands && Products::kPasses == 1;
+
+template <DType kType, class Products>
+using WeightsOfTile = std::conditional_t<kReadsPacked<kType, Products>, PackedBytes, UnpackedWeights>;
+
 // Calls body(i) for i below kCount. Unrolled whatever the compiler thinks of it: of a loop GCC copies every sum once per turn. But not in wasm, whose compilers
 // know nothing of registers: they would move the loads of all turns to the front and V8 put what they brought on the stack.
 template <size_t kCount, class Body>
@@ -110,20 +153,21 @@ HWY_INLINE void ForEachOf(const Body& body) {
 #endif
 }
 
-// c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer sum), for kRows rows. `weights` and `scales` are unpacked ones. kWide: some
-// block may be wide; `a`, `row` and `block` say where the strip was taken from.
-template <class Products, size_t kRows, size_t kVectors, bool kWide>
+// c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer sum), for kRows rows. kWide: some block may be wide; `a`, `row` and `block` say
+// where the strip was taken from.
+template <class Products, class Weights, size_t kRows, size_t kVectors, bool kWide>
 HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a, size_t row, size_t block, size_t blocks, const uint8_t* HWY_RESTRICT weights,
-                                 const float* HWY_RESTRICT scales, float* HWY_RESTRICT c, size_t ldc) {
+                                 const uint8_t* HWY_RESTRICT scales, float* HWY_RESTRICT c, size_t ldc) {
   const TileF32 df;
   const PanelI32 di;
+  constexpr size_t kWordsOfBlock = Weights::template kWordsOfBlock<Products>;
   const int32_t* HWY_RESTRICT words = rows.words[0];
   hn::Vec<TileF32> kept[kKeepsResults ? kRows : 1];
   if constexpr (kKeepsResults) {
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) kept[r] = hn::LoadU(df, c + r * ldc);
   }
-  for (size_t b = 0; b < blocks; ++b, weights += Products::kSteps * kStepBytes, scales += kPanelRows, words += Products::kSteps) {
+  for (size_t b = 0; b < blocks; ++b, weights += kWordsOfBlock, scales += Weights::kScalesOfBlock, words += Products::kWords) {
     typename Products::Sum sums[kRows][kVectors];
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
@@ -133,10 +177,10 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
     }
     const int32_t* x_at = words;
     const uint8_t* w_at = weights;
-    ForEachOf<Products::kSteps>([&](size_t) TINYVLM_LAMBDA {
+    const auto step = [&](size_t) TINYVLM_LAMBDA {
       hn::Vec<PanelI32> w[kVectors];
       HWY_UNROLL(16)
-      for (size_t v = 0; v < kVectors; ++v) w[v] = LoadWord(w_at, 0, v);
+      for (size_t v = 0; v < kVectors; ++v) w[v] = Weights::template Load<Products>(w_at, v);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
         const auto x = hn::Set(di, x_at[r * kStripSteps]);
@@ -145,7 +189,17 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
       }
       w_at += kStepBytes;
       ++x_at;
-    });
+    };
+    ForEachOf<Products::kWords>(step);
+    if constexpr (Products::kPasses == 2) {
+      HWY_UNROLL(16)
+      for (size_t r = 0; r < kRows; ++r) {
+        HWY_UNROLL(16)
+        for (size_t v = 0; v < kVectors; ++v) sums[r][v] = Products::Double(sums[r][v]);
+      }
+      x_at = words;
+      ForEachOf<Products::kWords>(step);
+    }
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {
       const float scale = rows.scales[r][b];
@@ -156,11 +210,16 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
           if (a.IsWide(row + r, block + b)) {
             const int32_t* const high = ByteWords(a.high, a.k, row + r, block + b);
             auto sum = Products::Start(StartOf<Products>(a.high_sums[(row + r) * (a.k / 32) + block + b]));
-            for (size_t step = 0; step < Products::kSteps; ++step) Products::Add(LoadWord(weights, step, v), hn::Set(di, high[step]), sum);
+            const uint8_t* at = weights;
+            for (size_t i = 0; i < Products::kWords; ++i, at += kStepBytes) Products::Add(Weights::template Load<Products>(at, v), hn::Set(di, high[i]), sum);
+            if constexpr (Products::kPasses == 2) {
+              sum = Products::Double(sum);
+              for (size_t i = 0; i < Products::kWords; ++i, at += kStepBytes) Products::Add(Weights::template Load<Products>(at, v), hn::Set(di, high[i]), sum);
+            }
             total = hn::Add(total, TimesWideStep(Products::Total(sum)));
           }
         }
-        const auto weight_scales = hn::LoadU(df, scales + v * kTileLanes);
+        const auto weight_scales = Weights::Scales(scales, v);
         if constexpr (kKeepsResults) {
           kept[r] = AddScaled(scale, weight_scales, total, kept[r]);
         } else {
@@ -177,12 +236,12 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
 }
 
 // A panel, a tile's vectors at a time.
-template <class Products, size_t kRows, bool kWide>
-HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a, size_t row, size_t block, size_t blocks, const uint8_t* weights,
-                                const float* scales, float* c, size_t ldc) {
+template <class Products, class Weights, size_t kRows, bool kWide>
+HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a, size_t row, size_t block, size_t blocks, const PanelPlace& panel, float* c,
+                                size_t ldc) {
   for (size_t v = 0; v < kTileVectors; v += kTileVectorsI8) {
-    MultiplyTileI8<Products, kRows, kTileVectorsI8, kWide>(rows, a, row, block, blocks, weights + v * kTileLanes * 4, scales + v * kTileLanes,
-                                                           c + v * kTileLanes, ldc);
+    MultiplyTileI8<Products, Weights, kRows, kTileVectorsI8, kWide>(rows, a, row, block, blocks, panel.words + v * kTileLanes * 4,
+                                                                    panel.scales + v * kTileLanes * Weights::kScaleBytes, c + v * kTileLanes, ldc);
   }
 }
 
@@ -196,7 +255,7 @@ HWY_INLINE uint64_t GatherBlocks(const QuantizedRows& a, size_t at, int32_t* HWY
   uint64_t wide = 0;
   if constexpr (Products::kExpands) {
     for (size_t b = 0; b < kBlocks; ++b) {
-      ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, words + b * Products::kSteps);
+      ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, words + b * Products::kWords);
     }
   } else {
     std::memcpy(words, a.low + at * 32, kBlocks * 32);
@@ -216,16 +275,17 @@ HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, si
       wide |= GatherBlocks<Products, kStripBlocks<Products>>(a, at, strip->words[r], strip->starts[r], strip->scales[r]);
     } else {
       for (size_t b = 0; b < blocks; ++b) {
-        wide |= GatherBlocks<Products, 1>(a, at + b, strip->words[r] + b * Products::kSteps, strip->starts[r] + b, strip->scales[r] + b);
+        wide |= GatherBlocks<Products, 1>(a, at + b, strip->words[r] + b * Products::kWords, strip->starts[r] + b, strip->scales[r] + b);
       }
     }
   }
   return wide != 0;
 }
 
-// `blocks` blocks of kRows rows, from `row` and `block` on, against a group of unpacked panels. c points to the first row and the group's first column.
-template <class Products, size_t kRows>
-HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
+// `blocks` blocks of kRows rows, from `row` and `block` on, against a group of panels. c points to the first row and the group's first column.
+template <class Products, class Weights, size_t kRows>
+HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const PanelPlace (&panels)[kGroupPanels],
+                                const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
   StripRowsI8& rows = *scratch.rows();
   const bool wide = GatherStrip<Products, kRows>(a, row, block, blocks, &rows);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
@@ -236,9 +296,9 @@ HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block
       for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, to + r * kPanelRows);
     }
     if (wide) {  // never so of expanded words
-      MultiplyPanelI8<Products, kRows, !Products::kExpands>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);
+      MultiplyPanelI8<Products, Weights, kRows, !Products::kExpands>(rows, a, row, block, blocks, panels[p], to, to_stride);
     } else {
-      MultiplyPanelI8<Products, kRows, false>(rows, a, row, block, blocks, scratch.weights(p), scratch.scales(p), to, to_stride);
+      MultiplyPanelI8<Products, Weights, kRows, false>(rows, a, row, block, blocks, panels[p], to, to_stride);
     }
     if (narrow_panel) {
       for (size_t r = 0; r < kRows; ++r) std::copy_n(to + r * kPanelRows, columns - n, c + r * ldc + n);
@@ -247,9 +307,8 @@ HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block
 }
 
 // `blocks` blocks of a packed panel -> [block][step][kStepBytes], and the scales [block][16].
-template <DType kType>
+template <DType kType, class Products>
 HWY_NOINLINE void UnpackStrip(const uint8_t* HWY_RESTRICT panel, size_t blocks, uint8_t* HWY_RESTRICT weights, float* HWY_RESTRICT scales) {
-  using Products = typename OfType<kType>::Products;
   for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, weights += Products::kSteps * kStepBytes, scales += kPanelRows) {
     for (size_t v = 0; v < kTileVectors; ++v) {
       hn::StoreU(LoadScales(panel, v), TileF32(), scales + v * kTileLanes);
@@ -299,10 +358,9 @@ HWY_NOINLINE void AddWideRowBlock(const QuantizedRows& a, size_t row, size_t blo
 
 // Row `row` against one packed panel: the same integers and the same order of blocks as MultiplyTileI8, so the same bits. `expanded` and `starts` are the
 // row's (ExpandRow) where Products::kExpands.
-template <DType kType>
+template <DType kType, class Products>
 HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_t* HWY_RESTRICT expanded, const int32_t* HWY_RESTRICT starts,
                                 const uint8_t* HWY_RESTRICT panel, float* HWY_RESTRICT c) {
-  using Products = typename OfType<kType>::RowProducts;
   const TileF32 df;
   const size_t blocks = a.k / 32;
   const float* HWY_RESTRICT scales = a.scales + row * blocks;
@@ -311,7 +369,7 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
   hn::Vec<TileF32> results[kTileVectors];
   HWY_UNROLL(16)
   for (size_t v = 0; v < kTileVectors; ++v) results[v] = hn::LoadU(df, c + v * kTileLanes);
-  for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, words += Products::kSteps) {
+  for (size_t b = 0; b < blocks; ++b, panel += OfType<kType>::kBlockBytes, words += Products::kWords) {
     typename Products::Sum sums[kTileVectors];
     hn::Vec<PanelI32> totals[kTileVectors];
     HWY_UNROLL(16)
@@ -333,7 +391,7 @@ HWY_NOINLINE void MultiplyRowI8(const QuantizedRows& a, size_t row, const int32_
 template <class Products>
 HWY_INLINE void ExpandRow(const QuantizedRows& a, size_t row, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT starts) {
   const hn::CappedTag<int32_t, 1> one;
-  for (size_t b = 0; b < a.k / 32; ++b, words += Products::kSteps) {
+  for (size_t b = 0; b < a.k / 32; ++b, words += Products::kWords) {
     const size_t at = row * (a.k / 32) + b;
     const bool wide = a.wide[at] != 0;
     if constexpr (Products::kNarrowOnly) {
@@ -347,9 +405,8 @@ HWY_INLINE void ExpandRow(const QuantizedRows& a, size_t row, int32_t* HWY_RESTR
 }
 
 // A few rows, one after the other, against packed panels as they are: a decode step is one row.
-template <DType kType>
+template <DType kType, class Products>
 HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
-  using Products = typename OfType<kType>::RowProducts;
   const size_t panel_bytes = PackScratchBytes(B.type, B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
   int32_t* const expanded = scratch.row_words(B.k);
@@ -361,44 +418,51 @@ HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const Packed
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
       float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + (n - n0);
       if (columns < kPanelRows) std::copy_n(c + r * ldc + (n - n0), columns, to);
-      MultiplyRowI8<kType>(a, r, expanded, starts, panel, to);
+      MultiplyRowI8<kType, Products>(a, r, expanded, starts, panel, to);
       if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + (n - n0));
     }
   }
 }
 
-// Many rows: panels are unpacked a strip of a group at a time, then all rows pass.
-template <DType kType>
+// Many rows: panels are unpacked a strip of a group at a time where they have to be, then all rows pass.
+template <DType kType, class Products>
 HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
-  using Products = typename OfType<kType>::Products;
+  using Weights = WeightsOfTile<kType, Products>;
   const size_t blocks = B.k / 32, panel_bytes = PackScratchBytes(B.type, B.k);
   for (size_t n = n0; n < n1; n += kGroupPanels * kPanelRows) {
     const size_t columns = std::min(kGroupPanels * kPanelRows, n1 - n);
     if (columns % kPanelRows != 0) PackTail(B, scratch.tail());
     for (size_t b0 = 0; b0 < blocks; b0 += kStripBlocks<Products>) {
       const size_t count = std::min(kStripBlocks<Products>, blocks - b0);
+      PanelPlace panels[kGroupPanels];
       for (size_t p = 0; p * kPanelRows < columns; ++p) {
         const uint8_t* const panel = columns - p * kPanelRows < kPanelRows ? scratch.tail() : B.data + (n / kPanelRows + p) * panel_bytes;
-        UnpackStrip<kType>(panel + b0 * OfType<kType>::kBlockBytes, count, scratch.weights(p), scratch.scales(p));
+        const uint8_t* const from = panel + b0 * OfType<kType>::kBlockBytes;
+        if constexpr (kReadsPacked<kType, Products>) {
+          panels[p] = {from + kScaleBytes, from};
+        } else {
+          UnpackStrip<kType, Products>(from, count, scratch.weights(p), scratch.scales(p));
+          panels[p] = {scratch.weights(p), reinterpret_cast<const uint8_t*>(scratch.scales(p))};
+        }
       }
       for (size_t r = 0, rows; r < m; r += rows) {
         float* const to = c + r * ldc + (n - n0);
         // Of 16 rows two tiles of 8 are better than one of 12 and one of 4, whose four sums wait for each other.
         const size_t left = m - r;
         if (left >= kTileRowsI8 && (kTileRowsI8 <= 8 || left != 16)) {
-          MultiplyGroupI8<Products, kTileRowsI8>(a, r, b0, count, scratch, to, ldc, columns);
+          MultiplyGroupI8<Products, Weights, kTileRowsI8>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = kTileRowsI8;
         } else if (kTileRowsI8 > 8 && left >= 8) {
-          MultiplyGroupI8<Products, std::min<size_t>(kTileRowsI8, 8)>(a, r, b0, count, scratch, to, ldc, columns);
+          MultiplyGroupI8<Products, Weights, std::min<size_t>(kTileRowsI8, 8)>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 8;
         } else if (kTileRowsI8 > 4 && left >= 4) {
-          MultiplyGroupI8<Products, std::min<size_t>(kTileRowsI8, 4)>(a, r, b0, count, scratch, to, ldc, columns);
+          MultiplyGroupI8<Products, Weights, std::min<size_t>(kTileRowsI8, 4)>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 4;
         } else if (kTileRowsI8 > 2 && left >= 2) {
-          MultiplyGroupI8<Products, 2>(a, r, b0, count, scratch, to, ldc, columns);
+          MultiplyGroupI8<Products, Weights, 2>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 2;
         } else {
-          MultiplyGroupI8<Products, 1>(a, r, b0, count, scratch, to, ldc, columns);
+          MultiplyGroupI8<Products, Weights, 1>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 1;
         }
       }
@@ -406,13 +470,22 @@ HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const Packe
   }
 }
 
-template <DType kType>
+template <DType kType, ByteDots kDots>
 HWY_INLINE void MultiplyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
   if (m < kMinPanelRowsI8) {
-    MultiplyFewRowsI8<kType>(a, m, B, c, ldc, n0, n1, scratch);
+    MultiplyFewRowsI8<kType, RowProductsOf<kType, kDots>>(a, m, B, c, ldc, n0, n1, scratch);
   } else {
-    MultiplyManyRowsI8<kType>(a, m, B, c, ldc, n0, n1, scratch);
+    MultiplyManyRowsI8<kType, ProductsOf<kType, kDots>>(a, m, B, c, ldc, n0, n1, scratch);
   }
+}
+
+// Calls body(dots) with the kind of dots to be used, an integral constant.
+template <class Body>
+HWY_INLINE auto WithByteDots(const Body& body) {
+#if TINYVLM_RELAXED_SIMD
+  if (HasFastDotAdd()) return body(std::integral_constant<ByteDots, ByteDots::kQuads>());
+#endif
+  return body(std::integral_constant<ByteDots, kTargetDots>());
 }
 
 HWY_INLINE void GemmI8Impl(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1,
@@ -425,11 +498,14 @@ HWY_INLINE void GemmI8Impl(const QuantizedRows& a, size_t m, const PackedMatrix&
     }
   }
   const ScratchI8 scratch(memory);
-  switch (B.type) {
-    case DType::kQ4_0: return MultiplyRowsI8<DType::kQ4_0>(a, m, B, c, ldc, n0, n1, scratch);
-    case DType::kQ5_0: return MultiplyRowsI8<DType::kQ5_0>(a, m, B, c, ldc, n0, n1, scratch);
-    default: return MultiplyRowsI8<DType::kQ8_0>(a, m, B, c, ldc, n0, n1, scratch);
-  }
+  WithByteDots([&](auto dots) TINYVLM_LAMBDA {
+    constexpr ByteDots kDots = decltype(dots)::value;
+    switch (B.type) {
+      case DType::kQ4_0: return MultiplyRowsI8<DType::kQ4_0, kDots>(a, m, B, c, ldc, n0, n1, scratch);
+      case DType::kQ5_0: return MultiplyRowsI8<DType::kQ5_0, kDots>(a, m, B, c, ldc, n0, n1, scratch);
+      default: return MultiplyRowsI8<DType::kQ8_0, kDots>(a, m, B, c, ldc, n0, n1, scratch);
+    }
+  });
 }
 
 }  // namespace tinyvlm::HWY_NAMESPACE

@@ -1,4 +1,4 @@
-// What Highway lacks for wasm: the two instructions of relaxed SIMD that the kernels gain from, sums of neighbours, constants that V8 keeps; on other targets
+// What Highway lacks for wasm: the three instructions of relaxed SIMD that the kernels gain from, sums of neighbours, constants that V8 keeps; on other targets
 // what stands in for them. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_RELAXED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_RELAXED_INL_H_
@@ -45,6 +45,15 @@ HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(V
 #else
   return hn::SatWidenMulPairwiseAdd(d16, weights, activations);
 #endif
+}
+#endif
+
+#if TINYVLM_RELAXED_SIMD
+// sums + those of four neighbouring products each of weights 0..127 and signed activations, in 32 bits: exact everywhere for the same reason. One instruction
+// where HasFastDotAdd (relaxed_dots.h), else about four.
+template <class VWeights, class VActivations, class VSums>
+HWY_INLINE VSums AddDotU7I8(VWeights weights, VActivations activations, VSums sums) {
+  return VSums{static_cast<decltype(sums.raw)>(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(activations.raw, weights.raw, sums.raw))};
 }
 #endif
 
