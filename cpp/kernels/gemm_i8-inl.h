@@ -43,13 +43,17 @@ inline constexpr bool kManyRegisters = kTileLanes == 16 || HWY_TARGET_IS_NEON;
 inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 12 : HWY_TARGET_IS_NEON && kTargetDots != ByteDots::kQuads ? 2 : 4;
 inline constexpr size_t kTileVectorsI8 = kManyRegisters ? kTileVectors : std::min<size_t>(kTileVectors, 2);
 
+// Where code size counts, two rows that are left over are taken one by one.
+inline constexpr bool kHasTileOfTwo = kTileRowsI8 > 2 && HWY_TARGET != HWY_WASM;
+
 // Results stay in registers over a strip where there is room for them beside the sums.
 inline constexpr bool kKeepsResults = kTileLanes == 16;
 
 // Rows of activations in a strip as a tile reads them: at distances that the compiler knows, so that one pointer reaches all.
 struct StripRowsI8 {
   int32_t words[kTileRowsI8][kStripSteps];
-  int32_t starts[kTileRowsI8][kMaxStripBlocks];  // Products::StartWords
+  int32_t starts[kTileRowsI8][kMaxStripBlocks];       // Products::StartWords
+  int32_t high_starts[kTileRowsI8][kMaxStripBlocks];  // of the high bytes, where a block needs them multiplied
   float scales[kTileRowsI8][kMaxStripBlocks];
 };
 
@@ -153,6 +157,17 @@ HWY_INLINE void ForEachOf(const Body& body) {
 #endif
 }
 
+// One pass of a block's products with the words at x, for vector v of the weights alone: what few blocks need.
+template <class Products, class Weights>
+HWY_INLINE void AddWords(const uint8_t* HWY_RESTRICT weights, size_t v, const int32_t* HWY_RESTRICT x, typename Products::Sum& sum) {
+#ifdef __clang__
+#pragma clang loop unroll(disable)
+#endif
+  for (size_t i = 0; i < Products::kWords; ++i, weights += kStepBytes) {
+    Products::Add(Weights::template Load<Products>(weights, v), hn::Set(PanelI32(), x[i]), sum);
+  }
+}
+
 // c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer sum), for kRows rows. kWide: some block may be wide; `a`, `row` and `block` say
 // where the strip was taken from.
 template <class Products, class Weights, size_t kRows, size_t kVectors, bool kWide>
@@ -209,12 +224,11 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
         if constexpr (kWide) {
           if (a.IsWide(row + r, block + b)) {
             const int32_t* const high = ByteWords(a.high, a.k, row + r, block + b);
-            auto sum = Products::Start(StartOf<Products>(a.high_sums[(row + r) * (a.k / 32) + block + b]));
-            const uint8_t* at = weights;
-            for (size_t i = 0; i < Products::kWords; ++i, at += kStepBytes) Products::Add(Weights::template Load<Products>(at, v), hn::Set(di, high[i]), sum);
+            auto sum = Products::Start(hn::Set(di, rows.high_starts[r][b]));
+            AddWords<Products, Weights>(weights, v, high, sum);
             if constexpr (Products::kPasses == 2) {
               sum = Products::Double(sum);
-              for (size_t i = 0; i < Products::kWords; ++i, at += kStepBytes) Products::Add(Weights::template Load<Products>(at, v), hn::Set(di, high[i]), sum);
+              AddWords<Products, Weights>(weights + Products::kWords * kStepBytes, v, high, sum);
             }
             total = hn::Add(total, TimesWideStep(Products::Total(sum)));
           }
@@ -245,41 +259,60 @@ HWY_INLINE void MultiplyPanelI8(const StripRowsI8& rows, const QuantizedRows& a,
   }
 }
 
-// Copies one row of a strip: kBlocks blocks. Returns other than 0 where a block needs its high bytes multiplied.
+// What the high bytes of those of `blocks` blocks start with that need them multiplied.
+template <class Products>
+HWY_NOINLINE void GatherHighStarts(const QuantizedRows& a, size_t at, size_t blocks, int32_t* high_starts) {
+  for (size_t b = 0; b < blocks; ++b) {
+    if (a.wide[at + b] != 0) high_starts[b] = hn::GetLane(StartOf<Products>(a.high_sums[at + b]));
+  }
+}
+
+// Copies one row of a strip: kBlocks blocks. Returns whether a block needs its high bytes multiplied.
 template <class Products, size_t kBlocks>
-HWY_INLINE uint64_t GatherBlocks(const QuantizedRows& a, size_t at, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT starts, float* HWY_RESTRICT scales) {
+HWY_INLINE bool GatherBlocks(const QuantizedRows& a, size_t at, int32_t* HWY_RESTRICT words, int32_t* HWY_RESTRICT starts, int32_t* HWY_RESTRICT high_starts,
+                             float* HWY_RESTRICT scales) {
   const hn::CappedTag<int32_t, kBlocks> d;
   constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<int32_t, kBlocks>());
   for (size_t b = 0; b < kBlocks; b += kLanes) hn::StoreU(Products::StartWords(d, hn::LoadU(d, a.low_sums + at + b)), d, starts + b);
   std::memcpy(scales, a.scales + at, kBlocks * sizeof(float));
   uint64_t wide = 0;
   if constexpr (Products::kExpands) {
+#ifdef __clang__
+#pragma clang loop unroll(disable)
+#endif
     for (size_t b = 0; b < kBlocks; ++b) {
       ExpandBlock(a.low + (at + b) * 32, a.wide[at + b] != 0 ? a.high + (at + b) * 32 : nullptr, words + b * Products::kWords);
     }
   } else {
     std::memcpy(words, a.low + at * 32, kBlocks * 32);
     std::memcpy(&wide, a.wide + at, kBlocks);
+    if (HWY_UNLIKELY(wide != 0)) GatherHighStarts<Products>(a, at, kBlocks, high_starts);
+  }
+  return wide != 0;
+}
+
+// Fills `strip` from `count` rows; says whether any of their blocks needs its high bytes multiplied. Copies have sizes that the compiler knows: of others each
+// is a call, which in wasm takes as long as a tile. Not inlined: it would stand there once for every number of rows.
+template <class Products>
+HWY_NOINLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t count, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
+  bool wide = false;
+  for (size_t r = 0; r < count; ++r) {
+    const size_t at = (row + r) * (a.k / 32) + block;
+    if (blocks == kStripBlocks<Products>) {
+      wide |= GatherBlocks<Products, kStripBlocks<Products>>(a, at, strip->words[r], strip->starts[r], strip->high_starts[r], strip->scales[r]);
+    } else {
+      for (size_t b = 0; b < blocks; ++b) {
+        wide |= GatherBlocks<Products, 1>(a, at + b, strip->words[r] + b * Products::kWords, strip->starts[r] + b, strip->high_starts[r] + b,
+                                          strip->scales[r] + b);
+      }
+    }
   }
   return wide;
 }
 
-// Fills `strip` from kRows rows; says whether any of their blocks needs its high bytes multiplied. Copies have sizes that the compiler knows: of others each
-// is a call, which in wasm takes as long as a tile.
-template <class Products, size_t kRows>
-HWY_INLINE bool GatherStrip(const QuantizedRows& a, size_t row, size_t block, size_t blocks, StripRowsI8* HWY_RESTRICT strip) {
-  uint64_t wide = 0;
-  for (size_t r = 0; r < kRows; ++r) {
-    const size_t at = (row + r) * (a.k / 32) + block;
-    if (blocks == kStripBlocks<Products>) {
-      wide |= GatherBlocks<Products, kStripBlocks<Products>>(a, at, strip->words[r], strip->starts[r], strip->scales[r]);
-    } else {
-      for (size_t b = 0; b < blocks; ++b) {
-        wide |= GatherBlocks<Products, 1>(a, at + b, strip->words[r] + b * Products::kWords, strip->starts[r] + b, strip->scales[r] + b);
-      }
-    }
-  }
-  return wide != 0;
+// The columns of a panel that has fewer than 16.
+static HWY_NOINLINE HWY_MAYBE_UNUSED void CopyColumns(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride) {
+  for (size_t r = 0; r < rows; ++r) std::copy_n(from + r * from_stride, columns, to + r * to_stride);
 }
 
 // `blocks` blocks of kRows rows, from `row` and `block` on, against a group of panels. c points to the first row and the group's first column.
@@ -287,22 +320,18 @@ template <class Products, class Weights, size_t kRows>
 HWY_INLINE void MultiplyGroupI8(const QuantizedRows& a, size_t row, size_t block, size_t blocks, const PanelPlace (&panels)[kGroupPanels],
                                 const ScratchI8& scratch, float* c, size_t ldc, size_t columns) {
   StripRowsI8& rows = *scratch.rows();
-  const bool wide = GatherStrip<Products, kRows>(a, row, block, blocks, &rows);
+  const bool wide = GatherStrip<Products>(a, row, kRows, block, blocks, &rows);
   for (size_t n = 0, p = 0; n < columns; n += kPanelRows, ++p) {
     const bool narrow_panel = columns - n < kPanelRows;
     float* const to = narrow_panel ? scratch.tile() : c + n;
     const size_t to_stride = narrow_panel ? kPanelRows : ldc;
-    if (narrow_panel) {
-      for (size_t r = 0; r < kRows; ++r) std::copy_n(c + r * ldc + n, columns - n, to + r * kPanelRows);
-    }
+    if (narrow_panel) CopyColumns(c + n, ldc, kRows, columns - n, to, kPanelRows);
     if (wide) {  // never so of expanded words
       MultiplyPanelI8<Products, Weights, kRows, !Products::kExpands>(rows, a, row, block, blocks, panels[p], to, to_stride);
     } else {
       MultiplyPanelI8<Products, Weights, kRows, false>(rows, a, row, block, blocks, panels[p], to, to_stride);
     }
-    if (narrow_panel) {
-      for (size_t r = 0; r < kRows; ++r) std::copy_n(to + r * kPanelRows, columns - n, c + r * ldc + n);
-    }
+    if (narrow_panel) CopyColumns(to, kPanelRows, kRows, columns - n, c + n, ldc);
   }
 }
 
@@ -404,9 +433,12 @@ HWY_INLINE void ExpandRow(const QuantizedRows& a, size_t row, int32_t* HWY_RESTR
   }
 }
 
-// A few rows, one after the other, against packed panels as they are: a decode step is one row.
-template <DType kType, class Products>
-HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
+using MultiplyRowFunction = decltype(&MultiplyRowI8<DType::kQ8_0, RowProductsOf<DType::kQ8_0, kTargetDots>>);
+
+// A few rows, one after the other, against packed panels as they are: a decode step is one row. `multiply_row` is MultiplyRowI8 for B's type and Products.
+template <class Products>
+HWY_NOINLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1,
+                                    const ScratchI8& scratch, MultiplyRowFunction multiply_row) {
   const size_t panel_bytes = PackScratchBytes(B.type, B.k);
   if (n1 % kPanelRows != 0) PackTail(B, scratch.tail());
   int32_t* const expanded = scratch.row_words(B.k);
@@ -417,9 +449,9 @@ HWY_INLINE void MultiplyFewRowsI8(const QuantizedRows& a, size_t m, const Packed
       const size_t columns = std::min(kPanelRows, n1 - n);
       const uint8_t* const panel = columns < kPanelRows ? scratch.tail() : B.data + n / kPanelRows * panel_bytes;
       float* const to = columns < kPanelRows ? scratch.tile() : c + r * ldc + (n - n0);
-      if (columns < kPanelRows) std::copy_n(c + r * ldc + (n - n0), columns, to);
-      MultiplyRowI8<kType, Products>(a, r, expanded, starts, panel, to);
-      if (columns < kPanelRows) std::copy_n(to, columns, c + r * ldc + (n - n0));
+      if (columns < kPanelRows) CopyColumns(c + r * ldc + (n - n0), ldc, 1, columns, to, kPanelRows);
+      multiply_row(a, r, expanded, starts, panel, to);
+      if (columns < kPanelRows) CopyColumns(to, kPanelRows, 1, columns, c + r * ldc + (n - n0), ldc);
     }
   }
 }
@@ -458,8 +490,8 @@ HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const Packe
         } else if (kTileRowsI8 > 4 && left >= 4) {
           MultiplyGroupI8<Products, Weights, std::min<size_t>(kTileRowsI8, 4)>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 4;
-        } else if (kTileRowsI8 > 2 && left >= 2) {
-          MultiplyGroupI8<Products, Weights, 2>(a, r, b0, count, panels, scratch, to, ldc, columns);
+        } else if (kHasTileOfTwo && left >= 2) {
+          MultiplyGroupI8<Products, Weights, kHasTileOfTwo ? 2 : 1>(a, r, b0, count, panels, scratch, to, ldc, columns);
           rows = 2;
         } else {
           MultiplyGroupI8<Products, Weights, 1>(a, r, b0, count, panels, scratch, to, ldc, columns);
@@ -473,7 +505,8 @@ HWY_INLINE void MultiplyManyRowsI8(const QuantizedRows& a, size_t m, const Packe
 template <DType kType, ByteDots kDots>
 HWY_INLINE void MultiplyRowsI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, float* c, size_t ldc, size_t n0, size_t n1, const ScratchI8& scratch) {
   if (m < kMinPanelRowsI8) {
-    MultiplyFewRowsI8<kType, RowProductsOf<kType, kDots>>(a, m, B, c, ldc, n0, n1, scratch);
+    using Products = RowProductsOf<kType, kDots>;
+    MultiplyFewRowsI8<Products>(a, m, B, c, ldc, n0, n1, scratch, &MultiplyRowI8<kType, Products>);
   } else {
     MultiplyManyRowsI8<kType, ProductsOf<kType, kDots>>(a, m, B, c, ldc, n0, n1, scratch);
   }
