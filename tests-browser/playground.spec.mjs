@@ -71,8 +71,9 @@ describe("playground", () => {
 
   test("the keyboard alone asks (Enter) and stops (Escape); every stop of Tab is visible", async () => {
     await withPlayground(browser, server, async (page) => {
+      await page.waitForFunction(() => document.getElementById("model-detail").textContent.startsWith("ready")); // what it shows while loading may make the log scroll: one more stop
       const reached = [];
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < 24; i++) {
         await page.keyboard.press("Tab");
         const { name, outline } = await page.evaluate(() => {
           const element = document.activeElement;
