@@ -219,39 +219,17 @@ void AddRows(const TargetResult& result, bool steady, bool two_cores, std::vecto
   }
 }
 
-// Kernels that run here, and how they are made to.
-struct Target {
-  std::string name;
-  int64_t highway = 0;
-#ifdef __wasm_relaxed_simd__
-  bool fast_dot_add = false;
-#endif
-
-  void Select() const {
-    hwy::SetSupportedTargetsForTest(highway);
-#ifdef __wasm_relaxed_simd__
-    SetFastDotAddForTest(fast_dot_add);
-#endif
+Result<TargetResult> MeasureTarget(std::string name, const ProbeEffort& effort, bool bandwidth, ThreadPool& two) {
+  TargetResult result;
+  result.target = std::move(name);
+  std::fprintf(stderr, "%s\n", result.target.c_str());
+  TVLM_ASSIGN_OR_RETURN(result.loops, MeasureLoops(effort));
+  if (bandwidth) {
+    TVLM_ASSIGN_OR_RETURN(result.bandwidth, MeasureBandwidth(effort, two));
   }
-};
-
-// Best first.
-std::vector<Target> Targets() {
-  std::vector<Target> targets;
-  for (const int64_t highway : hwy::SupportedAndGeneratedTargets()) {
-    Target target;
-    target.name = hwy::TargetName(highway), target.highway = highway;
-#ifdef __wasm_relaxed_simd__
-    for (const bool fast : {HasFastDotAdd(), !HasFastDotAdd()}) {
-      targets.push_back(target);
-      targets.back().name += fast ? ", dots of four bytes" : ", dots of two bytes";
-      targets.back().fast_dot_add = fast;
-    }
-#else
-    targets.push_back(target);
-#endif
-  }
-  return targets;
+  TVLM_ASSIGN_OR_RETURN(result.products, MeasureProducts(effort));
+  TVLM_ASSIGN_OR_RETURN(result.others, MeasureOthers(effort));
+  return result;
 }
 
 size_t Threads() {
@@ -266,24 +244,30 @@ Status Run(const Flags& flags) {
   ProbeEffort effort;
   if (flags.Has("--quick")) effort = {3, 1, true};
   ThreadPool two(Threads());
-  std::vector<Target> targets = Targets();
+  std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();  // best first
   if (!flags.Has("--all-targets")) targets.resize(1);
 
   const MachineState before = CheckMachine(two);
   PrintMachine("before", before);
   std::vector<TargetResult> results;
-  for (const Target& target : targets) {
-    target.Select();
-    TargetResult result;
-    result.target = target.name;
-    std::fprintf(stderr, "%s\n", result.target.c_str());
-    TVLM_ASSIGN_OR_RETURN(result.loops, MeasureLoops(effort));
-    if (&target == &targets[0]) {  // reading depends on the machine more than on the width of its vectors
-      TVLM_ASSIGN_OR_RETURN(result.bandwidth, MeasureBandwidth(effort, two));
+  for (const int64_t target : targets) {
+    hwy::SetSupportedTargetsForTest(target);
+    const auto measure = [&](const char* how) -> Status {
+      const bool bandwidth = results.empty();  // reading depends on the machine more than on the width of its vectors
+      TVLM_ASSIGN_OR_RETURN(TargetResult result, MeasureTarget(hwy::TargetName(target) + std::string(how), effort, bandwidth, two));
+      results.push_back(std::move(result));
+      return Status();
+    };
+#ifdef __wasm_relaxed_simd__
+    if (flags.Has("--all-targets")) {
+      for (const bool fast : {true, false}) {
+        const FastDotAddForTest dots(fast);
+        TVLM_RETURN_IF_ERROR(measure(fast ? ", dots of four bytes" : ", dots of two bytes"));
+      }
+      continue;
     }
-    TVLM_ASSIGN_OR_RETURN(result.products, MeasureProducts(effort));
-    TVLM_ASSIGN_OR_RETURN(result.others, MeasureOthers(effort));
-    results.push_back(std::move(result));
+#endif
+    TVLM_RETURN_IF_ERROR(measure(""));
   }
   hwy::SetSupportedTargetsForTest(0);
   const MachineState after = CheckMachine(two);

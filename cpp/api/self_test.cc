@@ -129,13 +129,10 @@ Status SelfTest() {
       return Compare(Format("8-bit product with %s weights%s", GetDTypeInfo(type).name, how).c_str(), got.data(), want.data());
     };
 #ifdef __wasm_relaxed_simd__
-    SetFastDotAddForTest(true);
-    const Status quads = try_i8(", dots of four");
-    SetFastDotAddForTest(false);
-    const Status pairs = try_i8(", dots of two");
-    ForgetFastDotAddForTest();
-    TVLM_RETURN_IF_ERROR(quads);
-    TVLM_RETURN_IF_ERROR(pairs);
+    for (const bool fast : {true, false}) {
+      const FastDotAddForTest dots(fast);
+      TVLM_RETURN_IF_ERROR(try_i8(fast ? ", dots of four" : ", dots of two"));
+    }
 #else
     TVLM_RETURN_IF_ERROR(try_i8(""));
 #endif

@@ -18,7 +18,7 @@ void PackKeys(const float* k, size_t k_stride, size_t first, size_t count, size_
 // Row r of q (rows q_stride apart, head_dim values each) attends to the first `keys` keys (in panels) and rows of v, or, if causal, to the first keys + r:
 // `keys` counts what the first row sees, itself included. Results go to out, rows out_stride apart. keys is at least 1. A row's result depends on neither
 // the other rows nor `rows`, so a decode step equals the same row of a long prompt, and query heads that share keys may be the rows of one call. `scratch`
-// holds AttentionScratchFloats, aligned to 64 bytes; it does not grow with the keys.
+// holds AttentionScratchFloats, aligned to 64 bytes; beyond 256 keys it does not grow with them.
 void AttentionTile(const float* q, size_t q_stride, size_t rows, const float* key_panels, const float* v, size_t v_stride, size_t keys, bool causal,
                    size_t head_dim, float scale, float* out, size_t out_stride, float* scratch);
 

@@ -54,8 +54,8 @@ bool HasFastDotAdd() {
   return true;
 }
 
-void SetFastDotAddForTest(bool fast) { known_answer.store(fast ? kFast : kSlowForTest, std::memory_order_relaxed); }
-void ForgetFastDotAddForTest() { known_answer.store(kUnknown, std::memory_order_relaxed); }
+FastDotAddForTest::FastDotAddForTest(bool fast) { known_answer.store(fast ? kFast : kSlowForTest, std::memory_order_relaxed); }
+FastDotAddForTest::~FastDotAddForTest() { known_answer.store(kUnknown, std::memory_order_relaxed); }
 
 }  // namespace tinyvlm
 

@@ -13,9 +13,14 @@ namespace tinyvlm {
 // The answer may change once, from false to true: V8's first tier has no sdot, its second one has. Results do not depend on it.
 bool HasFastDotAdd();
 
-// Makes HasFastDotAdd() say `fast`, until ForgetFastDotAddForTest(): both kinds of kernels are right on every machine.
-void SetFastDotAddForTest(bool fast);
-void ForgetFastDotAddForTest();
+// Makes HasFastDotAdd() say `fast` while it lives: both kinds of kernels are right on every machine. One at a time.
+class FastDotAddForTest {
+ public:
+  explicit FastDotAddForTest(bool fast);
+  ~FastDotAddForTest();
+  FastDotAddForTest(const FastDotAddForTest&) = delete;
+  FastDotAddForTest& operator=(const FastDotAddForTest&) = delete;
+};
 
 }  // namespace tinyvlm
 

@@ -13,12 +13,9 @@
 // Calls body() with the kernels for either dot of bytes.
 template <class Body>
 void ForEachDot(const Body& body) {
-  struct Restore {
-    ~Restore() { tinyvlm::ForgetFastDotAddForTest(); }
-  } restore;
   for (const bool fast : {false, true}) {
     INFO("fast relaxed dot_add: " << fast);
-    tinyvlm::SetFastDotAddForTest(fast);
+    const tinyvlm::FastDotAddForTest dots(fast);
     body();
   }
 }

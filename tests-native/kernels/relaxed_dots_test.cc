@@ -24,11 +24,10 @@ TEST_CASE("HasFastDotAdd takes no machine for one that has the instruction", "[k
 }
 
 TEST_CASE("HasFastDotAdd can be told for a test", "[kernels][relaxed_dots]") {
-  SetFastDotAddForTest(true);
-  REQUIRE(HasFastDotAdd());
-  SetFastDotAddForTest(false);
-  REQUIRE_FALSE(HasFastDotAdd());
-  ForgetFastDotAddForTest();
+  for (const bool fast : {true, false}) {
+    const FastDotAddForTest dots(fast);
+    REQUIRE(HasFastDotAdd() == fast);
+  }
 }
 
 }  // namespace
