@@ -1,4 +1,4 @@
-// The engine's kernels at the shapes of FastVLM-0.5B with a picture of 512 px, each beside the loop that it could be as fast as.
+// The engine's kernels at the shapes of FastVLM-0.5B with an image of 512 px, each beside the loop that it could be as fast as.
 #ifndef TINYVLM_BENCH_PROBE_KERNELS_H_
 #define TINYVLM_BENCH_PROBE_KERNELS_H_
 

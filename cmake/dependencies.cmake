@@ -80,11 +80,11 @@ tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
 target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")
 target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
 
-# ---- pictures ---------------------------------------------------------------
+# ---- images ---------------------------------------------------------------
 tinyvlm_source(lodepng)
 tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
 target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
-# Text, time, gamma and profiles are not wanted, and a picture is not refused for an odd one.
+# Text, time, gamma and profiles are not wanted, and an image is not refused for an odd one.
 target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
 target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
 

@@ -31,7 +31,7 @@ describe("bad input", () => {
         },
         "/cut.png": sends(png.subarray(0, Math.floor(png.length / 2)), "image/png"),
         "/crc.png": sends(crcBroken, "image/png"),
-        "/words.png": sends(Buffer.from("this is no picture at all"), "image/png"),
+        "/words.png": sends(Buffer.from("this is no image at all"), "image/png"),
         "/error-500.png": (request, response) => response.writeHead(500).end("no"),
       },
     });
@@ -103,20 +103,20 @@ describe("bad input", () => {
     });
   });
 
-  test("bad pictures and questions end in their codes, and the same model answers the next question", async () => {
+  test("bad images and questions end in their codes, and the same model answers the next question", async () => {
     await withSdk(browser, server, async (page) => {
       const { outcomes, next } = await page.evaluate(async () => {
         const vlm = await TinyVLM.load();
         const tries = {
-          "a picture that is cut off": ["/cut.png", "What is this?"],
-          "a picture that is cut off, exactly": ["/cut.png", "What is this?", { exactPreprocess: true }],
-          "a picture with a wrong checksum, exactly": ["/crc.png", "What is this?", { exactPreprocess: true }],
-          "words in place of a picture": ["/words.png", "What is this?"],
-          "bytes that are no picture": [new Uint8Array(100), "What is this?"],
-          "a picture that is not there": ["/nowhere.png", "What is this?"],
+          "an image that is cut off": ["/cut.png", "What is this?"],
+          "an image that is cut off, exactly": ["/cut.png", "What is this?", { exactPreprocess: true }],
+          "an image with a wrong checksum, exactly": ["/crc.png", "What is this?", { exactPreprocess: true }],
+          "words in place of an image": ["/words.png", "What is this?"],
+          "bytes that are no image": [new Uint8Array(100), "What is this?"],
+          "an image that is not there": ["/nowhere.png", "What is this?"],
           "a server in trouble": ["/error-500.png", "What is this?"],
           "pixels that do not fit the size": [{ data: new Uint8Array(10), width: 4, height: 4 }, "What is this?"],
-          "a picture of another type": [42, "What is this?"],
+          "an image of another type": [42, "What is this?"],
           "a temperature below zero": [null, "What is this?", { temperature: -1 }],
           "more text than the context holds": [null, "word ".repeat(20000)],
         };
@@ -129,15 +129,15 @@ describe("bad input", () => {
         return { outcomes, next };
       });
       const expected = {
-        "a picture that is cut off": "invalid_image",
-        "a picture that is cut off, exactly": "invalid_image",
-        "a picture with a wrong checksum, exactly": "invalid_image",
-        "words in place of a picture": "invalid_image",
-        "bytes that are no picture": "invalid_image",
-        "a picture that is not there": "http",
+        "an image that is cut off": "invalid_image",
+        "an image that is cut off, exactly": "invalid_image",
+        "an image with a wrong checksum, exactly": "invalid_image",
+        "words in place of an image": "invalid_image",
+        "bytes that are no image": "invalid_image",
+        "an image that is not there": "http",
         "a server in trouble": "http",
         "pixels that do not fit the size": "invalid_argument",
-        "a picture of another type": "invalid_argument",
+        "an image of another type": "invalid_argument",
         "a temperature below zero": "invalid_argument",
         "more text than the context holds": "context_full",
       };

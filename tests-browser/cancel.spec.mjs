@@ -64,9 +64,9 @@ describe("cancelling", () => {
           const { timings } = await model.ask(null, "Hello", { maxTokens: 1 });
           outcomes.at(-1).freeAfterMs = timings.firstTokenMs;
         };
-        // Eight pictures that were never seen, with nine times the usual pixels, give the tower more to do than any of these delays.
+        // Eight images that were never seen, with nine times the usual pixels, give the tower more to do than any of these delays.
         const large = await TinyVLM.load(undefined, { imageSize: 768 });
-        const newPictures = () => Array.from({ length: 8 }, () => {
+        const newImages = () => Array.from({ length: 8 }, () => {
           const pixels = new ImageData(256, 256);
           crypto.getRandomValues(new Uint8Array(pixels.data.buffer, 0, 65536));
           return pixels;
@@ -74,7 +74,7 @@ describe("cancelling", () => {
         for (const delayMs of [0, 10, 50, 150]) {
           await askAndAbort(large, `after ${delayMs} ms, while it looks`, (signal, fire) => {
             setTimeout(fire, delayMs);
-            return large.ask(newPictures(), "Describe the image.", { signal });
+            return large.ask(newImages(), "Describe the image.", { signal });
           });
         }
         await large.dispose();
@@ -102,8 +102,8 @@ describe("cancelling", () => {
     await withSdk(browser, server, async (page) => {
       const { pending, later, works } = await page.evaluate(async () => {
         const vlm = await TinyVLM.load(undefined, { imageSize: 768 });  // more to do than the delay below
-        const pictures = Array.from({ length: 8 }, (_, index) => new ImageData(256 + index, 256));
-        const pending = settle(vlm.ask(pictures, "Describe the image."));
+        const images = Array.from({ length: 8 }, (_, index) => new ImageData(256 + index, 256));
+        const pending = settle(vlm.ask(images, "Describe the image."));
         await new Promise((resolve) => setTimeout(resolve, 50));
         await vlm.dispose();
         const later = await settle(vlm.ask(null, "Are you there?"));

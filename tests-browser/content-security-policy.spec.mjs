@@ -12,7 +12,7 @@ describe("under a strict content security policy", () => {
   after(() => browser.close());
 
   for (const isolated of [true, false]) {
-    test(`a picture and plain text are answered without a violation, ${isolated ? "with threads" : "with one thread"}`, async () => {
+    test(`an image and plain text are answered without a violation, ${isolated ? "with threads" : "with one thread"}`, async () => {
       const server = await serve({ isolated, csp: POLICY });
       try {
         await withSdk(browser, server, async (page) => {

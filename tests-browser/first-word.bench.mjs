@@ -1,6 +1,6 @@
-// How long from ask() to the first word, with a picture of one megapixel, decoding included. Printed, not asserted.
+// How long from ask() to the first word, with an image of one megapixel, decoding included. Printed, not asserted.
 //   node tests-browser/first-word.bench.mjs [--runs 10]
-// "warm": another picture every time, so that each one is decoded and encoded. "cold": the first question on a fresh page, model loaded. "load": from load()
+// "warm": another image every time, so that each one is decoded and encoded. "cold": the first question on a fresh page, model loaded. "load": from load()
 // to ready on such a page, wasm and model coming from this machine, the engine's warm-up included.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ const range = (numbers) => `${Math.min(...numbers).toFixed(0)} to ${Math.max(...
 /** Milliseconds from ask() to the first text for `count` questions on one fresh page. */
 function measure(browser, server, variant, count) {
   return withSdk(browser, server, (page) => page.evaluate(async ({ variant, urls, count, question }) => {
-    // The engine remembers the last pictures' encodings, so each of these differs from the others by a small square.
+    // The engine remembers the last images' encodings, so each of these differs from the others by a small square.
     const bitmaps = await Promise.all(urls.map(async (url) => createImageBitmap(await (await fetch(url)).blob())));
     const canvas = new OffscreenCanvas(1024, 1024);
     const context = canvas.getContext("2d");

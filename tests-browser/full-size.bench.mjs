@@ -29,9 +29,9 @@ try {
     const begin = performance.now();
     const vlm = await TinyVLM.load(url, { variant, threads: 1, imageSize });
     const loadMs = performance.now() - begin;
-    const picture = (i) => `/examples-web/samples/sample-${(i % 6) + 1}.png`;
+    const image = (i) => `/examples-web/samples/sample-${(i % 6) + 1}.png`;
     const question = "Describe the image. ".repeat(20);
-    const clean = await vlm.ask(picture(0), question, { maxTokens: 16 });
+    const clean = await vlm.ask(image(0), question, { maxTokens: 16 });
     const memoryBytes = await vlm.memoryBytes?.();
     const { visionMs, prefillMs } = clean.timings;
     const lags = { vision: [], prefill: [], decode: [] };
@@ -43,8 +43,8 @@ try {
           abortedAt = performance.now();
           abort.abort();
         };
-        // A picture that the session has not seen last, so that it is encoded again.
-        const reply = vlm.ask(picture(i + 1), `${i} ${question}`, { maxTokens: 400, signal: abort.signal });
+        // An image that the session has not seen last, so that it is encoded again.
+        const reply = vlm.ask(image(i + 1), `${i} ${question}`, { maxTokens: 400, signal: abort.signal });
         if (phase !== "decode") setTimeout(fire, delayMs);
         try {
           for await (const _ of reply) if (phase === "decode" && abortedAt === 0) fire();
@@ -59,7 +59,7 @@ try {
     return { loadMs, timings: clean.timings, usage: clean.usage, memoryBytes, lags };
   }, { url: `/model/${basename(model)}`, variant: values.variant, runs, imageSize }));
   const { timings, usage } = result;
-  console.log(`load ${(result.loadMs / 1000).toFixed(1)} s; ${usage.promptTokens} prompt rows (${usage.imageTokens} of the picture): vision ${timings.visionMs.toFixed(0)} ms, ` +
+  console.log(`load ${(result.loadMs / 1000).toFixed(1)} s; ${usage.promptTokens} prompt rows (${usage.imageTokens} of the image): vision ${timings.visionMs.toFixed(0)} ms, ` +
     `prefill ${timings.prefillMs.toFixed(0)} ms, ${timings.tokensPerSecond.toFixed(1)} tokens/s`);
   for (const [phase, lags] of Object.entries(result.lags)) console.log(`cancel in ${phase}: ${lags.map((ms) => ms.toFixed(0)).join(", ")} ms`);
   const beside = imageSize > 512 ? 128 : 64;

@@ -13,7 +13,7 @@ const CHROMIUM_FLAGS = [
   "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ];
 
-/** The sample pictures with their questions and the answers of the demo model in 32 bits. */
+/** The sample images with their questions and the answers of the demo model in 32 bits. */
 export const samples = JSON.parse(readFileSync(join(root, "examples-web", "samples", "samples.json"), "utf8"));
 export const samplePath = (name) => join(root, "examples-web", "samples", name);
 export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");

@@ -1,4 +1,4 @@
-// "I open a page, the model loads, I ask about a picture and words stream back", in every build that a browser can run.
+// "I open a page, the model loads, I ask about an image and words stream back", in every build that a browser can run.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchChromium, samples, serve, withSdk } from "./harness.mjs";
@@ -17,7 +17,7 @@ describe("load and describe", () => {
   after(() => browser.close());
 
   for (const { isolated, options, variant, name } of cases) {
-    test(`${name} (${variant}) and answers about every sample picture`, async () => {
+    test(`${name} (${variant}) and answers about every sample image`, async () => {
       const server = await serve({ isolated });
       try {
         await withSdk(browser, server, async (page) => {
@@ -49,7 +49,7 @@ describe("load and describe", () => {
           assert.ok(answers.some(({ pieces }) => pieces.length > 3), "longer answers come in pieces");
           const encoded = answers.map(({ usage }) => usage.encodedImages);
           const expectedEncoded = samples.flatMap(({ questions }) => questions.map((_, index) => (index === 0 ? 1 : 0)));
-          assert.deepEqual(encoded, expectedEncoded, "a picture is encoded for its first question only");
+          assert.deepEqual(encoded, expectedEncoded, "an image is encoded for its first question only");
         });
       } finally {
         await server.close();

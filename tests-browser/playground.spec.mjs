@@ -1,4 +1,4 @@
-// The playground as people meet it: by finger, by keyboard, with their own pictures and models, when things go wrong, on a phone.
+// The playground as people meet it: by finger, by keyboard, with their own images and models, when things go wrong, on a phone.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -54,11 +54,11 @@ describe("playground", () => {
       await page.click("text=How many peaches are in the picture?");
       await waitForAnswers(page, 2);
       assert.equal(await lastAnswer(page).textContent(), "One.");
-      assert.match(await page.locator(".timings").last().textContent(), /picture remembered/);
+      assert.match(await page.locator(".timings").last().textContent(), /image remembered/);
     });
   });
 
-  test("each picture keeps its own conversation", async () => {
+  test("each image keeps its own conversation", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.click("text=Describe the image in detail.");
       await waitForAnswers(page, 1);
@@ -106,7 +106,7 @@ describe("playground", () => {
     });
   });
 
-  test("a screen reader is told the whole answer once, and that the picture is looked at", async () => {
+  test("a screen reader is told the whole answer once, and that the image is looked at", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.evaluate(() => {
         window.announced = [];
@@ -116,15 +116,15 @@ describe("playground", () => {
       await page.click(".chip");
       await waitForAnswers(page, 1);
       const announced = await page.evaluate(() => window.announced);
-      assert.ok(announced.includes("Looking at the picture."), announced.join(" | "));
+      assert.ok(announced.includes("Looking at the image."), announced.join(" | "));
       assert.equal(announced.at(-1), "A peach, a penguin and a violin on a yellow background.");
     });
   });
 
-  test("a picture can be chosen, dropped and pasted", async () => {
+  test("an image can be chosen, dropped and pasted", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.setInputFiles("#file", samplePath("sample-6.png"));
-      assert.equal(await page.textContent("#picture-caption"), "sample-6.png");
+      assert.equal(await page.textContent("#image-caption"), "sample-6.png");
       await page.click("text=Describe the image.");
       await waitForAnswers(page, 1);
       assert.equal(await lastAnswer(page).textContent(), "A fire engine, a snowman and a balloon.");
@@ -148,24 +148,24 @@ describe("playground", () => {
     });
   });
 
-  test("the camera takes a picture, and is off again afterwards", async () => {
+  test("the camera takes an image, and is off again afterwards", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.click("#camera");
       await page.waitForSelector("#camera-take:enabled");
       await page.click("#camera-take");
-      await page.waitForFunction(() => document.getElementById("picture-caption").textContent === "from the camera");
+      await page.waitForFunction(() => document.getElementById("image-caption").textContent === "from the camera");
       assert.equal(await page.evaluate(() => document.getElementById("viewfinder").srcObject), null);
       await page.click("text=Describe the image.");
       await waitForAnswers(page, 1);
     }, { permissions: ["camera"] });
   });
 
-  test("a broken picture is explained in plain words, and the next one is answered", async () => {
+  test("a broken image is explained in plain words, and the next one is answered", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.setInputFiles("#file", { name: "broken.png", mimeType: "image/png", buffer: readFileSync(samplePath("sample-1.png")).subarray(0, 2000) });
       await page.click("text=Describe the image.");
       await page.waitForSelector(".trouble");
-      assert.match(await page.textContent(".trouble"), /That picture cannot be opened\..*PNG, JPEG and WebP/s);
+      assert.match(await page.textContent(".trouble"), /That image cannot be opened\..*PNG, JPEG and WebP/s);
       assert.doesNotMatch(await page.textContent(".trouble"), /\bat \S+:\d+:\d+|\.mjs:\d/);
       await page.locator(".sample").nth(1).click();
       await page.click("text=How many objects do you see?");

@@ -16,7 +16,7 @@ describe("the same answers everywhere", () => {
   before(async () => { browser = await launchChromium(); });
   after(() => browser.close());
 
-  test(`Chromium equals Node on ${CASES} questions about test pictures, decoded by the browser or by the engine`, async (context) => {
+  test(`Chromium equals Node on ${CASES} questions about test images, decoded by the browser or by the engine`, async (context) => {
     const folder = sharedPath("demo-model/test");
     if (!folder) return context.skip("the shared test data is not here (TINYVLM_SHARED)");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
@@ -29,7 +29,7 @@ describe("the same answers everywhere", () => {
     await vlm.dispose();
 
     const server = await serve();
-    const pictures = await serve({ mounts: { "/": folder }, cors: true });
+    const images = await serve({ mounts: { "/": folder }, cors: true });
     try {
       await withSdk(browser, server, async (page) => {
         const inChromium = await page.evaluate(async ({ cases, base }) => {
@@ -41,7 +41,7 @@ describe("the same answers everywhere", () => {
           }
           await vlm.dispose();
           return answers;
-        }, { cases, base: pictures.url });
+        }, { cases, base: images.url });
         for (const [index, { image, question }] of cases.entries()) {
           assert.equal(inChromium[index].decoded, inNode[index], `${image}: ${question} (decoded by the browser)`);
           assert.equal(inChromium[index].exact, inNode[index], `${image}: ${question} (decoded by the engine)`);
@@ -51,27 +51,27 @@ describe("the same answers everywhere", () => {
       context.diagnostic(`${equal} of ${CASES} equal the stored 32-bit answers`);
     } finally {
       await server.close();
-      await pictures.close();
+      await images.close();
     }
   });
 
-  test(`Chromium's pixels of opaque sRGB pictures are within ${LEVELS} levels of the right ones`, async (context) => {
+  test(`Chromium's pixels of opaque sRGB images are within ${LEVELS} levels of the right ones`, async (context) => {
     const folder = sharedPath("data/images/pngsuite");
     if (!folder) return context.skip("the shared test data is not here (TINYVLM_SHARED)");
     const names = readdirSync(join(folder, "png")).filter((name) => OPAQUE_SRGB.test(name));
-    assert.ok(names.length >= 10, `found ${names.length} pictures`);
+    assert.ok(names.length >= 10, `found ${names.length} images`);
     const server = await serve();
-    const pictures = await serve({ mounts: { "/": join(folder, "png") }, cors: true });
+    const images = await serve({ mounts: { "/": join(folder, "png") }, cors: true });
     try {
       await withSdk(browser, server, async (page) => {
         for (const name of names) {
-          // As worker/pictures.ts does it.
+          // As worker/images.ts does it.
           const pixels = await page.evaluate(async (url) => {
             const bitmap = await createImageBitmap(await (await fetch(url)).blob(), { imageOrientation: "from-image", premultiplyAlpha: "none" });
             const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
             canvas.drawImage(bitmap, 0, 0);
             return [...canvas.getImageData(0, 0, bitmap.width, bitmap.height).data];
-          }, `${pictures.url}/${name}`);
+          }, `${images.url}/${name}`);
           const right = JSON.parse(readFileSync(join(folder, "json", name.replace(".png", ".json")), "utf8"));
           assert.equal(pixels.length, right.length, name);
           const farthest = Math.max(...pixels.map((value, index) => Math.abs(value - right[index])));
@@ -80,7 +80,7 @@ describe("the same answers everywhere", () => {
       });
     } finally {
       await server.close();
-      await pictures.close();
+      await images.close();
     }
   });
 });

@@ -25,7 +25,7 @@
 //   - Those five products. Their outlier columns are smaller than the others by as much as makes the outliers' part of an output half of what all other
 //     channels contribute: like a bias, as in trained models. With columns as large as the others' every gate would be saturated.
 //   - The FFN. Outlier units have rows of up_proj FACTOR times as large and columns of down_proj as much smaller: the inputs of down have outliers.
-// Rows of pictures begin as small as those of text (the projector's last layer is divided by 64), so that one rms fits all. Factor 1 is the same model
+// Rows of images begin as small as those of text (the projector's last layer is divided by 64), so that one rms fits all. Factor 1 is the same model
 // without outliers: what factors 30 and 300 are to be compared with (docs/fidelity.md).
 
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
@@ -512,7 +512,7 @@ if (like !== undefined) {
   for (const name of ["tokenizer_config.json", "generation_config.json"]) {
     if (existsSync(join(like, name))) copy(join(like, name), name);
   }
-  // The other checkpoint's ids of the picture and of the end of an answer belong to its tokenizer.
+  // The other checkpoint's ids of the image and of the end of an answer belong to its tokenizer.
   const config = JSON.parse(readFileSync(join(like, "config.json"), "utf8"));
   model.imageToken = config.image_token_index ?? config.image_token_id ?? model.imageToken;
   model.eos = config.text_config?.eos_token_id ?? model.eos;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Does the ONNX graph that the bench times compute what our tower computes? Both from the same checkpoint, in f32, on one picture of 256 pixels:
+// Does the ONNX graph that the bench times compute what our tower computes? Both from the same checkpoint, in f32, on one image of 256 pixels:
 //   node bench/peers/check-vision-graph.mjs        after npm run bench has made engines and models under .bench
 // Prints the largest difference against the largest value; fails above 1e-4.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

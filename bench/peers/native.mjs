@@ -14,9 +14,9 @@ function expect(what, wanted, found) {
 }
 
 /** What one question takes: the report of `ask --json` and the milliseconds of the whole process. */
-async function ask(cli, model, threads, picture, question, args) {
+async function ask(cli, model, threads, image, question, args) {
   const start = performance.now();
-  const { stdout } = await execute(cli, ["ask", picture, question, "--model", model, "--threads", String(threads), "--json", ...args]);
+  const { stdout } = await execute(cli, ["ask", image, question, "--model", model, "--threads", String(threads), "--json", ...args]);
   return { ...JSON.parse(stdout), wallMs: performance.now() - start };
 }
 

@@ -18,7 +18,7 @@ async function timed(work) {
 
 const blobOf = async (url) => (await fetch(url)).blob();
 
-/** Ours. {model, variant, threads, imageSize, work}; pictures are sample pictures, another one in every round, so that each is encoded. */
+/** Ours. {model, variant, threads, imageSize, work}; images are sample images, another one in every round, so that each is encoded. */
 class Ours {
   static async open(options) {
     const engine = new Ours();
@@ -43,7 +43,7 @@ class Ours {
 
   async vision(round) {
     const { usage, timings } = await this.vlm.ask(`/examples-web/samples/sample-${(round % 6) + 1}.png`, "?", { maxTokens: 1 });
-    expect("pictures encoded", 1, usage.encodedImages);
+    expect("images encoded", 1, usage.encodedImages);
     return timings.visionMs;
   }
 
@@ -65,16 +65,16 @@ class Ours {
 
   /** From ask() with a JPEG of a megapixel to the first text. */
   async firstWord(round) {
-    // The engine remembers the last pictures' encodings, so this one differs from all before by a small square.
+    // The engine remembers the last images' encodings, so this one differs from all before by a small square.
     const bitmap = await createImageBitmap(await blobOf(`/examples-web/samples/sample-${(round % 6) + 1}-1024.jpg`));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     const context = canvas.getContext("2d");
     context.drawImage(bitmap, 0, 0);
     context.fillRect(20 * round, 20 * round, 16, 16);
-    const picture = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
+    const image = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
     let reply;
     const ms = await timed(() => {
-      reply = this.vlm.ask(picture, "Describe the image.");
+      reply = this.vlm.ask(image, "Describe the image.");
       return reply[Symbol.asyncIterator]().next();
     });
     await reply;

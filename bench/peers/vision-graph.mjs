@@ -1,4 +1,4 @@
-// FastViTHD and the projector of a checkpoint (bf16 or f32, transformers' names) as an ONNX graph in f32, for any height and width. Pictures come in as
+// FastViTHD and the projector of a checkpoint (bf16 or f32, transformers' names) as an ONNX graph in f32, for any height and width. Images come in as
 // exporters write it: channels first, 1x1 convolutions as Conv, attention on tokens; onnxruntime folds BatchNorm and layer scales by itself.
 import { closeSync, openSync, readSync } from "node:fs";
 import { OnnxGraph } from "./onnx-writer.mjs";

@@ -53,12 +53,12 @@ tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
 
 struct OpenSession {
   std::unique_ptr<Session> session;
-  AlignedBuffer<uint8_t> image;    // the reserved picture's bytes
-  std::vector<PictureId> pending;  // pictures for the next request with a "prompt"
+  AlignedBuffer<uint8_t> image;    // the reserved image's bytes
+  std::vector<ImageId> pending;  // images for the next request with a "prompt"
 
-  // Forgets the pictures of a question that is not asked, or was.
+  // Forgets the images of a question that is not asked, or was.
   void DropPending() {
-    for (const PictureId id : pending) session->DropPicture(id);
+    for (const ImageId id : pending) session->DropImage(id);
     pending.clear();
   }
 };
@@ -162,7 +162,7 @@ Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* 
   return Status();
 }
 
-// A "messages" array. Numbers of pictures are checked by the session.
+// A "messages" array. Numbers of images are checked by the session.
 Result<std::vector<Message>> ReadMessages(const Json& json) {
   const Json::Array* const list = json.array();
   if (list == nullptr) return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, %s found", json.KindName());
@@ -186,11 +186,11 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
     if (!content.ok()) return at(content.status());
     message.text = std::move(content).value();
     if (const Json* const images = item.Find("images"); images != nullptr) {
-      if (images->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an array of pictures wanted, %s found", i, images->KindName());
+      if (images->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an array of images wanted, %s found", i, images->KindName());
       for (const Json& image : *images->array()) {
         const std::optional<int64_t> id = image.int64();
-        if (!id.has_value() || *id < 0 || *id > UINT32_MAX) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: a picture's number wanted, %s found", i, image.KindName());
-        message.pictures.push_back(static_cast<PictureId>(*id));
+        if (!id.has_value() || *id < 0 || *id > UINT32_MAX) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an image's number wanted, %s found", i, image.KindName());
+        message.images.push_back(static_cast<ImageId>(*id));
       }
     }
     messages.push_back(std::move(message));
@@ -200,10 +200,10 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
 
 struct Request {
   AskOptions options;
-  bool is_prompt = false;  // one question about the pending pictures, rather than messages
+  bool is_prompt = false;  // one question about the pending images, rather than messages
 };
 
-Result<Request> ReadRequest(const char* text, const std::vector<PictureId>& pending) {
+Result<Request> ReadRequest(const char* text, const std::vector<ImageId>& pending) {
   TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
   Request request;
   AskOptions& options = request.options;
@@ -233,7 +233,7 @@ Result<Request> ReadRequest(const char* text, const std::vector<PictureId>& pend
   return request;
 }
 
-// Brings the picture in `bytes` into the session, as the last pending one; returns the report.
+// Brings the image in `bytes` into the session, as the last pending one; returns the report.
 Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes, const char* options) {
   TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
   std::string format = "encoded";
@@ -246,13 +246,13 @@ Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& by
   TVLM_RETURN_IF_ERROR(ReadInt(json, "height", 1, INT32_MAX, &height));
   const double start = NowMs();
   double decoded = start;
-  PictureId id = 0;
+  ImageId id = 0;
   if (format == "encoded") {
     TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
     width = static_cast<int64_t>(image.width());
     height = static_cast<int64_t>(image.height());
     decoded = NowMs();
-    TVLM_ASSIGN_OR_RETURN(id, open.session->AddPicture(image.view(), exact));
+    TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(image.view(), exact));
   } else {
     if (format != "rgba" && format != "rgb") {
       return Error(ErrorCode::kInvalidArgument, "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
@@ -265,7 +265,7 @@ Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& by
     }
     const size_t row = static_cast<size_t>(width * static_cast<int64_t>(channels));
     const ImageView view{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height), static_cast<size_t>(channels), row};
-    TVLM_ASSIGN_OR_RETURN(id, open.session->AddPicture(view, exact));
+    TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(view, exact));
   }
   open.pending.push_back(id);
   const double end = NowMs();
@@ -365,7 +365,7 @@ tvlm_result tvlm_session_create(uint32_t model, const char* options) {
 
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  Result<AlignedBuffer<uint8_t>> image = bytes == 0 ? Error(ErrorCode::kInvalidImage, "the picture is empty") : AlignedBuffer<uint8_t>::Allocate(bytes, "picture");
+  Result<AlignedBuffer<uint8_t>> image = bytes == 0 ? Error(ErrorCode::kInvalidImage, "the image is empty") : AlignedBuffer<uint8_t>::Allocate(bytes, "image");
   if (!image.ok()) {
     open->DropPending();
     return Failed(image.status());
@@ -388,14 +388,14 @@ tvlm_result tvlm_image_add(uint32_t session, const char* options) {
 tvlm_result tvlm_image_drop(uint32_t session, uint32_t image) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
   std::erase(open->pending, image);
-  open->session->DropPicture(image);
+  open->session->DropImage(image);
   return Succeeded();
 }
 
 tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
   const Result<Request> parsed = ReadRequest(request, open->pending);
-  // Pictures that messages name stay until they are dropped by name.
+  // Images that messages name stay until they are dropped by name.
   if (parsed.ok() && !parsed->is_prompt) open->pending.clear();
   const Status asked = parsed.ok() ? open->session->Ask(parsed->options) : parsed.status();
   open->DropPending();

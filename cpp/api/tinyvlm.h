@@ -44,26 +44,26 @@ tvlm_result tvlm_model_info(uint32_t model);
 tvlm_result tvlm_model_dispose(uint32_t model);
 
 /* A session on a model whose header is whole. options: {"context": 2048 (at most the model's), "compute": "fast" | "f32", "imageSize" (side of the
- * pictures that the tower sees; default: the model's), "resize": "pad" | "crop", "chatStyle": "qwen_2" | "v1" | "plain" (default: the model's)}. value: its handle.
- * text: {"imageSize", "imageTokens" (rows that a picture takes), "context"} of the session. */
+ * images that the tower sees; default: the model's), "resize": "pad" | "crop", "chatStyle": "qwen_2" | "v1" | "plain" (default: the model's)}. value: its handle.
+ * text: {"imageSize", "imageTokens" (rows that an image takes), "context"} of the session. */
 tvlm_result tvlm_session_create(uint32_t model, const char* options);
 
-/* value: the address where one picture's bytes go. After an error none of the pictures added since the last ask is left, but those that messages named. */
+/* value: the address where one image's bytes go. After an error none of the images added since the last ask is left, but those that messages named. */
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes);
 
-/* The reserved bytes become a picture of the session. options: {"bytes", "format": "encoded" (PNG, JPEG) | "rgba" | "rgb", "width", "height" (of raw
+/* The reserved bytes become an image of the session. options: {"bytes", "format": "encoded" (PNG, JPEG) | "rgba" | "rgb", "width", "height" (of raw
  * pixels), "exact": false (true: alpha dropped and EXIF orientation ignored, as the reference does)}.
- * value: the picture's number. text: {"decodeMs", "preprocessMs", "width", "height"}. After an error as with tvlm_image_reserve. */
+ * value: the image's number. text: {"decodeMs", "preprocessMs", "width", "height"}. After an error as with tvlm_image_reserve. */
 tvlm_result tvlm_image_add(uint32_t session, const char* options);
 
-/* Forgets a picture; nothing happens where there is none of that number. */
+/* Forgets an image; nothing happens where there is none of that number. */
 tvlm_result tvlm_image_drop(uint32_t session, uint32_t image);
 
 /* Starts an answer. request: {"prompt" or "messages", "maxTokens": 256, "temperature": 0, "topK": 0, "topP": 1, "minP": 0, "repetitionPenalty": 1,
  * "stop": [], "seed": 0}.
- * "prompt" is one question about the pictures added since the last ask; they stand before it and are forgotten.
+ * "prompt" is one question about the images added since the last ask; they stand before it and are forgotten.
  * "messages" is a conversation: [{"role": "system" | "user" | "assistant", "content", "images": [number, ...]}, ...], a system message or none, then user
- * and assistant in turn, the user last. Pictures stand before the text of their message and stay until tvlm_image_drop. Rows that a conversation shares
+ * and assistant in turn, the user last. Images stand before the text of their message and stay until tvlm_image_drop. Rows that a conversation shares
  * with the one before it are not computed again. */
 tvlm_result tvlm_session_ask(uint32_t session, const char* request);
 

@@ -1,4 +1,4 @@
-// Aligned allocation whose failure is a Status: every buffer whose size comes from a file, a picture or a config is made here.
+// Aligned allocation whose failure is a Status: every buffer whose size comes from a file, an image or a config is made here.
 #ifndef TINYVLM_BASE_ALIGNED_H_
 #define TINYVLM_BASE_ALIGNED_H_
 
@@ -42,7 +42,7 @@ class AlignedBuffer {
       buffer.data_ = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
     }
     if (buffer.data_ == nullptr) {
-      return Error(ErrorCode::kOutOfMemory, "not enough memory for the %s: %.1f MB wanted; use a smaller model, picture size or context", what,
+      return Error(ErrorCode::kOutOfMemory, "not enough memory for the %s: %.1f MB wanted; use a smaller model, image size or context", what,
                    static_cast<double>(size) * sizeof(T) / 1e6);
     }
     buffer.size_ = static_cast<size_t>(size);

@@ -19,8 +19,8 @@ enum class ErrorCode : int32_t {
   kNotFound = 2,           // a file, key or tensor that must be there is not
   kInvalidFile = 3,        // bytes that are damaged, truncated or not of the format they claim
   kUnsupported = 4,        // well-formed, but something this engine does not do (said by name)
-  kOutOfMemory = 5,        // an allocation whose size comes from a file or a picture failed
-  kInvalidImage = 6,       // a picture that cannot be decoded
+  kOutOfMemory = 5,        // an allocation whose size comes from a file or an image failed
+  kInvalidImage = 6,       // an image that cannot be decoded
   kContextFull = 7,        // prompt and answer do not fit in the session's context
   kIo = 8,                 // reading or writing failed in the operating system
   kNotReady = 9,           // called in the wrong order, e.g. Advance before Start

@@ -45,8 +45,8 @@ Status RunAsk(const Arguments& arguments) {
                         Flags::Parse(arguments, {"--image", "--model", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--stop",
                                                  "--seed", "--context", "--compute", "--threads", "--variant", "--system", "--then", "--image-size", "--resize", "--chat-style"},
                                      {"--json", "--exact-preprocess"}, 2, 2));
-  std::vector<std::string> pictures = flags.GetAll("--image");
-  if (const std::string& first = flags.positional()[0]; first != "-" && first != "none") pictures.insert(pictures.begin(), first);
+  std::vector<std::string> images = flags.GetAll("--image");
+  if (const std::string& first = flags.positional()[0]; first != "-" && first != "none") images.insert(images.begin(), first);
   const std::string path = flags.Get("--model", "");
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "--model FILE wanted: the .gguf to ask");
 
@@ -79,7 +79,7 @@ Status RunAsk(const Arguments& arguments) {
   session_options.context = flags.Has("--context") ? static_cast<size_t>(context) : std::min(session_options.context, model->decoder().max_positions);
   TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, session_options));
 
-  // The first question is about the pictures; those of --then follow in the same conversation.
+  // The first question is about the images; those of --then follow in the same conversation.
   if (flags.Has("--system")) ask.messages.push_back({Message::Role::kSystem, flags.Get("--system", ""), {}});
   std::vector<std::string> questions = flags.GetAll("--then");
   questions.insert(questions.begin(), flags.positional()[1]);
@@ -88,12 +88,12 @@ Status RunAsk(const Arguments& arguments) {
     const double start = NowMs();
     double decode_image_ms = 0;
     ask.messages.push_back({Message::Role::kUser, question, {}});
-    for (const std::string& picture : pictures) {
-      TVLM_ASSIGN_OR_RETURN(const Image image, DecodePictureFile(picture, exact, &decode_image_ms));
-      TVLM_ASSIGN_OR_RETURN(const PictureId id, session->AddPicture(image.view(), exact));
-      ask.messages.back().pictures.push_back(id);
+    for (const std::string& image : images) {
+      TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImageFile(image, exact, &decode_image_ms));
+      TVLM_ASSIGN_OR_RETURN(const ImageId id, session->AddImage(image.view(), exact));
+      ask.messages.back().images.push_back(id);
     }
-    pictures.clear();
+    images.clear();
     TVLM_RETURN_IF_ERROR(session->Ask(ask));
     TVLM_RETURN_IF_ERROR(Answer(*session, *model, flags.Has("--json"), start, decode_image_ms));
     ask.messages.push_back({Message::Role::kAssistant, std::string(session->text()), {}});

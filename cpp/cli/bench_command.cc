@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
-// Rows that stand in the cache when decoding begins: a picture and a question, unless told otherwise.
+// Rows that stand in the cache when decoding begins: an image and a question, unless told otherwise.
 constexpr int64_t kPrefixRows = 280;
 
 struct BenchOptions {

@@ -25,7 +25,7 @@ Status RunTrace(const Arguments& arguments);
 Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use = ModelUse::kAsk);
 
 // Reads and decodes a PNG or JPEG; `exact` as in DecodeImage. Adds the milliseconds of decoding to decode_ms, where it is not null. Errors name the path.
-Result<Image> DecodePictureFile(const std::string& path, bool exact, double* decode_ms = nullptr);
+Result<Image> DecodeImageFile(const std::string& path, bool exact, double* decode_ms = nullptr);
 
 // The machine's number of cores, at most 8; 1 in builds without threads.
 size_t DefaultThreads();

@@ -44,7 +44,7 @@ Status AddQuestions(const Model& model, const std::string& path, Fidelity* fidel
   for (const Json& entry : *cases->array()) {
     TVLM_ASSIGN_OR_RETURN(const std::string image_name, entry.GetString("image"));
     TVLM_ASSIGN_OR_RETURN(const std::string question, entry.GetString("question"));
-    TVLM_ASSIGN_OR_RETURN(const Image image, DecodePictureFile(folder + image_name, /*exact=*/false));
+    TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImageFile(folder + image_name, /*exact=*/false));
     TVLM_ASSIGN_OR_RETURN(const TraceCase input, MakeQuestionCase(model, image.view(), question));
     TVLM_RETURN_IF_ERROR(fidelity->Add(input));
   }

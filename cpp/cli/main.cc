@@ -19,7 +19,7 @@ struct Command {
 constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
-     "ask <image> <question> --model FILE   answers about a picture (\"none\": no picture)\n"
+     "ask <image> <question> --model FILE   answers about an image (\"none\": no image)\n"
      "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
      "    [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
      "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},

@@ -389,7 +389,7 @@ class Planner {
   std::set<std::string, std::less<>> used_;
 };
 
-// The side of the square picture: the configs' word, else what their number of picture tokens means, else 1024.
+// The side of the square image: the configs' word, else what their number of image tokens means, else 1024.
 uint32_t ImageSize(const CheckpointConfig& config, size_t stages) {
   if (config.image_size != 0) return config.image_size;
   const int64_t rows = std::llround(std::sqrt(static_cast<double>(config.image_tokens)));

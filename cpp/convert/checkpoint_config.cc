@@ -15,7 +15,7 @@ namespace {
 // Bounds far above any model in use; the engine has the same.
 constexpr int64_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144, kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
 
-// transformers' default picture token.
+// transformers' default image token.
 constexpr int64_t kDefaultImageToken = 151646;
 
 // The number of image tokens that transformers writes where nobody has set one: it says nothing of the model.
@@ -192,13 +192,13 @@ Status ReadTower(const Section& vision, CheckpointConfig::Tower* tower) {
   return Status();
 }
 
-// What Apple's config, a LLaVA's, says of picture, tower and projector.
+// What Apple's config, a LLaVA's, says of image, tower and projector.
 Status ReadLlava(const Section& top, CheckpointConfig* config) {
   TVLM_RETURN_IF_ERROR(top.OnlyString("mm_projector_type", "mlp2x_gelu"));
   TVLM_RETURN_IF_ERROR(top.OnlyBool("mm_use_im_start_end", false));
   TVLM_RETURN_IF_ERROR(top.OnlyString("mm_patch_merge_type", "flat"));
   if (!IsAbsent(top.Find("image_grid_pinpoints"))) {
-    return Error(ErrorCode::kUnsupported, "%s: null wanted, since pictures are not cut into tiles, %s found", top.Name("image_grid_pinpoints").c_str(),
+    return Error(ErrorCode::kUnsupported, "%s: null wanted, since images are not cut into tiles, %s found", top.Name("image_grid_pinpoints").c_str(),
                  top.Find("image_grid_pinpoints")->KindName());
   }
   // LLaVA's own rule: "pad" pads, and what is not a kind of tiling is resized and cropped.
@@ -216,12 +216,12 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
     return Error(ErrorCode::kUnsupported, "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA",
                  top.Name("mm_vision_tower").c_str(), Printable(word).c_str());
   }
-  // The number behind the last underscore is the picture's side.
+  // The number behind the last underscore is the image's side.
   const std::string digits = word.substr(word.rfind('_') + 1);
   if (digits.empty() || digits.size() > 9 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return Status();
   const unsigned long side = std::strtoul(digits.c_str(), nullptr, 10);
   if (side == 0 || side > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidFile, "%s: a picture size of 1..%u at its end wanted, %s found", top.Name("mm_vision_tower").c_str(), kMaxImageSize,
+    return Error(ErrorCode::kInvalidFile, "%s: an image size of 1..%u at its end wanted, %s found", top.Name("mm_vision_tower").c_str(), kMaxImageSize,
                  digits.c_str());
   }
   config->image_size = static_cast<uint32_t>(side);
@@ -336,7 +336,7 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
     TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "size"));
   }
   if (side.has_value()) config->image_size = *side;
-  // Apple's code takes pictures as they are, 0..1, whatever stands here.
+  // Apple's code takes images as they are, 0..1, whatever stands here.
   if (config->layout == CheckpointLayout::kApple) return Status();
   TVLM_ASSIGN_OR_RETURN(const bool normalizes, section.BoolOr("do_normalize", true));
   if (!normalizes) return Status();
@@ -354,8 +354,8 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
   return Status();
 }
 
-// The picture size and normalisation of the preprocessor's config, where there is one, and the number of picture tokens in config.json.
-Status ReadPicture(const std::string& folder, const Section& top, CheckpointConfig* config) {
+// The image size and normalisation of the preprocessor's config, where there is one, and the number of image tokens in config.json.
+Status ReadImage(const std::string& folder, const Section& top, CheckpointConfig* config) {
   const std::optional<int64_t> tokens = IsAbsent(top.Find("image_seq_length")) ? std::nullopt : top.Find("image_seq_length")->int64();
   if (tokens.value_or(0) > 0 && *tokens <= int64_t{kMaxImageSize} * kMaxImageSize && *tokens != kUnsetImageTokens) config->image_tokens = *tokens;
   TVLM_ASSIGN_OR_RETURN(std::optional<Json> json, ReadOptionalJson(folder, "preprocessor_config.json"));
@@ -418,7 +418,7 @@ Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder) {
     TVLM_RETURN_IF_ERROR(ReadTransformers(top, &config));
   }
   TVLM_RETURN_IF_ERROR(ReadImageToken(top, &config));
-  TVLM_RETURN_IF_ERROR(ReadPicture(folder, top, &config));
+  TVLM_RETURN_IF_ERROR(ReadImage(folder, top, &config));
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> generation, ReadOptionalJson(folder, "generation_config.json"));
   if (generation.has_value()) TVLM_RETURN_IF_ERROR(ReadStopIds(Section(*generation, "generation_config.json: "), &config));
   if (config.stop_ids.empty()) {

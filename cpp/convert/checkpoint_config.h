@@ -29,8 +29,8 @@ struct CheckpointConfig {
     bool no_positional = false;      // stages attend without positional encodings
   };
   Tower tower;
-  uint32_t image_size = 0;    // side of the square picture; 0: not said
-  int64_t image_tokens = 0;   // of a picture; 0: not said
+  uint32_t image_size = 0;    // side of the square image; 0: not said
+  int64_t image_tokens = 0;   // of an image; 0: not said
   const char* resize_mode = "pad";  // or "crop": docs/model-file.md
   std::array<float, 3> image_mean{0, 0, 0};
   std::array<float, 3> image_std{1, 1, 1};

@@ -221,7 +221,7 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
     return Error(ErrorCode::kInvalidArgument, "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found", options.output.c_str());
   }
   if (options.image_size % kImageSizeStep != 0 || options.image_size > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidArgument, "a picture size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize,
+    return Error(ErrorCode::kInvalidArgument, "an image size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize,
                  options.image_size);
   }
   if (!options.resize.empty() && options.resize != "pad" && options.resize != "crop") {

@@ -21,7 +21,7 @@ struct ConvertOptions {
   DType type = DType::kQ8_0;  // of the decoder's matrices
   std::optional<DType> vision_type;     // of the tower's and the projector's; default: as `type`, but kQ8_0 for kQ4_0
   std::optional<DType> embedding_type;  // of the embedding and the head; the same default
-  uint32_t image_size = 0;    // side of the square picture, a multiple of 64; 0: what the checkpoint says
+  uint32_t image_size = 0;    // side of the square image, a multiple of 64; 0: what the checkpoint says
   std::string resize;         // "pad" or "crop"; empty: what the checkpoint says
   bool tokenizer = true;      // false: ids only, no tokenizer is looked for
   std::optional<ChatStyle> chat_style;  // of the prompts; none: as the checkpoint's chat template says

@@ -12,7 +12,7 @@
 
 namespace tinyvlm {
 
-// One row of a prompt: a token, or a row of a picture's embeddings.
+// One row of a prompt: a token, or a row of an image's embeddings.
 struct DecoderRow {
   int32_t token = -1;
   const float* embedding = nullptr;  // [width]; used where not null, and then `token` is not. Must stay valid until the rows are done.

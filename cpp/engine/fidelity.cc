@@ -34,11 +34,11 @@ class Random {
 };
 
 constexpr size_t kRandomIds = 32;
-constexpr size_t kRandomIdsAfterPicture = 16;
+constexpr size_t kRandomIdsAfterImage = 16;
 constexpr size_t kRectangles = 16;
 
 // Pixels [side, side, 3] into the planes that a case holds.
-void SetPicture(const Model& model, const uint8_t* pixels, TraceCase* c) {
+void SetImage(const Model& model, const uint8_t* pixels, TraceCase* c) {
   const size_t side = model.vision().image_size, count = side * side;
   std::vector<float> values(3 * count);
   NormalizePixels(pixels, count, model.vision().mean, model.vision().std, values.data());
@@ -75,7 +75,7 @@ TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
   Random random(seed * 0x2545f4914f6cdd1dull + index);
   TraceCase c;
   for (size_t i = 0; i < kRandomIds; ++i) {
-    if (index % 2 == 0 && i == kRandomIds - kRandomIdsAfterPicture) c.prompt.push_back(kImageMarker);
+    if (index % 2 == 0 && i == kRandomIds - kRandomIdsAfterImage) c.prompt.push_back(kImageMarker);
     c.prompt.push_back(static_cast<int64_t>(random.Below(model.valid_ids())));
   }
   if (index % 2 == 0) {
@@ -91,23 +91,23 @@ TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
         for (size_t x = x0; x < x1; ++x) std::copy_n(colour, 3, pixels.data() + 3 * (y * side + x));
       }
     }
-    SetPicture(model, pixels.data(), &c);
+    SetImage(model, pixels.data(), &c);
   }
   ExpandPrompt(model, model.image_tokens(), &c);
   return c;
 }
 
-Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& picture, std::string_view question) {
+Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image, std::string_view question) {
   if (model.tokenizer() == nullptr) return Error(ErrorCode::kUnsupported, "questions want a model file with a tokenizer; convert without --no-tokenizer");
   const size_t side = model.vision().image_size;
-  TVLM_ASSIGN_OR_RETURN(auto pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "picture"));
-  TVLM_RETURN_IF_ERROR(ResizeToSquare(picture, model.resize_mode(), /*exact=*/false, side, pixels.data()));
+  TVLM_ASSIGN_OR_RETURN(auto pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "image"));
+  TVLM_RETURN_IF_ERROR(ResizeToSquare(image, model.resize_mode(), /*exact=*/false, side, pixels.data()));
   const ChatTurn turn{question, 1, std::nullopt};
   TVLM_ASSIGN_OR_RETURN(const ChatStyle style, model.chat_style());
   TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model.tokenizer(), style, {std::nullopt, {&turn, 1}, model.bos_id()}));
   TraceCase c;
   c.prompt.assign(ids.begin(), ids.end());
-  SetPicture(model, pixels.data(), &c);
+  SetImage(model, pixels.data(), &c);
   ExpandPrompt(model, model.image_tokens(), &c);
   return c;
 }

@@ -80,12 +80,12 @@ class Fidelity {
 // something that q excludes.
 double KlDivergence(const float* p_logits, const float* q_logits, size_t n);
 
-// Case number `index` of those that a seed stands for: 32 random ids and, in those of even number, before the last 16 of them a picture of the model's
+// Case number `index` of those that a seed stands for: 32 random ids and, in those of even number, before the last 16 of them an image of the model's
 // own size: rectangles of random colours, places and sizes on a random ground.
 TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index);
 
-// A question about a picture, as Session would ask it. Errors: unsupported where the model has no tokenizer, and what preparing the picture gives.
-Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& picture, std::string_view question);
+// A question about an image, as Session would ask it. Errors: unsupported where the model has no tokenizer, and what preparing the image gives.
+Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image, std::string_view question);
 
 }  // namespace tinyvlm
 

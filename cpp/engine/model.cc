@@ -37,7 +37,7 @@ Status Model::Bind(GgufFile file, ModelUse use) {
   TVLM_ASSIGN_OR_RETURN(architecture_, file.metadata.GetString("general.architecture"));
   if (architecture_ != "fastvlm" && architecture_ != "qwen2" && architecture_ != "llama") {
     return Error(ErrorCode::kUnsupported,
-                 "general.architecture: \"fastvlm\" (pictures and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
+                 "general.architecture: \"fastvlm\" (images and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
                  architecture_.c_str());
   }
   TVLM_RETURN_IF_ERROR(CheckWholeModel(file.metadata));

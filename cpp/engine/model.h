@@ -65,7 +65,7 @@ class Model {
   // Ids at or above this have no token and are never chosen.
   size_t valid_ids() const { return tokenizer() == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer()->size()); }
 
-  // Rows of the decoder that one picture becomes; 0 without a tower.
+  // Rows of the decoder that one image becomes; 0 without a tower.
   size_t image_tokens() const { return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size); }
 
  private:

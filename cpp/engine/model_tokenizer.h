@@ -25,7 +25,7 @@ struct ModelTokenizer {
 
   std::optional<int32_t> bos_id;   // that every prompt begins with, where the model wants one
   std::vector<int32_t> stop_ids;   // that end an answer
-  int32_t image_token_id = -1;     // that stands for a row of a picture in expanded prompts; -1 where the vocabulary has none
+  int32_t image_token_id = -1;     // that stands for a row of an image in expanded prompts; -1 where the vocabulary has none
 };
 
 // Reads it from the keys of a file with `vocabulary` embedding rows. Files of architecture "fastvlm" carry style, stop ids and a SentencePiece model under keys

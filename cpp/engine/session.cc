@@ -13,8 +13,8 @@ namespace tinyvlm {
 
 namespace {
 
-// FNV-1a over 64-bit words: tells the pictures of one session apart. Two different pictures collide with a chance of 2^-64.
-uint64_t PictureKey(const uint8_t* bytes, size_t size) {
+// FNV-1a over 64-bit words: tells the images of one session apart. Two different images collide with a chance of 2^-64.
+uint64_t ImageKey(const uint8_t* bytes, size_t size) {
   uint64_t hash = 0xcbf29ce484222325ull;
   size_t i = 0;
   for (; i + 8 <= size; i += 8) {
@@ -27,7 +27,7 @@ uint64_t PictureKey(const uint8_t* bytes, size_t size) {
   return hash;
 }
 
-// Encoded pictures that are kept although no prompt of the moment needs them.
+// Encoded images that are kept although no prompt of the moment needs them.
 constexpr size_t kMaxEncoded = 8;
 
 const char* RoleName(Message::Role role) {
@@ -68,23 +68,23 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model, c
   return session;
 }
 
-Result<PictureId> Session::AddPicture(const ImageView& image, bool exact) {
-  if (!model_->has_vision()) return Error(ErrorCode::kUnsupported, "this model reads text only: it cannot be asked about a picture");
+Result<ImageId> Session::AddImage(const ImageView& image, bool exact) {
+  if (!model_->has_vision()) return Error(ErrorCode::kUnsupported, "this model reads text only: it cannot be asked about an image");
   const double start = NowMs();
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "picture"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "image"));
   TVLM_RETURN_IF_ERROR(ResizeToSquare(image, options_.resize.value_or(model_->resize_mode()), exact, image_size_, pixels.data()));
-  const uint64_t key = PictureKey(pixels.data(), pixels.size());
-  pictures_.push_back({++last_picture_, key, std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
+  const uint64_t key = ImageKey(pixels.data(), pixels.size());
+  images_.push_back({++last_image_, key, std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
   preprocess_ms_ += NowMs() - start;
-  return last_picture_;
+  return last_image_;
 }
 
-void Session::DropPicture(PictureId id) {
-  std::erase_if(pictures_, [id](const Picture& picture) { return picture.id == id; });
+void Session::DropImage(ImageId id) {
+  std::erase_if(images_, [id](const HeldImage& image) { return image.id == id; });
 }
 
-// The conversation as the chat template wants it, with the pictures in their order. `turns` holds what the prompt borrows.
-Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const Picture*>* pictures) const {
+// The conversation as the chat template wants it, with the images in their order. `turns` holds what the prompt borrows.
+Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const HeldImage*>* images) const {
   ChatPrompt prompt;
   prompt.bos_id = model_->bos_id();
   size_t first = 0;
@@ -101,15 +101,15 @@ Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages, s
     if (wanted == Message::Role::kAssistant) {
       turns->back().answer = message.text;
     } else {
-      turns->push_back({message.text, message.pictures.size(), std::nullopt});
+      turns->push_back({message.text, message.images.size(), std::nullopt});
     }
-    if (wanted == Message::Role::kAssistant && !message.pictures.empty()) {
-      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an assistant's message cannot have pictures", i);
+    if (wanted == Message::Role::kAssistant && !message.images.empty()) {
+      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an assistant's message cannot have images", i);
     }
-    for (const PictureId id : message.pictures) {
-      const auto found = std::find_if(pictures_.begin(), pictures_.end(), [id](const Picture& picture) { return picture.id == id; });
-      if (found == pictures_.end()) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: %u is not a picture of this session", i, id);
-      pictures->push_back(&*found);
+    for (const ImageId id : message.images) {
+      const auto found = std::find_if(images_.begin(), images_.end(), [id](const HeldImage& image) { return image.id == id; });
+      if (found == images_.end()) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: %u is not an image of this session", i, id);
+      images->push_back(&*found);
     }
   }
   if (turns->empty() || turns->back().answer.has_value()) {
@@ -124,13 +124,13 @@ Session::Encoded* Session::FindEncoded(uint64_t key) {
   return found == encoded_.end() ? nullptr : found->get();
 }
 
-Status Session::HoldEncoded(const std::vector<const Picture*>& pictures) {
+Status Session::HoldEncoded(const std::vector<const HeldImage*>& images) {
   ++asks_;
-  for (const Picture* picture : pictures) {
-    if (Encoded* const known = FindEncoded(picture->key); known != nullptr) known->asked = asks_;
+  for (const HeldImage* image : images) {
+    if (Encoded* const known = FindEncoded(image->key); known != nullptr) known->asked = asks_;
   }
-  for (const Picture* picture : pictures) {
-    if (FindEncoded(picture->key) != nullptr) continue;
+  for (const HeldImage* image : images) {
+    if (FindEncoded(image->key) != nullptr) continue;
     const auto oldest = std::min_element(encoded_.begin(), encoded_.end(), [](const auto& a, const auto& b) { return a->asked < b->asked; });
     std::unique_ptr<Encoded> encoded;
     if (encoded_.size() >= kMaxEncoded && (*oldest)->asked != asks_) {
@@ -138,9 +138,9 @@ Status Session::HoldEncoded(const std::vector<const Picture*>& pictures) {
       encoded_.erase(oldest);
     } else {
       encoded = std::make_unique<Encoded>();
-      TVLM_ASSIGN_OR_RETURN(encoded->rows, AlignedBuffer<float>::Allocate(uint64_t{image_tokens_} * model_->decoder().width, "picture embeddings"));
+      TVLM_ASSIGN_OR_RETURN(encoded->rows, AlignedBuffer<float>::Allocate(uint64_t{image_tokens_} * model_->decoder().width, "image embeddings"));
     }
-    encoded->key = picture->key;
+    encoded->key = image->key;
     encoded->complete = false;
     encoded->asked = asks_;
     encoded_.push_back(std::move(encoded));
@@ -166,26 +166,26 @@ Status Session::Ask(const AskOptions& options) {
   TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop, std::min(options.max_tokens, options_.context)));
   TVLM_ASSIGN_OR_RETURN(const ChatStyle style, options_.chat_style.has_value() ? *options_.chat_style : model_->chat_style());
   std::vector<ChatTurn> turns;
-  std::vector<const Picture*> pictures;
-  TVLM_ASSIGN_OR_RETURN(const ChatPrompt prompt, ReadMessages(options.messages, &turns, &pictures));
+  std::vector<const HeldImage*> images;
+  TVLM_ASSIGN_OR_RETURN(const ChatPrompt prompt, ReadMessages(options.messages, &turns, &images));
   TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model_->tokenizer(), style, prompt));
 
-  const uint64_t picture_rows = uint64_t{pictures.size()} * image_tokens_, total = ids.size() - pictures.size() + picture_rows;
+  const uint64_t image_rows = uint64_t{images.size()} * image_tokens_, total = ids.size() - images.size() + image_rows;
   if (total + 1 > options_.context) {
-    return Error(ErrorCode::kContextFull, "the prompt takes %" PRIu64 " rows (%" PRIu64 " of pictures), the session has room for %zu; shorten it or raise the context",
-                 total, picture_rows, options_.context);
+    return Error(ErrorCode::kContextFull, "the prompt takes %" PRIu64 " rows (%" PRIu64 " of images), the session has room for %zu; shorten it or raise the context",
+                 total, image_rows, options_.context);
   }
   prompt_keys_.clear();
   history_.clear();
-  size_t picture = 0;
+  size_t image = 0;
   for (const int32_t id : ids) {
     if (id != kImageMarker) {
       prompt_keys_.push_back(RowKey{id, 0, 0});
       history_.push_back(id);
       continue;
     }
-    for (size_t t = 0; t < image_tokens_; ++t) prompt_keys_.push_back(RowKey{-1, pictures[picture]->key, static_cast<uint32_t>(t)});
-    ++picture;
+    for (size_t t = 0; t < image_tokens_; ++t) prompt_keys_.push_back(RowKey{-1, images[image]->key, static_cast<uint32_t>(t)});
+    ++image;
   }
 
   // Rows that the cache already holds are kept; the last one is computed again, for its logits.
@@ -194,38 +194,38 @@ Status Session::Ask(const AskOptions& options) {
   decoder_->Rewind(reused_);
   cached_.resize(reused_);
 
-  // A picture whose rows are all reused is not needed; of the others, those that the tower has not seen (of late) go through it, first one last.
-  std::vector<const Picture*> needed;
-  for (size_t row = 0, p = 0; p < pictures.size(); ++p, row += image_tokens_) {
+  // An image whose rows are all reused is not needed; of the others, those that the tower has not seen (of late) go through it, first one last.
+  std::vector<const HeldImage*> needed;
+  for (size_t row = 0, p = 0; p < images.size(); ++p, row += image_tokens_) {
     while (prompt_keys_[row].token != -1) ++row;
-    if (row + image_tokens_ > reused_) needed.push_back(pictures[p]);
+    if (row + image_tokens_ > reused_) needed.push_back(images[p]);
   }
   TVLM_RETURN_IF_ERROR(HoldEncoded(needed));
-  for (const Picture* wanted : needed) {
-    const bool planned = std::any_of(to_encode_.begin(), to_encode_.end(), [wanted](const Picture& p) { return p.key == wanted->key; });
+  for (const HeldImage* wanted : needed) {
+    const bool planned = std::any_of(to_encode_.begin(), to_encode_.end(), [wanted](const HeldImage& p) { return p.key == wanted->key; });
     if (!planned && !FindEncoded(wanted->key)->complete) to_encode_.insert(to_encode_.begin(), *wanted);
   }
   rows_.clear();
   for (size_t row = reused_; row < prompt_keys_.size(); ++row) {
     const RowKey& key = prompt_keys_[row];
-    const float* const embedding = key.token == -1 ? FindEncoded(key.picture)->rows.data() + key.index * model_->decoder().width : nullptr;
+    const float* const embedding = key.token == -1 ? FindEncoded(key.image)->rows.data() + key.index * model_->decoder().width : nullptr;
     rows_.push_back(DecoderRow{key.token, embedding});
   }
 
   usage_.prompt_tokens = static_cast<size_t>(total);
-  usage_.image_tokens = static_cast<size_t>(picture_rows);
+  usage_.image_tokens = static_cast<size_t>(image_rows);
   usage_.encoded_images = to_encode_.size();
   usage_.reused_tokens = reused_;
   max_tokens_ = options.max_tokens;
   if (!to_encode_.empty()) {
-    StartPicture();
+    StartImage();
   } else {
     StartPrefill();
   }
   return Status();
 }
 
-void Session::StartPicture() {
+void Session::StartImage() {
   phase_ = Phase::kVision;
   NormalizePixels(to_encode_.back().pixels->data(), image_size_ * image_size_, model_->vision().mean, model_->vision().std, tower_->input());
   tower_->Begin();
@@ -255,7 +255,7 @@ Result<RunState> Session::Advance(double budget_ms) {
       encoded->complete = true;
       to_encode_.pop_back();
       if (!to_encode_.empty()) {
-        StartPicture();
+        StartImage();
       } else {
         StartPrefill();
       }
@@ -317,7 +317,7 @@ std::string_view Session::TakeText() {
 
 uint64_t Session::memory_bytes() const {
   uint64_t bytes = (tower_ == nullptr ? 0 : tower_->memory_bytes()) + decoder_->memory_bytes();
-  for (const Picture& picture : pictures_) bytes += picture.pixels->size();
+  for (const HeldImage& image : images_) bytes += image.pixels->size();
   for (const auto& encoded : encoded_) bytes += encoded->rows.size() * sizeof(float);
   return bytes;
 }

@@ -1,4 +1,4 @@
-// One conversation partner's state on a model: KV cache, activations, pictures, sampler. Everything is allocated when it is created or when a picture
+// One conversation partner's state on a model: KV cache, activations, images, sampler. Everything is allocated when it is created or when an image
 // is added; a step allocates nothing. Nothing here prints, and nothing runs longer than the budget that it was given.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
@@ -28,20 +28,20 @@ namespace tinyvlm {
 struct SessionOptions {
   size_t context = 2048;  // rows of prompt and answer together; at most the model's own limit
   Compute compute = Compute::kFast;
-  size_t image_size = 0;               // side of the pictures that the tower sees, a multiple of its reduction; 0: the model's own
+  size_t image_size = 0;               // side of the images that the tower sees, a multiple of its reduction; 0: the model's own
   std::optional<ResizeMode> resize;    // none: the model's own
   std::optional<ChatStyle> chat_style; // none: the model's own
 };
 
-// A picture that a session holds; 0 is none.
-using PictureId = uint32_t;
+// An image that a session holds; 0 is none.
+using ImageId = uint32_t;
 
-// One message of a conversation. Pictures stand before the text of their message.
+// One message of a conversation. Images stand before the text of their message.
 struct Message {
   enum class Role { kSystem, kUser, kAssistant };
   Role role = Role::kUser;
   std::string text;
-  std::vector<PictureId> pictures;  // of user messages only
+  std::vector<ImageId> images;  // of user messages only
 };
 
 struct AskOptions {
@@ -60,9 +60,9 @@ enum class FinishReason {
 };
 
 struct Usage {
-  size_t prompt_tokens = 0;      // rows of the prompt, picture rows included
-  size_t image_tokens = 0;       // picture rows in it
-  size_t encoded_images = 0;     // pictures that went through the tower
+  size_t prompt_tokens = 0;      // rows of the prompt, image rows included
+  size_t image_tokens = 0;       // image rows in it
+  size_t encoded_images = 0;     // images that went through the tower
   size_t reused_tokens = 0;      // rows that were still in the cache
   size_t completion_tokens = 0;  // ids chosen, the stop token included
 };
@@ -77,17 +77,17 @@ struct SessionTimings {
 
 class Session {
  public:
-  // Allocates everything for `options.context` rows and pictures of one size. Holds the model.
+  // Allocates everything for `options.context` rows and images of one size. Holds the model.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model, const SessionOptions& options);
 
-  // Brings a picture into the session's size and keeps it until it is dropped. Errors: unsupported where the model reads text only.
-  Result<PictureId> AddPicture(const ImageView& image, bool exact);
+  // Brings an image into the session's size and keeps it until it is dropped. Errors: unsupported where the model reads text only.
+  Result<ImageId> AddImage(const ImageView& image, bool exact);
 
-  // Forgets a picture. What the tower made of it is kept a while, so that the same picture need not be encoded again.
-  void DropPicture(PictureId id);
+  // Forgets an image. What the tower made of it is kept a while, so that the same image need not be encoded again.
+  void DropImage(ImageId id);
 
   // Starts an answer. What an unfinished answer had produced is forgotten. Rows that the new prompt shares with what the cache holds are reused, and a
-  // picture among them is not encoded again. Pictures may be dropped as soon as this returns. An error changes nothing but the unfinished answer.
+  // image among them is not encoded again. Images may be dropped as soon as this returns. An error changes nothing but the unfinished answer.
   Status Ask(const AskOptions& options);
 
   // Works until about budget_ms have passed, or new text is there, or the answer is complete.
@@ -103,23 +103,23 @@ class Session {
   const Usage& usage() const { return usage_; }
   const SessionTimings& timings() const { return timings_; }
 
-  // Side of the pictures that the tower sees, and rows of the decoder that one becomes; 0 where the model reads text only.
+  // Side of the images that the tower sees, and rows of the decoder that one becomes; 0 where the model reads text only.
   size_t image_size() const { return image_size_; }
   size_t image_tokens() const { return image_tokens_; }
   size_t context() const { return options_.context; }
 
-  // Bytes of cache, activations and pictures held.
+  // Bytes of cache, activations and images held.
   uint64_t memory_bytes() const;
 
  private:
-  // A picture at the session's size, [side, side, 3] 8-bit, and the digest that tells pictures apart. Shared with the running answer, which may still
+  // An image at the session's size, [side, side, 3] 8-bit, and the digest that tells images apart. Shared with the running answer, which may still
   // have to encode it when it is dropped.
-  struct Picture {
-    PictureId id = 0;
+  struct HeldImage {
+    ImageId id = 0;
     uint64_t key = 0;
     std::shared_ptr<const AlignedBuffer<uint8_t>> pixels;
   };
-  // What the tower made of a picture: [image_tokens][width].
+  // What the tower made of an image: [image_tokens][width].
   struct Encoded {
     uint64_t key = 0;
     AlignedBuffer<float> rows;
@@ -128,8 +128,8 @@ class Session {
   };
   // What a row of the cache was made from.
   struct RowKey {
-    int32_t token = -1;     // -1: a row of a picture
-    uint64_t picture = 0;
+    int32_t token = -1;     // -1: a row of an image
+    uint64_t image = 0;
     uint32_t index = 0;
     bool operator==(const RowKey&) const = default;
   };
@@ -137,11 +137,11 @@ class Session {
 
   Session(std::shared_ptr<Model> model, const SessionOptions& options)
       : model_(std::move(model)), options_(options), detokenizer_(model_->tokenizer()) {}
-  Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const Picture*>* pictures) const;
-  // Makes room for the rows of the pictures of a prompt; those that are encoded already keep theirs.
-  Status HoldEncoded(const std::vector<const Picture*>& pictures);
+  Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const HeldImage*>* images) const;
+  // Makes room for the rows of the images of a prompt; those that are encoded already keep theirs.
+  Status HoldEncoded(const std::vector<const HeldImage*>& images);
   Encoded* FindEncoded(uint64_t key);
-  void StartPicture();
+  void StartImage();
   void StartPrefill();
   // Takes the next id from the logits; true when the answer is complete.
   Result<bool> Step();
@@ -155,9 +155,9 @@ class Session {
   Detokenizer detokenizer_;
 
   size_t image_size_ = 0, image_tokens_ = 0;
-  std::vector<Picture> pictures_;            // added and not dropped
-  PictureId last_picture_ = 0;
-  std::vector<Picture> to_encode_;           // by the running Ask; the one at hand is the last
+  std::vector<HeldImage> images_;            // added and not dropped
+  ImageId last_image_ = 0;
+  std::vector<HeldImage> to_encode_;           // by the running Ask; the one at hand is the last
   std::vector<std::unique_ptr<Encoded>> encoded_;
   uint64_t asks_ = 0;
   std::vector<RowKey> cached_;               // beside the rows of the cache
@@ -172,7 +172,7 @@ class Session {
   FinishReason finish_ = FinishReason::kNone;
   Usage usage_;
   SessionTimings timings_;
-  double preprocess_ms_ = 0;                 // of pictures added since the last Ask
+  double preprocess_ms_ = 0;                 // of images added since the last Ask
 };
 
 }  // namespace tinyvlm

@@ -71,52 +71,52 @@ Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsT
 
 }  // namespace
 
-void ExpandPrompt(const Model& model, size_t rows_per_picture, TraceCase* c) {
+void ExpandPrompt(const Model& model, size_t rows_per_image, TraceCase* c) {
   for (const int64_t id : c->prompt) {
-    c->input.insert(c->input.end(), id == kImageMarker ? rows_per_picture : 1, id == kImageMarker ? model.image_token_id() : id);
+    c->input.insert(c->input.end(), id == kImageMarker ? rows_per_image : 1, id == kImageMarker ? model.image_token_id() : id);
   }
 }
 
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
   TVLM_ASSIGN_OR_RETURN(const Safetensors file, Safetensors::Open(path));
   TraceCase c;
-  size_t pictures = 0, rows_per_picture = 0;
+  size_t images = 0, rows_per_image = 0;
   if (const SafetensorsTensor* tensor = file.Find("pixel_values"); tensor != nullptr) {
     if (!model.has_vision()) return Error(ErrorCode::kUnsupported, "pixel_values: none wanted, because this model reads text only");
     const Shape& s = tensor->shape;
     if (s.size() != 4 || s[0] == 0 || s[0] > 1024 || s[1] != 3 || s[2] == 0 || s[2] > 8192 || s[3] == 0 || s[3] > 8192) {
-      return Error(ErrorCode::kInvalidFile, "pixel_values: shape [pictures, 3, H, W] wanted, %s found", ShapeToString(s).c_str());
+      return Error(ErrorCode::kInvalidFile, "pixel_values: shape [images, 3, H, W] wanted, %s found", ShapeToString(s).c_str());
     }
     c.pixels_shape = s;
     c.pixels.resize(static_cast<size_t>(tensor->elements));
     TVLM_RETURN_IF_ERROR(file.ReadF32(*tensor, 0, c.pixels.size(), c.pixels.data()));
-    pictures = static_cast<size_t>(s[0]);
-    rows_per_picture = model.vision().OutputSide(static_cast<size_t>(s[2])) * model.vision().OutputSide(static_cast<size_t>(s[3]));
+    images = static_cast<size_t>(s[0]);
+    rows_per_image = model.vision().OutputSide(static_cast<size_t>(s[2])) * model.vision().OutputSide(static_cast<size_t>(s[3]));
   }
 
   const int64_t image_id = model.image_token_id();
   if (const SafetensorsTensor* tensor = file.Find("prompt_ids"); tensor != nullptr) {
     TVLM_ASSIGN_OR_RETURN(c.prompt, ReadIds(file, *tensor));
-    ExpandPrompt(model, rows_per_picture, &c);
+    ExpandPrompt(model, rows_per_image, &c);
   } else if (tensor = file.Find("input_ids"); tensor != nullptr) {
     TVLM_ASSIGN_OR_RETURN(c.input, ReadIds(file, *tensor));
-    size_t run = 0;  // rows of a picture seen so far
+    size_t run = 0;  // rows of an image seen so far
     for (const int64_t id : c.input) {
-      const bool image = rows_per_picture != 0 && id == image_id;
+      const bool image = rows_per_image != 0 && id == image_id;
       if (!image && run != 0) {
-        return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per picture wanted, a run of %zu found", rows_per_picture, run);
+        return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image, run);
       }
       if (image && run == 0) c.prompt.push_back(kImageMarker);
       if (!image) c.prompt.push_back(id);
-      run = image && run + 1 < rows_per_picture ? run + 1 : 0;
+      run = image && run + 1 < rows_per_image ? run + 1 : 0;
     }
-    if (run != 0) return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per picture wanted, a run of %zu found", rows_per_picture, run);
+    if (run != 0) return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image, run);
   } else {
     return Error(ErrorCode::kNotFound, "%s: prompt_ids (or input_ids) wanted, neither found", path.c_str());
   }
   const auto markers = static_cast<size_t>(std::count(c.prompt.begin(), c.prompt.end(), int64_t{kImageMarker}));
-  if (markers != pictures) {
-    return Error(ErrorCode::kInvalidFile, "%s: places for %zu pictures in the prompt, %zu pictures in pixel_values", path.c_str(), markers, pictures);
+  if (markers != images) {
+    return Error(ErrorCode::kInvalidFile, "%s: places for %zu images in the prompt, %zu images in pixel_values", path.c_str(), markers, images);
   }
   for (const int64_t id : c.prompt) {
     if (id != kImageMarker && (id < 0 || static_cast<uint64_t>(id) >= model.decoder().vocabulary)) {
@@ -128,14 +128,14 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
 
 namespace {
 
-// [pictures][tokens][width] embeddings of the case's pictures.
+// [images][tokens][width] embeddings of the case's images.
 Result<std::vector<float>> Encode(Model& model, const TraceCase& c, Compute compute, Taps* taps) {
   std::vector<float> embeddings;
   if (c.pixels_shape.empty()) return embeddings;
-  const size_t pictures = static_cast<size_t>(c.pixels_shape[0]), h = static_cast<size_t>(c.pixels_shape[2]), w = static_cast<size_t>(c.pixels_shape[3]);
+  const size_t images = static_cast<size_t>(c.pixels_shape[0]), h = static_cast<size_t>(c.pixels_shape[2]), w = static_cast<size_t>(c.pixels_shape[3]);
   TVLM_ASSIGN_OR_RETURN(const auto tower, FastVitHd::Create(model.vision(), model.vision_weights(), h, w, compute, model.pool().num_workers(), taps));
-  for (size_t picture = 0; picture < pictures; ++picture) {
-    const float* const planes = c.pixels.data() + picture * 3 * h * w;
+  for (size_t image = 0; image < images; ++image) {
+    const float* const planes = c.pixels.data() + image * 3 * h * w;
     for (size_t p = 0; p < h * w; ++p) {
       for (size_t ch = 0; ch < 3; ++ch) tower->input()[p * 3 + ch] = planes[ch * h * w + p];
     }
@@ -160,15 +160,15 @@ Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase&
   TVLM_ASSIGN_OR_RETURN(run->embeddings_, Encode(model, c, compute, run->collector_.get()));
 
   const size_t width = model.decoder().width;
-  size_t picture_row = 0;
-  const size_t pictures = c.pixels_shape.empty() ? 0 : static_cast<size_t>(c.pixels_shape[0]);
-  const size_t tokens = pictures == 0 ? 0 : run->embeddings_.size() / width / pictures;
+  size_t image_row = 0;
+  const size_t images = c.pixels_shape.empty() ? 0 : static_cast<size_t>(c.pixels_shape[0]);
+  const size_t tokens = images == 0 ? 0 : run->embeddings_.size() / width / images;
   for (const int64_t id : c.prompt) {
     if (id != kImageMarker) {
       run->rows_.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
       continue;
     }
-    for (size_t t = 0; t < tokens; ++t) run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + picture_row++ * width});
+    for (size_t t = 0; t < tokens; ++t) run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + image_row++ * width});
   }
   run->prompt_rows_ = run->rows_.size();
   TVLM_ASSIGN_OR_RETURN(run->decoder_, Qwen2::Create(model.decoder(), model.decoder_weights(), run->prompt_rows_ + steps, compute, model.pool().num_workers(),

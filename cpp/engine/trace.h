@@ -18,32 +18,32 @@
 namespace tinyvlm {
 
 struct TraceOptions {
-  std::string case_path;    // safetensors: pixel_values [pictures, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64, where -200 marks a picture;
-                            // or, where prompt_ids is absent, input_ids [N] i64, where the model's image token stands once per row of a picture
+  std::string case_path;    // safetensors: pixel_values [images, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64, where -200 marks an image;
+                            // or, where prompt_ids is absent, input_ids [N] i64, where the model's image token stands once per row of an image
   std::string output_path;  // safetensors
   size_t greedy = 0;        // ids to choose greedily after the prompt; stop ids do not stop it
   Compute compute = Compute::kF32;
 };
 
 // Runs the case through `model`, whose weights must all have arrived, and writes every tap as f32, the chosen ids as greedy_ids (i64), and the inputs
-// as they were used. Pixels go in as they are: picture sizes are free, no normalisation is applied.
+// as they were used. Pixels go in as they are: image sizes are free, no normalisation is applied.
 Status Trace(Model& model, const TraceOptions& options);
 
 // One input of a model.
 struct TraceCase {
-  Shape pixels_shape;  // [pictures, 3, H, W]; empty: text only
+  Shape pixels_shape;  // [images, 3, H, W]; empty: text only
   std::vector<float> pixels;
-  std::vector<int64_t> prompt;  // one id per token, kImageMarker per picture
+  std::vector<int64_t> prompt;  // one id per token, kImageMarker per image
   std::vector<int64_t> input;   // one id per row
 };
 
-// Makes `input` of `prompt`: the model's image token `rows_per_picture` times for each picture.
-void ExpandPrompt(const Model& model, size_t rows_per_picture, TraceCase* c);
+// Makes `input` of `prompt`: the model's image token `rows_per_image` times for each image.
+void ExpandPrompt(const Model& model, size_t rows_per_image, TraceCase* c);
 
 // Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the tensor.
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model);
 
-// One stage: maps as [picture, channel, y, x], rows as they come.
+// One stage: maps as [image, channel, y, x], rows as they come.
 struct Tap {
   Shape shape;
   std::vector<float> values;
@@ -55,7 +55,7 @@ class TapCollector;
 // One case on its way through a model: its prompt, then ids one at a time.
 class TraceRun {
  public:
-  // Encodes the pictures and runs the prompt; up to `steps` ids may follow. `model`, whose weights must all have arrived, outlives the run.
+  // Encodes the images and runs the prompt; up to `steps` ids may follow. `model`, whose weights must all have arrived, outlives the run.
   static Result<std::unique_ptr<TraceRun>> Start(Model& model, const TraceCase& input, size_t steps, Compute compute);
   ~TraceRun();
 
@@ -77,7 +77,7 @@ class TraceRun {
 
   Model& model_;
   std::unique_ptr<TapCollector> collector_;
-  std::vector<float> embeddings_;  // [picture][row][width]
+  std::vector<float> embeddings_;  // [image][row][width]
   std::vector<DecoderRow> rows_;
   std::unique_ptr<Qwen2> decoder_;
   size_t prompt_rows_ = 0;

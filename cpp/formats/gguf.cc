@@ -86,7 +86,7 @@ const char* Recognise(std::span<const uint8_t> prefix) {
   if (begins("PK\x03\x04")) return "a zip archive (a PyTorch checkpoint is one)";
   if (begins("\x1f\x8b")) return "a gzip archive";
   if (begins("version https://git-lfs")) return "a Git LFS pointer, not the file itself";
-  if (begins("\x89PNG") || begins("\xff\xd8\xff")) return "a picture";
+  if (begins("\x89PNG") || begins("\xff\xd8\xff")) return "an image";
   if (text.size() > 8 && text[8] == '{' && LoadLittleEndian<uint64_t>(prefix.data()) < (uint64_t{1} << 32)) {
     return "a safetensors file; convert its folder with tiny-vlm convert";
   }

@@ -1,4 +1,4 @@
-// Pictures in memory: 8-bit RGB or RGBA, rows top to bottom.
+// Images in memory: 8-bit RGB or RGBA, rows top to bottom.
 #ifndef TINYVLM_IMAGE_IMAGE_H_
 #define TINYVLM_IMAGE_IMAGE_H_
 
@@ -10,7 +10,7 @@
 
 namespace tinyvlm {
 
-// What a picture may measure at most; more is refused before anything is allocated.
+// What an image may measure at most; more is refused before anything is allocated.
 inline constexpr uint64_t kMaxImagePixels = uint64_t{1} << 28;  // 268 megapixels
 inline constexpr uint64_t kMaxImageSide = 1'000'000;
 
@@ -43,7 +43,7 @@ class Image {
   size_t height_ = 0;
 };
 
-// invalid_image when a side is 0 or the picture is larger than the limits above.
+// invalid_image when a side is 0 or the image is larger than the limits above.
 Status CheckImageSize(uint64_t width, uint64_t height);
 
 // A colour value seen through alpha on white, rounded to nearest: what Pillow's alpha_composite gives for an opaque ground.

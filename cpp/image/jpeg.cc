@@ -60,7 +60,7 @@ struct Component {
   uint8_t id = 0;
   size_t h = 1, v = 1;             // sampling factors
   size_t quant_index = 0;
-  size_t width = 0, height = 0;    // samples that belong to the picture
+  size_t width = 0, height = 0;    // samples that belong to the image
   size_t blocks_w = 0, blocks_h = 0;          // blocks that hold them: what a scan of this component alone codes
   size_t padded_w = 0, padded_h = 0;          // blocks of whole MCUs: what is stored
   bool seen = false;               // a scan has coded it, and `quant` is its table from then on
@@ -166,7 +166,7 @@ Result<Image> JpegDecoder::Decode() {
       at += 2;
       continue;
     }
-    if (marker == kSoi) return Bad(at, "a second picture begins inside the first");
+    if (marker == kSoi) return Bad(at, "a second image begins inside the first");
     const size_t left = bytes_.size() - at - 2;
     const size_t length = left < 2 ? 0 : size_t{bytes_[at + 2]} << 8 | bytes_[at + 3];
     if (length < 2 || length > left) {
@@ -194,7 +194,7 @@ Result<Image> JpegDecoder::Decode() {
     }
     at = next;
   }
-  if (components_.empty()) return Bad(at, "the file ends without a picture");
+  if (components_.empty()) return Bad(at, "the file ends without an image");
   for (const Component& component : components_) {
     if (!component.seen) return Bad(at, "the file ends without data for colour component %d", component.id);
   }
@@ -249,7 +249,7 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
     component.blocks_h = CeilDiv(component.height, kBlock);
     component.padded_w = mcus_w_ * component.h;
     component.padded_h = mcus_h_ * component.v;
-    // Each block costs at least a bit, so a short file cannot claim a large picture; nothing has been allocated yet.
+    // Each block costs at least a bit, so a short file cannot claim a large image; nothing has been allocated yet.
     if (uint64_t{component.blocks_w} * component.blocks_h > uint64_t{bytes_.size() - at} * 8) {
       return Bad(at, "%zux%zu pixels are promised, the %zu bytes that follow are too few for that", width_, height_, bytes_.size() - at);
     }
@@ -257,11 +257,11 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
   for (Component& component : components) {
     const uint64_t blocks = uint64_t{component.padded_w} * component.padded_h;
     if (progressive_) {
-      TVLM_ASSIGN_OR_RETURN(component.coefficients, AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "picture's coefficients"));
+      TVLM_ASSIGN_OR_RETURN(component.coefficients, AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
       std::fill_n(component.coefficients.data(), component.coefficients.size(), int16_t{0});
       std::fill(std::begin(component.known_bits), std::end(component.known_bits), int8_t{-1});
     } else {
-      TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(blocks * kBlockSamples, "picture's colour planes"));
+      TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(blocks * kBlockSamples, "image's colour planes"));
     }
   }
   components_ = std::move(components);
@@ -315,7 +315,7 @@ void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body)
 }
 
 Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
-  if (components_.empty()) return Bad(at, "picture data before the frame header");
+  if (components_.empty()) return Bad(at, "image data before the frame header");
   const size_t count = body.empty() ? 0 : body[0];
   if (count < 1 || count > components_.size()) return Bad(at, "a scan of 1..%zu colour components wanted, %zu found", components_.size(), count);
   if (body.size() != 4 + 2 * count) return Bad(at, "scan header of %zu components: %zu bytes wanted, %zu found", count, 4 + 2 * count, body.size());
@@ -413,9 +413,9 @@ Result<size_t> JpegDecoder::DecodeScan(Scan& scan, size_t at) {
       }
       const size_t here = static_cast<size_t>(reader.next() - begin);
       if (reader.overrun()) {
-        return Bad(here, "the picture data ends in block %zu of row %zu, %zux%zu blocks wanted; the file is cut off or damaged", x, y, units_w, units_h);
+        return Bad(here, "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the file is cut off or damaged", x, y, units_w, units_h);
       }
-      if (fault != Fault::kNone) return Bad(here, "damaged picture data, %s, in block %zu of row %zu", FaultText(fault), x, y);
+      if (fault != Fault::kNone) return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
     }
   }
   return static_cast<size_t>(reader.SkipToMarker() - begin);
@@ -551,10 +551,10 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
   return Fault::kNone;
 }
 
-// Progressive pictures: coefficients -> samples, component by component, so that no more than one needs both at a time.
+// Progressive images: coefficients -> samples, component by component, so that no more than one needs both at a time.
 Status JpegDecoder::TransformCoefficients() {
   for (Component& component : components_) {
-    TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(component.coefficients.size(), "picture's colour planes"));
+    TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(component.coefficients.size(), "image's colour planes"));
     for (size_t y = 0; y < component.blocks_h; ++y) {
       for (size_t x = 0; x < component.blocks_w; ++x) {
         const int16_t* from = component.Block(x, y);
@@ -596,7 +596,7 @@ void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width
   out[2 * width - 1] = static_cast<uint8_t>((4 * sums[width - 1] + 7) >> 4);
 }
 
-// Row y of the picture from one component, at full width. Returns `out` or, where nothing is to be done, the component's own row.
+// Row y of the image from one component, at full width. Returns `out` or, where nothing is to be done, the component's own row.
 const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, size_t y, uint16_t* sums, uint8_t* out) {
   const size_t across = max_h / component.h, down = max_v / component.v;
   const size_t row = y / down;
@@ -658,8 +658,8 @@ Result<Image> JpegDecoder::Assemble() {
   }
   TVLM_ASSIGN_OR_RETURN(Image image, Image::Allocate(width_, height_));
   const size_t buffer = mcus_w_ * max_h_ * kBlock;  // at least as wide as every enlarged row
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> rows, AlignedBuffer<uint8_t>::Allocate(uint64_t{count} * buffer, "picture's rows"));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint16_t> sums, AlignedBuffer<uint16_t>::Allocate(buffer, "picture's rows"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> rows, AlignedBuffer<uint8_t>::Allocate(uint64_t{count} * buffer, "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint16_t> sums, AlignedBuffer<uint16_t>::Allocate(buffer, "image's rows"));
   for (size_t y = 0; y < height_; ++y) {
     const uint8_t* in[kMaxComponents] = {};
     for (size_t i = 0; i < count; ++i) in[i] = FullRow(components_[i], max_h_, max_v_, y, sums.data(), rows.data() + i * buffer);

@@ -42,7 +42,7 @@ inline int32_t Round(int32_t value) {
   return (value + (1 << (kShift - 1))) >> kShift;
 }
 
-// Between the passes values are held to the inputs' range, which undamaged pictures do not reach, so that the second pass cannot overflow either.
+// Between the passes values are held to the inputs' range, which undamaged images do not reach, so that the second pass cannot overflow either.
 inline int32_t Hold(int32_t value) { return std::clamp(value, -kMaxCoefficient, kMaxCoefficient); }
 
 inline uint8_t Sample(int32_t value) { return static_cast<uint8_t>(std::clamp(value + 128, 0, 255)); }

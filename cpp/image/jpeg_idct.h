@@ -7,7 +7,7 @@
 
 namespace tinyvlm {
 
-// Dequantised coefficients are held to ±this: four times what an 8-bit picture can need, and no sum of the transform overflows.
+// Dequantised coefficients are held to ±this: four times what an 8-bit image can need, and no sum of the transform overflows.
 inline constexpr int32_t kMaxCoefficient = 16383;
 
 // An 8x8 block of dequantised coefficients (natural order, |c| <= kMaxCoefficient) to samples 0..255; `stride` is the distance of two rows in bytes.

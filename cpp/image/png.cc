@@ -62,7 +62,7 @@ Result<PngChunks> CheckChunks(std::span<const uint8_t> bytes) {
 
 Status LodePngError(unsigned code) {
   constexpr unsigned kAllocationFailed = 83;
-  if (code == kAllocationFailed) return Error(ErrorCode::kOutOfMemory, "not enough memory to decode the PNG; use a smaller picture");
+  if (code == kAllocationFailed) return Error(ErrorCode::kOutOfMemory, "not enough memory to decode the PNG; use a smaller image");
   return Error(ErrorCode::kInvalidImage, "PNG: %s", lodepng_error_text(code));
 }
 
@@ -187,15 +187,15 @@ Result<Image> DecodePng(std::span<const uint8_t> bytes, bool exact) {
   if (const unsigned error = lodepng_inspect(&width, &height, state.get(), bytes.data(), bytes.size())) return LodePngError(error);
   TVLM_RETURN_IF_ERROR(CheckImageSize(width, height));
 
-  // Deflate makes at most 1032 bytes of one, so a short file cannot claim a large picture; nothing has been allocated yet.
+  // Deflate makes at most 1032 bytes of one, so a short file cannot claim a large image; nothing has been allocated yet.
   constexpr uint64_t kMostBytesPerByte = 1032;
   const uint64_t bits_per_pixel = lodepng_get_bpp(&state->info_png.color);
   const uint64_t row_bytes = (width * bits_per_pixel + 7) / 8;
   if (width * bits_per_pixel * height / 8 > chunks.data_bytes * kMostBytesPerByte) {
-    return Error(ErrorCode::kInvalidImage, "PNG: IHDR promises %ux%u pixels, the %" PRIu64 " bytes of picture data (IDAT) are too few for that", width,
+    return Error(ErrorCode::kInvalidImage, "PNG: IHDR promises %ux%u pixels, the %" PRIu64 " bytes of image data (IDAT) are too few for that", width,
                  height, chunks.data_bytes);
   }
-  // One filter byte a row; the passes of an interlaced picture have fewer than twice its rows, none of them longer.
+  // One filter byte a row; the passes of an interlaced image have fewer than twice its rows, none of them longer.
   const uint64_t most_bytes = 2 * (row_bytes + 1) * height;
   state->decoder.zlibsettings.max_output_size = static_cast<size_t>(std::min<uint64_t>(most_bytes, SIZE_MAX / 2));
 

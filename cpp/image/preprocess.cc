@@ -16,7 +16,7 @@ namespace {
 constexpr double kSupport = 2.0;  // of the filter, in units of the larger pixel
 constexpr size_t kMaxSide = 16384;
 
-// One axis of the resize. Lengths are those of the padded picture; only `content` pixels from `offset` on are there, the rest is black.
+// One axis of the resize. Lengths are those of the padded image; only `content` pixels from `offset` on are there, the rest is black.
 // Only outputs first..first+side of `out` are wanted.
 struct Axis {
   size_t in = 0;
@@ -100,13 +100,13 @@ Result<Filter> MakeFilter(const Axis& axis, size_t side) {
   return filter;
 }
 
-// The picture's rows as RGB.
+// The image's rows as RGB.
 class RgbRows {
  public:
   static Result<RgbRows> Create(const ImageView& image, bool exact) {
     RgbRows rows(image, exact);
     if (image.channels == 4) {
-      TVLM_ASSIGN_OR_RETURN(rows.buffer_, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image.width, "picture row"));
+      TVLM_ASSIGN_OR_RETURN(rows.buffer_, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image.width, "image row"));
     }
     return rows;
   }
@@ -175,11 +175,11 @@ Result<ResizeMode> ParseResizeMode(std::string_view word) {
 }
 
 Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_t side, uint8_t* out) {
-  if (side == 0 || side > kMaxSide) return Error(ErrorCode::kInvalidArgument, "picture size: 1..%zu wanted, %zu found", kMaxSide, side);
-  if (image.channels != 3 && image.channels != 4) return Error(ErrorCode::kInvalidArgument, "picture: 3 or 4 channels wanted, %zu found", image.channels);
+  if (side == 0 || side > kMaxSide) return Error(ErrorCode::kInvalidArgument, "image size: 1..%zu wanted, %zu found", kMaxSide, side);
+  if (image.channels != 3 && image.channels != 4) return Error(ErrorCode::kInvalidArgument, "image: 3 or 4 channels wanted, %zu found", image.channels);
   TVLM_RETURN_IF_ERROR(CheckImageSize(image.width, image.height));
   if (image.pixels == nullptr || image.stride < image.width * image.channels) {
-    return Error(ErrorCode::kInvalidArgument, "picture: rows of at least %zu bytes wanted, %zu found", image.width * image.channels, image.stride);
+    return Error(ErrorCode::kInvalidArgument, "image: rows of at least %zu bytes wanted, %zu found", image.width * image.channels, image.stride);
   }
   const size_t longest = std::max(image.width, image.height), shortest = std::min(image.width, image.height);
   const bool pad = mode == ResizeMode::kPad;

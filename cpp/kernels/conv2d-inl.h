@@ -15,7 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 
-// The 3 x 3 taps of one kernel row are 9 consecutive floats of the picture, and the next output pixel's start 6 further: a matrix product whose rows
+// The 3 x 3 taps of one kernel row are 9 consecutive floats of the image, and the next output pixel's start 6 further: a matrix product whose rows
 // overlap, once per kernel row, added up in `out`.
 HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout, const float* weights, const float* bias, size_t row_begin, size_t row_end,
                                float* out) {
@@ -30,7 +30,7 @@ HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout,
       const float* const taps = weights + ky * 9 * cout;
       for (size_t n = 0; n < cout; n += kTileColumns) {
         const size_t columns = std::min(kTileColumns, cout - n);
-        // The first pixel has no left column, and no right one where the picture is one pixel wide.
+        // The first pixel has no left column, and no right one where the image is one pixel wide.
         MultiplyRowsByPanel(row, 6, 1, 3 * std::min<size_t>(2, w), taps + 3 * cout + n, cout, out + n, cout, columns);
         if (inside_end > 1) MultiplyRowsByPanel(row + 3, 6, inside_end - 1, 9, taps + n, cout, out + cout + n, cout, columns);
         // Where the width is odd, the last pixel has no right column.

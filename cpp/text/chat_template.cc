@@ -17,8 +17,8 @@ constexpr std::string_view kV1System =
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's "
     "questions.";
 
-// Collects a prompt. Text is gathered until a control token, a picture or the end, and encoded then, so that tokens merge across the seams of
-// template and question but never across a picture.
+// Collects a prompt. Text is gathered until a control token, an image or the end, and encoded then, so that tokens merge across the seams of
+// template and question but never across an image.
 class PromptBuilder {
  public:
   PromptBuilder(const Tokenizer& tokenizer, std::optional<int32_t> bos_id) : tokenizer_(tokenizer) {
@@ -39,7 +39,7 @@ class PromptBuilder {
     at_start_ = false;
   }
 
-  // Pictures, each with the template's line end after it.
+  // Images, each with the template's line end after it.
   void Images(size_t count) {
     for (size_t i = 0; i < count; ++i) {
       if (!Flush()) return;
@@ -73,7 +73,7 @@ class PromptBuilder {
   const Tokenizer& tokenizer_;
   std::vector<int32_t> ids_;
   std::string text_;
-  bool at_start_ = true;  // of a text of its own: the reference tokenises what is between pictures one by one, each with the model's dummy prefix
+  bool at_start_ = true;  // of a text of its own: the reference tokenises what is between images one by one, each with the model's dummy prefix
   Status status_;
 };
 

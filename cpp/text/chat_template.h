@@ -14,7 +14,7 @@
 
 namespace tinyvlm {
 
-// Where the rows of a picture go in a list of prompt ids.
+// Where the rows of an image go in a list of prompt ids.
 inline constexpr int32_t kImageMarker = -200;
 
 enum class ChatStyle { kQwen2, kV1, kPlain };
@@ -31,7 +31,7 @@ Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style);
 // The control tokens of `tokenizer` that end a turn or a text in the models that this engine runs.
 std::vector<int32_t> EndTokens(const Tokenizer& tokenizer);
 
-// A question with the pictures that stand before it, and the answer that was given; every turn but the last has one. Views are borrowed.
+// A question with the images that stand before it, and the answer that was given; every turn but the last has one. Views are borrowed.
 struct ChatTurn {
   std::string_view question;
   size_t num_images = 0;
@@ -44,12 +44,12 @@ struct ChatPrompt {
   std::optional<int32_t> bos_id;  // put first where the model wants it (`tokenizer.ggml.add_bos_token`)
 };
 
-// The prompt's ids, up to where the answer begins, with kImageMarker for each picture. Control tokens come from the template alone, never from
-// the texts; text between two control tokens or pictures is encoded as one string, and never together with what is beyond a picture.
+// The prompt's ids, up to where the answer begins, with kImageMarker for each image. Control tokens come from the template alone, never from
+// the texts; text between two control tokens or images is encoded as one string, and never together with what is beyond an image.
 //   qwen_2: <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{image}\n{question}<|im_end|>\n<|im_start|>assistant\n
 //   v1:     {system} USER: {image}\n{question} ASSISTANT: {answer}</s>USER: ... ASSISTANT:
 //   plain:  {image}\n{question}, turns and answers divided by \n; no system text of its own
-// Each picture is followed by its own \n. Errors: invalid_argument when there is no turn or an answer is missing or too many; unsupported, naming
+// Each image is followed by its own \n. Errors: invalid_argument when there is no turn or an answer is missing or too many; unsupported, naming
 // the token, when the tokenizer lacks a control token that the template needs.
 Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style, const ChatPrompt& prompt);
 

@@ -95,7 +95,7 @@ bool IsVicuna(std::string_view chat_template, const TemplateParts& parts) {
   return user && assistant;
 }
 
-// True where the strings that an expression prints are white space or the picture's mark. Strings in brackets are keys.
+// True where the strings that an expression prints are white space or the image's mark. Strings in brackets are keys.
 bool PrintsNoText(std::string_view expression) {
   int depth = 0;
   for (size_t i = 0; i < expression.size(); ++i) {

@@ -62,7 +62,7 @@ Result<std::unique_ptr<FastVitHd>> FastVitHd::Create(const FastVitHdConfig& conf
 }
 
 Status FastVitHd::Plan(size_t height, size_t width) {
-  TVLM_ASSIGN_OR_RETURN(input_, AlignedBuffer<float>::Allocate(uint64_t{3} * height * width, "picture"));
+  TVLM_ASSIGN_OR_RETURN(input_, AlignedBuffer<float>::Allocate(uint64_t{3} * height * width, "image"));
 
   // The largest map decides the size of both map buffers.
   size_t h = CeilDiv(CeilDiv(height, 2), 2), w = CeilDiv(CeilDiv(width, 2), 2);
@@ -391,7 +391,7 @@ Status FastVitHd::PlanProjector() {
   tokens_ = map_.pixels();
   TVLM_ASSIGN_OR_RETURN(Rows x, StageRows(tokens_, c, UsesI8(weights_.projector0, compute_)));
   TVLM_ASSIGN_OR_RETURN(Rows h, StageRows(tokens_, width, UsesI8(weights_.projector2, compute_)));
-  TVLM_ASSIGN_OR_RETURN(embeddings_, AlignedBuffer<float>::Allocate(uint64_t{tokens_} * width, "picture embeddings"));
+  TVLM_ASSIGN_OR_RETURN(embeddings_, AlignedBuffer<float>::Allocate(uint64_t{tokens_} * width, "image embeddings"));
   program_.Add("quantize", needs, Tiling{tokens_, uint64_t{c} * 4}, [=](size_t r, size_t) mutable {
     std::copy(in.data + r * c, in.data + (r + 1) * c, x.row(r));
     x.Finish(r, r + 1);

@@ -19,7 +19,7 @@ namespace tinyvlm {
 
 class FastVitHd : public VisionEncoder {
  public:
-  // Plans the tower for pictures of height x width and allocates every buffer. `weights` (and the store behind it) must outlive the tower. `taps`
+  // Plans the tower for images of height x width and allocates every buffer. `weights` (and the store behind it) must outlive the tower. `taps`
   // may be null.
   static Result<std::unique_ptr<FastVitHd>> Create(const FastVitHdConfig& config, const FastVitHdWeights& weights, size_t height, size_t width, Compute compute,
                                                    size_t workers, Taps* taps);

@@ -12,7 +12,7 @@
 
 namespace tinyvlm {
 
-// Side of the largest picture that a tower is given, far above any in use; it keeps products of sizes small.
+// Side of the largest image that a tower is given, far above any in use; it keeps products of sizes small.
 inline constexpr uint32_t kMaxImageSize = 4096;
 
 struct FastVitHdConfig {
@@ -27,7 +27,7 @@ struct FastVitHdConfig {
   size_t se_dim = 0;         // width of the squeeze-excite bottleneck
   size_t feature_dim = 0;    // channels of the tower's output: 2 x the last stage's
   size_t text_dim = 0;       // width of the decoder that the projector feeds
-  size_t image_size = 0;     // side of the square picture that the checkpoint expects
+  size_t image_size = 0;     // side of the square image that the checkpoint expects
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
 

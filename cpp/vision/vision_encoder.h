@@ -10,12 +10,12 @@
 
 namespace tinyvlm {
 
-// Turns one picture of a fixed size into rows of decoder embeddings, a bounded piece of work at a time.
+// Turns one image of a fixed size into rows of decoder embeddings, a bounded piece of work at a time.
 class VisionEncoder {
  public:
   virtual ~VisionEncoder() = default;
 
-  // Where the picture goes before Begin: [height, width, 3] f32, normalised. Valid until the encoder is destroyed.
+  // Where the image goes before Begin: [height, width, 3] f32, normalised. Valid until the encoder is destroyed.
   virtual float* input() = 0;
 
   // Starts over with what input() holds.

@@ -1,8 +1,8 @@
-// The playground: one picture, one model, questions and answers. Each part lives in its own file; here they meet.
-import { cameraIsOffered, takePicture } from "./camera.js";
+// The playground: one image, one model, questions and answers. Each part lives in its own file; here they meet.
+import { cameraIsOffered, takeImage } from "./camera.js";
 import { Conversation, make, makeTrouble } from "./conversation.js";
 import { DEMO_MODEL, ModelSlot } from "./model.js";
-import { fileName, fromTransfer, isModelFile, loadSamples, ownPicture, pictureFromAddress } from "./pictures.js";
+import { fileName, fromTransfer, isModelFile, loadSamples, ownImage, imageFromAddress } from "./images.js";
 import { formatBytes, formatProgress, formatSecondsLeft } from "./words.js";
 
 const MAX_TOKENS = 256;
@@ -10,30 +10,30 @@ const QUESTIONS_FOR_LARGER_MODELS = ["Describe the image in detail.", "What is t
 const find = (id) => document.getElementById(id);
 const page = {
   modelButton: find("model-button"), modelName: find("model-name"), modelDetail: find("model-detail"), modelProgress: find("model-progress"),
-  frame: find("frame"), picture: find("picture"), caption: find("picture-caption"), samples: find("samples"), file: find("file"),
+  frame: find("frame"), image: find("image"), caption: find("image-caption"), samples: find("samples"), file: find("file"),
   alert: find("alert"), log: find("log"), chips: find("chips"), form: find("form"), question: find("question"), ask: find("ask"), stop: find("stop"),
   note: find("note"), announcer: find("announcer"), drop: find("drop"), cameraDialog: find("camera-dialog"), modelDialog: find("model-dialog"),
 };
 
-// Picture
+// Image
 
-let picture = null; // what is shown
-const conversations = new Map(); // Picture -> Conversation
+let image = null; // what is shown
+const conversations = new Map(); // Image -> Conversation
 
 function show(next) {
   stopAnswer();
-  if (picture && !picture.isSample && picture !== next) {
-    URL.revokeObjectURL(picture.url); // an own picture cannot be chosen again from the page: let it and its conversation go
-    conversations.delete(picture);
+  if (image && !image.isSample && image !== next) {
+    URL.revokeObjectURL(image.url); // an own image cannot be chosen again from the page: let it and its conversation go
+    conversations.delete(image);
   }
-  picture = next;
-  if (!conversations.has(picture)) conversations.set(picture, new Conversation());
-  page.picture.src = picture.url;
-  page.picture.alt = picture.alt;
-  page.picture.hidden = false;
-  page.caption.textContent = picture.caption;
-  for (const button of page.samples.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.url === picture.url));
-  page.log.replaceChildren(conversations.get(picture).element);
+  image = next;
+  if (!conversations.has(image)) conversations.set(image, new Conversation());
+  page.image.src = image.url;
+  page.image.alt = image.alt;
+  page.image.hidden = false;
+  page.caption.textContent = image.caption;
+  for (const button of page.samples.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.url === image.url));
+  page.log.replaceChildren(conversations.get(image).element);
   page.log.scrollTop = page.log.scrollHeight;
   showChips();
   showNote();
@@ -41,13 +41,13 @@ function show(next) {
 
 function showOwn(blob, caption) {
   if (isModelFile({ name: caption })) return useModel({ label: caption, isDemo: false, source: blob });
-  show(ownPicture(blob, caption));
-  announce(`Picture chosen: ${caption}`);
+  show(ownImage(blob, caption));
+  announce(`Image chosen: ${caption}`);
 }
 
 function showChips() {
-  const conversation = conversations.get(picture);
-  const suggested = isDemo() ? picture.questions : QUESTIONS_FOR_LARGER_MODELS;
+  const conversation = conversations.get(image);
+  const suggested = isDemo() ? image.questions : QUESTIONS_FOR_LARGER_MODELS;
   const questions = suggested.filter((question) => !conversation.hasAsked(question));
   page.chips.replaceChildren(...questions.map((question) => {
     const chip = make("button", "chip", question);
@@ -64,8 +64,8 @@ function isDemo() {
 
 function showNote() {
   page.note.hidden = !isDemo();
-  page.note.classList.toggle("strong", !picture.isSample);
-  page.note.textContent = picture.isSample
+  page.note.classList.toggle("strong", !image.isSample);
+  page.note.textContent = image.isSample
     ? "The demo model is small: it knows drawings of about 180 everyday things, and it does make mistakes."
     : "Honest warning: the demo model knows drawings of about 180 things. To a photo it gives a confident guess; load a larger model for those.";
 }
@@ -89,7 +89,7 @@ const model = new ModelSlot(({ phase, choice, loadedBytes, totalBytes, secondsLe
   page.modelName.textContent = choice.label;
   page.modelProgress.hidden = phase !== "loading";
   page.alert.hidden = phase !== "failed";
-  if (picture && phase !== "loading") {
+  if (image && phase !== "loading") {
     showNote();
     showChips();
   }
@@ -121,7 +121,7 @@ let answering = null; // AbortController of the answer that is being written
 
 async function ask(question) {
   stopAnswer();
-  const about = picture;
+  const about = image;
   const conversation = conversations.get(about);
   const exchange = conversation.add(question);
   const abort = new AbortController();
@@ -130,7 +130,7 @@ async function ask(question) {
   showChips();
   if (!model.isReady) exchange.wait("One moment, the model is still on its way.");
   follow(exchange);
-  announce(model.isReady ? "Looking at the picture." : "Waiting for the model.");
+  announce(model.isReady ? "Looking at the image." : "Waiting for the model.");
   let moment = "loading";
   try {
     const vlm = await untilAborted(model.ready(), abort.signal);
@@ -198,7 +198,7 @@ function announce(text) {
 page.form.addEventListener("submit", (event) => {
   event.preventDefault();
   const question = page.question.value.trim();
-  if (question === "" || !picture) return page.question.focus();
+  if (question === "" || !image) return page.question.focus();
   page.question.value = "";
   ask(question);
 });
@@ -207,7 +207,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && answering && !document.querySelector("dialog[open]")) stopAnswer();
 });
 
-// Pictures from the user
+// Images from the user
 
 find("choose").addEventListener("click", () => page.file.click());
 page.file.addEventListener("change", () => {
@@ -218,23 +218,23 @@ page.file.addEventListener("change", () => {
 const camera = find("camera");
 camera.hidden = !cameraIsOffered();
 camera.addEventListener("click", async () => {
-  const blob = await takePicture(page.cameraDialog);
+  const blob = await takeImage(page.cameraDialog);
   if (blob) showOwn(blob, "from the camera");
 });
 
 function receive(data) {
   const brought = fromTransfer(data);
   if (brought === null) return false;
-  if (brought.kind === "address") fetchPicture(brought.url);
-  else showOwn(brought.file, brought.file.name || "pasted picture");
+  if (brought.kind === "address") fetchImage(brought.url);
+  else showOwn(brought.file, brought.file.name || "pasted image");
   return true;
 }
 
-async function fetchPicture(url) {
+async function fetchImage(url) {
   try {
-    show(await pictureFromAddress(url));
+    show(await imageFromAddress(url));
   } catch {
-    page.caption.textContent = "That page does not hand out its picture. Save it on your device first, then drop it here.";
+    page.caption.textContent = "That page does not hand out its image. Save it on your device first, then drop it here.";
     announce(page.caption.textContent);
   }
 }
@@ -253,11 +253,11 @@ document.addEventListener("drop", (event) => {
   page.drop.hidden = true;
   receive(event.dataTransfer);
 });
-page.picture.addEventListener("load", () => {
-  page.picture.style.setProperty("--ratio", String(page.picture.naturalWidth / page.picture.naturalHeight));
+page.image.addEventListener("load", () => {
+  page.image.style.setProperty("--ratio", String(page.image.naturalWidth / page.image.naturalHeight));
 });
-page.picture.addEventListener("error", () => {
-  page.caption.textContent = `${picture.caption}: this browser cannot show it. PNG, JPEG and WebP always work.`;
+page.image.addEventListener("error", () => {
+  page.caption.textContent = `${image.caption}: this browser cannot show it. PNG, JPEG and WebP always work.`;
 });
 
 // Models from the user
@@ -316,4 +316,4 @@ modelForm.addEventListener("submit", (event) => {
 model.load(DEMO_MODEL);
 const samples = await loadSamples();
 addSamples(samples);
-if (picture === null) show(samples[0]);
+if (image === null) show(samples[0]);

@@ -13,11 +13,11 @@ export function cameraIsOffered() {
 }
 
 /**
- * Opens the dialog until a picture is taken or it is closed.
+ * Opens the dialog until an image is taken or it is closed.
  * @param {HTMLDialogElement} dialog
  * @returns {Promise<Blob | null>} a JPEG, or null when nothing was taken
  */
-export function takePicture(dialog) {
+export function takeImage(dialog) {
   const find = (id) => dialog.querySelector(`#${id}`);
   const video = find("viewfinder");
   const message = find("camera-message");

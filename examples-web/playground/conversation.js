@@ -1,4 +1,4 @@
-// What was asked about one picture and what came back, as elements. Each picture keeps its own conversation.
+// What was asked about one image and what came back, as elements. Each image keeps its own conversation.
 import { explain, formatTimings } from "./words.js";
 
 /** An element with a class, text and children. */
@@ -27,7 +27,7 @@ export class Conversation {
   #greeting = make("li", "greeting", make("b", "", "What would you like to know?"), make("span", "", "Tap a question below, or write your own."));
 
   constructor() {
-    this.element.setAttribute("aria-label", "Conversation about this picture");
+    this.element.setAttribute("aria-label", "Conversation about this image");
     this.element.append(this.#greeting);
   }
 

@@ -28,7 +28,7 @@ export function formatSecondsLeft(seconds) {
 export function formatTimings({ timings, usage, variant, threads }) {
   const parts = [`first word after ${formatMilliseconds(timings.firstTokenMs)}`];
   if (usage.completionTokens > 2 && Number.isFinite(timings.tokensPerSecond)) parts.push(`${Math.round(timings.tokensPerSecond)} tokens/s`);
-  if (usage.imageTokens > 0 && usage.encodedImages === 0) parts.push("picture remembered");
+  if (usage.imageTokens > 0 && usage.encodedImages === 0) parts.push("image remembered");
   parts.push(formatEngine(variant, threads));
   return parts.join(" · ");
 }
@@ -53,13 +53,13 @@ const EXPLANATIONS = {
     worker: ["The engine could not start.", "Reload the page. An extension or a very strict network filter may be in the way."],
   },
   asking: {
-    invalid_image: ["That picture cannot be opened.", "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work."],
-    network: ["The picture could not be fetched.", "Save it on your device first, then choose it here."],
-    http: ["The picture could not be fetched.", "Save it on your device first, then choose it here."],
+    invalid_image: ["That image cannot be opened.", "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work."],
+    network: ["The image could not be fetched.", "Save it on your device first, then choose it here."],
+    http: ["The image could not be fetched.", "Save it on your device first, then choose it here."],
     context_full: ["That is more than the model can keep in mind.", "Ask something shorter."],
-    out_of_memory: ["There is not enough memory to answer.", "Close other tabs, or use a smaller picture or model."],
-    unsupported: ["This picture or this question is beyond what the model can take.", "Try a smaller picture or another question."],
-    worker: ["The engine stopped.", "Start it again; the picture is still here."],
+    out_of_memory: ["There is not enough memory to answer.", "Close other tabs, or use a smaller image or model."],
+    unsupported: ["This image or this question is beyond what the model can take.", "Try a smaller image or another question."],
+    worker: ["The engine stopped.", "Start it again; the image is still here."],
   },
 };
 const UNKNOWN = {

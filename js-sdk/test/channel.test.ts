@@ -55,7 +55,7 @@ function pair(): Pair {
 
 const unused = () => Promise.reject(new Error("not part of this test"));
 const handlers = (some: Partial<Handlers>): Handlers => ({ start: unused, load: unused, ask: unused, forget: unused, memory: unused, ...some });
-const question: AskArgs = { system: undefined, turns: [], pictures: [], exactPreprocess: false, prompt: "?", sampling: {}, keepPictures: false };
+const question: AskArgs = { system: undefined, turns: [], images: [], exactPreprocess: false, prompt: "?", sampling: {}, keepImages: false };
 const answer = {
   images: [],
   text: "yes",

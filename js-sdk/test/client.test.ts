@@ -123,9 +123,9 @@ test("an answer streams, and awaits to the whole", async () => {
   await vlm.dispose();
 });
 
-test("options and pictures reach the engine as they are", async () => {
+test("options and images reach the engine as they are", async () => {
   const vlm = await load();
-  const file = join(folder, "picture");
+  const file = join(folder, "image");
   await fs.writeFile(file, Uint8Array.of(1, 2, 3, 4));
   const pixels = { data: Uint8Array.of(5, 0, 0, 0, 0, 6), width: 2, height: 1 };
   const images = [file, Buffer.from([7, 8]), new Blob([Uint8Array.of(9)]), pathToFileURL(file), "data:image/png;base64,Cgs=", new URL("data:,%0C%ff"), pixels];
@@ -149,7 +149,7 @@ test("options and pictures reach the engine as they are", async () => {
   await vlm.dispose();
 });
 
-test("a picture is read when ask is called", async () => {
+test("an image is read when ask is called", async () => {
   const vlm = await load();
   const first = vlm.ask(null, "count 3");
   const pixels = { data: Uint8Array.of(1, 1, 1), width: 1, height: 1 };
@@ -160,7 +160,7 @@ test("a picture is read when ask is called", async () => {
   await vlm.dispose();
 });
 
-test("a bad picture fails alone: no other of its question stays behind", async () => {
+test("a bad image fails alone: no other of its question stays behind", async () => {
   const vlm = await load();
   for (const bad of [Uint8Array.of(0xbb), new Uint8Array()]) assert.equal((await failure(vlm.ask([Uint8Array.of(1), bad], "echo"))).code, "invalid_image");
   assert.equal((await failure(vlm.ask([Uint8Array.of(1), join(folder, "nothing")], "echo"))).code, "not_found");
@@ -175,7 +175,7 @@ interface Heard {
 }
 const heard = async (stream: AnswerStream) => JSON.parse((await stream).text) as Heard;
 
-test("a chat sends what was said before, with the pictures of every turn, and forgets them in the end", async () => {
+test("a chat sends what was said before, with the images of every turn, and forgets them in the end", async () => {
   const vlm = await load();
   const chat = vlm.chat({ system: "Be brief." });
   await chat.ask(Uint8Array.of(1), "count 2");
@@ -234,7 +234,7 @@ test("a turn that fails or is taken back leaves a chat as it was; what was cance
   await vlm.dispose();
 });
 
-test("how pictures are shown is settled when the model is loaded", async () => {
+test("how images are shown is settled when the model is loaded", async () => {
   const vlm = await load({ imageSize: 16, resize: "crop", context: 32, chatStyle: "v1" });
   assert.deepEqual([vlm.info.imageSize, vlm.info.context], [16, 32]);
   assert.match((await vlm.ask(null, "echo")).text, /"session":\{"context":32,"imageSize":16,"resize":"crop","chatStyle":"v1"\}/);
@@ -246,7 +246,7 @@ test("wrong arguments are refused by name", async () => {
   const raw = { data: new Uint8Array(5), width: 1, height: 1 };
   const cases: [Parameters<typeof vlm.ask>, RegExp][] = [
     [[null, 3 as unknown as string], /the question, found number 3/],
-    [[7 as unknown as string, "x"], /wanted a picture .* found number 7/],
+    [[7 as unknown as string, "x"], /wanted an image .* found number 7/],
     [[{} as unknown as string, "x"], /found an object/],
     [[raw, "x"], /wanted 3 \(RGB\) or 4 \(RGBA\) bytes for 1 × 1 pixels, found 5/],
     [[{ ...raw, width: 0.5 }, "x"], /whole numbers/],

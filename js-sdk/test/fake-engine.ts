@@ -75,8 +75,8 @@ const createFake: EngineFactory = async (options) => {
     imageReserve: (_, bytes) => grow(bytes),
     imageAdd(_, options) {
       const given = JSON.parse(options) as { bytes?: number };
-      if (!given.bytes) return failed(6, "an empty picture");
-      if (heap[1024] === 0xbb) return failed(6, "a bad picture");
+      if (!given.bytes) return failed(6, "an empty image");
+      if (heap[1024] === 0xbb) return failed(6, "a bad image");
       images.set(++lastImage, { ...given, first: heap[1024], last: heap[1024 + given.bytes - 1] });
       return ok(lastImage, JSON.stringify({ decodeMs: 1, preprocessMs: 2, width: 8, height: 8 }));
     },
@@ -86,7 +86,7 @@ const createFake: EngineFactory = async (options) => {
     },
     sessionAsk(_, request) {
       question = JSON.parse(request) as Question;
-      if (question.messages.some((message) => message.images?.some((image) => !images.has(image)))) return failed(1, "not a picture of this session");
+      if (question.messages.some((message) => message.images?.some((image) => !images.has(image)))) return failed(1, "not an image of this session");
       asked = question.messages.flatMap((message) => (message.images ?? []).map((image) => images.get(image)!));
       said = [];
       done = false;

@@ -33,7 +33,7 @@ export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, vi
 
   // @ts-expect-error a question is needed
   vlm.ask(canvas);
-  // @ts-expect-error not a picture
+  // @ts-expect-error not an image
   vlm.ask(42, "What is this?");
   // @ts-expect-error not an option
   vlm.ask(null, "What is this?", { maxtokens: 5 });

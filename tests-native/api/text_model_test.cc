@@ -9,7 +9,7 @@
 namespace tinyvlm {
 namespace {
 
-TEST_CASE("A text model says what it is, and refuses pictures and, without a tokenizer, questions", "[api]") {
+TEST_CASE("A text model says what it is, and refuses images and, without a tokenizer, questions", "[api]") {
   const std::vector<uint8_t> bytes = Write(ToLlama(RandomModel({DType::kQ6_K})));
   const auto model = static_cast<uint32_t>(tvlm_model_create("{}").value);
   const tvlm_result place = tvlm_model_reserve(model, bytes.size());

@@ -38,7 +38,7 @@ TEST_CASE("The self-test passes", "[api]") {
   CHECK(result.code == 0);
 }
 
-TEST_CASE("A question goes from a picture's bytes to words and a report", "[api]") {
+TEST_CASE("A question goes from an image's bytes to words and a report", "[api]") {
   const uint32_t model = LoadDemo();
   const auto info = tinyvlm::ParseJson(tvlm_model_info(model).text);
   REQUIRE(info.ok());
@@ -49,12 +49,12 @@ TEST_CASE("A question goes from a picture's bytes to words and a report", "[api]
   REQUIRE(created.code == 0);
   const auto session = static_cast<uint32_t>(created.value);
 
-  const auto picture = tinyvlm::ReadTextFile(SamplePath("sample-1.png"), 1 << 20);
-  REQUIRE(picture.ok());
-  const tvlm_result place = tvlm_image_reserve(session, picture->size());
+  const auto image = tinyvlm::ReadTextFile(SamplePath("sample-1.png"), 1 << 20);
+  REQUIRE(image.ok());
+  const tvlm_result place = tvlm_image_reserve(session, image->size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), picture->data(), picture->size());
-  const std::string options = "{\"bytes\":" + std::to_string(picture->size()) + ",\"format\":\"encoded\"}";
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(), image->size());
+  const std::string options = "{\"bytes\":" + std::to_string(image->size()) + ",\"format\":\"encoded\"}";
   const tvlm_result added = tvlm_image_add(session, options.c_str());
   INFO(added.message);
   REQUIRE(added.code == 0);
@@ -81,11 +81,11 @@ TEST_CASE("A question goes from a picture's bytes to words and a report", "[api]
 }
 
 uint32_t AddSample(uint32_t session, const std::string& name) {
-  const auto picture = tinyvlm::ReadTextFile(SamplePath(name), 1 << 20);
-  REQUIRE(picture.ok());
-  const tvlm_result place = tvlm_image_reserve(session, picture->size());
+  const auto image = tinyvlm::ReadTextFile(SamplePath(name), 1 << 20);
+  REQUIRE(image.ok());
+  const tvlm_result place = tvlm_image_reserve(session, image->size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), picture->data(), picture->size());
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(), image->size());
   const tvlm_result added = tvlm_image_add(session, "{}");
   INFO(added.message);
   REQUIRE(added.code == 0);
@@ -103,7 +103,7 @@ double Finish(uint32_t session, const char* counter) {
   return *report->Find("usage")->Find(counter)->number();
 }
 
-TEST_CASE("A conversation names its pictures, which stay until they are dropped", "[api]") {
+TEST_CASE("A conversation names its images, which stay until they are dropped", "[api]") {
   const uint32_t model = LoadDemo();
   const tvlm_result created = tvlm_session_create(model, R"({"imageSize":128,"resize":"crop"})");
   INFO(created.message);
@@ -129,9 +129,9 @@ TEST_CASE("A conversation names its pictures, which stay until they are dropped"
       {R"({"messages":[1]})", "messages[0]: an object wanted"},
       {R"({"messages":[{"role":"user"}]})", "content"},
       {R"({"messages":[{"role":"tool","content":""}]})", "\"tool\" found"},
-      {R"({"messages":[{"role":"user","content":"","pictures":[]}]})", "\"pictures\" is not known"},
-      {R"({"messages":[{"role":"user","content":"","images":["a"]}]})", "a picture's number wanted"},
-      {R"({"messages":[{"role":"user","content":"","images":[9]}]})", "9 is not a picture"},
+      {R"({"messages":[{"role":"user","content":"","images":[]}]})", "\"images\" is not known"},
+      {R"({"messages":[{"role":"user","content":"","images":["a"]}]})", "an image's number wanted"},
+      {R"({"messages":[{"role":"user","content":"","images":[9]}]})", "9 is not an image"},
   };
   for (const auto& [request, words] : wrong) {
     const tvlm_result refused = tvlm_session_ask(session, request);

@@ -56,7 +56,7 @@ Result<CheckpointConfig> ReadApple(const std::string& from = "", const std::stri
   return ReadCheckpointConfig(folder.File("."));
 }
 
-TEST_CASE("Apple's config: the decoder beside the mm_ keys, the picture size in the tower's name", "[convert][config][apple]") {
+TEST_CASE("Apple's config: the decoder beside the mm_ keys, the image size in the tower's name", "[convert][config][apple]") {
   const Result<CheckpointConfig> config = ReadApple();
   INFO(config.status().message());
   REQUIRE(config.ok());
@@ -98,7 +98,7 @@ TEST_CASE("Apple's config: what a LLaVA can say and this engine does not do is r
   CHECK_CONTAINS(message("\"pad\"", "3"), "image_aspect_ratio: \"pad\" or \"square\" wanted, a number found");
   CHECK_CONTAINS(message("\"mobileclip_l_1024\"", "\"openai/clip-vit-large-patch14-336\""),
                  "mm_vision_tower: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"openai/clip");
-  CHECK_CONTAINS(message("mobileclip_l_1024", "mobileclip_l_99999"), "a picture size of 1..4096 at its end wanted, 99999 found");
+  CHECK_CONTAINS(message("mobileclip_l_1024", "mobileclip_l_99999"), "an image size of 1..4096 at its end wanted, 99999 found");
   CHECK_CONTAINS(message("\"silu\"", "\"relu\""), "config.json: hidden_act: \"silu\" wanted, \"relu\" found");
   CHECK_CONTAINS(message("\"vision_config\": {}", R"("rope_scaling": {"type": "yarn", "factor": 4})"), "rope_scaling.type: \"default\" wanted, \"yarn\" found");
   CHECK_CONTAINS(message("\"vision_config\": {}", R"("rope_scaling": {"factor": 4})"), "rope_scaling.factor");
@@ -153,7 +153,7 @@ TEST_CASE("Stop ids: the generation config's, else the decoder's", "[convert][co
   CHECK_CONTAINS(Read("", "", {{"generation_config.json", R"({"eos_token_id": -1})"}}).status().message(), "generation_config.json: eos_token_id");
 }
 
-TEST_CASE("The picture size: the preprocessor's, else the number of image tokens is kept for the tower to interpret", "[convert][config]") {
+TEST_CASE("The image size: the preprocessor's, else the number of image tokens is kept for the tower to interpret", "[convert][config]") {
   const auto with = [](const std::string& json) { return Read("", "", {{"preprocessor_config.json", json}}); };
   CHECK(with(R"({"crop_size": {"height": 256, "width": 256}, "size": {"shortest_edge": 300}})")->image_size == 256);
   CHECK(with(R"({"crop_size": 512})")->image_size == 512);

@@ -71,7 +71,7 @@ test("a full disk is an io error of one line that names the file, and leaves non
   assert.ok(!existsSync(output) && !existsSync(`${output}.partial`));
 });
 
-test("types, picture size and resize mode can be given, and inspect says which matrices could not be cut into blocks", () => {
+test("types, image size and resize mode can be given, and inspect says which matrices could not be cut into blocks", () => {
   const output = join(root, "types.gguf");
   const flags = ["--type", "q4_0", "--vision-type", "bf16", "--embedding-type", "f16", "--image-size", "128", "--resize", "crop"];
   const converted = run("convert", small, "-o", output, "--no-tokenizer", ...flags);

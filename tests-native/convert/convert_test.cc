@@ -239,7 +239,7 @@ TEST_CASE("Weights that are not finite, and too large ones for the type, are ref
   CHECK_CONTAINS(Refused(negative, ErrorCode::kInvalidFile), "variances of at least 0 wanted, -0.1 found at 2");
 }
 
-TEST_CASE("The picture size that the number of picture tokens means, else 1024; --image-size and --resize replace what is stored", "[convert]") {
+TEST_CASE("The image size that the number of image tokens means, else 1024; --image-size and --resize replace what is stored", "[convert]") {
   const auto size = [](const char* tokens, uint32_t asked) {
     const TempFolder folder;
     TinyCheckpoint checkpoint;
@@ -260,7 +260,7 @@ TEST_CASE("The picture size that the number of picture tokens means, else 1024; 
   CHECK(size(R"("image_seq_length": 17)", 0) == "1024pad");
   CHECK(size(R"("x": 0)", 0) == "1024pad");
   CHECK(size(R"("image_seq_length": 25)", 512) == "512crop");
-  CHECK_CONTAINS(size(R"("x": 0)", 500), "a picture size that is a multiple of 64 up to 4096 wanted, 500 found");
+  CHECK_CONTAINS(size(R"("x": 0)", 500), "an image size that is a multiple of 64 up to 4096 wanted, 500 found");
   CHECK_CONTAINS(size(R"("x": 0)", 8192), "8192 found");
 }
 

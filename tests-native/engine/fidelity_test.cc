@@ -86,7 +86,7 @@ TEST_CASE("Quantised activations show at every stage of the tower and the decode
   }
 }
 
-TEST_CASE("Random cases are the same for a seed, have a picture every other time, and are cases of the model", "[fidelity]") {
+TEST_CASE("Random cases are the same for a seed, have an image every other time, and are cases of the model", "[fidelity]") {
   const auto model = Load(DemoModelPath());
   const TraceCase first = MakeRandomCase(*model, 4, 0), again = MakeRandomCase(*model, 4, 0);
   const TraceCase text = MakeRandomCase(*model, 4, 1), other = MakeRandomCase(*model, 5, 0);

@@ -54,19 +54,19 @@ std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t 
   return std::move(session).value();
 }
 
-PictureId Add(Session& session, const std::string& sample) {
+ImageId Add(Session& session, const std::string& sample) {
   const auto bytes = ReadTextFile(SamplePath(sample), 16 << 20);
   REQUIRE(bytes.ok());
   const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
   REQUIRE(image.ok());
-  const auto id = session.AddPicture(image->view(), false);
+  const auto id = session.AddImage(image->view(), false);
   REQUIRE(id.ok());
   return *id;
 }
 
-AskOptions Question(const std::string& text, std::vector<PictureId> pictures = {}) {
+AskOptions Question(const std::string& text, std::vector<ImageId> images = {}) {
   AskOptions ask;
-  ask.messages = {{Message::Role::kUser, text, std::move(pictures)}};
+  ask.messages = {{Message::Role::kUser, text, std::move(images)}};
   return ask;
 }
 
@@ -84,10 +84,10 @@ std::string Finish(Session& session, double budget_ms = 20) {
 }
 
 std::string Ask(Session& session, const std::string& sample, const std::string& question) {
-  std::vector<PictureId> pictures;
-  if (!sample.empty()) pictures.push_back(Add(session, sample));
-  const Status asked = session.Ask(Question(question, pictures));
-  for (const PictureId id : pictures) session.DropPicture(id);
+  std::vector<ImageId> images;
+  if (!sample.empty()) images.push_back(Add(session, sample));
+  const Status asked = session.Ask(Question(question, images));
+  for (const ImageId id : images) session.DropImage(id);
   INFO(asked.message());
   REQUIRE(asked.ok());
   const std::string text = Finish(session);
@@ -95,7 +95,7 @@ std::string Ask(Session& session, const std::string& sample, const std::string& 
   return text;
 }
 
-TEST_CASE("A session answers about a picture", "[engine][session]") {
+TEST_CASE("A session answers about an image", "[engine][session]") {
   const auto session = NewSession(Demo());
   CHECK(Ask(*session, "sample-1.png", "Describe the image.") == "A sunflower.");
   CHECK(session->finish_reason() == FinishReason::kStop);
@@ -104,7 +104,7 @@ TEST_CASE("A session answers about a picture", "[engine][session]") {
   CHECK(session->usage().reused_tokens == 0);
 }
 
-TEST_CASE("A second question about a picture reuses its rows and gives what a cold start gives", "[engine][session]") {
+TEST_CASE("A second question about an image reuses its rows and gives what a cold start gives", "[engine][session]") {
   const auto model = Demo();
   const auto warm = NewSession(model), cold = NewSession(model);
   Ask(*warm, "sample-3.png", "How many peaches are in the picture?");
@@ -113,7 +113,7 @@ TEST_CASE("A second question about a picture reuses its rows and gives what a co
   CHECK(warm->usage().reused_tokens > 16);
   CHECK(answer == Ask(*cold, "sample-3.png", "Describe the image in detail."));
   CHECK(warm->answer_ids() == cold->answer_ids());
-  // Another picture is another matter.
+  // Another image is another matter.
   CHECK(Ask(*warm, "sample-1.png", "Describe the image.") == "A sunflower.");
   CHECK(warm->usage().encoded_images == 1);
 }
@@ -127,7 +127,7 @@ TEST_CASE("Results do not depend on the number of threads", "[engine][session]")
   }
 }
 
-TEST_CASE("Two pictures, and none, can be asked about", "[engine][session]") {
+TEST_CASE("Two images, and none, can be asked about", "[engine][session]") {
   const auto session = NewSession(Demo());
   REQUIRE(session->Ask(Question("Describe the images.", {Add(*session, "sample-1.png"), Add(*session, "sample-2.png")})).ok());
   CHECK_FALSE(Finish(*session).empty());
@@ -246,8 +246,8 @@ TEST_CASE("A question can be asked while the weights arrive, and waits for what 
 }
 
 // The conversation so far, asked on.
-std::string Continue(Session& session, std::vector<Message>* messages, const std::string& question, std::vector<PictureId> pictures = {}) {
-  messages->push_back({Message::Role::kUser, question, std::move(pictures)});
+std::string Continue(Session& session, std::vector<Message>* messages, const std::string& question, std::vector<ImageId> images = {}) {
+  messages->push_back({Message::Role::kUser, question, std::move(images)});
   AskOptions ask;
   ask.messages = *messages;
   const Status asked = session.Ask(ask);
@@ -271,7 +271,7 @@ TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a c
   CHECK(warm->usage().image_tokens == 16);
   CHECK(warm->usage().reused_tokens >= first);
 
-  // A picture in a later turn: only that one is encoded.
+  // An image in a later turn: only that one is encoded.
   Continue(*warm, &messages, "And in this one?", {Add(*warm, "sample-1.png")});
   CHECK(warm->usage().encoded_images == 1);
   CHECK(warm->usage().image_tokens == 32);
@@ -280,8 +280,8 @@ TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a c
   const auto cold = NewSession(model);
   AskOptions ask;
   ask.messages.assign(messages.begin(), messages.end() - 1);
-  ask.messages[1].pictures = {Add(*cold, "sample-3.png")};
-  ask.messages[5].pictures = {Add(*cold, "sample-1.png")};
+  ask.messages[1].images = {Add(*cold, "sample-3.png")};
+  ask.messages[5].images = {Add(*cold, "sample-1.png")};
   REQUIRE(cold->Ask(ask).ok());
   Finish(*cold);
   CHECK(cold->usage().encoded_images == 2);
@@ -289,13 +289,13 @@ TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a c
   CHECK(cold->answer_ids() == warm->answer_ids());
 }
 
-TEST_CASE("A picture that was encoded is not encoded again when the cache has forgotten it", "[engine][session]") {
+TEST_CASE("An image that was encoded is not encoded again when the cache has forgotten it", "[engine][session]") {
   const auto session = NewSession(Demo());
   const std::string first = Ask(*session, "sample-1.png", "Describe the image.");
   Ask(*session, "", "Hello");
   CHECK(Ask(*session, "sample-1.png", "Describe the image.") == first);
   CHECK(session->usage().encoded_images == 0);
-  CHECK(session->usage().reused_tokens == 28);  // what stands before the picture
+  CHECK(session->usage().reused_tokens == 28);  // what stands before the image
   // The oldest of many gives its place.
   for (int i = 0; i < 3; ++i) {
     for (const char* sample : {"sample-2.png", "sample-3.png", "sample-4.png", "sample-5.png", "sample-6.png"}) Ask(*session, sample, "What is it?");
@@ -303,21 +303,21 @@ TEST_CASE("A picture that was encoded is not encoded again when the cache has fo
   }
 }
 
-TEST_CASE("The same picture twice in one prompt is encoded once", "[engine][session]") {
+TEST_CASE("The same image twice in one prompt is encoded once", "[engine][session]") {
   const auto session = NewSession(Demo());
-  const PictureId picture = Add(*session, "sample-1.png");
-  REQUIRE(session->Ask(Question("Describe the images.", {picture, picture})).ok());
+  const ImageId image = Add(*session, "sample-1.png");
+  REQUIRE(session->Ask(Question("Describe the images.", {image, image})).ok());
   Finish(*session);
   CHECK(session->usage().image_tokens == 32);
   CHECK(session->usage().encoded_images == 1);
 }
 
-TEST_CASE("Pictures may be dropped once they were asked about", "[engine][session]") {
+TEST_CASE("Images may be dropped once they were asked about", "[engine][session]") {
   const auto session = NewSession(Demo());
-  const PictureId one = Add(*session, "sample-1.png"), two = Add(*session, "sample-2.png");
+  const ImageId one = Add(*session, "sample-1.png"), two = Add(*session, "sample-2.png");
   REQUIRE(session->Ask(Question("Describe the images.", {one, two})).ok());
-  session->DropPicture(one);
-  session->DropPicture(two);
+  session->DropImage(one);
+  session->DropImage(two);
   const std::string text = Finish(*session);
   CHECK(session->Ask(Question("And now?", {one})).code() == ErrorCode::kInvalidArgument);
   const auto other = NewSession(Demo());
@@ -335,8 +335,8 @@ TEST_CASE("A conversation of the wrong shape is refused by its message", "[engin
       {{{Role::kUser, "q", {}}, {Role::kUser, "q", {}}}, "messages[1]: the role \"assistant\" wanted, \"user\" found"},
       {{{Role::kUser, "q", {}}, {Role::kSystem, "s", {}}}, "\"system\" found"},
       {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {}}}, "ends with a message of the user"},
-      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {1}}, {Role::kUser, "q", {}}}, "messages[1]: an assistant's message cannot have pictures"},
-      {{{Role::kUser, "q", {7}}}, "messages[0]: 7 is not a picture of this session"},
+      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {1}}, {Role::kUser, "q", {}}}, "messages[1]: an assistant's message cannot have images"},
+      {{{Role::kUser, "q", {7}}}, "messages[0]: 7 is not an image of this session"},
   };
   for (const auto& [messages, words] : cases) {
     AskOptions ask;
@@ -347,7 +347,7 @@ TEST_CASE("A conversation of the wrong shape is refused by its message", "[engin
   }
 }
 
-TEST_CASE("A session may see smaller or larger pictures, padded or cropped", "[engine][session]") {
+TEST_CASE("A session may see smaller or larger images, padded or cropped", "[engine][session]") {
   const auto model = Demo();
   const auto create = [&](size_t side, std::optional<ResizeMode> resize) { return Session::Create(model, Options(512, Compute::kFast, side, resize)); };
   for (const size_t side : {128, 256, 320}) {
@@ -360,14 +360,14 @@ TEST_CASE("A session may see smaller or larger pictures, padded or cropped", "[e
   }
   for (const size_t side : {100, 8192}) CHECK(create(side, std::nullopt).status().code() == ErrorCode::kInvalidArgument);
 
-  // Left half white, right half black: cropping a wide picture cuts off most of the white, padding keeps it.
+  // Left half white, right half black: cropping a wide image cuts off most of the white, padding keeps it.
   std::vector<uint8_t> wide(400 * 100 * 3);
   for (size_t i = 0; i < wide.size(); ++i) wide[i] = i / 3 % 400 < 120 ? 255 : 0;
   std::vector<int32_t> ids[2];
   for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
     const auto session = create(256, mode);
     REQUIRE(session.ok());
-    const auto id = (*session)->AddPicture(ImageView{wide.data(), 400, 100, 3, 1200}, false);
+    const auto id = (*session)->AddImage(ImageView{wide.data(), 400, 100, 3, 1200}, false);
     REQUIRE(id.ok());
     REQUIRE((*session)->Ask(Question("What is the background?", {*id})).ok());
     Finish(**session);

@@ -233,7 +233,7 @@ TEST_CASE("Tensors that a text model cannot have are refused by name, and so are
   CHECK_CONTAINS(Refused(without_bias, ErrorCode::kNotFound), "tensor blk.0.attn_q.bias is missing");
 }
 
-TEST_CASE("A text model that is asked about a picture says that it reads text only", "[engine][text_model]") {
+TEST_CASE("A text model that is asked about an image says that it reads text only", "[engine][text_model]") {
   const auto model = MustLoad(Write(RandomModel({DType::kQ4_K})));
   SessionOptions options;
   options.context = 64;
@@ -241,7 +241,7 @@ TEST_CASE("A text model that is asked about a picture says that it reads text on
   REQUIRE(session.ok());
   CHECK((*session)->memory_bytes() > 0);
   const uint8_t pixel[3] = {1, 2, 3};
-  const Status added = (*session)->AddPicture(ImageView{pixel, 1, 1, 3, 3}, false).status();
+  const Status added = (*session)->AddImage(ImageView{pixel, 1, 1, 3, 3}, false).status();
   CHECK(added.code() == ErrorCode::kUnsupported);
   CHECK_CONTAINS(added.message(), "this model reads text only");
 }

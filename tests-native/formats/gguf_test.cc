@@ -201,7 +201,7 @@ TEST_CASE("Files of other kinds are named", "[formats][gguf]") {
   CHECK_CONTAINS(refused("PK\x03\x04"), "a zip archive");
   CHECK_CONTAINS(refused("{\"error\": \"not found\"}"), "JSON text");
   CHECK_CONTAINS(refused("version https://git-lfs.github.com/spec/v1"), "a Git LFS pointer");
-  CHECK_CONTAINS(refused("\x89PNG\r\n"), "a picture");
+  CHECK_CONTAINS(refused("\x89PNG\r\n"), "an image");
   CHECK_CONTAINS(refused("abcd"), "begins with 61 62 63 64");
   CHECK_CONTAINS(Refused(GgufBytes(1, 1, 1), ErrorCode::kUnsupported), "version 1 found");
   CHECK_CONTAINS(Refused(GgufBytes(1, 1, 0x03000000), ErrorCode::kUnsupported), "big-endian one (version 3)");

@@ -18,7 +18,7 @@ namespace {
 // The goldens' own rule: max|x - golden| <= 1e-4 * max|golden|, per tensor.
 constexpr double kTolerance = 1e-4;
 
-// What stands in the cases' input_ids for a row of a picture; no text of theirs holds it.
+// What stands in the cases' input_ids for a row of an image; no text of theirs holds it.
 constexpr int64_t kCaseImageToken = 3;
 
 Safetensors Open(const std::string& path) {
@@ -85,7 +85,7 @@ void CheckCheckpoint(const char* folder, size_t expected_cases, const char* case
         REQUIRE(got != nullptr);
         std::vector<int64_t> wanted = Ids(golden, want);
         const std::vector<int64_t> found = Ids(traced, *got);
-        // Apple's vocabulary has no token that stands for a row of a picture: -1 there, where the case has transformers'.
+        // Apple's vocabulary has no token that stands for a row of an image: -1 there, where the case has transformers'.
         if (want.name == "input_ids" && model->image_token_id() < 0) std::replace(wanted.begin(), wanted.end(), kCaseImageToken, int64_t{-1});
         CHECK(found == wanted);
       } else {

@@ -48,12 +48,12 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
     REQUIRE(bytes.ok());
     const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, /*exact=*/true);
     REQUIRE(image.ok());
-    const auto picture = (*session)->AddPicture(image->view(), /*exact=*/true);
-    REQUIRE(picture.ok());
+    const auto image = (*session)->AddImage(image->view(), /*exact=*/true);
+    REQUIRE(image.ok());
     AskOptions ask;
-    ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*picture}}};
+    ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*image}}};
     AskAndFinish(**session, ask);
-    (*session)->DropPicture(*picture);
+    (*session)->DropImage(*image);
     std::vector<int32_t> want;
     for (const Json& id : *c.Find("answer_ids")->array()) want.push_back(static_cast<int32_t>(*id.int64()));
     const bool equal = (*session)->answer_ids() == want, certain = *c.Find("min_gap")->number() >= kCertainGap;
@@ -72,7 +72,7 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
   return tally;
 }
 
-// The wasm build without SIMD is too slow for all 699; every 10th covers each kind of picture and question there.
+// The wasm build without SIMD is too slow for all 699; every 10th covers each kind of image and question there.
 #if defined(__EMSCRIPTEN__)
 constexpr size_t kStride = 10;
 #else

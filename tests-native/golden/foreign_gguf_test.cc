@@ -84,13 +84,13 @@ TEST_CASE("qwen2-big-endian.gguf is refused by name", "[golden][foreign]") {
   CHECK_THAT(model.status().message(), Catch::Matchers::ContainsSubstring("a little-endian GGUF file wanted, a big-endian one (version 3) found"));
 }
 
-TEST_CASE("A case with a picture is refused where the model reads text only", "[golden][foreign]") {
-  const auto folder = SharedPath("goldens/gguf"), pictures = SharedPath("goldens/t0-hf");
-  if (!folder || !pictures) SKIP("no shared goldens");
+TEST_CASE("A case with an image is refused where the model reads text only", "[golden][foreign]") {
+  const auto folder = SharedPath("goldens/gguf"), images = SharedPath("goldens/t0-hf");
+  if (!folder || !images) SKIP("no shared goldens");
   const TempFolder temp;
   const auto model = LoadModel((*folder / "qwen2-f32.gguf").string(), 1, ModelUse::kIds);
   REQUIRE(model.ok());
-  for (const auto& entry : std::filesystem::directory_iterator(*pictures)) {
+  for (const auto& entry : std::filesystem::directory_iterator(*images)) {
     if (entry.path().filename().string().rfind("case-64", 0) != 0) continue;
     TraceOptions options;
     options.case_path = entry.path().string();

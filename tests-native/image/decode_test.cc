@@ -20,7 +20,7 @@
 namespace tinyvlm {
 namespace {
 
-struct BrokenPicture {
+struct BrokenImage {
   std::vector<uint8_t> bytes;
   const char* message;  // part of the error's
 };
@@ -46,7 +46,7 @@ std::vector<uint8_t> PngHeader(uint32_t width, uint32_t height, uint8_t depth, u
   return png;
 }
 
-// A whole PNG; `raw` are the scanlines with their filter bytes. `extra` chunks stand before the picture data.
+// A whole PNG; `raw` are the scanlines with their filter bytes. `extra` chunks stand before the image data.
 std::vector<uint8_t> MakePng(uint32_t width, uint32_t height, uint8_t depth, uint8_t color, const std::vector<uint8_t>& raw,
                              const std::vector<std::pair<const char*, std::vector<uint8_t>>>& extra = {}) {
   std::vector<uint8_t> png = PngHeader(width, height, depth, color);
@@ -77,10 +77,10 @@ std::vector<uint8_t> ExifOrientation(uint8_t value, bool little) {
   return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0};
 }
 
-TEST_CASE("Every good picture of PngSuite has the suite's pixels in both modes", "[image][decode][png]") {
+TEST_CASE("Every good image of PngSuite has the suite's pixels in both modes", "[image][decode][png]") {
   const auto suite = SharedPath("data/images/pngsuite");
   if (!suite) SKIP("shared data is absent");
-  size_t pictures = 0;
+  size_t images = 0;
   for (const auto& path : FilesIn(*suite / "png", ".png")) {
     const std::string name = path.stem().string();
     if (name[0] == 'x') continue;
@@ -105,10 +105,10 @@ TEST_CASE("Every good picture of PngSuite has the suite's pixels in both modes",
     }
     CHECK(wrong_exact == 0);
     CHECK(wrong_normal == 0);
-    ++pictures;
+    ++images;
   }
-  CHECK(pictures == 161);
-  std::printf("PngSuite: %zu pictures equal in both modes\n", pictures);
+  CHECK(images == 161);
+  std::printf("PngSuite: %zu images equal in both modes\n", images);
 }
 
 TEST_CASE("Every broken file of PngSuite is refused as invalid_image", "[image][decode][png]") {
@@ -131,11 +131,11 @@ TEST_CASE("Every broken file of PngSuite is refused as invalid_image", "[image][
 TEST_CASE("JPEGs have the bytes that libjpeg-turbo gives through Pillow", "[image][decode][jpeg]") {
   const auto images = SharedPath("data/images");
   if (!images) SKIP("shared data is absent");
-  for (const PillowJpeg& picture : kPillowJpegs) {
-    INFO(picture.path);
-    CHECK(Sha256Hex(Pixels(DecodeFile(*images / picture.path, true))).substr(0, 16) == picture.sha256);
+  for (const PillowJpeg& image : kPillowJpegs) {
+    INFO(image.path);
+    CHECK(Sha256Hex(Pixels(DecodeFile(*images / image.path, true))).substr(0, 16) == image.sha256);
   }
-  std::printf("JPEG: %zu pictures byte-equal with libjpeg-turbo\n", std::size(kPillowJpegs));
+  std::printf("JPEG: %zu images byte-equal with libjpeg-turbo\n", std::size(kPillowJpegs));
 }
 
 TEST_CASE("JPEGs of the jpeg-decoder suite lie within 2 levels of its references", "[image][decode][jpeg]") {
@@ -174,11 +174,11 @@ TEST_CASE("JPEGs of the jpeg-decoder suite lie within 2 levels of its references
     CHECK(largest <= (known == other_rounding.end() ? 2 : 3));
     ++compared;
   }
-  std::printf("jpeg-decoder suite: %zu pictures compared\n", compared);
+  std::printf("jpeg-decoder suite: %zu images compared\n", compared);
   CHECK(compared == 36);
 }
 
-TEST_CASE("Pictures of all EXIF orientations look alike, and keep their stored rows in exact mode", "[image][decode][exif]") {
+TEST_CASE("Images of all EXIF orientations look alike, and keep their stored rows in exact mode", "[image][decode][exif]") {
   const auto folder = SharedPath("data/images/exif-orientation");
   if (!folder) SKIP("shared data is absent");
   constexpr size_t kSide = 64;
@@ -203,7 +203,7 @@ TEST_CASE("Pictures of all EXIF orientations look alike, and keep their stored r
 }
 
 TEST_CASE("Each orientation moves each pixel where EXIF says", "[image][exif]") {
-  // The upright picture: 3 wide, 2 high, pixel (x, y) has the value 10 * y + x.
+  // The upright image: 3 wide, 2 high, pixel (x, y) has the value 10 * y + x.
   constexpr size_t kWidth = 3, kHeight = 2;
   for (int orientation = 1; orientation <= 8; ++orientation) {
     for (const bool little : {false, true}) {
@@ -260,15 +260,15 @@ TEST_CASE("Transparent colours (tRNS) are white in normal mode and themselves in
 
 TEST_CASE("Formats that are not decoded are named", "[image][decode]") {
   const std::map<std::string, std::string> heads = {
-      {std::string("RIFF\x10\0\0\0WEBPVP8 ", 16), "this is a WebP picture; PNG and JPEG are decoded here"},
-      {"GIF89a......", "this is a GIF picture"},
-      {std::string("\0\0\0\x18""ftypheic\0\0\0\0", 16), "this is a HEIC picture"},
-      {std::string("\0\0\0\x18""ftypavif\0\0\0\0", 16), "this is an AVIF picture"},
+      {std::string("RIFF\x10\0\0\0WEBPVP8 ", 16), "this is a WebP image; PNG and JPEG are decoded here"},
+      {"GIF89a......", "this is a GIF image"},
+      {std::string("\0\0\0\x18""ftypheic\0\0\0\0", 16), "this is a HEIC image"},
+      {std::string("\0\0\0\x18""ftypavif\0\0\0\0", 16), "this is an AVIF image"},
       {std::string("\0\0\0\x18""ftypisom\0\0\0\0", 16), "this is a video"},
-      {std::string("BM\x36\0\0\0\0\0\0\0", 10), "this is a BMP picture"},
-      {std::string("II*\0\x08\0\0\0", 8), "this is a TIFF picture"},
-      {std::string("\0\0\1\0\1\0", 6), "this is an ICO picture"},
-      {"<svg xmlns=", "this is an SVG picture"},
+      {std::string("BM\x36\0\0\0\0\0\0\0", 10), "this is a BMP image"},
+      {std::string("II*\0\x08\0\0\0", 8), "this is a TIFF image"},
+      {std::string("\0\0\1\0\1\0", 6), "this is an ICO image"},
+      {"<svg xmlns=", "this is an SVG image"},
       {"%PDF-1.7", "this is a PDF document"},
       {"<!DOCTYPE html>", "this is a web page"},
       {"hello", "5 bytes of an unknown format found (they begin with 68 65 6c 6c 6f)"},
@@ -299,11 +299,11 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
   const std::vector<uint8_t> interval = {0xff, 0xdd, 0, 4, 0, 1};
   restart = TinyJpeg(0, 8, 0, 16);
   restart.insert(restart.begin() + 2, interval.begin(), interval.end());
-  const BrokenPicture broken[] = {
+  const BrokenImage broken[] = {
       {bad_crc, "PNG: the IDAT chunk at byte 33 is damaged: CRC"},
       {palette, "the pixel in column 1 of row 0 has colour 9 of a palette of 1"},
       {huge, "at most 268 megapixels"},
-      {bomb, "IHDR promises 16384x16384 pixels, the 8 bytes of picture data (IDAT) are too few"},
+      {bomb, "IHDR promises 16384x16384 pixels, the 8 bytes of image data (IDAT) are too few"},
       {PngHeader(1, 1, 8, 0), "the file ends at byte 33 without an IEND chunk"},
       {MakePng(1, 1, 8, 0, {0}), "PNG: "},
       {MakePng(1, 1, 8, 0, {0, 7, 7, 7, 7, 7, 7, 7, 7, 7}), "PNG: "},
@@ -312,14 +312,14 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
       {TinyJpeg(0xff, 0xff, 0xff, 0xff), "at most 268 megapixels"},
       {TinyJpeg(0, 0), "at least 1x1 pixels wanted"},
       {TinyJpeg(0x3f, 0xff, 0x3f, 0xff), "16383x16383 pixels are promised, the 26 bytes that follow are too few"},
-      {short_data, "the picture data ends in block 1 of row 0, 2x1 blocks wanted"},
+      {short_data, "the image data ends in block 1 of row 0, 2x1 blocks wanted"},
       {no_table, "quantisation table 0 is missing"},
       {restart, "the restart marker d0 is missing"},
   };
-  for (const BrokenPicture& picture : broken) {
-    const Result<Image> image = DecodeImage(picture.bytes, false);
+  for (const BrokenImage& image : broken) {
+    const Result<Image> image = DecodeImage(image.bytes, false);
     CHECK(image.status().code() == ErrorCode::kInvalidImage);
-    CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(picture.message));
+    CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(image.message));
   }
   CHECK(Pixels(*DecodeImage(TinyJpeg(), false)) == std::vector<uint8_t>(8 * 8 * 3, 128));
 }
@@ -339,7 +339,7 @@ TEST_CASE("Every cut and every changed byte of a PNG is noticed", "[image][decod
   }
 }
 
-TEST_CASE("Every cut of a JPEG is noticed; changed bytes give an error or a picture of a checked size", "[image][decode][jpeg]") {
+TEST_CASE("Every cut of a JPEG is noticed; changed bytes give an error or an image of a checked size", "[image][decode][jpeg]") {
   const auto suite = SharedPath("data/images/jpeg-decoder/reftest/images");
   if (!suite) SKIP("shared data is absent");
   for (const char* name : {"restarts.jpg", "partial_progressive.jpg", "mozilla/jpg-progressive.jpg", "mozilla/jpg-cmyk-1.jpg", "non-interleaved-mcu.jpg",
@@ -362,12 +362,12 @@ TEST_CASE("Every cut of a JPEG is noticed; changed bytes give an error or a pict
   }
 }
 
-TEST_CASE("Files made to crash JPEG decoders end in invalid_image or in a picture", "[image][decode][jpeg]") {
+TEST_CASE("Files made to crash JPEG decoders end in invalid_image or in an image", "[image][decode][jpeg]") {
   const auto suite = SharedPath("data/images/jpeg-decoder/crashtest/images");
   const auto truncated = SharedPath("data/images/scikit-image/truncated.jpg");
   if (!suite || !truncated) SKIP("shared data is absent");
   std::set<std::string> good;
-  for (const PillowJpeg& picture : kPillowJpegs) good.insert(std::filesystem::path(picture.path).filename().string());
+  for (const PillowJpeg& image : kPillowJpegs) good.insert(std::filesystem::path(image.path).filename().string());
   for (const auto& path : FilesIn(*suite, ".jpg")) {
     const Result<Image> image = DecodeImage(ReadBytes(path), false);
     INFO(path.filename().string() << ": " << image.status().message());

@@ -1,4 +1,4 @@
-// Reading picture files and references in the tests of this folder.
+// Reading image files and references in the tests of this folder.
 #ifndef TINYVLM_TESTS_IMAGE_IMAGE_FILES_H_
 #define TINYVLM_TESTS_IMAGE_IMAGE_FILES_H_
 
@@ -32,7 +32,7 @@ inline Json ReadJson(const std::filesystem::path& path) {
   return std::move(json).value();
 }
 
-// Decodes a picture that must be good.
+// Decodes an image that must be good.
 inline Image DecodeFile(const std::filesystem::path& path, bool exact) {
   Result<Image> image = DecodeImage(ReadBytes(path), exact);
   INFO(path.string() << ": " << image.status().message());

@@ -1,4 +1,4 @@
-// What Pillow 13.0.0 (libjpeg-turbo) makes of the public JPEG pictures: Image.open(path).convert("RGB").tobytes(), SHA-256, first 16 digits.
+// What Pillow 13.0.0 (libjpeg-turbo) makes of the public JPEG images: Image.open(path).convert("RGB").tobytes(), SHA-256, first 16 digits.
 #ifndef TINYVLM_TESTS_IMAGE_PILLOW_JPEG_H_
 #define TINYVLM_TESTS_IMAGE_PILLOW_JPEG_H_
 

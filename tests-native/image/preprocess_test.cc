@@ -16,7 +16,7 @@ namespace {
 
 // ---- the definition, in plain loops (spec §4.2) -------------------------------
 
-struct Picture {
+struct Image {
   size_t width = 0, height = 0;
   std::vector<uint8_t> rgb;
   ImageView view() const { return {rgb.data(), width, height, 3, width * 3}; }
@@ -51,32 +51,32 @@ std::vector<uint8_t> Pass(const std::vector<uint8_t>& from, size_t lines, size_t
   return to;
 }
 
-Picture Resize(Picture picture, size_t width, size_t height) {
-  if (width != picture.width) {
-    picture.rgb = Pass(picture.rgb, picture.height, picture.width * 3, picture.width, 3, width, width * 3, 3);
-    picture.width = width;
+Image Resize(Image image, size_t width, size_t height) {
+  if (width != image.width) {
+    image.rgb = Pass(image.rgb, image.height, image.width * 3, image.width, 3, width, width * 3, 3);
+    image.width = width;
   }
-  if (height != picture.height) {
-    picture.rgb = Pass(picture.rgb, picture.width, 3, picture.height, picture.width * 3, height, 3, picture.width * 3);
-    picture.height = height;
+  if (height != image.height) {
+    image.rgb = Pass(image.rgb, image.width, 3, image.height, image.width * 3, height, 3, image.width * 3);
+    image.height = height;
   }
-  return picture;
+  return image;
 }
 
-Picture PadToSquare(const Picture& picture) {
-  const size_t side = std::max(picture.width, picture.height), left = (side - picture.width) / 2, top = (side - picture.height) / 2;
-  Picture square{side, side, std::vector<uint8_t>(side * side * 3)};
-  for (size_t y = 0; y < picture.height; ++y) {
-    std::copy_n(picture.rgb.data() + y * picture.width * 3, picture.width * 3, square.rgb.data() + ((y + top) * side + left) * 3);
+Image PadToSquare(const Image& image) {
+  const size_t side = std::max(image.width, image.height), left = (side - image.width) / 2, top = (side - image.height) / 2;
+  Image square{side, side, std::vector<uint8_t>(side * side * 3)};
+  for (size_t y = 0; y < image.height; ++y) {
+    std::copy_n(image.rgb.data() + y * image.width * 3, image.width * 3, square.rgb.data() + ((y + top) * side + left) * 3);
   }
   return square;
 }
 
-std::vector<uint8_t> Reference(const Picture& picture, ResizeMode mode, size_t side) {
-  if (mode == ResizeMode::kPad) return Resize(PadToSquare(picture), side, side).rgb;
-  const bool tall = picture.width <= picture.height;
-  const size_t width = tall ? side : side * picture.width / picture.height, height = tall ? side * picture.height / picture.width : side;
-  const Picture large = Resize(picture, width, height);
+std::vector<uint8_t> Reference(const Image& image, ResizeMode mode, size_t side) {
+  if (mode == ResizeMode::kPad) return Resize(PadToSquare(image), side, side).rgb;
+  const bool tall = image.width <= image.height;
+  const size_t width = tall ? side : side * image.width / image.height, height = tall ? side * image.height / image.width : side;
+  const Image large = Resize(image, width, height);
   std::vector<uint8_t> middle;
   for (size_t y = 0; y < side; ++y) {
     const uint8_t* row = large.rgb.data() + ((y + (height - side) / 2) * width + (width - side) / 2) * 3;
@@ -85,11 +85,11 @@ std::vector<uint8_t> Reference(const Picture& picture, ResizeMode mode, size_t s
   return middle;
 }
 
-Picture RandomPicture(size_t width, size_t height, uint32_t seed) {
+Image RandomImage(size_t width, size_t height, uint32_t seed) {
   std::mt19937 random(seed);
-  Picture picture{width, height, std::vector<uint8_t>(width * height * 3)};
-  for (uint8_t& value : picture.rgb) value = static_cast<uint8_t>(random() >> 24);
-  return picture;
+  Image image{width, height, std::vector<uint8_t>(width * height * 3)};
+  for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(random() >> 24);
+  return image;
 }
 
 std::vector<uint8_t> Square(const ImageView& image, ResizeMode mode, bool exact, size_t side) {
@@ -107,15 +107,15 @@ TEST_CASE("Both resize modes equal the plain definition for all kinds of sizes o
                                              {300, 1}, {131, 64}, {64, 97}};
   uint32_t seed = 1;
   for (const auto& [width, height] : sizes) {
-    const Picture picture = RandomPicture(width, height, seed++);
+    const Image image = RandomImage(width, height, seed++);
     for (const size_t side : {1, 5, 16, 31, 64}) {
       for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
         INFO(width << "x" << height << " to " << side << (mode == ResizeMode::kPad ? " padded" : " cropped"));
-        const std::vector<uint8_t> wanted = Reference(picture, mode, side);
+        const std::vector<uint8_t> wanted = Reference(image, mode, side);
         if (side == (mode == ResizeMode::kPad ? std::max(width, height) : std::min(width, height))) {
-          CHECK(Square(picture.view(), mode, false, side) == wanted);  // nothing is resized: no kernel is called
+          CHECK(Square(image.view(), mode, false, side) == wanted);  // nothing is resized: no kernel is called
         } else {
-          ForEachTarget([&] { CHECK(Square(picture.view(), mode, false, side) == wanted); });
+          ForEachTarget([&] { CHECK(Square(image.view(), mode, false, side) == wanted); });
         }
       }
     }
@@ -163,8 +163,8 @@ TEST_CASE("Padding and bicubic give Pillow's bytes", "[image][preprocess]") {
 }
 
 TEST_CASE("Alpha is composited on white before resizing, or dropped in exact mode; rows may have gaps", "[image][preprocess]") {
-  const Picture color = RandomPicture(23, 14, 5), other = RandomPicture(23, 14, 6);
-  Picture white = color;
+  const Image color = RandomImage(23, 14, 5), other = RandomImage(23, 14, 6);
+  Image white = color;
   const size_t stride = 23 * 4 + 9;
   std::vector<uint8_t> rgba(14 * stride, 0xee);
   for (size_t y = 0; y < 14; ++y) {
@@ -184,25 +184,25 @@ TEST_CASE("Alpha is composited on white before resizing, or dropped in exact mod
   CHECK(Square(view, ResizeMode::kCrop, false, 14) == Reference(white, ResizeMode::kCrop, 14));
 }
 
-TEST_CASE("Long strips and large pictures cost what their pixels cost", "[image][preprocess]") {
+TEST_CASE("Long strips and large images cost what their pixels cost", "[image][preprocess]") {
   // Padded first, the short ones would be 1.2 GB and the long ones 3 TB.
   constexpr size_t kSide = 1024;
   const std::pair<size_t, size_t> sizes[] = {{1, 20000}, {20000, 1}, {1, 1000000}, {1000000, 1}};
   for (const auto& [width, height] : sizes) {
     INFO(width << "x" << height);
-    const Picture picture{width, height, std::vector<uint8_t>(width * height * 3, 255)};
-    const std::vector<uint8_t> out = Square(picture.view(), ResizeMode::kPad, true, kSide);
+    const Image image{width, height, std::vector<uint8_t>(width * height * 3, 255)};
+    const std::vector<uint8_t> out = Square(image.view(), ResizeMode::kPad, true, kSide);
     // A white line much less wide than a pixel, in the middle of black.
     const double share = static_cast<double>(kSide) / static_cast<double>(std::max(width, height));
     const bool wide = width > height;
     const auto pixel = [&](size_t along, size_t across) { return wide ? out[(across * kSide + along) * 3] : out[(along * kSide + across) * 3]; };
     CHECK(pixel(500, 500) == 0);
     CHECK(std::abs(pixel(500, 511) + pixel(500, 512) - 255 * 1.125 * share) <= 1);
-    CHECK(Square(picture.view(), ResizeMode::kCrop, true, kSide) == std::vector<uint8_t>(kSide * kSide * 3, 255));
+    CHECK(Square(image.view(), ResizeMode::kCrop, true, kSide) == std::vector<uint8_t>(kSide * kSide * 3, 255));
   }
 }
 
-TEST_CASE("Impossible pictures and sizes are refused", "[image][preprocess]") {
+TEST_CASE("Impossible images and sizes are refused", "[image][preprocess]") {
   std::vector<uint8_t> pixels(64), out(3 * 64 * 64);
   const auto code = [&](ImageView view, size_t side) { return ResizeToSquare(view, ResizeMode::kPad, false, side, out.data()).code(); };
   CHECK(code({pixels.data(), 2, 2, 3, 6}, 64) == ErrorCode::kOk);

@@ -6,7 +6,7 @@
 namespace tinyvlm {
 namespace {
 
-TEST_CASE("Conv2dStem equals the reference for every picture size, and rows do not depend on the cut", "[kernels][conv2d]") {
+TEST_CASE("Conv2dStem equals the reference for every image size, and rows do not depend on the cut", "[kernels][conv2d]") {
   for (const size_t h : {1, 2, 3, 4, 9}) {
     for (const size_t w : {1, 2, 3, 4, 5, 8, 27, 34}) {
       for (const size_t cout : {1, 8, 16, 21, 96}) {

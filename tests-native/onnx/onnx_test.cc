@@ -309,7 +309,7 @@ std::string RunConv(const NodeView& v, const Tensor& wanted) {
     }
   }
 
-  // Our maps are channels-last and our padding is 1 all round. The stem's stride is fixed, so a picture without padding above and left is moved by one pixel;
+  // Our maps are channels-last and our padding is 1 all round. The stem's stride is fixed, so an image without padding above and left is moved by one pixel;
   // a depthwise map is computed at stride 1 and its pixels are picked, and at its own stride where padding agrees.
   const bool direct = depthwise && top == 1 && left == 1 && oh == (h + stride - 1) / stride && ow == (wide + stride - 1) / stride;
   const size_t move_y = stem ? 1 - top : 0, move_x = stem ? 1 - left : 0, sh = h + move_y, sw = wide + move_x;
@@ -616,7 +616,7 @@ std::string RunGather(const NodeView& v, const Tensor& wanted) {
   return "";
 }
 
-// The bicubic filter of the picture path (a = -0.5, weights made up to 1 at the edges), which works on bytes: values are stretched by 10 to use their range.
+// The bicubic filter of the image path (a = -0.5, weights made up to 1 at the edges), which works on bytes: values are stretched by 10 to use their range.
 // A pass rounds to whole bytes: half a level after the second, and half a level of each of 4 values before it, whose weights' absolute values add up to less
 // than 1.4; the 22-bit weights add nothing to speak of.
 std::string RunResize(const NodeView& v, const Tensor& wanted) {
@@ -626,10 +626,10 @@ std::string RunResize(const NodeView& v, const Tensor& wanted) {
   const size_t side = x.shape[2], to = wanted.shape[2];
   if (to < side) return "shrinking without antialiasing; ours always has it";
   constexpr float kStretch = 10;
-  std::vector<uint8_t> picture;
-  for (const float value : x.floats) picture.insert(picture.end(), 3, static_cast<uint8_t>(value * kStretch));
+  std::vector<uint8_t> image;
+  for (const float value : x.floats) image.insert(image.end(), 3, static_cast<uint8_t>(value * kStretch));
   std::vector<uint8_t> out(3 * to * to);
-  REQUIRE(ResizeToSquare(ImageView{picture.data(), side, side, 3, side * 3}, ResizeMode::kPad, /*exact=*/true, to, out.data()).ok());
+  REQUIRE(ResizeToSquare(ImageView{image.data(), side, side, 3, side * 3}, ResizeMode::kPad, /*exact=*/true, to, out.data()).ok());
   Floats found;
   for (size_t i = 0; i < to * to; ++i) found.push_back(static_cast<float>(out[3 * i]) / kStretch);
   RequireNear(found, wanted.floats, std::vector<double>(found.size(), (0.5 + 0.5 * 1.4 + 0.01) / double{kStretch}));

@@ -104,7 +104,7 @@ TEST_CASE("Qwen2's ids, decoded texts and prompts equal the reference's", "[text
   size_t prompts = 0;
   for (const Json& one : *golden->Find("prompts")->array()) {
     INFO(*one.Find("prompt")->string());
-    // What stands between pictures is a text of its own.
+    // What stands between images is a text of its own.
     std::string_view rest = *one.Find("prompt")->string();
     Ids ids;
     for (size_t at = 0; at != std::string_view::npos;) {

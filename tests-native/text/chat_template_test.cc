@@ -14,7 +14,7 @@ namespace {
 
 const std::vector<std::string> kControls = {"<|im_start|>", "<|im_end|>", "</s>"};
 
-// The prompt as text: control tokens and pictures spelt out, '^' where a text of its own begins.
+// The prompt as text: control tokens and images spelt out, '^' where a text of its own begins.
 std::string Prompt(ChatStyle style, const ChatPrompt& prompt) {
   const ByteTokenizer tokenizer(kControls);
   const Result<std::vector<int32_t>> ids = BuildPrompt(tokenizer, style, prompt);
@@ -64,7 +64,7 @@ TEST_CASE("The v1 template is the reference's", "[text][chat_template]") {
   CHECK(Prompt(ChatStyle::kV1, {"", one, std::nullopt}) == "^USER: Q ASSISTANT:");
 }
 
-TEST_CASE("The plain template is picture, line end, text", "[text][chat_template]") {
+TEST_CASE("The plain template is image, line end, text", "[text][chat_template]") {
   const ChatTurn one[] = {{"Once upon", 1, std::nullopt}};
   CHECK(Prompt(ChatStyle::kPlain, {std::nullopt, one, std::nullopt}) == "[image]^\nOnce upon");
   const ChatTurn two[] = {{"Q1", 0, "A1"}, {"Q2", 0, std::nullopt}};
@@ -127,7 +127,7 @@ TEST_CASE("Qwen2's prompts equal the reference's", "[text][chat_template][golden
       turns.push_back({*turn.Find("question")->string(), turns.empty() && *one.Find("image")->boolean() ? 1u : 0u, std::nullopt});
       if (turn.Find("answer")->string() != nullptr) turns.back().answer = *turn.Find("answer")->string();
     }
-    // The reference looks for its picture mark in the question too; to us a question is text.
+    // The reference looks for its image mark in the question too; to us a question is text.
     if (turns.back().question.find("<image>") != std::string_view::npos) continue;
     const auto ids = BuildPrompt(**tokenizer, ChatStyle::kQwen2, {*one.Find("system")->string(), turns, std::nullopt});
     INFO(*one.Find("prompt")->string());

@@ -44,7 +44,7 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sente
 
   size_t prompts = 0;
   for (const Json& one : *golden->Find("prompts")->array()) {
-    // What stands between pictures is a text of its own.
+    // What stands between images is a text of its own.
     std::string_view rest = *one.Find("prompt")->string();
     Ids ids;
     for (size_t at = 0; at != std::string_view::npos;) {

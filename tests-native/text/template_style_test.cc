@@ -30,7 +30,7 @@ TEST_CASE("Templates of the three styles are recognised", "[text][template_style
   // Vicuna's, in the forms that checkpoints carry.
   CHECK(StyleOf("{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}{% elif message['role'] == "
                 "'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") == "v1");
-  CHECK(StyleOf("{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}{# pictures first #}{% for content in "
+  CHECK(StyleOf("{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}{# images first #}{% for content in "
                 "message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}{% for content in message['content'] %}{{ content['text'] + ' '}}"
                 "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") == "v1");
   CHECK(StyleOf("USER: {{ messages[0]['content'] }} ASSISTANT:") == "v1");

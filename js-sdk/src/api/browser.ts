@@ -3,7 +3,7 @@
 import { readPixels } from "../image/read-pixels.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { ByteSource, WirePicture } from "../protocol/messages.js";
+import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { LoadedModel } from "./client.js";
 import { open } from "./open.js";
@@ -61,13 +61,13 @@ const browser: Platform = {
   absoluteUrl: absolute,
   named: (source) => ({ kind: "url", url: absolute(source) }),
 
-  pagePicture(image, exact) {
+  pageImage(image, exact) {
     const tag = tagOf(image);
     if (!drawable.has(tag)) return undefined;
     const element = image as CanvasImageSource;
     // The exact mode wants the file itself, and of an <img> there is one.
     if (exact && tag === "HTMLImageElement") return Promise.resolve({ kind: "encoded", source: { kind: "url", url: absolute((element as HTMLImageElement).currentSrc) } });
-    return drawnPicture(element, tag);
+    return drawnImage(element, tag);
   },
 
   // iOS 15 has no OffscreenCanvas: there the page decodes what a worker decodes elsewhere.
@@ -105,7 +105,7 @@ async function spawnFromText(url: string, signal: AbortSignal | undefined, cause
   }
 }
 
-async function drawnPicture(element: CanvasImageSource, tag: string): Promise<WirePicture> {
+async function drawnImage(element: CanvasImageSource, tag: string): Promise<WireImage> {
   try {
     if (tag === "HTMLImageElement") await (element as HTMLImageElement).decode();
     if (!workersDraw()) return canvasPixels(element, ...sizeOf(element));
@@ -113,23 +113,23 @@ async function drawnPicture(element: CanvasImageSource, tag: string): Promise<Wi
     return { kind: "bitmap", bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }) };
   } catch (reason) {
     if (reason instanceof TinyVLMError) throw reason;
-    throw new TinyVLMError("invalid_image", `there is no picture to read in this ${tag}: ${describeReason(reason)}`, { cause: reason });
+    throw new TinyVLMError("invalid_image", `there is no image to read in this ${tag}: ${describeReason(reason)}`, { cause: reason });
   }
 }
 
-async function decodeOnPage(source: ByteSource): Promise<WirePicture> {
+async function decodeOnPage(source: ByteSource): Promise<WireImage> {
   const blobUrl = source.kind === "blob" ? URL.createObjectURL(source.blob) : undefined;
   const element = new Image();
   element.crossOrigin = "anonymous";
   element.src = blobUrl ?? (source.kind === "url" ? source.url : "");
   try {
-    return await drawnPicture(element, "HTMLImageElement");
+    return await drawnImage(element, "HTMLImageElement");
   } finally {
     if (blobUrl) URL.revokeObjectURL(blobUrl);
   }
 }
 
-function canvasPixels(element: CanvasImageSource, width: number, height: number): WirePicture {
+function canvasPixels(element: CanvasImageSource, width: number, height: number): WireImage {
   const data = new Uint8Array(width * height * 4);
   readPixels(element, width, height, data, (canvasWidth, canvasHeight) => {
     const canvas = Object.assign(document.createElement("canvas"), { width: canvasWidth, height: canvasHeight });

@@ -18,7 +18,7 @@ export interface ChatModel {
   forget(images: number[]): void;
 }
 
-/** Made by `vlm.chat()`. Pictures of earlier turns stay known to the model until `dispose`. */
+/** Made by `vlm.chat()`. Images of earlier turns stay known to the model until `dispose`. */
 export class Chat {
   readonly #model: ChatModel;
   readonly #conversation: Conversation;
@@ -29,7 +29,7 @@ export class Chat {
   }
 
   /**
-   * The next question, about a new picture (or several) or about what was shown and said before. The turn becomes part of the conversation when its
+   * The next question, about a new image (or several) or about what was shown and said before. The turn becomes part of the conversation when its
    * answer resolves, also one that was cancelled after its first words; a question that fails leaves the conversation as it was.
    */
   ask(question: string, options?: AskOptions): AnswerStream;
@@ -49,7 +49,7 @@ export class Chat {
     return system === undefined ? said : [{ role: "system", content: system, images: 0 }, ...said];
   }
 
-  /** Forgets the pictures of the conversation; it cannot be asked any more. */
+  /** Forgets the images of the conversation; it cannot be asked any more. */
   dispose(): void {
     this.#conversation.disposed = true;
     const images = this.#conversation.turns.flatMap((turn) => turn.images);

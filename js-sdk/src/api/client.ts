@@ -8,7 +8,7 @@ import type { Opened } from "./open.js";
 import { Chat, type ChatModel, type Conversation } from "./chat.js";
 import { checkAskOptions, checkSystem } from "./options.js";
 import type { Platform } from "./platform.js";
-import { pictures, transferables } from "./sources.js";
+import { images, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
 import type { Answer, AskOptions, ChatOptions, ImageInput } from "./types.js";
 
@@ -34,7 +34,7 @@ export class LoadedModel {
   }
 
   /**
-   * Asks about a picture, several, or none (null). The result is an async iterable of the answer's text and awaits to the whole answer.
+   * Asks about an image, several, or none (null). The result is an async iterable of the answer's text and awaits to the whole answer.
    * `break`, `cancel()` and `options.signal` end the work in the worker. Errors arrive where the result is awaited or iterated.
    */
   ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions = {}): AnswerStream {
@@ -106,9 +106,9 @@ export class LoadedModel {
       return { text: reply.text, finishReason: reply.finishReason, usage: reply.usage, timings, variant: this.variant, threads: this.threads };
     };
 
-    const done = this.#inLine(pictures(image, exactPreprocess, this.#platform), cancel.signal, async (ready) => {
+    const done = this.#inLine(images(image, exactPreprocess, this.#platform), cancel.signal, async (ready) => {
       const said = conversation ?? { system, turns: [] };
-      const args = { system: said.system, turns: said.turns, pictures: ready, exactPreprocess, prompt, sampling, keepPictures: conversation !== undefined };
+      const args = { system: said.system, turns: said.turns, images: ready, exactPreprocess, prompt, sampling, keepImages: conversation !== undefined };
       const call = this.#channel.call("ask", args, { onEvent, transfer: transferables(ready) });
       cancel.signal.addEventListener("abort", call.cancel, { once: true });
       const reply = await call.reply;

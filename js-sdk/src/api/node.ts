@@ -62,6 +62,6 @@ const node: Platform = {
     throw new TinyVLMError("invalid_argument", `wanted a path or an address of http:, https:, file: or data:, found ${url.protocol}`);
   },
 
-  pagePicture: () => undefined,
+  pageImage: () => undefined,
   decodeForWorker: () => undefined,
 };

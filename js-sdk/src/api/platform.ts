@@ -1,7 +1,7 @@
 // What differs between a page and a Node program, as the client sees it.
 
 import type { Endpoint } from "../protocol/endpoint.js";
-import type { ByteSource, WirePicture } from "../protocol/messages.js";
+import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import type { ImageInput } from "./types.js";
 
@@ -28,9 +28,9 @@ export interface Platform {
   /** Addresses and paths; all other sources are alike everywhere (sources.ts). */
   named(source: string | URL): ByteSource;
   /** What only a page knows (elements, bitmaps); undefined where `image` is nothing of the kind. Called when `ask` is. */
-  pagePicture(image: ImageInput, exact: boolean): Promise<WirePicture> | undefined;
-  /** Decodes an encoded picture where the worker cannot; undefined where it can. */
-  decodeForWorker(source: ByteSource): Promise<WirePicture> | undefined;
+  pageImage(image: ImageInput, exact: boolean): Promise<WireImage> | undefined;
+  /** Decodes an encoded image where the worker cannot; undefined where it can. */
+  decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
 }
 
 /** The folder's or the file's address: one that ends in "/" is a folder that holds `file`. */

@@ -1,11 +1,11 @@
 // From what callers hand over (an address, a Blob, bytes, pixels …) to what the worker is sent.
 
 import { checkResponse } from "../loader/fetch-source.js";
-import { checkPictureSize } from "../image/read-pixels.js";
+import { checkImageSize } from "../image/read-pixels.js";
 import { TinyVLMError } from "../protocol/errors.js";
-import type { ByteSource, WirePicture } from "../protocol/messages.js";
+import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Platform } from "./platform.js";
-import type { ImageInput, ModelSource, RawPicture } from "./types.js";
+import type { ImageInput, ModelSource, RawImage } from "./types.js";
 
 /** The source of a model. Bytes are copied, a Response is used up; the whole of a model is never held in JavaScript where it comes by address. */
 export async function modelSource(source: ModelSource | undefined, platform: Platform): Promise<ByteSource> {
@@ -17,27 +17,27 @@ export async function modelSource(source: ModelSource | undefined, platform: Pla
   throw new TinyVLMError("invalid_argument", `wanted a model (an address, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`);
 }
 
-/** The pictures of one question, read now: what the caller does to a canvas or a buffer afterwards changes nothing. */
-export function pictures(images: ImageInput | readonly ImageInput[] | null | undefined, exact: boolean, platform: Platform): Promise<WirePicture[]> {
+/** The images of one question, read now: what the caller does to a canvas or a buffer afterwards changes nothing. */
+export function images(images: ImageInput | readonly ImageInput[] | null | undefined, exact: boolean, platform: Platform): Promise<WireImage[]> {
   const list = images === null || images === undefined ? [] : Array.isArray(images) ? (images as readonly ImageInput[]) : [images as ImageInput];
-  return Promise.all(list.map((image) => picture(image, exact, platform)));
+  return Promise.all(list.map((image) => image(image, exact, platform)));
 }
 
-/** What of a picture can be handed over instead of copied. */
-export function transferables(list: WirePicture[]): Transferable[] {
+/** What of an image can be handed over instead of copied. */
+export function transferables(list: WireImage[]): Transferable[] {
   return list.flatMap((item): Transferable[] => {
     if (item.kind === "bitmap") return [item.bitmap];
     return item.kind === "pixels" ? [item.data.buffer as ArrayBuffer] : [];
   });
 }
 
-async function picture(image: ImageInput, exact: boolean, platform: Platform): Promise<WirePicture> {
-  const source = plainSource(image as ModelSource, platform, "the picture");
+async function image(image: ImageInput, exact: boolean, platform: Platform): Promise<WireImage> {
+  const source = plainSource(image as ModelSource, platform, "the image");
   if (source) return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
-  const fromPage = platform.pagePicture(image, exact);
+  const fromPage = platform.pageImage(image, exact);
   if (fromPage) return fromPage;
-  if (typeof image === "object" && image !== null && "data" in image) return rawPicture(image);
-  throw new TinyVLMError("invalid_argument", `wanted a picture (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`);
+  if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
+  throw new TinyVLMError("invalid_argument", `wanted an image (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`);
 }
 
 function plainSource(source: ModelSource, platform: Platform, name: string): ByteSource | undefined {
@@ -60,12 +60,12 @@ function plainSource(source: ModelSource, platform: Platform, name: string): Byt
   return undefined;
 }
 
-function rawPicture({ data, width, height }: RawPicture): WirePicture {
+function rawImage({ data, width, height }: RawImage): WireImage {
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
     throw new TinyVLMError("invalid_argument", `wanted pixels as Uint8Array or Uint8ClampedArray, found ${describe(data)}`);
   }
   if (!Number.isInteger(width) || !Number.isInteger(height)) throw new TinyVLMError("invalid_argument", `wanted whole numbers for width and height, found ${width} and ${height}`);
-  checkPictureSize(width, height);
+  checkImageSize(width, height);
   const format = data.length === width * height * 4 ? "rgba" : data.length === width * height * 3 ? "rgb" : undefined;
   if (!format) {
     throw new TinyVLMError(

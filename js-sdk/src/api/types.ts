@@ -14,14 +14,14 @@ type PageType<Name extends string> = typeof globalThis extends { [Key in Name]: 
 export type ModelSource = string | URL | Blob | Response | ArrayBuffer | Uint8Array;
 
 /** Pixels row by row without padding: RGB or RGBA, told apart by the length of `data`. An ImageData is one. */
-export interface RawPicture {
+export interface RawImage {
   data: Uint8Array | Uint8ClampedArray;
   width: number;
   height: number;
 }
 
 /**
- * A picture: an address (also `data:` and `blob:`), a path in Node, an encoded file as Blob or bytes, raw pixels, or what a page can draw.
+ * An image: an address (also `data:` and `blob:`), a path in Node, an encoded file as Blob or bytes, raw pixels, or what a page can draw.
  * It is read when `ask` is called; a canvas or a video may change afterwards.
  */
 export type ImageInput =
@@ -30,7 +30,7 @@ export type ImageInput =
   | Blob
   | ArrayBuffer
   | Uint8Array
-  | RawPicture
+  | RawImage
   | PageType<"ImageBitmap">
   | PageType<"HTMLImageElement">
   | PageType<"HTMLCanvasElement">
@@ -59,11 +59,11 @@ export interface LoadOptions {
   wasmUrl?: string | URL | Partial<Record<Variant, string | URL>> | undefined;
   /** Where `worker.mjs` and `worker-mt.mjs` are: a folder (ends in `/`), or one file. */
   workerUrl?: string | URL | undefined;
-  /** Rows of the context, for pictures, question and answer together (default 2048). Memory for them is taken at once. */
+  /** Rows of the context, for images, question and answer together (default 2048). Memory for them is taken at once. */
   context?: number | undefined;
-  /** Side of the picture that the model is shown, a multiple of 64: smaller is faster and sees less. Default: the model's own. */
+  /** Side of the image that the model is shown, a multiple of 64: smaller is faster and sees less. Default: the model's own. */
   imageSize?: number | undefined;
-  /** How a picture becomes square: black bars, or the middle cut out. Default: the model's own. */
+  /** How an image becomes square: black bars, or the middle cut out. Default: the model's own. */
   resize?: "pad" | "crop" | undefined;
   /** How prompts are written. Default: as the model file says; needed for text models of others whose template is not one of these. */
   chatStyle?: ChatStyle | undefined;
@@ -80,7 +80,7 @@ export interface AskOptions extends Omit<Sampling, "stop"> {
   signal?: AbortSignal | undefined;
   /** The same under the name that other libraries use. */
   abortSignal?: AbortSignal | undefined;
-  /** Prepare pictures exactly as the reference does: the engine's own decoder (PNG, JPEG), alpha dropped, EXIF ignored. */
+  /** Prepare images exactly as the reference does: the engine's own decoder (PNG, JPEG), alpha dropped, EXIF ignored. */
   exactPreprocess?: boolean | undefined;
 }
 
@@ -106,7 +106,7 @@ export interface ChatOptions {
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
   content: string;
-  /** How many pictures came with it. */
+  /** How many images came with it. */
   images: number;
 }
 

@@ -63,7 +63,7 @@ export async function ask(args: string[]): Promise<void> {
 
   const vlm = await TinyVLM.load(text("--model"), loadOptions);
   try {
-    // The first question is about the pictures; those of --then follow in the same conversation.
+    // The first question is about the images; those of --then follow in the same conversation.
     const chat = vlm.chat({ system: text("--system") });
     await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
     for (const next of parsed.texts.get("--then") ?? []) await show(chat.ask(next, askOptions), parsed.switches.has("--json"));

@@ -1,6 +1,6 @@
 // Help texts.
 
-export const mainHelp = `tiny-vlm: questions about pictures, answered on this machine
+export const mainHelp = `tiny-vlm: questions about images, answered on this machine
 
   tiny-vlm ask <image> <question>      answer in words, as they are made
   tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
@@ -14,14 +14,14 @@ Errors are one line on stderr; exit codes are listed in docs/errors.md.
 
 export const askHelp = `tiny-vlm ask <image> <question> [flags]
 
-  <image>  a path or an address of a PNG or JPEG; "-" or "none" asks without a picture
+  <image>  a path or an address of a PNG or JPEG; "-" or "none" asks without an image
 
   --model FILE              a model file or its address (default: the demo model that comes with the package)
-  --image FILE              one more picture, after <image>; may be repeated
+  --image FILE              one more image, after <image>; may be repeated
   --then QUESTION           a further question of the same conversation; may be repeated
   --system TEXT             what the model is told first, instead of its own words
-  --image-size N            side of the picture that the model is shown, a multiple of 64
-  --resize pad|crop         how a picture becomes square
+  --image-size N            side of the image that the model is shown, a multiple of 64
+  --resize pad|crop         how an image becomes square
   --chat-style qwen_2|v1|plain   how prompts are written, where the model file does not say
   --json                    one line of JSON on stdout instead of the words
   --max-tokens N            default 256

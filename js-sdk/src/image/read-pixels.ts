@@ -8,18 +8,18 @@ export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingConte
 /** The engine takes no more than this; browsers are asked for no more either. */
 const maxPixels = 268_435_456;
 
-// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big pictures are read tile by tile.
+// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big images are read tile by tile.
 const tileSide = 2048;
 
-/** Throws `invalid_image` unless `width` × `height` pixels is a picture that the engine takes. */
-export function checkPictureSize(width: number, height: number): void {
-  if (!(width >= 1 && height >= 1)) throw new TinyVLMError("invalid_image", `wanted a picture of 1 × 1 pixels or more, found ${width} × ${height}`);
-  if (width * height > maxPixels) throw new TinyVLMError("invalid_image", `a picture of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`);
+/** Throws `invalid_image` unless `width` × `height` pixels is an image that the engine takes. */
+export function checkImageSize(width: number, height: number): void {
+  if (!(width >= 1 && height >= 1)) throw new TinyVLMError("invalid_image", `wanted an image of 1 × 1 pixels or more, found ${width} × ${height}`);
+  if (width * height > maxPixels) throw new TinyVLMError("invalid_image", `an image of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`);
 }
 
 /**
  * Writes `source`, `width` × `height` pixels in size, to `target` as RGBA rows without padding, alpha not premultiplied, in sRGB.
- * `makeContext` makes a canvas of the size it is given. Throws `invalid_image` where the picture may not be read (another origin).
+ * `makeContext` makes a canvas of the size it is given. Throws `invalid_image` where the image may not be read (another origin).
  */
 export function readPixels(
   source: CanvasImageSource,
@@ -29,7 +29,7 @@ export function readPixels(
   makeContext: (width: number, height: number) => Context2D | null,
 ): void {
   const context = makeContext(Math.min(width, tileSide), Math.min(height, tileSide));
-  if (!context) throw new TinyVLMError("out_of_memory", "no canvas to read the picture with");
+  if (!context) throw new TinyVLMError("out_of_memory", "no canvas to read the image with");
   for (let y = 0; y < height; y += tileSide) {
     const rows = Math.min(tileSide, height - y);
     for (let x = 0; x < width; x += tileSide) {
@@ -50,6 +50,6 @@ function readTile(context: Context2D, columns: number, rows: number): ImageData 
   try {
     return context.getImageData(0, 0, columns, rows);
   } catch (cause) {
-    throw new TinyVLMError("invalid_image", "the picture comes from another origin that does not allow reading it (load it with crossorigin=\"anonymous\")", { cause });
+    throw new TinyVLMError("invalid_image", "the image comes from another origin that does not allow reading it (load it with crossorigin=\"anonymous\")", { cause });
   }
 }

@@ -52,13 +52,13 @@ export async function openSource(source: ByteSource, signal: AbortSignal, openPa
   }
 }
 
-/** All bytes of a source, for things that are small (a picture). `limit` bytes at most. */
+/** All bytes of a source, for things that are small (an image). `limit` bytes at most. */
 export async function readWhole(opened: OpenedSource, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of opened.chunks) {
     size += chunk.length;
-    if (size > limit) throw new TinyVLMError("invalid_image", `${opened.name} is larger than ${limit} bytes, too large for a picture`);
+    if (size > limit) throw new TinyVLMError("invalid_image", `${opened.name} is larger than ${limit} bytes, too large for an image`);
     chunks.push(chunk.slice());
   }
   const whole = new Uint8Array(size);

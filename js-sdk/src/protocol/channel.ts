@@ -53,7 +53,7 @@ export class Channel {
       try {
         this.#endpoint.post({ id, call: name, args }, transfer);
       } catch (cause) {
-        const message = `this cannot be sent to the worker (a picture of another origin without CORS, or one that was closed already?): ${describeReason(cause)}`;
+        const message = `this cannot be sent to the worker (an image of another origin without CORS, or one that was closed already?): ${describeReason(cause)}`;
         return reject(new TinyVLMError("invalid_argument", message, { cause }));
       }
       this.#pending.set(id, { onEvent, resolve, reject });

@@ -4,15 +4,15 @@
 import type { WireError } from "./errors.js";
 import type { FinishReason, ModelInfo, Sampling, SessionSettings, Usage, Variant } from "./values.js";
 
-/** Bytes that the worker is to read: a model file or an encoded picture. `name` is what messages call it. */
+/** Bytes that the worker is to read: a model file or an encoded image. `name` is what messages call it. */
 export type ByteSource =
   | { kind: "url"; url: string }
   | { kind: "blob"; blob: Blob; name: string }
   | { kind: "stream"; stream: ReadableStream<Uint8Array>; size: number; name: string }
   | { kind: "path"; path: string };
 
-/** A picture on its way to the engine: an encoded file, a decoded bitmap, or pixels row by row without padding. */
-export type WirePicture =
+/** An image on its way to the engine: an encoded file, a decoded bitmap, or pixels row by row without padding. */
+export type WireImage =
   | { kind: "encoded"; source: ByteSource }
   | { kind: "bitmap"; bitmap: ImageBitmap }
   | { kind: "pixels"; format: "rgba" | "rgb"; width: number; height: number; data: Uint8Array };
@@ -48,7 +48,7 @@ export interface LoadEvent {
   totalBytes: number;
 }
 
-/** A turn that has been answered, with the numbers of its pictures in the engine. */
+/** A turn that has been answered, with the numbers of its images in the engine. */
 export interface PastTurn {
   question: string;
   images: number[];
@@ -59,15 +59,15 @@ export interface AskArgs {
   system: string | undefined;
   turns: PastTurn[];
   /** Of the question. */
-  pictures: WirePicture[];
+  images: WireImage[];
   exactPreprocess: boolean;
   prompt: string;
   sampling: Sampling;
-  /** The pictures may be asked about again, by the numbers in the reply, until they are forgotten. */
-  keepPictures: boolean;
+  /** The images may be asked about again, by the numbers in the reply, until they are forgotten. */
+  keepImages: boolean;
 }
 export interface AskReply {
-  /** Numbers of the pictures, where they are kept. */
+  /** Numbers of the images, where they are kept. */
   images: number[];
   text: string;
   finishReason: FinishReason;

@@ -15,9 +15,9 @@ export interface ModelInfo {
   name: string;
   architecture: string;
   fileBytes: number;
-  /** Side of the square picture that the model sees, in pixels, as it was loaded; 0 for a model without a vision tower. */
+  /** Side of the square image that the model sees, in pixels, as it was loaded; 0 for a model without a vision tower. */
   imageSize: number;
-  /** Rows of the context that one picture takes. */
+  /** Rows of the context that one image takes. */
   imageTokens: number;
   hasTokenizer: boolean;
   /** Rows of context, as the model was loaded. */
@@ -53,10 +53,10 @@ export interface Sampling {
   seed?: number | undefined;
 }
 export interface Usage {
-  /** Rows of the prompt, those of pictures included. */
+  /** Rows of the prompt, those of images included. */
   promptTokens: number;
   imageTokens: number;
-  /** Pictures that went through the vision tower; 0 when all were known from an earlier question. */
+  /** Images that went through the vision tower; 0 when all were known from an earlier question. */
   encodedImages: number;
   /** Rows of the prompt whose state was kept from the question before. */
   reusedTokens: number;

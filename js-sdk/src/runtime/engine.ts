@@ -6,7 +6,7 @@ import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
 /** What imageAdd is told about the bytes; `encoded` is a whole PNG or JPEG file. */
-export type PictureFormat = { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
+export type ImageFormat = { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
 
 /** What the engine says of a finished (or cancelled) answer. */
 export type EngineResult = Omit<AskReply, "timings" | "images"> & { timings: Omit<AskReply["timings"], "decodeImageMs"> };
@@ -14,7 +14,7 @@ export type EngineResult = Omit<AskReply, "timings" | "images"> & { timings: Omi
 /** What sessionCreate tells. */
 type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
 
-/** A message of a conversation, with the numbers of its pictures. */
+/** A message of a conversation, with the numbers of its images. */
 export interface EngineMessage {
   role: "system" | "user" | "assistant";
   content: string;
@@ -68,7 +68,7 @@ export class Engine {
   }
 
   /**
-   * Works for about `budgetMs` on an empty picture in a session of its own. A wasm function runs in the slow first tier until it has been called
+   * Works for about `budgetMs` on an empty image in a session of its own. A wasm function runs in the slow first tier until it has been called
    * often; this way the first question finds the engine's loops compiled well.
    */
   warmUp(settings: SessionSettings, budgetMs: number): void {
@@ -77,22 +77,22 @@ export class Engine {
       const images: number[] = [];
       if (this.#settings.imageSize > 0) {
         const format = { format: "rgb", width: warmUpSide, height: warmUpSide, exact: false } as const;
-        images.push(this.addPicture(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)).image);
+        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)).image);
       }
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
       for (let left = budgetMs; left > 0; left = end - performance.now()) if (this.advance(left).done) break;
     } catch (error) {
-      // A context too small for a picture is the caller's choice.
+      // A context too small for an image is the caller's choice.
       if (!(error instanceof TinyVLMError && error.code === "context_full")) throw error;
     }
     this.#call("sessionDispose", this.#session);
   }
 
-  /** Adds a picture; `image` is its number. `write` fills a view of the heap that dies with the next call. */
-  addPicture(
+  /** Adds an image; `image` is its number. `write` fills a view of the heap that dies with the next call. */
+  addImage(
     bytes: number,
-    options: PictureFormat & { exact: boolean },
+    options: ImageFormat & { exact: boolean },
     write: (target: Uint8Array) => void,
   ): { image: number; decodeMs: number; preprocessMs: number } {
     const address = this.#call("imageReserve", this.#session, bytes).value;
@@ -101,8 +101,8 @@ export class Engine {
     return { image: value, ...(JSON.parse(text) as { decodeMs: number; preprocessMs: number }) };
   }
 
-  /** Forgets a picture. An answer that is under way still knows it. */
-  dropPicture(image: number): void {
+  /** Forgets an image. An answer that is under way still knows it. */
+  dropImage(image: number): void {
     this.#call("imageDrop", this.#session, image);
   }
 

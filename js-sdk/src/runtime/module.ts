@@ -84,7 +84,7 @@ export async function createModule(factory: EngineFactory, binary: WebAssembly.M
         lastLine = line;
       },
       onAbort: (reason) => {
-        // An allocation of the C++ library that failed ends the engine; all that depend on a file's or picture's size are checked.
+        // An allocation of the C++ library that failed ends the engine; all that depend on a file's or image's size are checked.
         const code = /bad_alloc|OOM|out of memory/i.test(`${lastLine} ${String(reason)}`) ? "out_of_memory" : "worker";
         const error = new TinyVLMError(code, `the engine stopped: ${lastLine || String(reason)}`);
         reject(error);

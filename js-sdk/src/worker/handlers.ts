@@ -7,7 +7,7 @@ import type { PastTurn } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import { Engine, type EngineMessage } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
-import { preparePicture } from "./pictures.js";
+import { prepareImage } from "./images.js";
 import type { WorkerPlatform } from "./platform.js";
 
 // A cancel is seen between two of these. Short enough to add little to the first word, long enough that the yield in between costs nothing.
@@ -60,25 +60,25 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
       return model.modelInfo();
     },
 
-    async ask({ system, turns, pictures, exactPreprocess, prompt, sampling, keepPictures }, { emit, signal }) {
+    async ask({ system, turns, images, exactPreprocess, prompt, sampling, keepImages }, { emit, signal }) {
       const session = started();
-      const prepared = await Promise.all(pictures.map((picture) => preparePicture(picture, exactPreprocess, signal, platform.openPath)));
+      const prepared = await Promise.all(images.map((image) => prepareImage(image, exactPreprocess, signal, platform.openPath)));
       if (signal.aborted) throw abortedError("the question", signal);
       let decodeImageMs = 0;
       let preprocessMs = 0;
       const images: number[] = [];
       let asked = false;
       try {
-        for (const picture of prepared) {
-          const added = session.addPicture(picture.bytes, { ...picture.format, exact: exactPreprocess }, picture.write);
+        for (const image of prepared) {
+          const added = session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.write);
           images.push(added.image);
-          decodeImageMs += picture.decodeMs + added.decodeMs;
+          decodeImageMs += image.decodeMs + added.decodeMs;
           preprocessMs += added.preprocessMs;
         }
         session.ask(conversation(system, turns, prompt, images), sampling);
         asked = true;
       } finally {
-        if (!asked || !keepPictures) for (const image of images.splice(0)) session.dropPicture(image);
+        if (!asked || !keepImages) for (const image of images.splice(0)) session.dropImage(image);
       }
       for (let done = false; !done && !signal.aborted; ) {
         const step = session.advance(stepMs);
@@ -91,7 +91,7 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
     },
 
     async forget({ images }) {
-      for (const image of images) started().dropPicture(image);
+      for (const image of images) started().dropImage(image);
       return null;
     },
 

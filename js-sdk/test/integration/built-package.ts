@@ -1,4 +1,4 @@
-// What the tests of the built package share: the package itself, the sample pictures with their answers, the command line.
+// What the tests of the built package share: the package itself, the sample images with their answers, the command line.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -20,12 +20,12 @@ interface Sample {
   image: string;
   questions: { question: string; answer: string }[];
 }
-export const pictures = missing ? [] : (JSON.parse(readFileSync(join(samples, "samples.json"), "utf8")) as Sample[]);
+export const images = missing ? [] : (JSON.parse(readFileSync(join(samples, "samples.json"), "utf8")) as Sample[]);
 export const { TinyVLM } = missing ? ({} as typeof Sdk) : ((await import(pathToFileURL(join(dist, "node.mjs")).href)) as typeof Sdk);
 
-/** The first picture, a question about it and the answer. */
-export const first = join(samples, pictures[0]?.image ?? "");
-export const { question: describe, answer: described } = pictures[0]?.questions[0] ?? { question: "", answer: "" };
+/** The first image, a question about it and the answer. */
+export const first = join(samples, images[0]?.image ?? "");
+export const { question: describe, answer: described } = images[0]?.questions[0] ?? { question: "", answer: "" };
 
 /** Runs the command line of the package. */
 export function command(...args: string[]): { code: number | null; out: string; err: string } {

@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import type * as Sdk from "../../src/node.js";
 import { isThreaded, variants } from "../../src/protocol/values.js";
 import { reasonAgainst } from "../../src/runtime/features.js";
-import { command, describe, described, dist, first, model, options, pictures, root, samples, TinyVLM } from "./built-package.js";
+import { command, describe, described, dist, first, model, options, images, root, samples, TinyVLM } from "./built-package.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-package-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -20,10 +20,10 @@ after(() => rmSync(folder, { recursive: true }));
 const fit = variants.filter((variant) => !reasonAgainst(variant, true));
 
 for (const variant of fit) {
-  test(`${variant}: the demo model answers every question about the sample pictures as it should`, options, async () => {
+  test(`${variant}: the demo model answers every question about the sample images as it should`, options, async () => {
     const vlm = await TinyVLM.load(undefined, { variant, threads: 2 });
     assert.deepEqual([vlm.variant, vlm.threads], [variant, isThreaded(variant) ? 2 : 1]);
-    for (const { image, questions } of pictures) {
+    for (const { image, questions } of images) {
       for (const [index, { question, answer }] of questions.entries()) {
         const pieces: string[] = [];
         const stream = vlm.ask(join(samples, image), question);
@@ -32,7 +32,7 @@ for (const variant of fit) {
         assert.equal(text, answer, `${image}: ${question}`);
         assert.equal(pieces.join(""), text);
         assert.equal(finishReason, "stop");
-        // A picture that was just seen is not looked at again.
+        // An image that was just seen is not looked at again.
         assert.equal(usage.encodedImages, index === 0 ? 1 : 0);
         assert.equal(usage.imageTokens, vlm.info.imageTokens);
         for (const [name, value] of Object.entries(timings)) assert(Number.isFinite(value) && value >= 0, `${name} is ${value}`);
@@ -53,7 +53,7 @@ test("without a variant the threaded build runs, and one thread takes the plain 
   await Promise.all([threaded.dispose(), plain.dispose()]);
 });
 
-test("pictures as path, bytes, Blob, address and pixels give the same answer; text alone and two pictures give one", options, async () => {
+test("images as path, bytes, Blob, address and pixels give the same answer; text alone and two images give one", options, async () => {
   const vlm = await TinyVLM.load(undefined, { threads: 1 });
   const bytes = readFileSync(first);
   const answers = [];
@@ -63,7 +63,7 @@ test("pictures as path, bytes, Blob, address and pixels give the same answer; te
   assert.deepEqual([...new Set(answers)], [described]);
   assert.equal((await vlm.ask({ data: new Uint8Array(30 * 20 * 3).fill(90), width: 30, height: 20 }, describe)).usage.imageTokens, vlm.info.imageTokens);
   assert.equal((await vlm.ask(null, "Hello")).usage.imageTokens, 0);
-  const two = await vlm.ask([first, join(samples, pictures[1]!.image)], describe, { maxTokens: 4 });
+  const two = await vlm.ask([first, join(samples, images[1]!.image)], describe, { maxTokens: 4 });
   // The first of them was seen before.
   assert.deepEqual([two.usage.imageTokens, two.usage.encodedImages], [2 * vlm.info.imageTokens, 1]);
   await vlm.dispose();
@@ -82,7 +82,7 @@ test("a chat computes only what is new, and two chats on one model do not mix", 
 
   const apart = await other.ask(first, describe);
   assert.equal(apart.usage.encodedImages, 0); // known from the other chat
-  const three = await chat.ask(join(samples, pictures[1]!.image), "And here?");
+  const three = await chat.ask(join(samples, images[1]!.image), "And here?");
   assert.deepEqual([three.usage.encodedImages, three.usage.imageTokens], [1, 2 * vlm.info.imageTokens]);
   assert.deepEqual(chat.messages.map(({ role, images }) => `${role} ${images}`), ["user 1", "assistant 0", "user 0", "assistant 0", "user 1", "assistant 0"]);
 
@@ -91,7 +91,7 @@ test("a chat computes only what is new, and two chats on one model do not mix", 
   const again = cold.chat();
   await again.ask(first, describe);
   await again.ask("What colour is the background?");
-  const { text } = await again.ask(join(samples, pictures[1]!.image), "And here?");
+  const { text } = await again.ask(join(samples, images[1]!.image), "And here?");
   assert.equal(text, three.text);
   chat.dispose();
   await Promise.all([vlm.dispose(), cold.dispose()]);
@@ -124,7 +124,7 @@ test("break and signal end the work, and the next question is answered rightly",
   await vlm.dispose();
 });
 
-test("damaged models and pictures, and questions that do not fit, are typed errors; the model lives on", options, async () => {
+test("damaged models and images, and questions that do not fit, are typed errors; the model lives on", options, async () => {
   const bytes = readFileSync(model);
   await assert.rejects(TinyVLM.load(bytes.subarray(0, bytes.length - 1)), { code: "invalid_file" });
   await assert.rejects(TinyVLM.load(bytes.subarray(0, 100)), { code: "invalid_file" });
@@ -135,15 +135,15 @@ test("damaged models and pictures, and questions that do not fit, are typed erro
   await assert.rejects(TinyVLM.load(altered), { code: "invalid_file" });
 
   const vlm = await TinyVLM.load(undefined, { threads: 1 });
-  const picture = readFileSync(first);
-  await assert.rejects(vlm.ask(picture.subarray(0, picture.length - 9), "?").then(), { code: "invalid_image" });
+  const image = readFileSync(first);
+  await assert.rejects(vlm.ask(image.subarray(0, image.length - 9), "?").then(), { code: "invalid_image" });
   await assert.rejects(vlm.ask(Buffer.from("GIF89a......"), "?").then(), { code: "invalid_image" });
   await assert.rejects(vlm.ask([first, new Uint8Array()], "?").then(), { code: "invalid_image" });
   await assert.rejects(vlm.ask(null, "many words ".repeat(3000)).then(), { code: "context_full" });
   await assert.rejects(vlm.ask(null, "?", { topP: -1 }).then(), { code: "invalid_argument" });
   const answer = await vlm.ask(first, describe);
   assert.equal(answer.text, described);
-  assert.equal(answer.usage.imageTokens, vlm.info.imageTokens); // no picture of a failed question came along
+  assert.equal(answer.usage.imageTokens, vlm.info.imageTokens); // no image of a failed question came along
   await vlm.dispose();
 });
 

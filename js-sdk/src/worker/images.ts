@@ -1,17 +1,17 @@
-// Pictures as the engine takes them. A browser's own decoder is used where there is one (it knows WebP, AVIF, HEIC, colour profiles);
+// Images as the engine takes them. A browser's own decoder is used where there is one (it knows WebP, AVIF, HEIC, colour profiles);
 // the exact mode and Node use the engine's, which reads PNG and JPEG.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { WirePicture } from "../protocol/messages.js";
+import type { WireImage } from "../protocol/messages.js";
 import { openSource, readWhole, type OpenPath } from "../loader/source.js";
-import { checkPictureSize, readPixels } from "../image/read-pixels.js";
-import type { PictureFormat } from "../runtime/engine.js";
-import { checkPictureFile } from "./picture-file.js";
+import { checkImageSize, readPixels } from "../image/read-pixels.js";
+import type { ImageFormat } from "../runtime/engine.js";
+import { checkImageFile } from "./image-file.js";
 
 /** Ready to be copied into the heap: `write` fills `bytes` bytes, releases what it read from and adds its time to `decodeMs`. */
-export interface PreparedPicture {
+export interface PreparedImage {
   bytes: number;
-  format: PictureFormat;
+  format: ImageFormat;
   write(target: Uint8Array): void;
   decodeMs: number;
 }
@@ -19,23 +19,23 @@ export interface PreparedPicture {
 const maxFileBytes = 512 << 20;
 
 /** Does all that must be awaited. Errors: `invalid_image`, those of openSource, `aborted`. */
-export async function preparePicture(picture: WirePicture, exact: boolean, signal: AbortSignal, openPath: OpenPath | undefined): Promise<PreparedPicture> {
-  switch (picture.kind) {
+export async function prepareImage(image: WireImage, exact: boolean, signal: AbortSignal, openPath: OpenPath | undefined): Promise<PreparedImage> {
+  switch (image.kind) {
     case "pixels": {
-      const { format, width, height, data } = picture;
+      const { format, width, height, data } = image;
       return { bytes: data.length, format: { format, width, height }, write: (target) => target.set(data), decodeMs: 0 };
     }
     case "bitmap":
-      return bitmapPicture(picture.bitmap, performance.now());
+      return bitmapImage(image.bitmap, performance.now());
     case "encoded": {
-      const file = await readWhole(await openSource(picture.source, signal, openPath), maxFileBytes);
+      const file = await readWhole(await openSource(image.source, signal, openPath), maxFileBytes);
       if (signal.aborted) throw abortedError("the question", signal);
       const began = performance.now();
       if (exact || typeof OffscreenCanvas !== "function") {
         return { bytes: file.length, format: { format: "encoded" }, write: (target) => target.set(file), decodeMs: 0 };
       }
-      checkPictureFile(file);
-      return bitmapPicture(await decodeBitmap(file), began);
+      checkImageFile(file);
+      return bitmapImage(await decodeBitmap(file), began);
     }
   }
 }
@@ -44,19 +44,19 @@ async function decodeBitmap(file: Uint8Array<ArrayBuffer>): Promise<ImageBitmap>
   try {
     return await createImageBitmap(new Blob([file]), { imageOrientation: "from-image", premultiplyAlpha: "none" });
   } catch (reason) {
-    throw new TinyVLMError("invalid_image", `the browser cannot decode this picture (${file.length} bytes): ${describeReason(reason)}`, { cause: reason });
+    throw new TinyVLMError("invalid_image", `the browser cannot decode this image (${file.length} bytes): ${describeReason(reason)}`, { cause: reason });
   }
 }
 
-function bitmapPicture(bitmap: ImageBitmap, began: number): PreparedPicture {
+function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
   const { width, height } = bitmap;
   try {
-    checkPictureSize(width, height);
+    checkImageSize(width, height);
   } catch (error) {
     bitmap.close();
     throw error;
   }
-  const picture: PreparedPicture = {
+  const image: PreparedImage = {
     bytes: width * height * 4,
     format: { format: "rgba", width, height },
     write(target) {
@@ -64,9 +64,9 @@ function bitmapPicture(bitmap: ImageBitmap, began: number): PreparedPicture {
       // Read once and never shown: a canvas in ordinary memory spares the way to the graphics card and back.
       readPixels(bitmap, width, height, target, (w, h) => new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }));
       bitmap.close();
-      picture.decodeMs += performance.now() - from;
+      image.decodeMs += performance.now() - from;
     },
     decodeMs: performance.now() - began,
   };
-  return picture;
+  return image;
 }

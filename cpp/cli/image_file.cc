@@ -7,13 +7,13 @@ namespace tinyvlm {
 
 namespace {
 
-// An encoded picture of more bytes than this is not a picture that anybody asks about.
-constexpr uint64_t kMaxPictureBytes = uint64_t{1} << 30;
+// An encoded image of more bytes than this is not an image that anybody asks about.
+constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 
 }  // namespace
 
-Result<Image> DecodePictureFile(const std::string& path, bool exact, double* decode_ms) {
-  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxPictureBytes));
+Result<Image> DecodeImageFile(const std::string& path, bool exact, double* decode_ms) {
+  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageBytes));
   const double start = NowMs();
   Result<Image> image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, exact);
   if (!image.ok()) return Status(image.status().code(), path + ": " + image.status().message());

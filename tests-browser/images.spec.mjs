@@ -1,9 +1,9 @@
-// "My picture is already in the page in some form": every form that a browser has of one picture gets one answer.
+// "My image is already in the page in some form": every form that a browser has of one image gets one answer.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchChromium, serve, withSdk } from "./harness.mjs";
 
-describe("pictures in a page", () => {
+describe("images in a page", () => {
   let browser;
   let server;
   before(async () => {
@@ -15,7 +15,7 @@ describe("pictures in a page", () => {
     await server.close();
   });
 
-  test("each kind of picture source gets the answer that the file gets", async () => {
+  test("each kind of image source gets the answer that the file gets", async () => {
     await withSdk(browser, server, async (page) => {
       const answers = await page.evaluate(async () => {
         const url = "/examples-web/samples/sample-6.png";
@@ -51,16 +51,16 @@ describe("pictures in a page", () => {
     });
   });
 
-  test("a photograph in any EXIF orientation is the same picture to the model", async () => {
+  test("a photograph in any EXIF orientation is the same image to the model", async () => {
     await withSdk(browser, server, async (page) => {
       const { encoded, turned } = await page.evaluate(async () => {
-        // Squares of 16 pixels in plain colours come out of a JPEG alike however they are turned, so the pictures are equal to the pixel or not at all.
+        // Squares of 16 pixels in plain colours come out of a JPEG alike however they are turned, so the images are equal to the pixel or not at all.
         const width = 256, height = 192;
         const upright = new OffscreenCanvas(width, height);
         const colours = ["#ff0000", "#00ff00", "#0000ff", "#ffff00", "#ffffff", "#000000"];
         const paint = upright.getContext("2d");
         for (let y = 0, n = 0; y < height; y += 16) for (let x = 0; x < width; x += 16, n += 1 + (x >> 5)) (paint.fillStyle = colours[n % 6]), paint.fillRect(x, y, 16, 16);
-        // From the upright picture to the rows that a camera stores; EXIF turns them back.
+        // From the upright image to the rows that a camera stores; EXIF turns them back.
         const store = {
           1: [1, 0, 0, 1, 0, 0], 2: [-1, 0, 0, 1, width, 0], 3: [-1, 0, 0, -1, width, height], 4: [1, 0, 0, -1, 0, height],
           5: [0, 1, 1, 0, 0, 0], 6: [0, -1, 1, 0, 0, width], 7: [0, -1, -1, 0, height, width], 8: [0, 1, -1, 0, height, 0],
@@ -77,7 +77,7 @@ describe("pictures in a page", () => {
         const vlm = await TinyVLM.load();
         const encoded = [];
         for (let orientation = 1; orientation <= 8; orientation++) encoded.push((await ask(vlm, await photograph(orientation), "What is this?", { maxTokens: 1 })).usage.encodedImages);
-        // Without the turn it would be another picture.
+        // Without the turn it would be another image.
         const turned = (await ask(vlm, await photograph(6), "What is this?", { maxTokens: 1, exactPreprocess: true })).usage.encodedImages;
         await vlm.dispose();
         return { encoded, turned };
@@ -87,7 +87,7 @@ describe("pictures in a page", () => {
     });
   });
 
-  test("text alone, without a picture, is answered", async () => {
+  test("text alone, without an image, is answered", async () => {
     await withSdk(browser, server, async (page) => {
       const answer = await page.evaluate(async () => {
         const vlm = await TinyVLM.load();

@@ -1,10 +1,10 @@
-// Browsers draw what is left of a damaged PNG or JPEG. These checks find the damage before that: a picture is described whole or not at all.
+// Browsers draw what is left of a damaged PNG or JPEG. These checks find the damage before that: an image is described whole or not at all.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
 /** Throws `invalid_image` where `file` is a PNG or JPEG that is truncated or fails its checksums. Other formats pass. */
-export function checkPictureFile(file: Uint8Array): void {
-  if (file.length === 0) throw new TinyVLMError("invalid_image", "wanted a picture, found 0 bytes");
+export function checkImageFile(file: Uint8Array): void {
+  if (file.length === 0) throw new TinyVLMError("invalid_image", "wanted an image, found 0 bytes");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (view.byteLength >= 8 && view.getUint32(0) === 0x89504e47) checkPng(file, view);
   else if (view.byteLength >= 3 && view.getUint16(0) === 0xffd8) checkJpeg(file, view);

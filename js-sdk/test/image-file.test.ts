@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
-import { checkPictureFile } from "../src/worker/picture-file.js";
+import { checkImageFile } from "../src/worker/image-file.js";
 
 function chunk(type: string, data: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(type), data]);
@@ -22,27 +22,27 @@ const png = Buffer.concat([
 // Start, one segment that holds an end marker of its own (a thumbnail), a scan, its data, the end.
 const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 3, 1, 0x12, 0xff, 0x00, 0x34, 0xff, 0xd9]);
 
-test("whole pictures pass, also with bytes after their end", () => {
-  for (const file of [png, jpeg, Buffer.concat([png, Buffer.from("more")]), Buffer.concat([jpeg, Buffer.from("more")])]) checkPictureFile(file);
-  checkPictureFile(Buffer.from("GIF89a")); // another format: the browser's to judge
+test("whole images pass, also with bytes after their end", () => {
+  for (const file of [png, jpeg, Buffer.concat([png, Buffer.from("more")]), Buffer.concat([jpeg, Buffer.from("more")])]) checkImageFile(file);
+  checkImageFile(Buffer.from("GIF89a")); // another format: the browser's to judge
 });
 
 test("a PNG that is cut anywhere is refused", () => {
-  for (let length = 8; length < png.length; length++) assert.throws(() => checkPictureFile(png.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
+  for (let length = 8; length < png.length; length++) assert.throws(() => checkImageFile(png.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
 });
 
 test("a JPEG that is cut anywhere is refused, also where its thumbnail is whole", () => {
-  for (let length = 3; length < jpeg.length; length++) assert.throws(() => checkPictureFile(jpeg.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
+  for (let length = 3; length < jpeg.length; length++) assert.throws(() => checkImageFile(jpeg.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
 });
 
 test("a PNG with a changed byte is refused by its checksum", () => {
   for (let position = 12; position < png.length; position++) {
     const broken = Buffer.from(png);
     broken[position]! ^= 1;
-    assert.throws(() => checkPictureFile(broken), { code: "invalid_image" }, `byte ${position}`);
+    assert.throws(() => checkImageFile(broken), { code: "invalid_image" }, `byte ${position}`);
   }
 });
 
 test("nothing at all is refused", () => {
-  assert.throws(() => checkPictureFile(new Uint8Array()), { code: "invalid_image" });
+  assert.throws(() => checkImageFile(new Uint8Array()), { code: "invalid_image" });
 });
