@@ -10,8 +10,9 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Places that a turn of the instructions' loops reads: copies of accumulators that a compiler makes once per turn cost little then. Odd turns read others than
-// even ones, so that the products cannot be taken out of the loop.
+// Places that a turn of the instructions' loops reads: copies of accumulators that a compiler makes
+// once per turn cost little then. Odd turns read others than even ones, so that the products cannot
+// be taken out of the loop.
 inline constexpr size_t kPlaces = 8;
 
 // Length of the rows in the first-level cache: with Q8_0 a panel of 15 kB.
@@ -20,7 +21,8 @@ inline constexpr size_t kRowBytes = QuantizedRows::Bytes(1, kRowK);
 inline constexpr size_t kMaxStripRowsBytes = (sizeof(StripRowsI8) + 63) / 64 * 64;
 
 // MultiplyTile without its broadcasts: the rows' factors stay in registers.
-static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
+static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT operands,
+                                        float* HWY_RESTRICT results) {
   const TileF32 d;
   hn::Vec<TileF32> acc[kTileRows][kTileVectors], x[kTileRows];
   HWY_UNROLL(16)
@@ -44,13 +46,15 @@ static HWY_NOINLINE void AddProductsF32(size_t turns, const float* HWY_RESTRICT 
   HWY_UNROLL(16)
   for (size_t r = 0; r < kTileRows; ++r) {
     HWY_UNROLL(16)
-    for (size_t v = 0; v < kTileVectors; ++v) hn::StoreU(acc[r][v], d, results + r * kPanelRows + v * kTileLanes);
+    for (size_t v = 0; v < kTileVectors; ++v)
+      hn::StoreU(acc[r][v], d, results + r * kPanelRows + v * kTileLanes);
   }
 }
 
 // MultiplyTileI8 without its broadcasts and scales.
 template <class Products>
-HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operands, float* HWY_RESTRICT results) {
+HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operands,
+                                float* HWY_RESTRICT results) {
   const PanelI32 di;
   typename Products::Sum sums[kTileRowsI8][kTileVectorsI8];
   hn::Vec<PanelI32> x[kTileRowsI8];
@@ -75,7 +79,8 @@ HWY_NOINLINE void AddProductsI8(size_t turns, const uint8_t* HWY_RESTRICT operan
   for (size_t r = 0; r < kTileRowsI8; ++r) {
     HWY_UNROLL(16)
     for (size_t v = 0; v < kTileVectorsI8; ++v) {
-      hn::StoreU(hn::BitCast(TileF32(), Products::Total(sums[r][v])), TileF32(), results + r * kPanelRows + v * kTileLanes);
+      hn::StoreU(hn::BitCast(TileF32(), Products::Total(sums[r][v])), TileF32(),
+                 results + r * kPanelRows + v * kTileLanes);
     }
   }
 }
@@ -85,20 +90,25 @@ template <DType kType, class Products>
 uint64_t RunTileI8(size_t turns, const uint8_t* operands, float* results) {
   const auto& rows = *reinterpret_cast<const StripRowsI8*>(operands);
   const uint8_t* const from = operands + kMaxStripRowsBytes;
-  const PanelPlace panel = kReadsPacked<kType, Products> ? PanelPlace{from + kScaleBytes, from} : PanelPlace{from, from + kStripSteps * kStepBytes};
+  const PanelPlace panel = kReadsPacked<kType, Products>
+                               ? PanelPlace{from + kScaleBytes, from}
+                               : PanelPlace{from, from + kStripSteps * kStepBytes};
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyPanelI8<Products, WeightsOfTile<kType, Products>, kTileRowsI8, false>(rows, QuantizedRows(), 0, 0, kStripBlocks<Products>, panel, results,
-                                                                                 kPanelRows);
+    MultiplyPanelI8<Products, WeightsOfTile<kType, Products>, kTileRowsI8, false>(
+        rows, QuantizedRows(), 0, 0, kStripBlocks<Products>, panel, results, kPanelRows);
   }
   return uint64_t{turns} * kTileRowsI8 * kPanelRows * kStripBlocks<Products> * 32;
 }
 
 template <DType kType, class Products>
 uint64_t RunRowI8(size_t turns, const uint8_t* operands, float* results) {
-  uint8_t* const row = const_cast<uint8_t*>(operands);  // a view of what may be written; it is read only
+  // a view of what may be written; it is read only
+  uint8_t* const row = const_cast<uint8_t*>(operands);
   const QuantizedRows a = QuantizedRows::At(row, 1, kRowK);
   for (size_t turn = 0; turn < turns; ++turn) {
-    MultiplyRowI8<kType, Products>(a, 0, reinterpret_cast<const int32_t*>(operands), reinterpret_cast<const int32_t*>(operands), operands + kRowBytes, results);
+    MultiplyRowI8<kType, Products>(a, 0, reinterpret_cast<const int32_t*>(operands),
+                                   reinterpret_cast<const int32_t*>(operands), operands + kRowBytes,
+                                   results);
   }
   return uint64_t{turns} * kPanelRows * kRowK;
 }
@@ -108,39 +118,54 @@ uint64_t RunProbeLoopWith(ProbeLoop loop, size_t turns, const uint8_t* operands,
   using Bytes = OfType<DType::kQ8_0>::With<kDots>;
   using Nibbles = OfType<DType::kQ4_0>::With<kDots>;
   const float* const floats = reinterpret_cast<const float*>(operands);
-  static_assert((2 * kPlaces * kPanelRows + kTileRows * kTileLanes) * sizeof(float) <= kProbeOperandBytes);
+  static_assert((2 * kPlaces * kPanelRows + kTileRows * kTileLanes) * sizeof(float) <=
+                kProbeOperandBytes);
   static_assert(kStripF32 * (kPanelRows + kTileRows) * sizeof(float) <= kProbeOperandBytes);
   static_assert(kMaxStripRowsBytes + kMaxStripBlocks * kBlockBytesQ8 <= kProbeOperandBytes);
-  static_assert(kMaxStripRowsBytes + kStripSteps * kStepBytes + kMaxStripBlocks * kPanelRows * sizeof(float) <= kProbeOperandBytes);
-  static_assert(kRowBytes + kRowK / 32 * kBlockBytesQ8 <= kProbeOperandBytes && 2 * kRowK <= kProbeOperandBytes && kTileRows <= 16 && kTileRowsI8 <= 16);
+  static_assert(kMaxStripRowsBytes + kStripSteps * kStepBytes +
+                    kMaxStripBlocks * kPanelRows * sizeof(float) <=
+                kProbeOperandBytes);
+  static_assert(kRowBytes + kRowK / 32 * kBlockBytesQ8 <= kProbeOperandBytes &&
+                2 * kRowK <= kProbeOperandBytes && kTileRows <= 16 && kTileRowsI8 <= 16);
   switch (loop) {
     case ProbeLoop::kF32Instructions:
       AddProductsF32(turns, floats, results);
       return uint64_t{turns} * kPlaces * kTileRows * kPanelRows;
     case ProbeLoop::kQ8Instructions:
       AddProductsI8<typename Bytes::Products>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / Bytes::Products::kSteps;
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 /
+             Bytes::Products::kSteps;
     case ProbeLoop::kQ4Instructions:
       AddProductsI8<typename Nibbles::Products>(turns, operands, results);
-      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 / Nibbles::Products::kSteps;
+      return uint64_t{turns} * kPlaces * kTileRowsI8 * kTileVectorsI8 * kTileLanes * 32 /
+             Nibbles::Products::kSteps;
     case ProbeLoop::kF32Tile:
       for (size_t turn = 0; turn < turns; ++turn) {
-        MultiplyTile<kTileRows>(floats, kStripF32, kStripF32, floats + kTileRows * kStripF32, kPanelRows, results, kPanelRows);
+        MultiplyTile<kTileRows>(floats, kStripF32, kStripF32, floats + kTileRows * kStripF32,
+                                kPanelRows, results, kPanelRows);
       }
       return uint64_t{turns} * kTileRows * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Tile: return RunTileI8<DType::kQ8_0, typename Bytes::Products>(turns, operands, results);
-    case ProbeLoop::kQ4Tile: return RunTileI8<DType::kQ4_0, typename Nibbles::Products>(turns, operands, results);
+    case ProbeLoop::kQ8Tile:
+      return RunTileI8<DType::kQ8_0, typename Bytes::Products>(turns, operands, results);
+    case ProbeLoop::kQ4Tile:
+      return RunTileI8<DType::kQ4_0, typename Nibbles::Products>(turns, operands, results);
     case ProbeLoop::kF32Row:
-      for (size_t turn = 0; turn < turns; ++turn) MultiplyTile<1>(floats, kStripF32, kStripF32, floats + kStripF32, kPanelRows, results, kPanelRows);
+      for (size_t turn = 0; turn < turns; ++turn)
+        MultiplyTile<1>(floats, kStripF32, kStripF32, floats + kStripF32, kPanelRows, results,
+                        kPanelRows);
       return uint64_t{turns} * kPanelRows * kStripF32;
-    case ProbeLoop::kQ8Row: return RunRowI8<DType::kQ8_0, typename Bytes::RowProducts>(turns, operands, results);
-    case ProbeLoop::kQ4Row: return RunRowI8<DType::kQ4_0, typename Nibbles::RowProducts>(turns, operands, results);
+    case ProbeLoop::kQ8Row:
+      return RunRowI8<DType::kQ8_0, typename Bytes::RowProducts>(turns, operands, results);
+    case ProbeLoop::kQ4Row:
+      return RunRowI8<DType::kQ4_0, typename Nibbles::RowProducts>(turns, operands, results);
   }
   return 0;
 }
 
 uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results) {
-  return WithByteDots([&](auto dots) TINYVLM_LAMBDA { return RunProbeLoopWith<decltype(dots)::value>(loop, turns, operands, results); });
+  return WithByteDots([&](auto dots) TINYVLM_LAMBDA {
+    return RunProbeLoopWith<decltype(dots)::value>(loop, turns, operands, results);
+  });
 }
 
 uint32_t ReadMemory(const uint8_t* from, size_t bytes) {
@@ -151,7 +176,9 @@ uint32_t ReadMemory(const uint8_t* from, size_t bytes) {
   for (size_t i = 0; i < kUnroll; ++i) sums[i] = hn::Zero(d);
   for (size_t at = 0; at < bytes; at += kUnroll * kBytes) {
     HWY_UNROLL(8)
-    for (size_t i = 0; i < kUnroll; ++i) sums[i] = hn::Add(sums[i], hn::LoadU(d, reinterpret_cast<const int32_t*>(from + at + i * kBytes)));
+    for (size_t i = 0; i < kUnroll; ++i)
+      sums[i] =
+          hn::Add(sums[i], hn::LoadU(d, reinterpret_cast<const int32_t*>(from + at + i * kBytes)));
   }
   for (size_t i = 1; i < kUnroll; ++i) sums[0] = hn::Add(sums[0], sums[i]);
   return static_cast<uint32_t>(hn::ReduceSum(d, sums[0]));
@@ -167,6 +194,8 @@ uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, flo
   return HWY_DYNAMIC_DISPATCH(RunProbeLoop)(loop, turns, operands, results);
 }
 HWY_EXPORT(ReadMemory);
-uint32_t ReadMemory(const uint8_t* from, size_t bytes) { return HWY_DYNAMIC_DISPATCH(ReadMemory)(from, bytes); }
+uint32_t ReadMemory(const uint8_t* from, size_t bytes) {
+  return HWY_DYNAMIC_DISPATCH(ReadMemory)(from, bytes);
+}
 }  // namespace tinyvlm
 #endif

@@ -1,7 +1,10 @@
-# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy, sentencepiece, utf8proc, lodepng and (for tests) catch2.
+# The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy,
+# sentencepiece, utf8proc, lodepng and (for tests) catch2.
 #
-# Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing, CMake fetches the same release from its upstream.
-# Versions and hashes stand once, in scripts/deps.lock.json. None of them is built with the project's warnings, and their headers are system headers.
+# Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing,
+# CMake fetches the same release from its upstream. Versions and hashes stand once, in
+# scripts/deps.lock.json. None of them is built with the project's warnings, and their headers are
+# system headers.
 include(FetchContent)
 
 if(EMSCRIPTEN)
@@ -19,7 +22,8 @@ function(tinyvlm_source name)
   if(NOT EXISTS "${folder}")
     message(STATUS "${name}: ${folder} is missing (scripts/setup.mjs makes it); fetching the upstream release")
     string(JSON url ERROR_VARIABLE no_url GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream url)
-    # SOURCE_SUBDIR names a folder that does not exist: the library's own CMakeLists.txt is not wanted.
+    # SOURCE_SUBDIR names a folder that does not exist: the library's own CMakeLists.txt is not
+    # wanted.
     if(no_url)
       string(JSON repository GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream git)
       string(JSON commit GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream commit)
@@ -34,8 +38,9 @@ function(tinyvlm_source name)
   set(${name}_DIR "${folder}" PARENT_SCOPE)
 endfunction()
 
-# tinyvlm_library(NAME source...): a static library of foreign code: no warnings; AddressSanitizer where the project is built with it, because these
-# libraries read files from outside (UndefinedBehaviorSanitizer stays with our own code).
+# tinyvlm_library(NAME source...): a static library of foreign code: no warnings; AddressSanitizer
+# where the project is built with it, because these libraries read files from outside
+# (UndefinedBehaviorSanitizer stays with our own code).
 function(tinyvlm_library name)
   add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   target_compile_options(${name} PRIVATE -w)
@@ -53,7 +58,8 @@ target_include_directories(hwy SYSTEM PUBLIC "${highway_DIR}")
 target_compile_definitions(hwy PUBLIC HWY_STATIC_DEFINE)
 target_compile_options(hwy PRIVATE -fno-exceptions -fno-rtti)
 if(EMSCRIPTEN)
-  # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is decided before it is loaded.
+  # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is
+  # decided before it is loaded.
   target_compile_definitions(hwy PUBLIC HWY_COMPILE_ONLY_STATIC)
 endif()
 
@@ -74,7 +80,8 @@ target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
   PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite" "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
 
-# ---- utf8proc: Unicode's data, from which the build makes tables (cpp/text/unicode_tables.h) and against which tests hold them ----
+# ---- utf8proc: Unicode's data, from which the build makes tables (cpp/text/unicode_tables.h) and
+# against which tests hold them ----
 tinyvlm_source(utf8proc)
 tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
 target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")

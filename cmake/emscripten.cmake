@@ -1,5 +1,6 @@
-# The toolchain file of the wasm presets: an emcc of the machine's own (PATH, then EMSDK) where it is 3.1.50 or newer, else the private one that
-# scripts/setup.mjs made. It hands over to Emscripten's own toolchain file, so that a plain `cmake --preset wasm-simd` needs no emcmake.
+# The toolchain file of the wasm presets: an emcc of the machine's own (PATH, then EMSDK) where it
+# is 3.1.50 or newer, else the private one that scripts/setup.mjs made. It hands over to
+# Emscripten's own toolchain file, so that a plain `cmake --preset wasm-simd` needs no emcmake.
 set(TINYVLM_OLDEST_EMSCRIPTEN 3.1.50)
 
 foreach(folder $ENV{TINYVLM_EMSCRIPTEN_BIN} PATH "$ENV{EMSDK}/upstream/emscripten" "${CMAKE_CURRENT_LIST_DIR}/../.toolchain/emscripten/bin")

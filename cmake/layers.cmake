@@ -1,7 +1,9 @@
-# cpp/<layer>/CMakeLists.txt calls tinyvlm_layer, tests-native/<layer>/CMakeLists.txt calls tinyvlm_test; file names are relative to that folder.
+# cpp/<layer>/CMakeLists.txt calls tinyvlm_layer, tests-native/<layer>/CMakeLists.txt calls
+# tinyvlm_test; file names are relative to that folder.
 #
-# tinyvlm_layer(NAME [DEPENDS layer...] [LIBRARIES lib...] SOURCES file...): a static library tinyvlm_NAME.
-# tinyvlm_test(NAME LAYERS layer... SOURCES file...): a Catch2 program, registered with ctest.
+# tinyvlm_layer(NAME [DEPENDS layer...] [LIBRARIES lib...] SOURCES file...): a static library
+# tinyvlm_NAME. tinyvlm_test(NAME LAYERS layer... SOURCES file...): a Catch2 program, registered
+# with ctest.
 
 set(TINYVLM_WARNINGS -Wall -Wextra)
 if(TINYVLM_WERROR)
@@ -38,8 +40,8 @@ function(tinyvlm_test name)
   target_link_libraries(${name} PRIVATE ${layers} ${ARG_LIBRARIES} catch2)
   target_compile_definitions(${name} PRIVATE TINYVLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(EMSCRIPTEN)
-    # Catch2 needs exceptions; the engine under test is compiled as it is shipped. Linking with -O1 leaves out Binaryen's passes over the whole
-    # program, which would take longer than the tests.
+    # Catch2 needs exceptions; the engine under test is compiled as it is shipped. Linking with -O1
+    # leaves out Binaryen's passes over the whole program, which would take longer than the tests.
     target_compile_options(${name} PRIVATE -fwasm-exceptions)
     target_link_options(${name} PRIVATE -O1 -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME -sNODERAWFS ${TINYVLM_WASM_MEMORY})
   endif()

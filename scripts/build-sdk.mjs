@@ -1,37 +1,54 @@
 #!/usr/bin/env node
-// js-sdk/ and the wasm builds become dist/, the npm package. `--test` builds and runs the unit tests instead, which need no wasm:
-// their workers carry js-sdk/test/fake-engine.ts. `--integration` runs the tests of the built package.
-import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { wasmVariants as variants } from './build.mjs';
-import { relaxedNode } from './setup/relaxed-node.mjs';
-import { thirdPartyNotices } from './third-party.mjs';
+// js-sdk/ and the wasm builds become dist/, the npm package. `--test` builds and runs the unit
+// tests instead, which need no wasm: their workers carry js-sdk/test/fake-engine.ts.
+// `--integration` runs the tests of the built package.
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { wasmVariants as variants } from "./build.mjs";
+import { relaxedNode } from "./setup/relaxed-node.mjs";
+import { thirdPartyNotices } from "./third-party.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const source = join(root, 'js-sdk', 'src');
-const tests = join(root, 'js-sdk', 'test');
-const dist = join(root, 'dist');
-const unfinished = join(root, 'build', 'package');
-const testOutput = join(root, 'build', 'sdk-test');
-const demoModel = join(root, 'model', 'tiny-vlm-demo.gguf');
+const source = join(root, "js-sdk", "src");
+const tests = join(root, "js-sdk", "test");
+const dist = join(root, "dist");
+const unfinished = join(root, "build", "package");
+const testOutput = join(root, "build", "sdk-test");
+const demoModel = join(root, "model", "tiny-vlm-demo.gguf");
 
 // Module workers decide: nothing older runs them. Safari 15 is the oldest of all.
-const browsers = ['chrome91', 'firefox114', 'safari15'];
+const browsers = ["chrome91", "firefox114", "safari15"];
 
-// The address of the running script, where import.meta.url is not to be had or not to be seen. In a worker bundlers would take
-// Emscripten's `new URL("tiny-vlm.wasm", import.meta.url)` for files of the package.
+// The address of the running script, where import.meta.url is not to be had or not to be seen. In a
+// worker bundlers would take Emscripten's `new URL("tiny-vlm.wasm", import.meta.url)` for files of
+// the package.
 const scriptUrl = {
-  worker: 'const scriptUrl=globalThis.location?globalThis.location.href:import.meta.url;',
+  worker: "const scriptUrl=globalThis.location?globalThis.location.href:import.meta.url;",
   nodeCjs: 'const scriptUrl=require("node:url").pathToFileURL(__filename).href;',
-  browserCjs: 'const scriptUrl=typeof document==="object"?document.currentScript?.src||document.baseURI:undefined;',
-  iife: '(()=>{const scriptUrl=document.currentScript?.src||document.baseURI;',
+  browserCjs:
+    'const scriptUrl=typeof document==="object"?document.currentScript?.src||document.baseURI:undefined;',
+  iife: "(()=>{const scriptUrl=document.currentScript?.src||document.baseURI;",
 };
 
 /** The options that all outputs share. `banner` declares scriptUrl in place of import.meta.url. */
-function output(entry, outfile, { format = 'esm', platform = 'browser', banner, footer, plugins = [], minify = true }) {
+function output(
+  entry,
+  outfile,
+  { format = "esm", platform = "browser", banner, footer, plugins = [], minify = true },
+) {
   return {
     entryPoints: [entry],
     outfile,
@@ -39,11 +56,11 @@ function output(entry, outfile, { format = 'esm', platform = 'browser', banner, 
     minify,
     format,
     platform,
-    target: platform === 'node' ? ['node20'] : browsers,
-    charset: 'utf8',
-    legalComments: 'none',
-    logLevel: 'warning',
-    ...(banner ? { define: { 'import.meta.url': 'scriptUrl' }, banner: { js: banner } } : {}),
+    target: platform === "node" ? ["node20"] : browsers,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+    ...(banner ? { define: { "import.meta.url": "scriptUrl" }, banner: { js: banner } } : {}),
     ...(footer ? { footer: { js: footer } } : {}),
     plugins,
   };
@@ -52,14 +69,20 @@ function output(entry, outfile, { format = 'esm', platform = 'browser', banner, 
 /** Resolves `glue:<variant>` to files; equal ones are bundled once. */
 function gluePlugin(files) {
   return {
-    name: 'glue',
+    name: "glue",
     setup(bundler) {
-      bundler.onResolve({ filter: /^glue:/ }, ({ path }) => ({ path: files[path.slice('glue:'.length)] }));
-      // The last lines of the threaded glue start a pool thread, with an await that some bundlers' workers cannot have: worker-mt.ts does it.
+      bundler.onResolve({ filter: /^glue:/ }, ({ path }) => ({
+        path: files[path.slice("glue:".length)],
+      }));
+      // The last lines of the threaded glue start a pool thread, with an await that some bundlers'
+      // workers cannot have: worker-mt.ts does it.
       bundler.onLoad({ filter: /-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
-        const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(readFileSync(path, 'utf8'));
-        if (!/isPthread\s*&&/.test(start)) throw new Error(`${path} does not end as expected: ${start}`);
-        return { contents: glue, loader: 'js' };
+        const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(
+          readFileSync(path, "utf8"),
+        );
+        if (!/isPthread\s*&&/.test(start))
+          throw new Error(`${path} does not end as expected: ${start}`);
+        return { contents: glue, loader: "js" };
       });
       bundler.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true }));
     },
@@ -67,18 +90,29 @@ function gluePlugin(files) {
 }
 
 /**
- * Bundles a worker. Whatever it imports at run time are Node's modules, where it runs in Node: the bundlers of web apps are told not to
- * look for them (esbuild drops such comments when it minifies, so they are added afterwards).
+ * Bundles a worker. Whatever it imports at run time are Node's modules, where it runs in Node: the
+ * bundlers of web apps are told not to look for them (esbuild drops such comments when it minifies,
+ * so they are added afterwards).
  */
 async function worker(entry, outfile, files, minify = true) {
-  const options = output(join(source, entry), outfile, { banner: scriptUrl.worker, plugins: [gluePlugin(files)], minify });
+  const options = output(join(source, entry), outfile, {
+    banner: scriptUrl.worker,
+    plugins: [gluePlugin(files)],
+    minify,
+  });
   const { outputFiles } = await build({ ...options, write: false });
   mkdirSync(dirname(outfile), { recursive: true });
-  writeFileSync(outfile, outputFiles[0].text.replaceAll(/\bimport\((?!\.)/g, 'import(/* webpackIgnore: true */ /* @vite-ignore */ '));
+  writeFileSync(
+    outfile,
+    outputFiles[0].text.replaceAll(
+      /\bimport\((?!\.)/g,
+      "import(/* webpackIgnore: true */ /* @vite-ignore */ ",
+    ),
+  );
 }
 
 function wasmBuild(variant, name) {
-  return join(root, 'build', `wasm-${variant}`, name);
+  return join(root, "build", `wasm-${variant}`, name);
 }
 
 function copy(from, to) {
@@ -87,86 +121,145 @@ function copy(from, to) {
 }
 
 async function buildPackage() {
-  const missing = variants.filter((variant) => !['tiny-vlm.wasm', 'tiny-vlm-tools.wasm'].every((name) => existsSync(wasmBuild(variant, name))));
-  if (missing.length > 0) throw new Error(`not compiled: build/wasm-${missing.join(', build/wasm-')}; npm run build does that first`);
-  // Built beside dist/ and exchanged at the end: whoever runs the package meanwhile has a whole one.
+  const missing = variants.filter(
+    (variant) =>
+      !["tiny-vlm.wasm", "tiny-vlm-tools.wasm"].every((name) =>
+        existsSync(wasmBuild(variant, name)),
+      ),
+  );
+  if (missing.length > 0)
+    throw new Error(
+      `not compiled: build/wasm-${missing.join(", build/wasm-")}; npm run build does that first`,
+    );
+  // Built beside dist/ and exchanged at the end: whoever runs the package meanwhile has a whole
+  // one.
   rmSync(unfinished, { recursive: true, force: true });
 
-  const glue = Object.fromEntries(variants.map((variant) => [variant, wasmBuild(variant, 'tiny-vlm.mjs')]));
-  const sameGlue = (a, b) => readFileSync(glue[a], 'utf8') === readFileSync(glue[b], 'utf8');
-  for (const variant of ['scalar', 'relaxed']) {
-    if (sameGlue(variant, 'simd')) glue[variant] = glue.simd;
+  const glue = Object.fromEntries(
+    variants.map((variant) => [variant, wasmBuild(variant, "tiny-vlm.mjs")]),
+  );
+  const sameGlue = (a, b) => readFileSync(glue[a], "utf8") === readFileSync(glue[b], "utf8");
+  for (const variant of ["scalar", "relaxed"]) {
+    if (sameGlue(variant, "simd")) glue[variant] = glue.simd;
     else console.log(`the glue of ${variant} and simd differs: worker.mjs carries both`);
   }
-  if (!sameGlue('relaxed-mt', 'simd-mt')) throw new Error('the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can carry only one');
+  if (!sameGlue("relaxed-mt", "simd-mt"))
+    throw new Error("the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can carry only one");
   const at = (name) => join(unfinished, name);
-  const [index, node, iife] = ['index.ts', 'node.ts', 'iife.ts'].map((name) => join(source, name));
+  const [index, node, iife] = ["index.ts", "node.ts", "iife.ts"].map((name) => join(source, name));
   await Promise.all([
-    build(output(index, at('index.mjs'), {})),
-    build(output(index, at('index.cjs'), { format: 'cjs', banner: scriptUrl.browserCjs })),
-    build(output(iife, at('tiny-vlm.iife.js'), { format: 'iife', banner: scriptUrl.iife, footer: '})();' })),
-    build(output(node, at('node.mjs'), { platform: 'node', minify: false })),
-    build(output(node, at('node.cjs'), { platform: 'node', format: 'cjs', banner: scriptUrl.nodeCjs, minify: false })),
-    build(output(join(source, 'cli.ts'), at('cli.mjs'), { platform: 'node', banner: '#!/usr/bin/env node\nconst scriptUrl=import.meta.url;', minify: false })),
-    worker('worker.ts', at('worker.mjs'), glue),
-    worker('worker-mt.ts', at('worker-mt.mjs'), glue),
+    build(output(index, at("index.mjs"), {})),
+    build(output(index, at("index.cjs"), { format: "cjs", banner: scriptUrl.browserCjs })),
+    build(
+      output(iife, at("tiny-vlm.iife.js"), {
+        format: "iife",
+        banner: scriptUrl.iife,
+        footer: "})();",
+      }),
+    ),
+    build(output(node, at("node.mjs"), { platform: "node", minify: false })),
+    build(
+      output(node, at("node.cjs"), {
+        platform: "node",
+        format: "cjs",
+        banner: scriptUrl.nodeCjs,
+        minify: false,
+      }),
+    ),
+    build(
+      output(join(source, "cli.ts"), at("cli.mjs"), {
+        platform: "node",
+        banner: "#!/usr/bin/env node\nconst scriptUrl=import.meta.url;",
+        minify: false,
+      }),
+    ),
+    worker("worker.ts", at("worker.mjs"), glue),
+    worker("worker-mt.ts", at("worker-mt.mjs"), glue),
   ]);
 
-  chmodSync(at('cli.mjs'), 0o755);  // npx runs it as a program
+  chmodSync(at("cli.mjs"), 0o755); // npx runs it as a program
 
   for (const variant of variants) {
-    copy(wasmBuild(variant, 'tiny-vlm.wasm'), at(`wasm/tiny-vlm-${variant}.wasm`));
-    copy(wasmBuild(variant, 'tiny-vlm-tools.wasm'), at(`tools/tiny-vlm-tools-${variant}.wasm`));
+    copy(wasmBuild(variant, "tiny-vlm.wasm"), at(`wasm/tiny-vlm-${variant}.wasm`));
+    copy(wasmBuild(variant, "tiny-vlm-tools.wasm"), at(`tools/tiny-vlm-tools-${variant}.wasm`));
     // Emscripten's glue looks for its files under the names that they were built with.
-    const tools = readFileSync(wasmBuild(variant, 'tiny-vlm-tools.mjs'), 'utf8').replaceAll('tiny-vlm-tools.', `tiny-vlm-tools-${variant}.`);
+    const tools = readFileSync(wasmBuild(variant, "tiny-vlm-tools.mjs"), "utf8").replaceAll(
+      "tiny-vlm-tools.",
+      `tiny-vlm-tools-${variant}.`,
+    );
     writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
   }
-  copy(demoModel, at('model/tiny-vlm-demo.gguf'));
-  writeFileSync(at('THIRD-PARTY-NOTICES.txt'), thirdPartyNotices());
+  copy(demoModel, at("model/tiny-vlm-demo.gguf"));
+  writeFileSync(at("THIRD-PARTY-NOTICES.txt"), thirdPartyNotices());
 
-  buildTypes(at('types'), at('types-cjs'));
+  buildTypes(at("types"), at("types-cjs"));
   rmSync(dist, { recursive: true, force: true });
   renameSync(unfinished, dist);
 }
 
-// Declarations once for import, once for require: the same text in a folder that says what it is. (The package as a whole says nothing:
-// as "module" it would make ES modules of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
+// Declarations once for import, once for require: the same text in a folder that says what it is.
+// (The package as a whole says nothing: as "module" it would make ES modules of the CommonJS .js
+// files that Emscripten writes below build/ and keeps below .toolchain/.)
 function buildTypes(types, forRequire) {
-  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'js-sdk', 'tsconfig.types.json'), '--outDir', types]);
+  run(join(root, "node_modules", ".bin", "tsc"), [
+    "-p",
+    join(root, "js-sdk", "tsconfig.types.json"),
+    "--outDir",
+    types,
+  ]);
   cpSync(types, forRequire, { recursive: true });
-  writeFileSync(join(types, 'package.json'), '{ "type": "module" }\n');
-  writeFileSync(join(forRequire, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFileSync(join(types, "package.json"), '{ "type": "module" }\n');
+  writeFileSync(join(forRequire, "package.json"), '{ "type": "commonjs" }\n');
 }
 
 /** Bundles the tests in `folder` and runs them. */
 async function runTests(folder, extra) {
   rmSync(testOutput, { recursive: true, force: true });
-  const entries = readdirSync(folder).filter((name) => name.endsWith('.test.ts'));
-  await Promise.all(entries.map((name) => build(output(join(folder, name), join(testOutput, name.replace(/\.ts$/, '.mjs')), { platform: 'node', minify: false }))));
+  const entries = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+  await Promise.all(
+    entries.map((name) =>
+      build(
+        output(join(folder, name), join(testOutput, name.replace(/\.ts$/, ".mjs")), {
+          platform: "node",
+          minify: false,
+        }),
+      ),
+    ),
+  );
   await extra?.();
-  const bundled = entries.map((name) => join(testOutput, name.replace(/\.ts$/, '.mjs')));
-  run(process.execPath, ['--test', ...bundled]);
+  const bundled = entries.map((name) => join(testOutput, name.replace(/\.ts$/, ".mjs")));
+  run(process.execPath, ["--test", ...bundled]);
   return bundled;
 }
 
-// Once more what tells of the relaxed builds, where this Node has no relaxed SIMD and set-up has brought one that has.
+// Once more what tells of the relaxed builds, where this Node has no relaxed SIMD and set-up has
+// brought one that has.
 async function runIntegration() {
-  const bundled = await runTests(join(tests, 'integration'));
+  const bundled = await runTests(join(tests, "integration"));
   const newer = relaxedNode();
-  if (newer && newer !== process.execPath) run(newer, ['--test', '--test-name-pattern=^relaxed', ...bundled]);
+  if (newer && newer !== process.execPath)
+    run(newer, ["--test", "--test-name-pattern=^relaxed", ...bundled]);
 }
 
-// Workers with the fake engine, and wasm files that are valid and empty, where the bundled tests look for the package's.
+// Workers with the fake engine, and wasm files that are valid and empty, where the bundled tests
+// look for the package's.
 async function buildFakes() {
-  const fake = join(tests, 'fake-engine.ts');
+  const fake = join(tests, "fake-engine.ts");
   const files = Object.fromEntries(variants.map((variant) => [variant, fake]));
-  await Promise.all([worker('worker.ts', join(testOutput, 'worker.mjs'), files, false), worker('worker-mt.ts', join(testOutput, 'worker-mt.mjs'), files, false)]);
-  mkdirSync(join(testOutput, 'wasm'), { recursive: true });
-  for (const variant of variants) writeFileSync(join(testOutput, 'wasm', `tiny-vlm-${variant}.wasm`), Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+  await Promise.all([
+    worker("worker.ts", join(testOutput, "worker.mjs"), files, false),
+    worker("worker-mt.ts", join(testOutput, "worker-mt.mjs"), files, false),
+  ]);
+  mkdirSync(join(testOutput, "wasm"), { recursive: true });
+  for (const variant of variants)
+    writeFileSync(
+      join(testOutput, "wasm", `tiny-vlm-${variant}.wasm`),
+      Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0),
+    );
 }
 
 function run(program, args) {
-  const { status, error } = spawnSync(program, args, { stdio: 'inherit', cwd: root });
+  const { status, error } = spawnSync(program, args, { stdio: "inherit", cwd: root });
   if (error) throw error;
   if (status !== 0) {
     process.exitCode = status ?? 1;
@@ -176,8 +269,8 @@ function run(program, args) {
 
 try {
   const [mode] = process.argv.slice(2);
-  if (mode === '--test') await runTests(tests, buildFakes);
-  else if (mode === '--integration') await runIntegration();
+  if (mode === "--test") await runTests(tests, buildFakes);
+  else if (mode === "--integration") await runIntegration();
   else if (mode === undefined) await buildPackage();
   else throw new Error(`unknown flag ${mode}; --test and --integration are known`);
 } catch (error) {

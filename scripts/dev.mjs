@@ -1,6 +1,8 @@
-// npm run dev: serves the playground on this machine. Builds the package first where dist/ is missing.
+// npm run dev: serves the playground on this machine. Builds the package first where dist/ is
+// missing.
 //   npm run dev -- --port 9000        another port (the next free one is taken where it is in use)
-//   npm run dev -- --no-isolation     without COOP/COEP, as on hosts that cannot send headers: one thread
+//   npm run dev -- --no-isolation     without COOP/COEP, as on hosts that cannot send headers: one
+//   thread
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,9 +16,12 @@ const PORTS_TO_TRY = 20;
 
 function options() {
   try {
-    const { values } = parseArgs({ options: { port: { type: "string" }, "no-isolation": { type: "boolean" } } });
+    const { values } = parseArgs({
+      options: { port: { type: "string" }, "no-isolation": { type: "boolean" } },
+    });
     const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
-    if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`--port wants a number from 0 to 65535, found "${values.port}"`);
+    if (!Number.isInteger(port) || port < 0 || port > 65535)
+      throw new Error(`--port wants a number from 0 to 65535, found "${values.port}"`);
     return { port, isolated: !values["no-isolation"] };
   } catch (error) {
     console.error(`npm run dev: ${error.message}`);
@@ -26,12 +31,16 @@ function options() {
 
 async function listen({ port, isolated }) {
   const mounts = { "/examples-web/": join(root, "examples-web"), "/dist/": join(root, "dist") };
-  const redirects = { "/": "/examples-web/playground/", "/examples-web/playground": "/examples-web/playground/" };
+  const redirects = {
+    "/": "/examples-web/playground/",
+    "/examples-web/playground": "/examples-web/playground/",
+  };
   for (let candidate = port; ; candidate++) {
     try {
       return await startServer({ mounts, redirects, isolated, port: candidate });
     } catch (error) {
-      if (error.code !== "EADDRINUSE" || candidate + 1 >= port + PORTS_TO_TRY || candidate >= 65535) throw error;
+      if (error.code !== "EADDRINUSE" || candidate + 1 >= port + PORTS_TO_TRY || candidate >= 65535)
+        throw error;
     }
   }
 }
@@ -39,14 +48,19 @@ async function listen({ port, isolated }) {
 const wanted = options();
 if (!existsSync(join(root, "dist", "index.mjs"))) {
   console.log("dist/ is not there yet: building it first (npm run build)");
-  const built = spawnSync(process.execPath, [join(root, "scripts", "build.mjs")], { stdio: "inherit", cwd: root });
+  const built = spawnSync(process.execPath, [join(root, "scripts", "build.mjs")], {
+    stdio: "inherit",
+    cwd: root,
+  });
   if (built.status !== 0) process.exit(built.status ?? 1);
 }
 try {
   const server = await listen(wanted);
   console.log(`playground       ${server.url}/`);
   console.log(`script-tag page  ${server.url}/examples-web/script-tag.html`);
-  console.log(`${wanted.isolated ? "cross-origin isolated (threads on)" : "not cross-origin isolated (one thread)"}; Ctrl+C ends it`);
+  console.log(
+    `${wanted.isolated ? "cross-origin isolated (threads on)" : "not cross-origin isolated (one thread)"}; Ctrl+C ends it`,
+  );
 } catch (error) {
   console.error(`npm run dev: cannot listen on 127.0.0.1: ${error.message}`);
   process.exit(1);

@@ -1,5 +1,6 @@
-// A small static server for the examples and the browser tests: this machine only (127.0.0.1), no dependencies. It can send the headers
-// that make a page cross-origin isolated (threads need them), answers Range requests, and lets a test put its own answer on a path.
+// A small static server for the examples and the browser tests: this machine only (127.0.0.1), no
+// dependencies. It can send the headers that make a page cross-origin isolated (threads need them),
+// answers Range requests, and lets a test put its own answer on a path.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -26,16 +27,29 @@ const MIME_TYPES = {
 /**
  * Starts a server on 127.0.0.1.
  * @param {object} options
- * @param {Record<string, string>} options.mounts  URL prefix ("/dist/") -> folder; nothing outside these folders is ever served
+ * @param {Record<string, string>} options.mounts  URL prefix ("/dist/") -> folder; nothing outside
+ * these folders is ever served
  * @param {number} [options.port]      0 (default): any free port
- * @param {boolean} [options.isolated] send COOP and COEP, so that pages are cross-origin isolated and may use threads
+ * @param {boolean} [options.isolated] send COOP and COEP, so that pages are cross-origin isolated
+ * and may use threads
  * @param {boolean} [options.cors]     let pages of other origins read everything, as a CDN does
- * @param {string} [options.csp]       Content-Security-Policy of every answer (a worker obeys the header of its own script)
+ * @param {string} [options.csp]       Content-Security-Policy of every answer (a worker obeys the
+ * header of its own script)
  * @param {Record<string, string>} [options.redirects]  path -> where to go instead
- * @param {Record<string, (request, response) => void>} [options.routes]  path -> handler that answers in place of a file
- * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>} rejects when the port is taken
+ * @param {Record<string, (request, response) => void>} [options.routes]  path -> handler that
+ * answers in place of a file
+ * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>} rejects when the port
+ * is taken
  */
-export function startServer({ mounts, port = 0, isolated = false, cors = false, csp = "", redirects = {}, routes = {} }) {
+export function startServer({
+  mounts,
+  port = 0,
+  isolated = false,
+  cors = false,
+  csp = "",
+  redirects = {},
+  routes = {},
+}) {
   const server = createServer((request, response) => {
     if (isolated) {
       response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
@@ -49,9 +63,13 @@ export function startServer({ mounts, port = 0, isolated = false, cors = false, 
 
     const path = pathOf(request.url);
     if (path !== null && Object.hasOwn(routes, path)) return routes[path](request, response);
-    if (path !== null && Object.hasOwn(redirects, path)) return response.writeHead(302, { Location: redirects[path] }).end();
-    if (request.method !== "GET" && request.method !== "HEAD") return plain(response, 405, "only GET and HEAD");
-    sendFile(request, response, path === null ? null : fileOf(path, mounts)).catch(() => plain(response, 500, "could not read the file"));
+    if (path !== null && Object.hasOwn(redirects, path))
+      return response.writeHead(302, { Location: redirects[path] }).end();
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return plain(response, 405, "only GET and HEAD");
+    sendFile(request, response, path === null ? null : fileOf(path, mounts)).catch(() =>
+      plain(response, 500, "could not read the file"),
+    );
   });
 
   return new Promise((resolve, reject) => {
@@ -61,7 +79,11 @@ export function startServer({ mounts, port = 0, isolated = false, cors = false, 
       resolve({
         url: `http://127.0.0.1:${actual}`,
         port: actual,
-        close: () => new Promise((done) => { server.close(() => done()); server.closeAllConnections(); }),
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            server.closeAllConnections();
+          }),
       });
     });
   });
@@ -78,7 +100,9 @@ function pathOf(url) {
 
 /** The file that a path names, or null where no mount holds it. */
 function fileOf(path, mounts) {
-  const prefix = Object.keys(mounts).filter((candidate) => path.startsWith(candidate)).sort((a, b) => b.length - a.length)[0];
+  const prefix = Object.keys(mounts)
+    .filter((candidate) => path.startsWith(candidate))
+    .sort((a, b) => b.length - a.length)[0];
   if (prefix === undefined || path.includes("\0")) return null;
   const folder = normalize(mounts[prefix] + sep);
   const file = join(folder, path.slice(prefix.length), path.endsWith("/") ? "index.html" : "");
@@ -92,7 +116,8 @@ async function sendFile(request, response, file) {
   response.setHeader("Accept-Ranges", "bytes");
 
   const range = parseRange(request.headers.range, info.size);
-  if (range === "unsatisfiable") return response.writeHead(416, { "Content-Range": `bytes */${info.size}` }).end();
+  if (range === "unsatisfiable")
+    return response.writeHead(416, { "Content-Range": `bytes */${info.size}` }).end();
   const { start, end } = range ?? { start: 0, end: info.size - 1 };
   if (range) response.setHeader("Content-Range", `bytes ${start}-${end}/${info.size}`);
   response.writeHead(range ? 206 : 200, { "Content-Length": end - start + 1 });
@@ -103,7 +128,10 @@ async function sendFile(request, response, file) {
   stream.pipe(response);
 }
 
-/** One range of bytes: {start, end} (inclusive), null for the whole file, or "unsatisfiable". Several ranges are answered with the whole file. */
+/**
+ * One range of bytes: {start, end} (inclusive), null for the whole file, or "unsatisfiable".
+ * Several ranges are answered with the whole file.
+ */
 function parseRange(header, size) {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? "");
   if (!match || (match[1] === "" && match[2] === "")) return null;
@@ -114,5 +142,7 @@ function parseRange(header, size) {
 
 function plain(response, status, text) {
   if (response.headersSent) return response.destroy();
-  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(`${status} ${text}\n`);
+  response
+    .writeHead(status, { "Content-Type": "text/plain; charset=utf-8" })
+    .end(`${status} ${text}\n`);
 }

@@ -1,23 +1,32 @@
 #!/usr/bin/env node
-// npm run setup [-- part...]: fetches and builds what this machine lacks, says what it does and how long it takes, and has nothing to do the second time.
-import { setUpBuildTools } from './setup/build-tools.mjs';
-import { setUpEmscripten } from './setup/emscripten.mjs';
-import { setUpNodeModules } from './setup/node-modules.mjs';
-import { setUpRelaxedNode } from './setup/relaxed-node.mjs';
-import { setUpSources } from './setup/sources.mjs';
-import { summary } from './setup/steps.mjs';
-import { setUpBrowser, setUpClang } from './setup/system-programs.mjs';
-import { fileURLToPath } from 'node:url';
+// npm run setup [-- part...]: fetches and builds what this machine lacks, says what it does and how
+// long it takes, and has nothing to do the second time.
+import { setUpBuildTools } from "./setup/build-tools.mjs";
+import { setUpEmscripten } from "./setup/emscripten.mjs";
+import { setUpNodeModules } from "./setup/node-modules.mjs";
+import { setUpRelaxedNode } from "./setup/relaxed-node.mjs";
+import { setUpSources } from "./setup/sources.mjs";
+import { summary } from "./setup/steps.mjs";
+import { setUpBrowser, setUpClang } from "./setup/system-programs.mjs";
+import { fileURLToPath } from "node:url";
 
 // In the order in which they are set up. "everyday" ones need no root and are what a build needs.
 const parts = {
-  tools: { work: setUpBuildTools, everyday: true, about: 'CMake and Ninja' },
-  sources: { work: setUpSources, everyday: true, about: 'Highway, sentencepiece, utf8proc, lodepng, Catch2 under .deps' },
-  modules: { work: setUpNodeModules, everyday: true, about: 'node_modules' },
-  emscripten: { work: setUpEmscripten, everyday: true, about: 'emcc 3.1.50 or newer' },
-  'relaxed-node': { work: setUpRelaxedNode, everyday: false, about: 'Node 22 where this one is older, for the tests of the relaxed builds' },
-  browser: { work: setUpBrowser, everyday: false, about: 'Chromium, for the browser tests' },
-  clang: { work: setUpClang, everyday: false, about: 'the second native compiler, for CI' },
+  tools: { work: setUpBuildTools, everyday: true, about: "CMake and Ninja" },
+  sources: {
+    work: setUpSources,
+    everyday: true,
+    about: "Highway, sentencepiece, utf8proc, lodepng, Catch2 under .deps",
+  },
+  modules: { work: setUpNodeModules, everyday: true, about: "node_modules" },
+  emscripten: { work: setUpEmscripten, everyday: true, about: "emcc 3.1.50 or newer" },
+  "relaxed-node": {
+    work: setUpRelaxedNode,
+    everyday: false,
+    about: "Node 22 where this one is older, for the tests of the relaxed builds",
+  },
+  browser: { work: setUpBrowser, everyday: false, about: "Chromium, for the browser tests" },
+  clang: { work: setUpClang, everyday: false, about: "the second native compiler, for CI" },
 };
 
 /** Sets up the named parts; the everyday ones where none is named. */
@@ -25,12 +34,14 @@ export async function setUp(names = []) {
   const unknown = names.filter((name) => !parts[name]);
   if (unknown.length > 0) {
     const known = Object.entries(parts).map(([name, { about }]) => `  ${name}: ${about}`);
-    throw new Error(`unknown part ${unknown.join(', ')}; parts are:\n${known.join('\n')}`);
+    throw new Error(`unknown part ${unknown.join(", ")}; parts are:\n${known.join("\n")}`);
   }
-  const [major] = process.versions.node.split('.').map(Number);
+  const [major] = process.versions.node.split(".").map(Number);
   if (major < 20) throw new Error(`Node.js 20 or newer is wanted, this is ${process.version}`);
-  const chosen = Object.entries(parts).filter(([name, { everyday }]) => (names.length > 0 ? names.includes(name) : everyday));
-  console.log(`Set-up: ${chosen.map(([name]) => name).join(', ')}`);
+  const chosen = Object.entries(parts).filter(([name, { everyday }]) =>
+    names.length > 0 ? names.includes(name) : everyday,
+  );
+  console.log(`Set-up: ${chosen.map(([name]) => name).join(", ")}`);
   for (const [, { work }] of chosen) await work();
   console.log(`Set-up done: ${summary()}`);
 }

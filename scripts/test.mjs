@@ -1,31 +1,38 @@
 #!/usr/bin/env node
-// npm test [-- suite...]: every test suite, each under its heading and with its time, then a summary. Sets up and builds what is missing first.
-// Environment: REQUIRE_SHARED=1 makes missing shared test data a failure; TINYVLM_SHARED says where that data is; CI=true makes compiler warnings errors.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { buildPackage, buildPreset } from './build.mjs';
-import { setUp } from './setup.mjs';
-import { neededRelaxedNode } from './setup/relaxed-node.mjs';
-import { reportSizes } from './size.mjs';
-import { root, runShown, toolEnvironment } from './toolchain.mjs';
+// npm test [-- suite...]: every test suite, each under its heading and with its time, then a
+// summary. Sets up and builds what is missing first. Environment: REQUIRE_SHARED=1 makes missing
+// shared test data a failure; TINYVLM_SHARED says where that data is; CI=true makes compiler
+// warnings errors.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildPackage, buildPreset } from "./build.mjs";
+import { setUp } from "./setup.mjs";
+import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
+import { reportSizes } from "./size.mjs";
+import { root, runShown, toolEnvironment } from "./toolchain.mjs";
 
-// Counts Catch2's test cases in what ctest wrote down of its last run; a program that ended without Catch2's summary counts as one failure.
+// Counts Catch2's test cases in what ctest wrote down of its last run; a program that ended without
+// Catch2's summary counts as one failure.
 function countCatch2(preset) {
-  const written = readFileSync(join(root, 'build', preset, 'Testing', 'Temporary', 'LastTest.log'), 'utf8');
-  const log = written.replaceAll(/\x1b\[[\d;]*m/g, '');  // wasm programs print in colour
+  const written = readFileSync(
+    join(root, "build", preset, "Testing", "Temporary", "LastTest.log"),
+    "utf8",
+  );
+  const log = written.replaceAll(/\x1b\[[\d;]*m/g, ""); // wasm programs print in colour
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const program of log.split(/^\d+\/\d+ Testing: /m).slice(1)) {
     const cases = /^test cases: +(\d+)(.*)$/m.exec(program);
     const allPassed = /^All tests passed \(.* in (\d+) test cases?\)/m.exec(program);
-    const number = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(cases?.[2] ?? '')?.[1] ?? 0);
+    const number = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(cases?.[2] ?? "")?.[1] ?? 0);
     const before = counts.failed;
     if (allPassed) counts.passed += Number(allPassed[1]);
     else if (cases) {
-      counts.passed += number('passed');
-      counts.failed += number('failed');
-      counts.skipped += number('skipped');
+      counts.passed += number("passed");
+      counts.failed += number("failed");
+      counts.skipped += number("skipped");
     }
-    if (/^Test Failed\.|^Test timed out|^Test not run/im.test(program) && counts.failed === before) ++counts.failed;
+    if (/^Test Failed\.|^Test timed out|^Test not run/im.test(program) && counts.failed === before)
+      ++counts.failed;
   }
   return counts;
 }
@@ -33,72 +40,129 @@ function countCatch2(preset) {
 // Builds and runs a preset's test programs: all, or those named.
 async function catch2Suite(preset, programs = [], settings = []) {
   buildPreset(preset, programs, settings);
-  const only = programs.length > 0 ? ['--tests-regex', `^(${programs.join('|')})$`] : [];
-  await runShown('ctest', ['--preset', preset, '--progress', '-j', '2', '--timeout', '2400', ...only], { env: toolEnvironment() });
+  const only = programs.length > 0 ? ["--tests-regex", `^(${programs.join("|")})$`] : [];
+  await runShown(
+    "ctest",
+    ["--preset", preset, "--progress", "-j", "2", "--timeout", "2400", ...only],
+    { env: toolEnvironment() },
+  );
   return countCatch2(preset);
 }
 
 // Counts of Node's own test runner, from its closing lines.
 async function nodeSuite(args) {
-  const env = { ...toolEnvironment(), NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --test-reporter=spec` };
+  const env = {
+    ...toolEnvironment(),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --test-reporter=spec`,
+  };
   const { status, output } = await runShown(process.execPath, args, { env });
-  const count = (word) => [...output.matchAll(new RegExp(`^(?:#|\\u2139) ${word} (\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
-  const counts = { passed: count('pass'), failed: count('fail') + count('cancelled'), skipped: count('skipped') };
+  const count = (word) =>
+    [...output.matchAll(new RegExp(`^(?:#|\\u2139) ${word} (\\d+)`, "gm"))].reduce(
+      (sum, match) => sum + Number(match[1]),
+      0,
+    );
+  const counts = {
+    passed: count("pass"),
+    failed: count("fail") + count("cancelled"),
+    skipped: count("skipped"),
+  };
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }
 
 // Where numbers come from; the other programs test code that is the same in wasm-simd.
-const relaxedPrograms = ['kernels_test', 'golden_test', 'demo_model_test', 'foreign_test', 'engine_test', 'api_test'];
+const relaxedPrograms = [
+  "kernels_test",
+  "golden_test",
+  "demo_model_test",
+  "foreign_test",
+  "engine_test",
+  "api_test",
+];
 
 async function relaxedSuite() {
-  await setUp(['relaxed-node']);
-  return catch2Suite('wasm-relaxed', relaxedPrograms, [`-DCMAKE_CROSSCOMPILING_EMULATOR=${neededRelaxedNode()}`]);
+  await setUp(["relaxed-node"]);
+  return catch2Suite("wasm-relaxed", relaxedPrograms, [
+    `-DCMAKE_CROSSCOMPILING_EMULATOR=${neededRelaxedNode()}`,
+  ]);
 }
 
 async function sanitizerSuite() {
-  await setUp(['clang']);
-  return catch2Suite('asan');
+  await setUp(["clang"]);
+  return catch2Suite("asan");
 }
 
 async function browserSuite() {
-  await setUp(['browser']);
-  const specs = readdirSync(join(root, 'tests-browser')).filter((name) => name.endsWith('.spec.mjs')).sort();
-  return nodeSuite(['--test', '--test-concurrency=1', ...specs.map((name) => join('tests-browser', name))]);
+  await setUp(["browser"]);
+  const specs = readdirSync(join(root, "tests-browser"))
+    .filter((name) => name.endsWith(".spec.mjs"))
+    .sort();
+  return nodeSuite([
+    "--test",
+    "--test-concurrency=1",
+    ...specs.map((name) => join("tests-browser", name)),
+  ]);
 }
 
 async function packageSuite() {
-  await setUp(['relaxed-node']);
-  return nodeSuite([sdk, '--integration']);
+  await setUp(["relaxed-node"]);
+  return nodeSuite([sdk, "--integration"]);
 }
 
 async function typeCheck() {
-  const { status } = await runShown(join(root, 'node_modules', '.bin', 'tsc'), ['--noEmit']);
+  const { status } = await runShown(join(root, "node_modules", ".bin", "tsc"), ["--noEmit"]);
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
 }
 
-const sdk = join('scripts', 'build-sdk.mjs');
+const sdk = join("scripts", "build-sdk.mjs");
 
 // "everyday": run by a plain `npm test`. "package": wants dist/.
 const suites = {
-  native: { title: 'Native tests', everyday: true, run: () => catch2Suite('release') },
-  'wasm-scalar': { title: 'wasm tests under Node, scalar', everyday: true, run: () => catch2Suite('wasm-scalar') },
-  'wasm-simd': { title: 'wasm tests under Node, SIMD', everyday: true, run: () => catch2Suite('wasm-simd') },
-  'wasm-relaxed': { title: 'wasm tests under Node, relaxed SIMD', everyday: true, run: relaxedSuite },
-  types: { title: 'SDK types', everyday: true, run: typeCheck },
-  sdk: { title: 'SDK unit tests', everyday: true, run: () => nodeSuite([sdk, '--test']) },
-  package: { title: 'Package and command line under Node', everyday: true, package: true, run: packageSuite },
-  browser: { title: 'Browser tests (Chromium)', everyday: true, package: true, run: browserSuite },
-  size: { title: 'Sizes', everyday: true, package: true, run: reportSizes },
-  asan: { title: 'Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer', everyday: false, run: sanitizerSuite },
+  native: { title: "Native tests", everyday: true, run: () => catch2Suite("release") },
+  "wasm-scalar": {
+    title: "wasm tests under Node, scalar",
+    everyday: true,
+    run: () => catch2Suite("wasm-scalar"),
+  },
+  "wasm-simd": {
+    title: "wasm tests under Node, SIMD",
+    everyday: true,
+    run: () => catch2Suite("wasm-simd"),
+  },
+  "wasm-relaxed": {
+    title: "wasm tests under Node, relaxed SIMD",
+    everyday: true,
+    run: relaxedSuite,
+  },
+  types: { title: "SDK types", everyday: true, run: typeCheck },
+  sdk: { title: "SDK unit tests", everyday: true, run: () => nodeSuite([sdk, "--test"]) },
+  package: {
+    title: "Package and command line under Node",
+    everyday: true,
+    package: true,
+    run: packageSuite,
+  },
+  browser: { title: "Browser tests (Chromium)", everyday: true, package: true, run: browserSuite },
+  size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
+  asan: {
+    title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",
+    everyday: false,
+    run: sanitizerSuite,
+  },
 };
 
-const minutes = (milliseconds) => `${Math.floor(milliseconds / 60000)} min ${((milliseconds % 60000) / 1000).toFixed(0)} s`;
+const minutes = (milliseconds) =>
+  `${Math.floor(milliseconds / 60000)} min ${((milliseconds % 60000) / 1000).toFixed(0)} s`;
 
 async function main(names) {
   const unknown = names.filter((name) => !suites[name]);
-  if (unknown.length > 0) throw new Error(`unknown suite ${unknown.join(', ')}; suites are ${Object.keys(suites).join(', ')}`);
-  const chosen = Object.entries(suites).filter(([name, { everyday }]) => (names.length > 0 ? names.includes(name) : everyday)).map(([, suite]) => suite);
+  if (unknown.length > 0)
+    throw new Error(
+      `unknown suite ${unknown.join(", ")}; suites are ${Object.keys(suites).join(", ")}`,
+    );
+  const chosen = Object.entries(suites)
+    .filter(([name, { everyday }]) => (names.length > 0 ? names.includes(name) : everyday))
+    .map(([, suite]) => suite);
   const begin = performance.now();
   const results = [];
   await setUp();
@@ -116,23 +180,29 @@ async function main(names) {
     // A suite that ran nothing has told nothing.
     if (counts.passed + counts.failed + (counts.skipped ?? 0) === 0) counts.failed = 1;
     results.push({ title, ...counts, time: minutes(performance.now() - started) });
-    console.log(`== ${title}: ${counts.passed} passed, ${counts.failed} failed${counts.skipped ? `, ${counts.skipped} skipped` : ''} (${results.at(-1).time})`);
+    console.log(
+      `== ${title}: ${counts.passed} passed, ${counts.failed} failed${counts.skipped ? `, ${counts.skipped} skipped` : ""} (${results.at(-1).time})`,
+    );
   }
-  console.log(`\n${'Suite'.padEnd(72)} passed failed skipped  time`);
+  console.log(`\n${"Suite".padEnd(72)} passed failed skipped  time`);
   for (const { title, passed, failed, skipped = 0, time } of results) {
-    console.log(`${title.padEnd(72)} ${String(passed).padStart(6)} ${String(failed).padStart(6)} ${String(skipped).padStart(7)}  ${time}`);
+    console.log(
+      `${title.padEnd(72)} ${String(passed).padStart(6)} ${String(failed).padStart(6)} ${String(skipped).padStart(7)}  ${time}`,
+    );
   }
   const total = (key) => results.reduce((sum, result) => sum + (result[key] ?? 0), 0);
-  console.log(`\nAll of it took ${minutes(performance.now() - begin)}${total('skipped') > 0 ? `; ${total('skipped')} skipped` : ''}`);
-  console.log(`${total('passed')} passed, ${total('failed')} failed`);
-  return total('failed') === 0;
+  console.log(
+    `\nAll of it took ${minutes(performance.now() - begin)}${total("skipped") > 0 ? `; ${total("skipped")} skipped` : ""}`,
+  );
+  console.log(`${total("passed")} passed, ${total("failed")} failed`);
+  return total("failed") === 0;
 }
 
 main(process.argv.slice(2)).then(
   (good) => (process.exitCode = good ? 0 : 1),
   (error) => {
     console.error(`test: ${error.message}`);
-    console.log('0 passed, 1 failed');
+    console.log("0 passed, 1 failed");
     process.exitCode = 1;
   },
 );

@@ -1,4 +1,5 @@
-// "That is enough, stop": leaving the loop, a signal, dispose(), while the model looks, answers or still loads.
+// "That is enough, stop": leaving the loop, a signal, dispose(), while the model looks, answers or
+// still loads.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchChromium, serve, withSdk } from "./harness.mjs";
@@ -14,7 +15,10 @@ describe("cancelling", () => {
       routes: {
         // A model that never ends: a header that promises much, then silence.
         "/endless.gguf": (request, response) => {
-          response.writeHead(200, { "Content-Type": "application/octet-stream", "Content-Length": 50_000_000 });
+          response.writeHead(200, {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": 50_000_000,
+          });
           response.write(Buffer.from("GGUF\x03\0\0\0", "latin1"));
         },
       },
@@ -31,15 +35,22 @@ describe("cancelling", () => {
         const vlm = await TinyVLM.load();
         const reasons = [];
         let tokens = 0;
-        // Wild sampling makes a long answer of nonsense; it may still end by itself at once, so some seeds are tried.
+        // Wild sampling makes a long answer of nonsense; it may still end by itself at once, so
+        // some seeds are tried.
         for (let seed = 1; seed <= 5 && !reasons.includes("cancelled"); seed++) {
-          const reply = vlm.ask("/examples-web/samples/sample-3.png", "Describe the image in detail.", { temperature: 5, maxTokens: 1500, seed });
+          const reply = vlm.ask(
+            "/examples-web/samples/sample-3.png",
+            "Describe the image in detail.",
+            { temperature: 5, maxTokens: 1500, seed },
+          );
           for await (const _ of reply) break;
           const { finishReason, usage } = await reply;
           reasons.push(finishReason);
           tokens = usage.completionTokens;
         }
-        const next = (await ask(vlm, "/examples-web/samples/sample-3.png", "Describe the image in detail.")).text;
+        const next = (
+          await ask(vlm, "/examples-web/samples/sample-3.png", "Describe the image in detail.")
+        ).text;
         await vlm.dispose();
         return { reasons, tokens, next };
       });
@@ -57,20 +68,30 @@ describe("cancelling", () => {
         const askAndAbort = async (model, when, run) => {
           const abort = new AbortController();
           let abortedAt = 0;
-          const fire = () => { abortedAt = performance.now(); abort.abort(); };
+          const fire = () => {
+            abortedAt = performance.now();
+            abort.abort();
+          };
           const outcome = await settle(run(abort.signal, fire));
-          outcomes.push({ when, code: outcome.code, name: outcome.name, tookMs: performance.now() - abortedAt });
+          outcomes.push({
+            when,
+            code: outcome.code,
+            name: outcome.name,
+            tookMs: performance.now() - abortedAt,
+          });
           // The worker is free again as soon: the next question is answered at once.
           const { timings } = await model.ask(null, "Hello", { maxTokens: 1 });
           outcomes.at(-1).freeAfterMs = timings.firstTokenMs;
         };
-        // Eight images that were never seen, with nine times the usual pixels, give the tower more to do than any of these delays.
+        // Eight images that were never seen, with nine times the usual pixels, give the tower more
+        // to do than any of these delays.
         const large = await TinyVLM.load(undefined, { imageSize: 768 });
-        const newImages = () => Array.from({ length: 8 }, () => {
-          const pixels = new ImageData(256, 256);
-          crypto.getRandomValues(new Uint8Array(pixels.data.buffer, 0, 65536));
-          return pixels;
-        });
+        const newImages = () =>
+          Array.from({ length: 8 }, () => {
+            const pixels = new ImageData(256, 256);
+            crypto.getRandomValues(new Uint8Array(pixels.data.buffer, 0, 65536));
+            return pixels;
+          });
         for (const delayMs of [0, 10, 50, 150]) {
           await askAndAbort(large, `after ${delayMs} ms, while it looks`, (signal, fire) => {
             setTimeout(fire, delayMs);
@@ -79,19 +100,34 @@ describe("cancelling", () => {
         }
         await large.dispose();
         await askAndAbort(vlm, "at the first text", async (signal, fire) => {
-          const reply = vlm.ask("/examples-web/samples/sample-3.png", "Describe the image in detail.", { signal, temperature: 5, maxTokens: 1500 });
+          const reply = vlm.ask(
+            "/examples-web/samples/sample-3.png",
+            "Describe the image in detail.",
+            { signal, temperature: 5, maxTokens: 1500 },
+          );
           for await (const _ of reply) fire();
           return reply;
         });
-        const early = await settle(vlm.ask("/examples-web/samples/sample-1.png", "Describe the image.", { signal: AbortSignal.abort() }));
-        const next = (await ask(vlm, "/examples-web/samples/sample-1.png", "Describe the image.")).text;
+        const early = await settle(
+          vlm.ask("/examples-web/samples/sample-1.png", "Describe the image.", {
+            signal: AbortSignal.abort(),
+          }),
+        );
+        const next = (await ask(vlm, "/examples-web/samples/sample-1.png", "Describe the image."))
+          .text;
         await vlm.dispose();
         return { outcomes, early, next };
       });
       for (const { when, code, name, tookMs, freeAfterMs } of outcomes) {
         assert.deepEqual({ code, name }, { code: "aborted", name: "AbortError" }, when);
-        assert.ok(tookMs <= CANCEL_LIMIT_MS, `aborted ${when}: the rejection came ${tookMs.toFixed(0)} ms after the signal`);
-        assert.ok(freeAfterMs <= 2 * CANCEL_LIMIT_MS, `aborted ${when}: the next first word took ${freeAfterMs.toFixed(0)} ms`);
+        assert.ok(
+          tookMs <= CANCEL_LIMIT_MS,
+          `aborted ${when}: the rejection came ${tookMs.toFixed(0)} ms after the signal`,
+        );
+        assert.ok(
+          freeAfterMs <= 2 * CANCEL_LIMIT_MS,
+          `aborted ${when}: the next first word took ${freeAfterMs.toFixed(0)} ms`,
+        );
       }
       assert.equal(early.code, "aborted");
       assert.equal(next, "A sunflower.");
@@ -101,7 +137,8 @@ describe("cancelling", () => {
   test("dispose() in mid-answer rejects what is pending and whatever is asked later, and the page can load anew", async () => {
     await withSdk(browser, server, async (page) => {
       const { pending, later, works } = await page.evaluate(async () => {
-        const vlm = await TinyVLM.load(undefined, { imageSize: 768 });  // more to do than the delay below
+        // more to do than the delay below
+        const vlm = await TinyVLM.load(undefined, { imageSize: 768 });
         const images = Array.from({ length: 8 }, (_, index) => new ImageData(256 + index, 256));
         const pending = settle(vlm.ask(images, "Describe the image."));
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -121,7 +158,10 @@ describe("cancelling", () => {
       const { outcome, tookMs, works } = await page.evaluate(async () => {
         const abort = new AbortController();
         let abortedAt = 0;
-        setTimeout(() => { abortedAt = performance.now(); abort.abort(); }, 400);
+        setTimeout(() => {
+          abortedAt = performance.now();
+          abort.abort();
+        }, 400);
         const outcome = await tryLoad("/endless.gguf", { signal: abort.signal });
         return { outcome, tookMs: performance.now() - abortedAt, works: await stillWorks() };
       });

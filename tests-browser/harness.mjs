@@ -1,4 +1,5 @@
-// What every browser spec needs: Chromium, a server with the built package behind it, pages that fail the test on a stray error, shared data.
+// What every browser spec needs: Chromium, a server with the built package behind it, pages that
+// fail the test on a stray error, shared data.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,28 +8,58 @@ import { chromium } from "playwright-core";
 import { startServer } from "../scripts/server.mjs";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const CHROMIUM_PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
+const CHROMIUM_PATHS = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
 const CHROMIUM_FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
 ];
 
 /** The sample images with their questions and the answers of the demo model in 32 bits. */
-export const samples = JSON.parse(readFileSync(join(root, "examples-web", "samples", "samples.json"), "utf8"));
+export const samples = JSON.parse(
+  readFileSync(join(root, "examples-web", "samples", "samples.json"), "utf8"),
+);
 export const samplePath = (name) => join(root, "examples-web", "samples", name);
 export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");
 
 /** Chromium, headless, with a profile of its own. Throws, with the remedy, where there is none. */
 export function launchChromium() {
-  const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find((path) => path && existsSync(path));
-  assert.ok(executablePath, "no Chromium found: install it (apt-get install chromium) or name it in the environment variable CHROMIUM");
+  const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find(
+    (path) => path && existsSync(path),
+  );
+  assert.ok(
+    executablePath,
+    "no Chromium found: install it (apt-get install chromium) or name it in the environment variable CHROMIUM",
+  );
   return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
 }
 
-/** A server of the package, the examples, the test pages and `extraMounts`. Other options as startServer's. */
+/**
+ * A server of the package, the examples, the test pages and `extraMounts`. Other options as
+ * startServer's.
+ */
 export function serve({ extraMounts = {}, ...options } = {}) {
-  assert.ok(existsSync(join(root, "dist", "index.mjs")), "dist/ is missing: run npm run build first");
-  const mounts = { "/dist/": join(root, "dist"), "/examples-web/": join(root, "examples-web"), "/tests-browser/pages/": join(root, "tests-browser", "pages"), ...extraMounts };
+  assert.ok(
+    existsSync(join(root, "dist", "index.mjs")),
+    "dist/ is missing: run npm run build first",
+  );
+  const mounts = {
+    "/dist/": join(root, "dist"),
+    "/examples-web/": join(root, "examples-web"),
+    "/tests-browser/pages/": join(root, "tests-browser", "pages"),
+    ...extraMounts,
+  };
   return startServer({ mounts, ...options });
 }
 
@@ -55,7 +86,10 @@ export async function withPage(browser, url, body, options) {
   }
 }
 
-/** A page with the SDK on it (pages/sdk.js): TinyVLM, ask, settle, tryLoad and stillWorks are its globals. */
+/**
+ * A page with the SDK on it (pages/sdk.js): TinyVLM, ask, settle, tryLoad and stillWorks are its
+ * globals.
+ */
 export function withSdk(browser, server, body) {
   return withPage(browser, `${server.url}/tests-browser/pages/sdk.html`, async (page) => {
     await page.waitForFunction(() => window.isReady);
@@ -65,13 +99,21 @@ export function withSdk(browser, server, body) {
 
 /** The playground once its suggestions are there. */
 export function withPlayground(browser, server, body, options) {
-  return withPage(browser, `${server.url}/examples-web/playground/`, async (page) => {
-    await page.waitForSelector(".chip");
-    return body(page);
-  }, options);
+  return withPage(
+    browser,
+    `${server.url}/examples-web/playground/`,
+    async (page) => {
+      await page.waitForSelector(".chip");
+      return body(page);
+    },
+    options,
+  );
 }
 
-/** A path under the shared test data, or null where that is missing; with REQUIRE_SHARED=1 a missing one fails. */
+/**
+ * A path under the shared test data, or null where that is missing; with REQUIRE_SHARED=1 a missing
+ * one fails.
+ */
 export function sharedPath(relative) {
   const path = join(process.env.TINYVLM_SHARED ?? join(root, "..", "shared"), relative);
   if (existsSync(path)) return path;

@@ -1,11 +1,13 @@
-// The playground as people meet it: by finger, by keyboard, with their own images and models, when things go wrong, on a phone.
+// The playground as people meet it: by finger, by keyboard, with their own images and models, when
+// things go wrong, on a phone.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { demoModelPath, launchChromium, samplePath, serve, withPlayground } from "./harness.mjs";
 
 const lastAnswer = (page) => page.locator(".answer").last();
-const waitForAnswers = (page, count) => page.waitForFunction((wanted) => document.querySelectorAll(".timings").length >= wanted, count);
+const waitForAnswers = (page, count) =>
+  page.waitForFunction((wanted) => document.querySelectorAll(".timings").length >= wanted, count);
 
 describe("playground", () => {
   let browser;
@@ -16,7 +18,8 @@ describe("playground", () => {
     server = await serve({
       isolated: true,
       routes: {
-        "/truncated.gguf": (request, response) => response.writeHead(200, { "Content-Length": 100_000 }).end(model.subarray(0, 100_000)),
+        "/truncated.gguf": (request, response) =>
+          response.writeHead(200, { "Content-Length": 100_000 }).end(model.subarray(0, 100_000)),
         // Arrives over a few seconds, as from a real network.
         "/slow.gguf": (request, response) => {
           response.writeHead(200, { "Content-Length": model.length });
@@ -25,7 +28,10 @@ describe("playground", () => {
           const timer = setInterval(() => {
             response.write(model.subarray(sent, sent + step));
             sent += step;
-            if (sent >= model.length) { clearInterval(timer); response.end(); }
+            if (sent >= model.length) {
+              clearInterval(timer);
+              response.end();
+            }
           }, 120);
           response.on("close", () => clearInterval(timer));
         },
@@ -48,8 +54,14 @@ describe("playground", () => {
     await withPlayground(browser, server, async (page) => {
       await page.click("text=Describe the image in detail.");
       await waitForAnswers(page, 1);
-      assert.equal(await lastAnswer(page).textContent(), "A peach, a penguin and a violin on a yellow background.");
-      assert.match(await page.textContent(".timings"), /first word after \d+.* tokens\/s · relaxed-mt, \d+ threads/);
+      assert.equal(
+        await lastAnswer(page).textContent(),
+        "A peach, a penguin and a violin on a yellow background.",
+      );
+      assert.match(
+        await page.textContent(".timings"),
+        /first word after \d+.* tokens\/s · relaxed-mt, \d+ threads/,
+      );
       assert.match(await page.textContent("#model-detail"), /ready · \d+\.\d MB/);
       await page.click("text=How many peaches are in the picture?");
       await waitForAnswers(page, 2);
@@ -71,7 +83,10 @@ describe("playground", () => {
 
   test("the keyboard alone asks (Enter) and stops (Escape); every stop of Tab is visible", async () => {
     await withPlayground(browser, server, async (page) => {
-      await page.waitForFunction(() => document.getElementById("model-detail").textContent.startsWith("ready")); // what it shows while loading may make the log scroll: one more stop
+      // what it shows while loading may make the log scroll: one more stop
+      await page.waitForFunction(() =>
+        document.getElementById("model-detail").textContent.startsWith("ready"),
+      );
       const reached = [];
       for (let i = 0; i < 24; i++) {
         await page.keyboard.press("Tab");
@@ -79,14 +94,31 @@ describe("playground", () => {
           const element = document.activeElement;
           const box = element.id === "question" ? element.form : element;
           const style = getComputedStyle(box);
-          return { name: element.id || element.className || element.tagName, outline: element.id === "question" ? style.borderTopColor : style.outlineStyle };
+          return {
+            name: element.id || element.className || element.tagName,
+            outline: element.id === "question" ? style.borderTopColor : style.outlineStyle,
+          };
         });
         if (name === "BODY") continue; // past the last element
         assert.notEqual(outline, "none", `${name} shows that it has the focus`);
         reached.push(name);
       }
-      const order = ["skip", "model-button", "choose", "camera", "sample", "chip", "question", "ask"].map((name) => reached.indexOf(name));
-      assert.ok(order.every((position, index) => position >= 0 && (index === 0 || position > order[index - 1])), `order of Tab: ${reached.join(", ")}`);
+      const order = [
+        "skip",
+        "model-button",
+        "choose",
+        "camera",
+        "sample",
+        "chip",
+        "question",
+        "ask",
+      ].map((name) => reached.indexOf(name));
+      assert.ok(
+        order.every(
+          (position, index) => position >= 0 && (index === 0 || position > order[index - 1]),
+        ),
+        `order of Tab: ${reached.join(", ")}`,
+      );
 
       await page.focus("#question");
       await page.keyboard.type("Describe the image in detail.");
@@ -110,9 +142,13 @@ describe("playground", () => {
     await withPlayground(browser, server, async (page) => {
       await page.evaluate(() => {
         window.announced = [];
-        new MutationObserver(() => window.announced.push(document.getElementById("announcer").textContent)).observe(document.getElementById("announcer"), { childList: true });
+        new MutationObserver(() =>
+          window.announced.push(document.getElementById("announcer").textContent),
+        ).observe(document.getElementById("announcer"), { childList: true });
       });
-      await page.waitForFunction(() => document.getElementById("model-detail").textContent.startsWith("ready"));
+      await page.waitForFunction(() =>
+        document.getElementById("model-detail").textContent.startsWith("ready"),
+      );
       await page.click(".chip");
       await waitForAnswers(page, 1);
       const announced = await page.evaluate(() => window.announced);
@@ -130,13 +166,24 @@ describe("playground", () => {
       assert.equal(await lastAnswer(page).textContent(), "A fire engine, a snowman and a balloon.");
       assert.match(await page.textContent("#note"), /about 180 things/);
 
-      const bring = (how, name) => page.evaluate(async ({ how, name }) => {
-        const blob = await (await fetch(`/examples-web/samples/${name}`)).blob();
-        const data = new DataTransfer();
-        data.items.add(new File([blob], name, { type: blob.type }));
-        const event = how === "paste" ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }) : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
-        document.body.dispatchEvent(event);
-      }, { how, name });
+      const bring = (how, name) =>
+        page.evaluate(
+          async ({ how, name }) => {
+            const blob = await (await fetch(`/examples-web/samples/${name}`)).blob();
+            const data = new DataTransfer();
+            data.items.add(new File([blob], name, { type: blob.type }));
+            const event =
+              how === "paste"
+                ? new ClipboardEvent("paste", {
+                    clipboardData: data,
+                    bubbles: true,
+                    cancelable: true,
+                  })
+                : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+          },
+          { how, name },
+        );
       await bring("drop", "sample-1.png");
       await page.click("text=Describe the image.");
       await waitForAnswers(page, 1);
@@ -149,23 +196,40 @@ describe("playground", () => {
   });
 
   test("the camera takes an image, and is off again afterwards", async () => {
-    await withPlayground(browser, server, async (page) => {
-      await page.click("#camera");
-      await page.waitForSelector("#camera-take:enabled");
-      await page.click("#camera-take");
-      await page.waitForFunction(() => document.getElementById("image-caption").textContent === "from the camera");
-      assert.equal(await page.evaluate(() => document.getElementById("viewfinder").srcObject), null);
-      await page.click("text=Describe the image.");
-      await waitForAnswers(page, 1);
-    }, { permissions: ["camera"] });
+    await withPlayground(
+      browser,
+      server,
+      async (page) => {
+        await page.click("#camera");
+        await page.waitForSelector("#camera-take:enabled");
+        await page.click("#camera-take");
+        await page.waitForFunction(
+          () => document.getElementById("image-caption").textContent === "from the camera",
+        );
+        assert.equal(
+          await page.evaluate(() => document.getElementById("viewfinder").srcObject),
+          null,
+        );
+        await page.click("text=Describe the image.");
+        await waitForAnswers(page, 1);
+      },
+      { permissions: ["camera"] },
+    );
   });
 
   test("a broken image is explained in plain words, and the next one is answered", async () => {
     await withPlayground(browser, server, async (page) => {
-      await page.setInputFiles("#file", { name: "broken.png", mimeType: "image/png", buffer: readFileSync(samplePath("sample-1.png")).subarray(0, 2000) });
+      await page.setInputFiles("#file", {
+        name: "broken.png",
+        mimeType: "image/png",
+        buffer: readFileSync(samplePath("sample-1.png")).subarray(0, 2000),
+      });
       await page.click("text=Describe the image.");
       await page.waitForSelector(".trouble");
-      assert.match(await page.textContent(".trouble"), /That image cannot be opened\..*PNG, JPEG and WebP/s);
+      assert.match(
+        await page.textContent(".trouble"),
+        /That image cannot be opened\..*PNG, JPEG and WebP/s,
+      );
       assert.doesNotMatch(await page.textContent(".trouble"), /\bat \S+:\d+:\d+|\.mjs:\d/);
       await page.locator(".sample").nth(1).click();
       await page.click("text=How many objects do you see?");
@@ -176,13 +240,18 @@ describe("playground", () => {
 
   test("a model that is not there or not whole is explained, and the demo model is one tap away", async () => {
     await withPlayground(browser, server, async (page) => {
-      for (const [url, words] of [["/nowhere.gguf", /did not hand out the model/], ["/truncated.gguf", /not a whole, sound model file/]]) {
+      for (const [url, words] of [
+        ["/nowhere.gguf", /did not hand out the model/],
+        ["/truncated.gguf", /not a whole, sound model file/],
+      ]) {
         await useModelAt(page, url);
         await page.waitForSelector("#alert:visible");
         assert.match(await page.textContent("#alert"), words);
       }
       await page.click("text=Use the demo model");
-      await page.waitForFunction(() => document.getElementById("model-detail").textContent.startsWith("ready"));
+      await page.waitForFunction(() =>
+        document.getElementById("model-detail").textContent.startsWith("ready"),
+      );
       assert.ok(await page.isHidden("#alert"));
       await page.click(".chip");
       await waitForAnswers(page, 1);
@@ -192,7 +261,9 @@ describe("playground", () => {
   test("while a model arrives its bytes and the time left are told, and a question asked meanwhile is answered after", async () => {
     await withPlayground(browser, server, async (page) => {
       await useModelAt(page, "/slow.gguf");
-      await page.waitForFunction(() => /^\d.* of \d.* MB · \d+ s left$/.test(document.getElementById("model-detail").textContent));
+      await page.waitForFunction(() =>
+        /^\d.* of \d.* MB · \d+ s left$/.test(document.getElementById("model-detail").textContent),
+      );
       await page.click("text=How many peaches are in the picture?");
       await page.waitForSelector("text=the model is still on its way");
       await waitForAnswers(page, 1);
@@ -214,34 +285,61 @@ describe("playground", () => {
       await waitForAnswers(page, 1);
       assert.equal(await lastAnswer(page).textContent(), "One.");
       assert.equal(await page.textContent("#model-name"), "tiny-vlm-demo.gguf");
-      assert.ok(await page.isVisible("text=Read the text in the picture."), "suggestions suit a larger model");
+      assert.ok(
+        await page.isVisible("text=Read the text in the picture."),
+        "suggestions suit a larger model",
+      );
     });
   });
 
-  for (const [width, height] of [[390, 844], [320, 568], [844, 390]]) {
+  for (const [width, height] of [
+    [390, 844],
+    [320, 568],
+    [844, 390],
+  ]) {
     test(`a phone of ${width}×${height} needs no sideways scrolling and has targets of at least 42 px`, async () => {
-      await withPlayground(browser, server, async (page) => {
-        await page.tap(".chip");
-        await waitForAnswers(page, 1);
-        const { overflow, small } = await page.evaluate(() => ({
-          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-          small: [...document.querySelectorAll("button, input")].filter((element) => element.offsetParent !== null && element.offsetHeight < 42 && !element.closest(".samples")).map((element) => element.id || element.className),
-        }));
-        assert.equal(overflow, 0);
-        assert.deepEqual(small, []);
-        const form = await page.locator("#form").boundingBox();
-        const answer = await lastAnswer(page).boundingBox();
-        assert.ok(form.y + form.height <= height + 1, "the question box stays in sight");
-        assert.ok(answer.y >= 0 && answer.y + answer.height <= form.y, "the answer is in sight above it");
-      }, { viewport: { width, height }, isMobile: true, hasTouch: true });
+      await withPlayground(
+        browser,
+        server,
+        async (page) => {
+          await page.tap(".chip");
+          await waitForAnswers(page, 1);
+          const { overflow, small } = await page.evaluate(() => ({
+            overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+            small: [...document.querySelectorAll("button, input")]
+              .filter(
+                (element) =>
+                  element.offsetParent !== null &&
+                  element.offsetHeight < 42 &&
+                  !element.closest(".samples"),
+              )
+              .map((element) => element.id || element.className),
+          }));
+          assert.equal(overflow, 0);
+          assert.deepEqual(small, []);
+          const form = await page.locator("#form").boundingBox();
+          const answer = await lastAnswer(page).boundingBox();
+          assert.ok(form.y + form.height <= height + 1, "the question box stays in sight");
+          assert.ok(
+            answer.y >= 0 && answer.y + answer.height <= form.y,
+            "the answer is in sight above it",
+          );
+        },
+        { viewport: { width, height }, isMobile: true, hasTouch: true },
+      );
     });
   }
 
   test("with reduced motion nothing moves", async () => {
-    await withPlayground(browser, server, async (page) => {
-      await useModelAt(page, "/slow.gguf");
-      await page.click(".chip");
-      assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
-    }, { reducedMotion: "reduce" });
+    await withPlayground(
+      browser,
+      server,
+      async (page) => {
+        await useModelAt(page, "/slow.gguf");
+        await page.click(".chip");
+        assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+      },
+      { reducedMotion: "reduce" },
+    );
   });
 });

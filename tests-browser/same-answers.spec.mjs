@@ -1,4 +1,5 @@
-// "Is it the same model everywhere?": Chromium and the Node SDK say the same about opaque PNGs, with either decoder.
+// "Is it the same model everywhere?": Chromium and the Node SDK say the same about opaque PNGs,
+// with either decoder.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -8,43 +9,64 @@ import { launchChromium, root, serve, sharedPath, withSdk } from "./harness.mjs"
 
 const CASES = 60;
 const LEVELS = 2; // of 255: what decoders may differ by
-// PNGs of pngsuite that are opaque and carry no colour information of their own, which makes them sRGB: every filter, every compression level.
+// PNGs of pngsuite that are opaque and carry no colour information of their own, which makes them
+// sRGB: every filter, every compression level.
 const OPAQUE_SRGB = /^(f\d\dn[02]|z\d\dn2).*\.png$/;
 
 describe("the same answers everywhere", () => {
   let browser;
-  before(async () => { browser = await launchChromium(); });
+  before(async () => {
+    browser = await launchChromium();
+  });
   after(() => browser.close());
 
   test(`Chromium equals Node on ${CASES} questions about test images, decoded by the browser or by the engine`, async (context) => {
     const folder = sharedPath("demo-model/test");
     if (!folder) return context.skip("the shared test data is not here (TINYVLM_SHARED)");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
-    const cases = Array.from({ length: CASES }, (_, index) => all[Math.floor((index * all.length) / CASES)]);
+    const cases = Array.from(
+      { length: CASES },
+      (_, index) => all[Math.floor((index * all.length) / CASES)],
+    );
 
     const { TinyVLM } = await import(pathToFileURL(join(root, "dist", "node.mjs")));
     const vlm = await TinyVLM.load(undefined, { variant: "simd" });
     const inNode = [];
-    for (const { image, question } of cases) inNode.push((await vlm.ask(join(folder, image), question)).text);
+    for (const { image, question } of cases)
+      inNode.push((await vlm.ask(join(folder, image), question)).text);
     await vlm.dispose();
 
     const server = await serve();
     const images = await serve({ mounts: { "/": folder }, cors: true });
     try {
       await withSdk(browser, server, async (page) => {
-        const inChromium = await page.evaluate(async ({ cases, base }) => {
-          const vlm = await TinyVLM.load(undefined, { variant: "simd" });
-          const answers = [];
-          for (const { image, question } of cases) {
-            const url = `${base}/${image}`;
-            answers.push({ decoded: (await ask(vlm, url, question)).text, exact: (await ask(vlm, url, question, { exactPreprocess: true })).text });
-          }
-          await vlm.dispose();
-          return answers;
-        }, { cases, base: images.url });
+        const inChromium = await page.evaluate(
+          async ({ cases, base }) => {
+            const vlm = await TinyVLM.load(undefined, { variant: "simd" });
+            const answers = [];
+            for (const { image, question } of cases) {
+              const url = `${base}/${image}`;
+              answers.push({
+                decoded: (await ask(vlm, url, question)).text,
+                exact: (await ask(vlm, url, question, { exactPreprocess: true })).text,
+              });
+            }
+            await vlm.dispose();
+            return answers;
+          },
+          { cases, base: images.url },
+        );
         for (const [index, { image, question }] of cases.entries()) {
-          assert.equal(inChromium[index].decoded, inNode[index], `${image}: ${question} (decoded by the browser)`);
-          assert.equal(inChromium[index].exact, inNode[index], `${image}: ${question} (decoded by the engine)`);
+          assert.equal(
+            inChromium[index].decoded,
+            inNode[index],
+            `${image}: ${question} (decoded by the browser)`,
+          );
+          assert.equal(
+            inChromium[index].exact,
+            inNode[index],
+            `${image}: ${question} (decoded by the engine)`,
+          );
         }
       });
       const equal = cases.filter(({ answer }, index) => inNode[index] === answer).length;
@@ -67,14 +89,23 @@ describe("the same answers everywhere", () => {
         for (const name of names) {
           // As worker/images.ts does it.
           const pixels = await page.evaluate(async (url) => {
-            const bitmap = await createImageBitmap(await (await fetch(url)).blob(), { imageOrientation: "from-image", premultiplyAlpha: "none" });
-            const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+            const bitmap = await createImageBitmap(await (await fetch(url)).blob(), {
+              imageOrientation: "from-image",
+              premultiplyAlpha: "none",
+            });
+            const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", {
+              willReadFrequently: true,
+            });
             canvas.drawImage(bitmap, 0, 0);
             return [...canvas.getImageData(0, 0, bitmap.width, bitmap.height).data];
           }, `${images.url}/${name}`);
-          const right = JSON.parse(readFileSync(join(folder, "json", name.replace(".png", ".json")), "utf8"));
+          const right = JSON.parse(
+            readFileSync(join(folder, "json", name.replace(".png", ".json")), "utf8"),
+          );
           assert.equal(pixels.length, right.length, name);
-          const farthest = Math.max(...pixels.map((value, index) => Math.abs(value - right[index])));
+          const farthest = Math.max(
+            ...pixels.map((value, index) => Math.abs(value - right[index])),
+          );
           assert.ok(farthest <= LEVELS, `${name}: ${farthest} levels apart`);
         }
       });

@@ -5,7 +5,9 @@ import { launchChromium, serve, withPage } from "./harness.mjs";
 
 describe("script tag", () => {
   let browser;
-  before(async () => { browser = await launchChromium(); });
+  before(async () => {
+    browser = await launchChromium();
+  });
   after(() => browser.close());
 
   for (const isolated of [true, false]) {
@@ -14,9 +16,17 @@ describe("script tag", () => {
       try {
         await withPage(browser, `${server.url}/examples-web/script-tag.html`, async (page) => {
           await page.click("button");
-          await page.waitForFunction(() => document.querySelector("output").textContent.endsWith("."));
-          assert.equal(await page.textContent("output"), "A peach, a penguin and a violin on a yellow background.");
-          assert.deepEqual(await page.evaluate(() => [typeof TinyVLM.load, typeof TinyVLM.TinyVLMError]), ["function", "function"]);
+          await page.waitForFunction(() =>
+            document.querySelector("output").textContent.endsWith("."),
+          );
+          assert.equal(
+            await page.textContent("output"),
+            "A peach, a penguin and a violin on a yellow background.",
+          );
+          assert.deepEqual(
+            await page.evaluate(() => [typeof TinyVLM.load, typeof TinyVLM.TinyVLMError]),
+            ["function", "function"],
+          );
         });
       } finally {
         await server.close();
@@ -28,15 +38,20 @@ describe("script tag", () => {
     const cdn = await serve({ cors: true });
     const page = await serve({
       routes: {
-        "/page.html": (request, response) => response.writeHead(200, { "Content-Type": "text/html" })
-          .end(`<!doctype html><script src="${cdn.url}/dist/tiny-vlm.iife.js"></script>`),
+        "/page.html": (request, response) =>
+          response
+            .writeHead(200, { "Content-Type": "text/html" })
+            .end(`<!doctype html><script src="${cdn.url}/dist/tiny-vlm.iife.js"></script>`),
       },
     });
     try {
       await withPage(browser, `${page.url}/page.html`, async (tab) => {
         const text = await tab.evaluate(async () => {
           const vlm = await TinyVLM.load();
-          const { text } = await vlm.ask("/examples-web/samples/sample-1.png", "Describe the image.");
+          const { text } = await vlm.ask(
+            "/examples-web/samples/sample-1.png",
+            "Describe the image.",
+          );
           await vlm.dispose();
           return text;
         });

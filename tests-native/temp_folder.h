@@ -11,10 +11,13 @@
 class TempFolder {
  public:
   TempFolder() {
-    // In wasm every process has the same number and begins with the same random ones: the folder belongs to who could create it.
+    // In wasm every process has the same number and begins with the same random ones: the folder
+    // belongs to who could create it.
     static int count = 0;
     do {
-      path_ = std::filesystem::temp_directory_path() / ("tiny-vlm-test-" + std::to_string(getpid()) + "-" + std::to_string(std::rand()) + "-" + std::to_string(count++));
+      path_ = std::filesystem::temp_directory_path() /
+              ("tiny-vlm-test-" + std::to_string(getpid()) + "-" + std::to_string(std::rand()) +
+               "-" + std::to_string(count++));
     } while (!std::filesystem::create_directory(path_));
   }
   ~TempFolder() {

@@ -1,5 +1,6 @@
-// Everything that JavaScript sees of the engine: one function per function of the C interface (api/tinyvlm.h), under JavaScript's names. Heap addresses
-// are plain numbers; JavaScript takes a fresh view of the heap after each call, because memory may have grown.
+// Everything that JavaScript sees of the engine: one function per function of the C interface
+// (api/tinyvlm.h), under JavaScript's names. Heap addresses are plain numbers; JavaScript takes a
+// fresh view of the heap after each call, because memory may have grown.
 #include <emscripten/bind.h>
 
 #include <cstdint>
@@ -17,21 +18,41 @@ struct CallResult {
   std::string text;
 };
 
-CallResult FromC(const tvlm_result& result) { return {result.code, result.message, static_cast<double>(result.value), result.text}; }
+CallResult FromC(const tvlm_result& result) {
+  return {result.code, result.message, static_cast<double>(result.value), result.text};
+}
 
 CallResult SelfTest() { return FromC(tvlm_self_test()); }
-CallResult ModelCreate(const std::string& options) { return FromC(tvlm_model_create(options.c_str())); }
-CallResult ModelReserve(uint32_t model, double bytes) { return FromC(tvlm_model_reserve(model, static_cast<uint64_t>(bytes))); }
-CallResult ModelCommit(uint32_t model, double bytes) { return FromC(tvlm_model_commit(model, static_cast<uint64_t>(bytes))); }
+CallResult ModelCreate(const std::string& options) {
+  return FromC(tvlm_model_create(options.c_str()));
+}
+CallResult ModelReserve(uint32_t model, double bytes) {
+  return FromC(tvlm_model_reserve(model, static_cast<uint64_t>(bytes)));
+}
+CallResult ModelCommit(uint32_t model, double bytes) {
+  return FromC(tvlm_model_commit(model, static_cast<uint64_t>(bytes)));
+}
 CallResult ModelEnd(uint32_t model) { return FromC(tvlm_model_end(model)); }
 CallResult ModelInfo(uint32_t model) { return FromC(tvlm_model_info(model)); }
 CallResult ModelDispose(uint32_t model) { return FromC(tvlm_model_dispose(model)); }
-CallResult SessionCreate(uint32_t model, const std::string& options) { return FromC(tvlm_session_create(model, options.c_str())); }
-CallResult ImageReserve(uint32_t session, double bytes) { return FromC(tvlm_image_reserve(session, static_cast<uint64_t>(bytes))); }
-CallResult ImageAdd(uint32_t session, const std::string& options) { return FromC(tvlm_image_add(session, options.c_str())); }
-CallResult ImageDrop(uint32_t session, uint32_t image) { return FromC(tvlm_image_drop(session, image)); }
-CallResult SessionAsk(uint32_t session, const std::string& request) { return FromC(tvlm_session_ask(session, request.c_str())); }
-CallResult SessionAdvance(uint32_t session, double budget_ms) { return FromC(tvlm_session_advance(session, budget_ms)); }
+CallResult SessionCreate(uint32_t model, const std::string& options) {
+  return FromC(tvlm_session_create(model, options.c_str()));
+}
+CallResult ImageReserve(uint32_t session, double bytes) {
+  return FromC(tvlm_image_reserve(session, static_cast<uint64_t>(bytes)));
+}
+CallResult ImageAdd(uint32_t session, const std::string& options) {
+  return FromC(tvlm_image_add(session, options.c_str()));
+}
+CallResult ImageDrop(uint32_t session, uint32_t image) {
+  return FromC(tvlm_image_drop(session, image));
+}
+CallResult SessionAsk(uint32_t session, const std::string& request) {
+  return FromC(tvlm_session_ask(session, request.c_str()));
+}
+CallResult SessionAdvance(uint32_t session, double budget_ms) {
+  return FromC(tvlm_session_advance(session, budget_ms));
+}
 CallResult SessionResult(uint32_t session) { return FromC(tvlm_session_result(session)); }
 CallResult SessionDispose(uint32_t session) { return FromC(tvlm_session_dispose(session)); }
 

@@ -1,8 +1,10 @@
-# The wasm builds, side by side. One source, one Highway target in each: WASM (128-bit vectors) with -msimd128, EMU128 without.
+# The wasm builds, side by side. One source, one Highway target in each: WASM (128-bit vectors) with
+# -msimd128, EMU128 without.
 #
 #   scalar       runs everywhere
 #   simd         128-bit vectors: every current browser and Node
-#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Node 22 and newer
+#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Node 22 and
+#                newer
 #   simd-mt      simd with threads: pages that are cross-origin isolated, Node
 #   relaxed-mt   relaxed with threads
 set(TINYVLM_WASM_VARIANTS scalar simd relaxed simd-mt relaxed-mt)
@@ -26,10 +28,12 @@ add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 # Size first: a layer with inner loops asks for -O3 or -O2 itself (cmake/layers.cmake).
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
 
-# The heap starts small, grows in steps as weights arrive, and may reach what 32-bit addresses allow.
+# The heap starts small, grows in steps as weights arrive, and may reach what 32-bit addresses
+# allow.
 set(TINYVLM_WASM_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB)
 if(TINYVLM_WASM_VARIANT MATCHES "-mt$")
-  # The threads are there before the first call: one cannot be started while the thread that would have to start it is busy. An argument of
-  # the factory says how many; the caller's own counts as one.
+  # The threads are there before the first call: one cannot be started while the thread that would
+  # have to start it is busy. An argument of the factory says how many; the caller's own counts as
+  # one.
   list(APPEND TINYVLM_WASM_MEMORY "SHELL:-sPTHREAD_POOL_SIZE='Math.max(0,(Module[\"threads\"]||1)-1)'")
 endif()

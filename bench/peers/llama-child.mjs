@@ -1,12 +1,22 @@
-// llama.cpp's native build in a process of its own: node llama-child.mjs {peers, model, threads} as JSON; then {method, round} messages, answered with values.
+// llama.cpp's native build in a process of its own: node llama-child.mjs {peers, model, threads} as
+// JSON; then {method, round} messages, answered with values.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DECODE_PROMPT_ROWS, DECODE_STEPS, PREFILL_ROWS, promptOf } from "./prompt.mjs";
 
 const { peers, model: modelPath, threads } = JSON.parse(process.argv[2]);
-const { getLlama } = await import(pathToFileURL(createRequire(join(peers, "package.json")).resolve("node-llama-cpp")));
-const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, usePrebuiltBinaries: true, logLevel: "error", maxThreads: threads });
+const { getLlama } = await import(
+  pathToFileURL(createRequire(join(peers, "package.json")).resolve("node-llama-cpp"))
+);
+const llama = await getLlama({
+  gpu: false,
+  build: "never",
+  skipDownload: true,
+  usePrebuiltBinaries: true,
+  logLevel: "error",
+  maxThreads: threads,
+});
 
 async function open() {
   const model = await llama.loadModel({ modelPath });
@@ -21,7 +31,8 @@ const sequence = context.getSequence();
 async function generate(rows, count, round) {
   await sequence.clearHistory();
   const tokens = model.tokenize(promptOf(rows, round));
-  if (tokens.length !== rows) throw new Error(`rows of the prompt: ${rows} wanted, ${tokens.length} found`);
+  if (tokens.length !== rows)
+    throw new Error(`rows of the prompt: ${rows} wanted, ${tokens.length} found`);
   const start = performance.now();
   let first = 0;
   let found = 0;
@@ -34,8 +45,10 @@ async function generate(rows, count, round) {
 }
 
 const methods = {
-  prefill: async (round) => (1000 * PREFILL_ROWS) / (await generate(PREFILL_ROWS, 1, round)).firstMs,
-  decode: async (round) => (1000 * DECODE_STEPS) / (await generate(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).restMs,
+  prefill: async (round) =>
+    (1000 * PREFILL_ROWS) / (await generate(PREFILL_ROWS, 1, round)).firstMs,
+  decode: async (round) =>
+    (1000 * DECODE_STEPS) / (await generate(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).restMs,
   load: async () => {
     const start = performance.now();
     const another = await open();
@@ -46,5 +59,7 @@ const methods = {
   },
 };
 
-process.on("message", async ({ method, round }) => process.send({ value: await methods[method](round) }));
+process.on("message", async ({ method, round }) =>
+  process.send({ value: await methods[method](round) }),
+);
 process.send({ ready: true });

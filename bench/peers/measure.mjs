@@ -1,11 +1,13 @@
-// How measurements are taken and judged: rounds in turn, medians with their range, and whether the machine was the same before and after.
+// How measurements are taken and judged: rounds in turn, medians with their range, and whether the
+// machine was the same before and after.
 import { loadavg } from "node:os";
 import { Worker, isMainThread, parentPort } from "node:worker_threads";
 
 const CALIBRATION_STEPS = 60_000_000;
-const SAME = 0.1;         // calibrations that differ by more are of another machine
-const FREE_SHARE = 0.9;   // of wall time that a busy loop must get to call the machine free
-const SCALES = 1.8;       // two loops at once must do this much more than one for two threads to mean anything
+const SAME = 0.1; // calibrations that differ by more are of another machine
+const FREE_SHARE = 0.9; // of wall time that a busy loop must get to call the machine free
+// two loops at once must do this much more than one for two threads to mean anything
+const SCALES = 1.8;
 
 /** A scalar loop whose steps wait for one another; milliseconds of wall time. */
 function calibrationLoop() {
@@ -13,7 +15,7 @@ function calibrationLoop() {
   let state = 1;
   for (let i = 0; i < CALIBRATION_STEPS; ++i) state = (Math.imul(state, 1664525) + 1013904223) | 0;
   const ms = performance.now() - start;
-  return state === 0 ? ms + 1 : ms;  // the result must be wanted, or the loop is dropped
+  return state === 0 ? ms + 1 : ms; // the result must be wanted, or the loop is dropped
 }
 
 if (!isMainThread) parentPort.on("message", () => parentPort.postMessage(calibrationLoop()));
@@ -32,14 +34,20 @@ export class Calibration {
   }
 
   async #once(count) {
-    const times = this.#workers.slice(0, count).map((worker) => new Promise((resolve) => {
-      worker.once("message", resolve);
-      worker.postMessage(null);
-    }));
+    const times = this.#workers.slice(0, count).map(
+      (worker) =>
+        new Promise((resolve) => {
+          worker.once("message", resolve);
+          worker.postMessage(null);
+        }),
+    );
     return (await Promise.all(times)).reduce((sum, ms) => sum + CALIBRATION_STEPS / ms / 1000, 0);
   }
 
-  /** {speed: millions of steps a second on `threads` threads, scale: against one thread, share: of a core that one loop gets, load: load average}. */
+  /**
+   * {speed: millions of steps a second on `threads` threads, scale: against one thread, share: of a
+   * core that one loop gets, load: load average}.
+   */
   async take() {
     await this.#once(this.#workers.length);
     const one = [];
@@ -63,15 +71,18 @@ export function doubt(before, after, threads) {
   const change = Math.abs(after.speed / before.speed - 1);
   if (change > SAME) return `calibration changed by ${(100 * change).toFixed(0)} %`;
   const share = Math.min(before.share, after.share);
-  if (share < FREE_SHARE) return `other work on the machine: one loop got ${(100 * share).toFixed(0)} % of a core`;
+  if (share < FREE_SHARE)
+    return `other work on the machine: one loop got ${(100 * share).toFixed(0)} % of a core`;
   const scale = Math.min(before.scale, after.scale);
-  if (threads > 1 && scale < SCALES) return `calibration on ${threads} threads only ${scale.toFixed(2)} times one`;
+  if (threads > 1 && scale < SCALES)
+    return `calibration on ${threads} threads only ${scale.toFixed(2)} times one`;
   return null;
 }
 
 /**
- * Runs all contenders in turn, round after round: one round that warms up and is not counted, then `rounds`, fewer where they take longer than
- * `seconds`, but at least `fewest`. Returns a list of values for each contender.
+ * Runs all contenders in turn, round after round: one round that warms up and is not counted, then
+ * `rounds`, fewer where they take longer than `seconds`, but at least `fewest`. Returns a list of
+ * values for each contender.
  */
 export async function interleave(contenders, { rounds, fewest, seconds }) {
   const values = contenders.map(() => []);

@@ -1,4 +1,5 @@
-// A small writer of ONNX models: nodes and f32 tensors, as protobuf. Field numbers are those of onnx.proto.
+// A small writer of ONNX models: nodes and f32 tensors, as protobuf. Field numbers are those of
+// onnx.proto.
 import { closeSync, openSync, renameSync, writeSync } from "node:fs";
 
 const VARINT = 0;
@@ -7,7 +8,10 @@ const FIXED32 = 5;
 const FLOAT = 1;
 const INT64 = 7;
 
-/** A protobuf message in the making: pieces that are joined only when they are written, because weights are large. */
+/**
+ * A protobuf message in the making: pieces that are joined only when they are written, because
+ * weights are large.
+ */
 class Message {
   pieces = [];
   length = 0;
@@ -73,10 +77,17 @@ export class OnnxGraph {
   #inputs = [];
   #outputs = [];
 
-  /** Declares an input or output of f32; numbers are sizes, strings names of sizes that are known at run time. */
+  /**
+   * Declares an input or output of f32; numbers are sizes, strings names of sizes that are known at
+   * run time.
+   */
   #declare(name, shape) {
     const dims = new Message();
-    for (const size of shape) dims.message(1, typeof size === "number" ? new Message().int(1, size) : new Message().text(2, size));
+    for (const size of shape)
+      dims.message(
+        1,
+        typeof size === "number" ? new Message().int(1, size) : new Message().text(2, size),
+      );
     const tensor = new Message().int(1, FLOAT).message(2, dims);
     return new Message().text(1, name).message(2, new Message().message(1, tensor));
   }
@@ -98,7 +109,12 @@ export class OnnxGraph {
 
   /** A constant list of whole numbers, as shapes are; the same list gets the same name. */
   ints(values) {
-    return this.#tensor(`ints_${values.join("_")}`, [values.length], INT64, Buffer.from(BigInt64Array.from(values, BigInt).buffer));
+    return this.#tensor(
+      `ints_${values.join("_")}`,
+      [values.length],
+      INT64,
+      Buffer.from(BigInt64Array.from(values, BigInt).buffer),
+    );
   }
 
   #tensor(name, shape, type, bytes) {
@@ -110,7 +126,10 @@ export class OnnxGraph {
     return name;
   }
 
-  /** Adds an operation with one output, whose name it returns. `name` may give it a name; the others are numbered. */
+  /**
+   * Adds an operation with one output, whose name it returns. `name` may give it a name; the others
+   * are numbered.
+   */
   node(type, inputs, attributes = {}, name = `${type}_${this.#nodes.length}`) {
     return this.nodes(type, inputs, attributes, [name])[0];
   }
@@ -121,7 +140,8 @@ export class OnnxGraph {
     for (const input of inputs) message.text(1, input);
     for (const output of outputs) message.text(2, output);
     message.text(3, outputs[0]).text(4, type);
-    for (const [name, value] of Object.entries(attributes)) message.message(5, attribute(name, value));
+    for (const [name, value] of Object.entries(attributes))
+      message.message(5, attribute(name, value));
     this.#nodes.push(message);
     return outputs;
   }
@@ -134,10 +154,14 @@ export class OnnxGraph {
     for (const tensor of this.#tensors.values()) graph.message(5, tensor);
     for (const input of this.#inputs) graph.message(11, input);
     for (const output of this.#outputs) graph.message(12, output);
-    const model = new Message().int(1, irVersion).text(2, "tiny-vlm bench").message(7, graph).message(8, new Message().text(1, "").int(2, opset));
+    const model = new Message()
+      .int(1, irVersion)
+      .text(2, "tiny-vlm bench")
+      .message(7, graph)
+      .message(8, new Message().text(1, "").int(2, opset));
     const file = openSync(`${path}.partial`, "w");
     for (const piece of model.pieces) {
-      for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+      for (let at = 0; at < piece.length;) at += writeSync(file, piece, at);
     }
     closeSync(file);
     renameSync(`${path}.partial`, path);

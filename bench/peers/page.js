@@ -1,4 +1,5 @@
-// The page in which engines are measured. in-browser.mjs calls `bench.open`, `bench.run` and `bench.close`; values come back in the unit of the work.
+// The page in which engines are measured. in-browser.mjs calls `bench.open`, `bench.run` and
+// `bench.close`; values come back in the unit of the work.
 import { TinyVLM } from "/dist/index.mjs";
 import * as ort from "/peers/onnxruntime-web/dist/ort.wasm.min.mjs";
 import { Wllama } from "/peers/@wllama/wllama/esm/index.js";
@@ -18,7 +19,10 @@ async function timed(work) {
 
 const blobOf = async (url) => (await fetch(url)).blob();
 
-/** Ours. {model, variant, threads, imageSize, work}; images are sample images, another one in every round, so that each is encoded. */
+/**
+ * Ours. {model, variant, threads, imageSize, work}; images are sample images, another one in every
+ * round, so that each is encoded.
+ */
 class Ours {
   static async open(options) {
     const engine = new Ours();
@@ -31,24 +35,39 @@ class Ours {
   #load(source) {
     const { variant, threads, imageSize, work } = this;
     const chatStyle = /^(prefill|decode|load)/.test(work) && this.model ? "plain" : undefined;
-    return TinyVLM.load(source, { variant, threads, imageSize, chatStyle, context: this.model ? CONTEXT : undefined });
+    return TinyVLM.load(source, {
+      variant,
+      threads,
+      imageSize,
+      chatStyle,
+      context: this.model ? CONTEXT : undefined,
+    });
   }
 
   async load() {
     let vlm;
-    const ms = await timed(async () => { vlm = await this.#load(this.file); });
+    const ms = await timed(async () => {
+      vlm = await this.#load(this.file);
+    });
     await vlm.dispose();
     return ms;
   }
 
   async vision(round) {
-    const { usage, timings } = await this.vlm.ask(`/examples-web/samples/sample-${(round % 6) + 1}.png`, "?", { maxTokens: 1 });
+    const { usage, timings } = await this.vlm.ask(
+      `/examples-web/samples/sample-${(round % 6) + 1}.png`,
+      "?",
+      { maxTokens: 1 },
+    );
     expect("images encoded", 1, usage.encodedImages);
     return timings.visionMs;
   }
 
   async #text(rows, maxTokens, round) {
-    const { usage, timings } = await this.vlm.ask(null, promptOf(rows, round), { maxTokens, temperature: 0 });
+    const { usage, timings } = await this.vlm.ask(null, promptOf(rows, round), {
+      maxTokens,
+      temperature: 0,
+    });
     expect("rows of the prompt", rows, usage.promptTokens);
     expect("rows known before", 0, usage.reusedTokens);
     expect("tokens", maxTokens, usage.completionTokens);
@@ -60,13 +79,19 @@ class Ours {
   }
 
   async decode(round) {
-    return (1000 * DECODE_STEPS) / (await this.#text(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).decodeMs;
+    return (
+      (1000 * DECODE_STEPS) /
+      (await this.#text(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).decodeMs
+    );
   }
 
   /** From ask() with a JPEG of a megapixel to the first text. */
   async firstWord(round) {
-    // The engine remembers the last images' encodings, so this one differs from all before by a small square.
-    const bitmap = await createImageBitmap(await blobOf(`/examples-web/samples/sample-${(round % 6) + 1}-1024.jpg`));
+    // The engine remembers the last images' encodings, so this one differs from all before by a
+    // small square.
+    const bitmap = await createImageBitmap(
+      await blobOf(`/examples-web/samples/sample-${(round % 6) + 1}-1024.jpg`),
+    );
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     const context = canvas.getContext("2d");
     context.drawImage(bitmap, 0, 0);
@@ -94,16 +119,23 @@ class OnnxRuntimeWeb {
     const engine = new OnnxRuntimeWeb();
     engine.size = imageSize;
     engine.session = await ort.InferenceSession.create(model, {
-      executionProviders: ["wasm"], graphOptimizationLevel: "all", freeDimensionOverrides: { height: imageSize, width: imageSize },
+      executionProviders: ["wasm"],
+      graphOptimizationLevel: "all",
+      freeDimensionOverrides: { height: imageSize, width: imageSize },
     });
     return engine;
   }
 
   async vision(round) {
-    const pixels = Float32Array.from({ length: 3 * this.size ** 2 }, (_, i) => ((i * 31 + round * 17) % 256) / 255);
+    const pixels = Float32Array.from(
+      { length: 3 * this.size ** 2 },
+      (_, i) => ((i * 31 + round * 17) % 256) / 255,
+    );
     const feeds = { pixel_values: new ort.Tensor("float32", pixels, [1, 3, this.size, this.size]) };
     let results;
-    const ms = await timed(async () => { results = await this.session.run(feeds); });
+    const ms = await timed(async () => {
+      results = await this.session.run(feeds);
+    });
     expect("rows", (this.size / 64) ** 2, results.rows.dims[1]);
     return ms;
   }
@@ -124,8 +156,17 @@ class WllamaEngine {
   }
 
   async #load() {
-    this.wllama = new Wllama({ default: "/peers/@wllama/wllama/esm/wasm/wllama.wasm" }, { suppressNativeLog: true });
-    await this.wllama.loadModel([this.file], { n_threads: this.threads, n_ctx: CONTEXT, n_batch: 512, n_gpu_layers: 0, n_parallel: 1 });
+    this.wllama = new Wllama(
+      { default: "/peers/@wllama/wllama/esm/wasm/wllama.wasm" },
+      { suppressNativeLog: true },
+    );
+    await this.wllama.loadModel([this.file], {
+      n_threads: this.threads,
+      n_ctx: CONTEXT,
+      n_batch: 512,
+      n_gpu_layers: 0,
+      n_parallel: 1,
+    });
     expect("threads", this.threads, this.wllama.getNumThreads());
   }
 
@@ -137,7 +178,12 @@ class WllamaEngine {
   }
 
   async #text(rows, maxTokens, round) {
-    const { timings } = await this.wllama.createCompletion({ prompt: promptOf(rows, round), max_tokens: maxTokens, temperature: 0, cache_prompt: false });
+    const { timings } = await this.wllama.createCompletion({
+      prompt: promptOf(rows, round),
+      max_tokens: maxTokens,
+      temperature: 0,
+      cache_prompt: false,
+    });
     expect("rows of the prompt", rows, timings.prompt_n);
     expect("tokens", maxTokens, timings.predicted_n);
     return timings;
@@ -149,7 +195,10 @@ class WllamaEngine {
 
   // The first token comes out of the prompt, as with us.
   async decode(round) {
-    return (1000 * DECODE_STEPS) / (await this.#text(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).predicted_ms;
+    return (
+      (1000 * DECODE_STEPS) /
+      (await this.#text(DECODE_PROMPT_ROWS, DECODE_STEPS + 1, round)).predicted_ms
+    );
   }
 
   async close() {

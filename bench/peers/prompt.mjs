@@ -1,6 +1,10 @@
-// Prompts for timing: letters that no merge of the bench's tokenizer joins, so that each is one token. Used in Node and in the page.
+// Prompts for timing: letters that no merge of the bench's tokenizer joins, so that each is one
+// token. Used in Node and in the page.
 
-/** `length` letters, other ones for every `round`, the first included, so that no engine has seen a beginning of it. */
+/**
+ * `length` letters, other ones for every `round`, the first included, so that no engine has seen a
+ * beginning of it.
+ */
 export function promptOf(length, round) {
   let state = (round + 1) * 2654435761;
   let text = "";

@@ -1,7 +1,8 @@
-// The decoder of a FastVLM model file as a GGUF of its own, as llama.cpp reads it: same bytes of weights, same tokenizer, architecture qwen2.
+// The decoder of a FastVLM model file as a GGUF of its own, as llama.cpp reads it: same bytes of
+// weights, same tokenizer, architecture qwen2.
 import { closeSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 
-const HEADER_BYTES = 64 << 20;  // more than a header with its vocabulary takes
+const HEADER_BYTES = 64 << 20; // more than a header with its vocabulary takes
 const SCALAR_BYTES = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 };
 const STRING = 8;
 const ARRAY = 9;
@@ -60,7 +61,8 @@ export function writeTextModel(from, to) {
   const input = openSync(from, "r");
   const head = Buffer.alloc(HEADER_BYTES);
   const reader = new Reader(head.subarray(0, readSync(input, head, 0, HEADER_BYTES, 0)));
-  if (reader.u32() !== 0x46554747 || reader.u32() !== 3) throw new Error(`${from}: a GGUF file of version 3 wanted`);
+  if (reader.u32() !== 0x46554747 || reader.u32() !== 3)
+    throw new Error(`${from}: a GGUF file of version 3 wanted`);
   const tensorCount = reader.u64();
   const valueCount = reader.u64();
 
@@ -72,7 +74,8 @@ export function writeTextModel(from, to) {
     const type = reader.u32();
     if (key === "general.alignment") alignment = head.readUInt32LE(reader.at);
     reader.skipValue(type);
-    if (/^(qwen2|tokenizer)\.|^general\.(alignment|name)$/.test(key)) values.push(head.subarray(start, reader.at));
+    if (/^(qwen2|tokenizer)\.|^general\.(alignment|name)$/.test(key))
+      values.push(head.subarray(start, reader.at));
   }
   const tensors = [];
   for (let i = 0; i < tensorCount; ++i) {
@@ -86,14 +89,29 @@ export function writeTextModel(from, to) {
   const dataStart = roundUp(reader.at, alignment);
 
   // The decoder stands behind the tower and the projector, in one piece up to the end of the file.
-  const kept = tensors.filter(({ name }) => !/^(v|mm)\./.test(name)).sort((a, b) => a.offset - b.offset);
+  const kept = tensors
+    .filter(({ name }) => !/^(v|mm)\./.test(name))
+    .sort((a, b) => a.offset - b.offset);
   const first = kept[0].offset;
-  if (tensors.some((tensor) => tensor.offset > first && !kept.includes(tensor))) throw new Error(`${from}: tensors of the tower behind the decoder`);
-  const infos = kept.map(({ name, shapeAndType, offset }) => Buffer.concat([string(name), shapeAndType, u64(offset - first)]));
-  const header = Buffer.concat([u32(0x46554747), u32(3), u64(kept.length), u64(values.length), ...values, ...infos]);
+  if (tensors.some((tensor) => tensor.offset > first && !kept.includes(tensor)))
+    throw new Error(`${from}: tensors of the tower behind the decoder`);
+  const infos = kept.map(({ name, shapeAndType, offset }) =>
+    Buffer.concat([string(name), shapeAndType, u64(offset - first)]),
+  );
+  const header = Buffer.concat([
+    u32(0x46554747),
+    u32(3),
+    u64(kept.length),
+    u64(values.length),
+    ...values,
+    ...infos,
+  ]);
 
   const output = openSync(`${to}.partial`, "w");
-  writeSync(output, Buffer.concat([header, Buffer.alloc(roundUp(header.length, alignment) - header.length)]));
+  writeSync(
+    output,
+    Buffer.concat([header, Buffer.alloc(roundUp(header.length, alignment) - header.length)]),
+  );
   const piece = Buffer.alloc(8 << 20);
   for (let at = dataStart + first; ;) {
     const count = readSync(input, piece, 0, piece.length, at);

@@ -20,7 +20,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Two whole panels and a tail; several blocks; more rows than one register tile and an odd number of them.
+// Two whole panels and a tail; several blocks; more rows than one register tile and an odd number
+// of them.
 constexpr size_t kRows = 7, kOutputs = 37, kLength = 96;
 
 // The same numbers on every machine: a linear congruential sequence in [-1, 1).
@@ -35,34 +36,39 @@ class Numbers {
   uint32_t state_ = 12345;
 };
 
-// A sum of kLength products of values below 1 in another order, or with a fused multiply-add, moves by less than kLength^2 / 2 roundings of 2^-24.
+// A sum of kLength products of values below 1 in another order, or with a fused multiply-add, moves
+// by less than kLength^2 / 2 roundings of 2^-24.
 constexpr float kTolerance = 3e-4f;
 
 Status Compare(const char* what, const float* got, const float* want) {
   for (size_t i = 0; i < kRows * kOutputs; ++i) {
     if (!(std::fabs(got[i] - want[i]) <= kTolerance)) {
-      return Error(ErrorCode::kInternal, "self-test: %s: %g wanted, %g found at output %zu", what, static_cast<double>(want[i]), static_cast<double>(got[i]), i);
+      return Error(ErrorCode::kInternal, "self-test: %s: %g wanted, %g found at output %zu", what,
+                   static_cast<double>(want[i]), static_cast<double>(got[i]), i);
     }
   }
   return Status();
 }
 
 #ifdef __wasm_relaxed_simd__
-// The operands come from memory and the functions are called: no compiler can do their work beforehand.
+// The operands come from memory and the functions are called: no compiler can do their work
+// beforehand.
 [[gnu::noinline]] void RelaxedDot(const int8_t* a, const int8_t* b, int16_t* sums) {
   wasm_v128_store(sums, wasm_i16x8_relaxed_dot_i8x16_i7x16(wasm_v128_load(a), wasm_v128_load(b)));
 }
 [[gnu::noinline]] void RelaxedDotAdd(const int8_t* a, const int8_t* b, int32_t* sums) {
-  wasm_v128_store(sums, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load(a), wasm_v128_load(b), wasm_v128_load(sums)));
+  wasm_v128_store(sums, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load(a), wasm_v128_load(b),
+                                                               wasm_v128_load(sums)));
 }
 #endif
 
 }  // namespace
 
 #ifdef __wasm_relaxed_simd__
-// The relaxed dots of -128..127 and 0..127 are exact on every machine that keeps to their definition, and the kernels count on it: here at the extremes, every
-// two products in every pair of lanes. Where the second one is wrong (first-tier code of Node 20 with its flag, and of Node 21), relaxed SIMD
-// was still an experiment, and nothing of it is believed.
+// The relaxed dots of -128..127 and 0..127 are exact on every machine that keeps to their
+// definition, and the kernels count on it: here at the extremes, every two products in every pair
+// of lanes. Where the second one is wrong (first-tier code of Node 20 with its flag, and of Node
+// 21), relaxed SIMD was still an experiment, and nothing of it is believed.
 Status TestRelaxedDots() {
   constexpr int8_t kSigned[4] = {-128, -1, 15, 127}, kUnsigned[4] = {0, 1, 15, 127};
   constexpr size_t kProducts = 16, kLanes = 16;
@@ -81,12 +87,17 @@ Status TestRelaxedDots() {
       RelaxedDotAdd(a, b, fours);
       for (size_t i = 0; i < kLanes / 2; ++i) {
         const int32_t sum = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
-        if (pairs[i] != sum) return Error(ErrorCode::kInternal, "self-test: relaxed dot product: %d wanted, %d found in lane %zu", sum, pairs[i], i);
+        if (pairs[i] != sum)
+          return Error(ErrorCode::kInternal,
+                       "self-test: relaxed dot product: %d wanted, %d found in lane %zu", sum,
+                       pairs[i], i);
         want[i / 2] += sum;
       }
       for (size_t i = 0; i < kLanes / 4; ++i) {
         if (fours[i] == want[i]) continue;
-        return Error(ErrorCode::kInternal, "self-test: relaxed dot product, added: %d wanted, %d found in lane %zu", want[i], fours[i], i);
+        return Error(ErrorCode::kInternal,
+                     "self-test: relaxed dot product, added: %d wanted, %d found in lane %zu",
+                     want[i], fours[i], i);
       }
     }
   }
@@ -103,11 +114,15 @@ Status SelfTest() {
   TVLM_ASSIGN_OR_RETURN(auto b, AlignedBuffer<float>::Allocate(floats, "self-test"));
   TVLM_ASSIGN_OR_RETURN(auto got, AlignedBuffer<float>::Allocate(floats, "self-test"));
   TVLM_ASSIGN_OR_RETURN(auto want, AlignedBuffer<float>::Allocate(floats, "self-test"));
-  TVLM_ASSIGN_OR_RETURN(auto weights, AlignedBuffer<uint8_t>::Allocate(kOutputs * RowBytes(DType::kF32, kLength), "self-test"));
-  TVLM_ASSIGN_OR_RETURN(auto pack, AlignedBuffer<uint8_t>::Allocate(PackScratchBytes(DType::kF32, kLength), "self-test"));
-  TVLM_ASSIGN_OR_RETURN(auto quantized, AlignedBuffer<uint8_t>::Allocate(QuantizedRows::Bytes(kRows, kLength), "self-test"));
+  TVLM_ASSIGN_OR_RETURN(auto weights, AlignedBuffer<uint8_t>::Allocate(
+                                          kOutputs * RowBytes(DType::kF32, kLength), "self-test"));
+  TVLM_ASSIGN_OR_RETURN(auto pack, AlignedBuffer<uint8_t>::Allocate(
+                                       PackScratchBytes(DType::kF32, kLength), "self-test"));
+  TVLM_ASSIGN_OR_RETURN(auto quantized, AlignedBuffer<uint8_t>::Allocate(
+                                            QuantizedRows::Bytes(kRows, kLength), "self-test"));
   const QuantizedRows rows = QuantizedRows::At(quantized.data(), kRows, kLength);
-  const size_t scratch_bytes = std::max(GemmF32ScratchFloats(kLength) * sizeof(float), GemmI8ScratchBytes(kLength));
+  const size_t scratch_bytes =
+      std::max(GemmF32ScratchFloats(kLength) * sizeof(float), GemmI8ScratchBytes(kLength));
   TVLM_ASSIGN_OR_RETURN(auto scratch, AlignedBuffer<uint8_t>::Allocate(scratch_bytes, "self-test"));
 
   Numbers numbers;
@@ -116,17 +131,24 @@ Status SelfTest() {
   QuantizeRows(a.data(), kLength, kRows, rows);
 
   for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
-    for (size_t n = 0; n < kOutputs; ++n) QuantizeRow(type, b.data() + n * kLength, kLength, weights.data() + n * RowBytes(type, kLength));
+    for (size_t n = 0; n < kOutputs; ++n)
+      QuantizeRow(type, b.data() + n * kLength, kLength,
+                  weights.data() + n * RowBytes(type, kLength));
     PackInPlace(type, kOutputs, kLength, weights.data(), pack.data());
     const PackedMatrix B{type, kOutputs, kLength, weights.data()};
-    GemmF32(a.data(), kLength, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, reinterpret_cast<float*>(scratch.data()));
+    GemmF32(a.data(), kLength, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs,
+            reinterpret_cast<float*>(scratch.data()));
     reference::GemmF32(a.data(), kLength, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
-    TVLM_RETURN_IF_ERROR(Compare(Format("f32 product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(), want.data()));
+    TVLM_RETURN_IF_ERROR(
+        Compare(Format("f32 product with %s weights", GetDTypeInfo(type).name).c_str(), got.data(),
+                want.data()));
     if (GetDTypeInfo(type).block_elements == 1) continue;
     reference::GemmI8(rows, kRows, B, nullptr, want.data(), kOutputs, 0, kOutputs);
     const auto try_i8 = [&](const char* how) {
       GemmI8(rows, kRows, B, nullptr, got.data(), kOutputs, 0, kOutputs, scratch.data());
-      return Compare(Format("8-bit product with %s weights%s", GetDTypeInfo(type).name, how).c_str(), got.data(), want.data());
+      return Compare(
+          Format("8-bit product with %s weights%s", GetDTypeInfo(type).name, how).c_str(),
+          got.data(), want.data());
     };
 #ifdef __wasm_relaxed_simd__
     for (const bool fast : {true, false}) {

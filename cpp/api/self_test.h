@@ -1,4 +1,5 @@
-// Numeric self-test: some engines run SIMD or relaxed-SIMD instructions wrongly, so a build is believed only after it has computed.
+// Numeric self-test: some engines run SIMD or relaxed-SIMD instructions wrongly, so a build is
+// believed only after it has computed.
 #ifndef TINYVLM_API_SELF_TEST_H_
 #define TINYVLM_API_SELF_TEST_H_
 
@@ -6,8 +7,9 @@
 
 namespace tinyvlm {
 
-// Runs each kind of matrix product on small operands against its plain reference, in relaxed builds before that the relaxed dot itself at its extremes:
-// kInternal names the first that differs. Takes a few milliseconds in wasm, nearly all of it compiling what it calls.
+// Runs each kind of matrix product on small operands against its plain reference, in relaxed builds
+// before that the relaxed dot itself at its extremes: kInternal names the first that differs. Takes
+// a few milliseconds in wasm, nearly all of it compiling what it calls.
 Status SelfTest();
 
 #ifdef __wasm_relaxed_simd__

@@ -38,12 +38,13 @@ tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
 }
 
 // Ends the calling function with the error, if there is one.
-#define TVLM_API_CHECK(expr)                        \
-  do {                                              \
-    const Status tvlm_status = (expr);              \
+#define TVLM_API_CHECK(expr)                           \
+  do {                                                 \
+    const Status tvlm_status = (expr);                 \
     if (!tvlm_status.ok()) return Failed(tvlm_status); \
   } while (0)
-#define TVLM_API_ASSIGN(lhs, expr) TVLM_API_ASSIGN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
+#define TVLM_API_ASSIGN(lhs, expr) \
+  TVLM_API_ASSIGN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
 #define TVLM_API_ASSIGN_IMPL(result, lhs, expr)     \
   auto result = (expr);                             \
   if (!result.ok()) return Failed(result.status()); \
@@ -53,7 +54,7 @@ tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
 
 struct OpenSession {
   std::unique_ptr<Session> session;
-  AlignedBuffer<uint8_t> image;    // the reserved image's bytes
+  AlignedBuffer<uint8_t> image;  // the reserved image's bytes
   std::vector<ImageId> pending;  // images for the next request with a "prompt"
 
   // Forgets the images of a question that is not asked, or was.
@@ -105,10 +106,12 @@ HandleTable<OpenSession>& Sessions() {
 // ---- JSON in ------------------------------------------------------------------
 
 // An error behind the word `where` for the first key that is not one of `keys`.
-Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_view> keys, const std::string& where) {
+Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_view> keys,
+                 const std::string& where) {
   for (const Json::Member& member : object) {
     if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
-      return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known", where.c_str(), member.first.c_str());
+      return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known", where.c_str(),
+                   member.first.c_str());
     }
   }
   return Status();
@@ -116,11 +119,15 @@ Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_v
 
 // A JSON object whose keys are all known.
 Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys) {
-  if (text == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
+  if (text == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
   Result<Json> json = ParseJson(text);
-  if (!json.ok()) return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
+  if (!json.ok())
+    return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
   const Json::Object* object = json->object();
-  if (object == nullptr) return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found", json->KindName());
+  if (object == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found",
+                 json->KindName());
   TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
   return json;
 }
@@ -154,9 +161,13 @@ Status ReadString(const Json& json, const char* key, std::string* value) {
 Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* values) {
   const Json* member = json.Find(key);
   if (member == nullptr) return Status();
-  if (member->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found", key, member->KindName());
+  if (member->array() == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found", key,
+                 member->KindName());
   for (const Json& item : *member->array()) {
-    if (item.string() == nullptr) return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it", key, item.KindName());
+    if (item.string() == nullptr)
+      return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it",
+                   key, item.KindName());
     values->push_back(*item.string());
   }
   return Status();
@@ -165,13 +176,20 @@ Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* 
 // A "messages" array. Numbers of images are checked by the session.
 Result<std::vector<Message>> ReadMessages(const Json& json) {
   const Json::Array* const list = json.array();
-  if (list == nullptr) return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, %s found", json.KindName());
+  if (list == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, %s found",
+                 json.KindName());
   std::vector<Message> messages;
   for (const Json& item : *list) {
     const size_t i = messages.size();
-    const auto at = [i](const Status& status) { return Status(ErrorCode::kInvalidArgument, Format("messages[%zu]: ", i) + status.message()); };
-    if (item.object() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an object wanted, %s found", i, item.KindName());
-    TVLM_RETURN_IF_ERROR(CheckKeys(*item.object(), {"role", "content", "images"}, Format("messages[%zu]", i)));
+    const auto at = [i](const Status& status) {
+      return Status(ErrorCode::kInvalidArgument, Format("messages[%zu]: ", i) + status.message());
+    };
+    if (item.object() == nullptr)
+      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an object wanted, %s found", i,
+                   item.KindName());
+    TVLM_RETURN_IF_ERROR(
+        CheckKeys(*item.object(), {"role", "content", "images"}, Format("messages[%zu]", i)));
     const Result<std::string> role = item.GetString("role", ErrorCode::kInvalidArgument);
     if (!role.ok()) return at(role.status());
     Message message;
@@ -180,16 +198,23 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
     } else if (*role == "assistant") {
       message.role = Message::Role::kAssistant;
     } else if (*role != "user") {
-      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: the role \"system\", \"user\" or \"assistant\" wanted, \"%s\" found", i, role->c_str());
+      return Error(
+          ErrorCode::kInvalidArgument,
+          "messages[%zu]: the role \"system\", \"user\" or \"assistant\" wanted, \"%s\" found", i,
+          role->c_str());
     }
     Result<std::string> content = item.GetString("content", ErrorCode::kInvalidArgument);
     if (!content.ok()) return at(content.status());
     message.text = std::move(content).value();
     if (const Json* const images = item.Find("images"); images != nullptr) {
-      if (images->array() == nullptr) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an array of images wanted, %s found", i, images->KindName());
+      if (images->array() == nullptr)
+        return Error(ErrorCode::kInvalidArgument,
+                     "messages[%zu]: an array of images wanted, %s found", i, images->KindName());
       for (const Json& image : *images->array()) {
         const std::optional<int64_t> id = image.int64();
-        if (!id.has_value() || *id < 0 || *id > UINT32_MAX) return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an image's number wanted, %s found", i, image.KindName());
+        if (!id.has_value() || *id < 0 || *id > UINT32_MAX)
+          return Error(ErrorCode::kInvalidArgument,
+                       "messages[%zu]: an image's number wanted, %s found", i, image.KindName());
         message.images.push_back(static_cast<ImageId>(*id));
       }
     }
@@ -204,16 +229,20 @@ struct Request {
 };
 
 Result<Request> ReadRequest(const char* text, const std::vector<ImageId>& pending) {
-  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK", "topP", "minP", "repetitionPenalty", "stop", "seed"}));
+  TVLM_ASSIGN_OR_RETURN(const Json json,
+                        ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK",
+                                           "topP", "minP", "repetitionPenalty", "stop", "seed"}));
   Request request;
   AskOptions& options = request.options;
   const Json* const messages = json.Find("messages");
   request.is_prompt = json.Find("prompt") != nullptr;
   if (request.is_prompt == (messages != nullptr)) {
-    return Error(ErrorCode::kInvalidArgument, "either \"prompt\" or \"messages\" wanted, %s found", request.is_prompt ? "both" : "neither");
+    return Error(ErrorCode::kInvalidArgument, "either \"prompt\" or \"messages\" wanted, %s found",
+                 request.is_prompt ? "both" : "neither");
   }
   if (request.is_prompt) {
-    TVLM_ASSIGN_OR_RETURN(std::string prompt, json.GetString("prompt", ErrorCode::kInvalidArgument));
+    TVLM_ASSIGN_OR_RETURN(std::string prompt,
+                          json.GetString("prompt", ErrorCode::kInvalidArgument));
     options.messages.push_back({Message::Role::kUser, std::move(prompt), pending});
   } else {
     TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
@@ -234,8 +263,10 @@ Result<Request> ReadRequest(const char* text, const std::vector<ImageId>& pendin
 }
 
 // Brings the image in `bytes` into the session, as the last pending one; returns the report.
-Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes, const char* options) {
-  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
+Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes,
+                             const char* options) {
+  TVLM_ASSIGN_OR_RETURN(const Json json,
+                        ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
   std::string format = "encoded";
   bool exact = false;
   int64_t width = 0, height = 0, size = static_cast<int64_t>(bytes.size());
@@ -248,23 +279,30 @@ Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& by
   double decoded = start;
   ImageId id = 0;
   if (format == "encoded") {
-    TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
+    TVLM_ASSIGN_OR_RETURN(const Image image,
+                          DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
     width = static_cast<int64_t>(image.width());
     height = static_cast<int64_t>(image.height());
     decoded = NowMs();
     TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(image.view(), exact));
   } else {
     if (format != "rgba" && format != "rgb") {
-      return Error(ErrorCode::kInvalidArgument, "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
+      return Error(ErrorCode::kInvalidArgument,
+                   "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
     }
     const uint64_t channels = format == "rgba" ? 4 : 3;
-    TVLM_RETURN_IF_ERROR(CheckImageSize(static_cast<uint64_t>(width), static_cast<uint64_t>(height)));
+    TVLM_RETURN_IF_ERROR(
+        CheckImageSize(static_cast<uint64_t>(width), static_cast<uint64_t>(height)));
     const uint64_t wanted = static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * channels;
     if (static_cast<uint64_t>(size) != wanted) {
-      return Error(ErrorCode::kInvalidImage, "%" PRId64 " x %" PRId64 " %s pixels: %" PRIu64 " bytes wanted, %" PRId64 " found", width, height, format.c_str(), wanted, size);
+      return Error(ErrorCode::kInvalidImage,
+                   "%" PRId64 " x %" PRId64 " %s pixels: %" PRIu64 " bytes wanted, %" PRId64
+                   " found",
+                   width, height, format.c_str(), wanted, size);
     }
     const size_t row = static_cast<size_t>(width * static_cast<int64_t>(channels));
-    const ImageView view{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height), static_cast<size_t>(channels), row};
+    const ImageView view{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height),
+                         static_cast<size_t>(channels), row};
     TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(view, exact));
   }
   open.pending.push_back(id);
@@ -333,10 +371,13 @@ tvlm_result tvlm_model_dispose(uint32_t model) {
 
 tvlm_result tvlm_session_create(uint32_t model, const char* options) {
   TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
-  if (loader->model() == nullptr) return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
-  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"context", "compute", "imageSize", "resize", "chatStyle"}));
+  if (loader->model() == nullptr)
+    return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
+  TVLM_API_ASSIGN(const Json json,
+                  ParseObject(options, {"context", "compute", "imageSize", "resize", "chatStyle"}));
   // The default is cut to what the model can do; a number that the caller gave is not.
-  int64_t context = std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
+  int64_t context =
+      std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
   int64_t image_size = 0;
   std::string compute = "fast", resize, chat_style;
   TVLM_API_CHECK(ReadInt(json, "context", 1, INT32_MAX, &context));
@@ -358,14 +399,17 @@ tvlm_result tvlm_session_create(uint32_t model, const char* options) {
   TVLM_API_ASSIGN(open->session, Session::Create(loader->model(), session_options));
   const Session& session = *open->session;
   JsonWriter report;
-  report.Number("imageSize", static_cast<double>(session.image_size())).Number("imageTokens", static_cast<double>(session.image_tokens()));
+  report.Number("imageSize", static_cast<double>(session.image_size()))
+      .Number("imageTokens", static_cast<double>(session.image_tokens()));
   report.Number("context", static_cast<double>(session.context()));
   return Succeeded(Sessions().Add(std::move(open)), report.Finish());
 }
 
 tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  Result<AlignedBuffer<uint8_t>> image = bytes == 0 ? Error(ErrorCode::kInvalidImage, "the image is empty") : AlignedBuffer<uint8_t>::Allocate(bytes, "image");
+  Result<AlignedBuffer<uint8_t>> image = bytes == 0
+                                             ? Error(ErrorCode::kInvalidImage, "the image is empty")
+                                             : AlignedBuffer<uint8_t>::Allocate(bytes, "image");
   if (!image.ok()) {
     open->DropPending();
     return Failed(image.status());
@@ -404,7 +448,9 @@ tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
 
 tvlm_result tvlm_session_advance(uint32_t session, double budget_ms) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  if (!(budget_ms >= 0)) return Failed(Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms));
+  if (!(budget_ms >= 0))
+    return Failed(
+        Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms));
   TVLM_API_ASSIGN(const RunState state, open->session->Advance(budget_ms));
   const uint64_t value = state == RunState::kRunning ? 0 : state == RunState::kDone ? 1 : 2;
   return Succeeded(value, open->session->TakeText());

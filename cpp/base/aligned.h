@@ -1,4 +1,5 @@
-// Aligned allocation whose failure is a Status: every buffer whose size comes from a file, an image or a config is made here.
+// Aligned allocation whose failure is a Status: every buffer whose size comes from a file, an image
+// or a config is made here.
 #ifndef TINYVLM_BASE_ALIGNED_H_
 #define TINYVLM_BASE_ALIGNED_H_
 
@@ -14,12 +15,14 @@ namespace tinyvlm {
 // Widest vector any target loads (AVX-512) and a cache line of every machine we run on.
 inline constexpr size_t kAlignment = 64;
 
-// An owned, 64-byte aligned array of `size()` trivially copyable values, not initialised unless asked. Movable, not copyable.
+// An owned, 64-byte aligned array of `size()` trivially copyable values, not initialised unless
+// asked. Movable, not copyable.
 template <typename T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     if (this != &other) {
       std::free(data_);
@@ -38,12 +41,15 @@ class AlignedBuffer {
     if (size == 0) return buffer;
     constexpr uint64_t kLimit = static_cast<uint64_t>(SIZE_MAX / 2);
     if (size <= kLimit / sizeof(T)) {
-      const size_t bytes = (static_cast<size_t>(size) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
+      const size_t bytes =
+          (static_cast<size_t>(size) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
       buffer.data_ = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
     }
     if (buffer.data_ == nullptr) {
-      return Error(ErrorCode::kOutOfMemory, "not enough memory for the %s: %.1f MB wanted; use a smaller model, image size or context", what,
-                   static_cast<double>(size) * sizeof(T) / 1e6);
+      return Error(ErrorCode::kOutOfMemory,
+                   "not enough memory for the %s: %.1f MB wanted; use a smaller model, image size "
+                   "or context",
+                   what, static_cast<double>(size) * sizeof(T) / 1e6);
     }
     buffer.size_ = static_cast<size_t>(size);
     return buffer;

@@ -11,7 +11,8 @@
 
 namespace tinyvlm {
 
-// The value of sizeof(T) little-endian bytes; integers, f32 and f64. No alignment needed, no bounds known.
+// The value of sizeof(T) little-endian bytes; integers, f32 and f64. No alignment needed, no bounds
+// known.
 template <typename T>
 T LoadLittleEndian(const uint8_t* bytes) {
   if constexpr (std::is_same_v<T, float>) {
@@ -21,12 +22,15 @@ T LoadLittleEndian(const uint8_t* bytes) {
   } else {
     static_assert(std::is_integral_v<T>);
     std::make_unsigned_t<T> value = 0;
-    for (size_t i = 0; i < sizeof(T); ++i) value = static_cast<std::make_unsigned_t<T>>(value | static_cast<std::make_unsigned_t<T>>(bytes[i]) << (8 * i));
+    for (size_t i = 0; i < sizeof(T); ++i)
+      value = static_cast<std::make_unsigned_t<T>>(
+          value | static_cast<std::make_unsigned_t<T>>(bytes[i]) << (8 * i));
     return static_cast<T>(value);
   }
 }
 
-// Reads front to back through bytes that somebody else owns. A read that would pass the end returns false and moves nothing.
+// Reads front to back through bytes that somebody else owns. A read that would pass the end returns
+// false and moves nothing.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
@@ -56,7 +60,9 @@ class ByteReader {
 };
 
 // The same bytes as characters.
-inline std::string_view AsText(std::span<const uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline std::string_view AsText(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 }  // namespace tinyvlm
 

@@ -8,7 +8,9 @@ namespace tinyvlm {
 
 // Milliseconds since an arbitrary point; never goes back.
 inline double NowMs() {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace tinyvlm

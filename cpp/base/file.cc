@@ -22,7 +22,8 @@ namespace {
 // What the operating system said, as a Status about `path`.
 Status SystemError(const char* action, const std::string& path) {
   const int error = errno;
-  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  const ErrorCode code =
+      error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
   return Error(code, "cannot %s %s: %s", action, path.c_str(), std::strerror(error));
 }
 
@@ -62,20 +63,26 @@ Result<std::vector<std::string>> ListFolder(const std::string& path) {
 }
 
 Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
-  if (IsFolder(path)) return Error(ErrorCode::kInvalidArgument, "%s: a file wanted, a folder found", path.c_str());
+  if (IsFolder(path))
+    return Error(ErrorCode::kInvalidArgument, "%s: a file wanted, a folder found", path.c_str());
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait; regular files do not mind it.
-  const int descriptor = Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+  const int descriptor =
+      Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   if (descriptor < 0) return SystemError("open", path);
   struct stat info;
   RandomAccessFile file(path, descriptor, 0);
   if (fstat(descriptor, &info) != 0) return SystemError("open", path);
-  if (!S_ISREG(info.st_mode)) return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found", path.c_str());
+  if (!S_ISREG(info.st_mode))
+    return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found",
+                 path.c_str());
   file.size_ = static_cast<uint64_t>(info.st_size);
   return file;
 }
 
 RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
 
 RandomAccessFile& RandomAccessFile::operator=(RandomAccessFile&& other) noexcept {
   std::swap(path_, other.path_);
@@ -90,14 +97,19 @@ RandomAccessFile::~RandomAccessFile() {
 
 Status RandomAccessFile::ReadAt(uint64_t offset, void* data, size_t bytes) const {
   if (offset > size_ || bytes > size_ - offset) {
-    return Error(ErrorCode::kInvalidFile, "%s is truncated: bytes %" PRIu64 "..%" PRIu64 " wanted, the file has %" PRIu64, path_.c_str(), offset, offset + bytes - 1,
-                 size_);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s is truncated: bytes %" PRIu64 "..%" PRIu64 " wanted, the file has %" PRIu64,
+                 path_.c_str(), offset, offset + bytes - 1, size_);
   }
   uint8_t* to = static_cast<uint8_t*>(data);
   while (bytes > 0) {
-    const auto count = Retry([&] { return pread(descriptor_, to, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset)); });
+    const auto count = Retry([&] {
+      return pread(descriptor_, to, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset));
+    });
     if (count < 0) return SystemError("read", path_);
-    if (count == 0) return Error(ErrorCode::kIo, "%s became shorter while it was read: it ends at byte %" PRIu64, path_.c_str(), offset);
+    if (count == 0)
+      return Error(ErrorCode::kIo, "%s became shorter while it was read: it ends at byte %" PRIu64,
+                   path_.c_str(), offset);
     to += count;
     offset += static_cast<uint64_t>(count);
     bytes -= static_cast<size_t>(count);
@@ -106,16 +118,25 @@ Status RandomAccessFile::ReadAt(uint64_t offset, void* data, size_t bytes) const
 }
 
 Result<FileWriter> FileWriter::Create(const std::string& path) {
-  if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the name of a file to write wanted, an empty one found");
-  if (IsFolder(path)) return Error(ErrorCode::kInvalidArgument, "%s: the name of a file to write wanted, a folder of that name found", path.c_str());
+  if (path.empty())
+    return Error(ErrorCode::kInvalidArgument,
+                 "the name of a file to write wanted, an empty one found");
+  if (IsFolder(path))
+    return Error(ErrorCode::kInvalidArgument,
+                 "%s: the name of a file to write wanted, a folder of that name found",
+                 path.c_str());
   FileWriter writer(path, -1);
-  writer.descriptor_ = Retry([&] { return open(PartialPath(path).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  writer.descriptor_ = Retry([&] {
+    return open(PartialPath(path).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  });
   if (writer.descriptor_ < 0) return SystemError("create", PartialPath(path));
   return writer;
 }
 
 FileWriter::FileWriter(FileWriter&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
 
 FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
   std::swap(path_, other.path_);
@@ -135,7 +156,9 @@ void FileWriter::Discard() {
 Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
   const uint8_t* from = static_cast<const uint8_t*>(data);
   while (bytes > 0) {
-    const auto count = Retry([&] { return pwrite(descriptor_, from, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset)); });
+    const auto count = Retry([&] {
+      return pwrite(descriptor_, from, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset));
+    });
     if (count <= 0) {
       if (count == 0) errno = EIO;
       return SystemError("write", PartialPath(path_));
@@ -155,14 +178,19 @@ Status FileWriter::Append(const void* data, size_t bytes) {
 
 Status FileWriter::Overwrite(uint64_t offset, const void* data, size_t bytes) {
   if (offset > size_ || bytes > size_ - offset) {
-    return Error(ErrorCode::kInternal, "%s: bytes %" PRIu64 " and %zu more cannot be replaced, only %" PRIu64 " were written", path_.c_str(), offset, bytes, size_);
+    return Error(ErrorCode::kInternal,
+                 "%s: bytes %" PRIu64 " and %zu more cannot be replaced, only %" PRIu64
+                 " were written",
+                 path_.c_str(), offset, bytes, size_);
   }
   return WriteAt(offset, data, bytes);
 }
 
 Status FileWriter::Commit() {
   // Some file systems have no fsync (EINVAL); a disk that is full or broken may say so only here.
-  if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return SystemError("write", PartialPath(path_));
+  if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS &&
+      errno != ENOTSUP)
+    return SystemError("write", PartialPath(path_));
   const int closed = close(std::exchange(descriptor_, -1));
   if (closed != 0 || std::rename(PartialPath(path_).c_str(), path_.c_str()) != 0) {
     const Status status = SystemError("finish", path_);
@@ -175,7 +203,8 @@ Status FileWriter::Commit() {
 Result<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
   if (file.size() > max_bytes) {
-    return Error(ErrorCode::kInvalidFile, "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found", path.c_str(), max_bytes, file.size());
+    return Error(ErrorCode::kInvalidFile, "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found",
+                 path.c_str(), max_bytes, file.size());
   }
   std::string text(static_cast<size_t>(file.size()), '\0');
   TVLM_RETURN_IF_ERROR(file.ReadAt(0, text.data(), text.size()));

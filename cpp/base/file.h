@@ -38,14 +38,16 @@ class RandomAccessFile {
   Status ReadAt(uint64_t offset, void* data, size_t bytes) const;
 
  private:
-  RandomAccessFile(std::string path, int descriptor, uint64_t size) : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  RandomAccessFile(std::string path, int descriptor, uint64_t size)
+      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
 
   std::string path_;
   int descriptor_ = -1;
   uint64_t size_ = 0;
 };
 
-// Writes `path`.partial and gives it its name in Commit(). Destroyed before that, it removes what it wrote; an older file of that name stays untouched.
+// Writes `path`.partial and gives it its name in Commit(). Destroyed before that, it removes what
+// it wrote; an older file of that name stays untouched.
 class FileWriter {
  public:
   static Result<FileWriter> Create(const std::string& path);

@@ -13,15 +13,20 @@ namespace {
 
 constexpr int kMaxDepth = 64;  // the parser and the destructor recurse; wasm stacks are small
 
-// A decimal number as the nearest double, infinite where it is beyond them. std::from_chars does not look at the locale, which an app may have set to one
-// with decimal commas; where the library lacks it for doubles (Emscripten's), strtod's own C locale is the only one there is.
+// A decimal number as the nearest double, infinite where it is beyond them. std::from_chars does
+// not look at the locale, which an app may have set to one with decimal commas; where the library
+// lacks it for doubles (Emscripten's), strtod's own C locale is the only one there is.
 double ParseDouble(std::string_view text) {
 #if defined(__cpp_lib_to_chars)
   double value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc()) return value;
-  // Out of range, and from_chars does not say at which end. Next to 0 only where the way it is written leaves no doubt.
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc())
+    return value;
+  // Out of range, and from_chars does not say at which end. Next to 0 only where the way it is
+  // written leaves no doubt.
   const size_t exponent = text.find_first_of("eE");
-  const bool tiny = exponent == std::string_view::npos ? text.starts_with("0.") || text.starts_with("-0.") : exponent < 300 && text[exponent + 1] == '-';
+  const bool tiny = exponent == std::string_view::npos
+                        ? text.starts_with("0.") || text.starts_with("-0.")
+                        : exponent < 300 && text[exponent + 1] == '-';
   return tiny ? 0.0 : HUGE_VAL;
 #else
   return std::strtod(std::string(text).c_str(), nullptr);
@@ -50,30 +55,43 @@ class Parser {
   }
 
   void SkipSpace() {
-    while (!AtEnd() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+    while (!AtEnd() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+      ++at_;
   }
 
   // The error of this place.
   Status Wanted(const char* what) const {
-    if (AtEnd()) return Error(ErrorCode::kInvalidFile, "JSON: %s wanted at byte %zu, the end of the text found", what, at_);
+    if (AtEnd())
+      return Error(ErrorCode::kInvalidFile,
+                   "JSON: %s wanted at byte %zu, the end of the text found", what, at_);
     const unsigned char c = static_cast<unsigned char>(text_[at_]);
-    if (c > 0x20 && c < 0x7f) return Error(ErrorCode::kInvalidFile, "JSON: %s wanted at byte %zu, '%c' found", what, at_, c);
-    return Error(ErrorCode::kInvalidFile, "JSON: %s wanted at byte %zu, the byte 0x%02x found", what, at_, c);
+    if (c > 0x20 && c < 0x7f)
+      return Error(ErrorCode::kInvalidFile, "JSON: %s wanted at byte %zu, '%c' found", what, at_,
+                   c);
+    return Error(ErrorCode::kInvalidFile, "JSON: %s wanted at byte %zu, the byte 0x%02x found",
+                 what, at_, c);
   }
 
   Result<Json> ParseValue(int depth) {
     SkipSpace();
     switch (Peek()) {
-      case '{': return ParseObject(depth);
-      case '[': return ParseArray(depth);
+      case '{':
+        return ParseObject(depth);
+      case '[':
+        return ParseArray(depth);
       case '"': {
         TVLM_ASSIGN_OR_RETURN(std::string value, ParseString());
         return Json(std::move(value));
       }
-      case 't': return ParseWord("true", Json(true));
-      case 'f': return ParseWord("false", Json(false));
-      case 'n': return ParseWord("null", Json());
-      default: return ParseNumber();
+      case 't':
+        return ParseWord("true", Json(true));
+      case 'f':
+        return ParseWord("false", Json(false));
+      case 'n':
+        return ParseWord("null", Json());
+      default:
+        return ParseNumber();
     }
   }
 
@@ -118,7 +136,11 @@ class Parser {
     }
   }
 
-  Status TooDeep() const { return Error(ErrorCode::kInvalidFile, "JSON: at most %d levels of nesting wanted, more found at byte %zu", kMaxDepth, at_); }
+  Status TooDeep() const {
+    return Error(ErrorCode::kInvalidFile,
+                 "JSON: at most %d levels of nesting wanted, more found at byte %zu", kMaxDepth,
+                 at_);
+  }
 
   static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
@@ -138,7 +160,8 @@ class Parser {
     number.exact = true;
     for (size_t i = digits; i < at_; ++i) {
       const uint64_t digit = static_cast<uint64_t>(text_[i] - '0');
-      number.exact = number.exact && !__builtin_mul_overflow(number.magnitude, uint64_t{10}, &number.magnitude) &&
+      number.exact = number.exact &&
+                     !__builtin_mul_overflow(number.magnitude, uint64_t{10}, &number.magnitude) &&
                      !__builtin_add_overflow(number.magnitude, digit, &number.magnitude);
     }
     if (Take('.')) {
@@ -152,7 +175,9 @@ class Parser {
       if (!SkipDigits()) return Wanted("a digit");
     }
     number.value = ParseDouble(text_.substr(begin, at_ - begin));
-    if (!std::isfinite(number.value)) return Error(ErrorCode::kInvalidFile, "JSON: the number at byte %zu is beyond the range of a double", begin);
+    if (!std::isfinite(number.value))
+      return Error(ErrorCode::kInvalidFile,
+                   "JSON: the number at byte %zu is beyond the range of a double", begin);
     return Json(number);
   }
 
@@ -174,9 +199,12 @@ class Parser {
     return true;
   }
 
-  // Bytes of the UTF-8 character that begins here; 0 where it is not one (overlong, surrogate, beyond U+10FFFF, cut off).
+  // Bytes of the UTF-8 character that begins here; 0 where it is not one (overlong, surrogate,
+  // beyond U+10FFFF, cut off).
   size_t CharacterBytes() const {
-    const auto byte = [this](size_t i) { return at_ + i < text_.size() ? static_cast<unsigned char>(text_[at_ + i]) : 0u; };
+    const auto byte = [this](size_t i) {
+      return at_ + i < text_.size() ? static_cast<unsigned char>(text_[at_ + i]) : 0u;
+    };
     const auto follows = [&byte](size_t i) { return (byte(i) & 0xc0u) == 0x80u; };
     const unsigned lead = byte(0), second = byte(1);
     if (lead < 0x80) return 1;
@@ -196,7 +224,8 @@ class Parser {
     const size_t begin = at_ - 1;
     const char c = Peek();
     static constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
-    if (const size_t i = AtEnd() ? std::string_view::npos : kNames.find(c); i != std::string_view::npos) {
+    if (const size_t i = AtEnd() ? std::string_view::npos : kNames.find(c);
+        i != std::string_view::npos) {
       out->push_back(kValues[i]);
       ++at_;
       return Status();
@@ -209,9 +238,12 @@ class Parser {
       if (!ParseHex4(&low)) return Wanted("a hexadecimal digit");
     }
     if ((code >= 0xd800 && code < 0xe000) && !(code < 0xdc00 && low >= 0xdc00 && low < 0xe000)) {
-      return Error(ErrorCode::kInvalidFile, "JSON: the escape at byte %zu is an unpaired surrogate", begin);
+      return Error(ErrorCode::kInvalidFile, "JSON: the escape at byte %zu is an unpaired surrogate",
+                   begin);
     }
-    AppendUtf8(code >= 0xd800 && code < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : code, out);
+    AppendUtf8(
+        code >= 0xd800 && code < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : code,
+        out);
     return Status();
   }
 
@@ -225,7 +257,8 @@ class Parser {
         TVLM_RETURN_IF_ERROR(ParseEscape(&out));
         continue;
       }
-      if (static_cast<unsigned char>(text_[at_]) < 0x20) return Wanted("a character of a string (control characters are escaped)");
+      if (static_cast<unsigned char>(text_[at_]) < 0x20)
+        return Wanted("a character of a string (control characters are escaped)");
       const size_t bytes = CharacterBytes();
       if (bytes == 0) return Wanted("a UTF-8 character");
       out.append(text_, at_, bytes);
@@ -238,7 +271,8 @@ class Parser {
 };
 
 Status WrongKind(std::string_view key, ErrorCode code, const char* wanted, const Json& found) {
-  return Error(code, "%.*s: %s wanted, %s found", static_cast<int>(key.size()), key.data(), wanted, found.KindName());
+  return Error(code, "%.*s: %s wanted, %s found", static_cast<int>(key.size()), key.data(), wanted,
+               found.KindName());
 }
 
 }  // namespace
@@ -246,7 +280,8 @@ Status WrongKind(std::string_view key, ErrorCode code, const char* wanted, const
 Result<Json> ParseJson(std::string_view text) { return Parser(text).ParseDocument(); }
 
 const char* Json::KindName() const {
-  static constexpr const char* kNames[] = {"null", "a boolean", "a number", "a string", "an array", "an object"};
+  static constexpr const char* kNames[] = {"null",     "a boolean", "a number",
+                                           "a string", "an array",  "an object"};
   return kNames[value_.index()];
 }
 
@@ -270,7 +305,8 @@ std::optional<int64_t> Json::int64() const {
 
 std::optional<uint64_t> Json::uint64() const {
   const Number* const value = std::get_if<Number>(&value_);
-  if (value == nullptr || !value->exact || (value->negative && value->magnitude != 0)) return std::nullopt;
+  if (value == nullptr || !value->exact || (value->negative && value->magnitude != 0))
+    return std::nullopt;
   return value->magnitude;
 }
 
@@ -285,7 +321,8 @@ const Json* Json::Find(std::string_view key) const {
 
 Result<const Json*> Json::FindRequired(std::string_view key) const {
   const Json* const member = Find(key);
-  if (member == nullptr) return Error(ErrorCode::kNotFound, "%.*s is missing", static_cast<int>(key.size()), key.data());
+  if (member == nullptr)
+    return Error(ErrorCode::kNotFound, "%.*s is missing", static_cast<int>(key.size()), key.data());
   return member;
 }
 
@@ -309,7 +346,8 @@ Result<int64_t> Json::GetInt(std::string_view key, int64_t min, int64_t max, Err
   if (!number.has_value()) return WrongKind(key, code, "a whole number", *member);
   const std::optional<int64_t> value = member->int64();
   if (!value.has_value() || *value < min || *value > max) {
-    return Error(code, "%.*s: a whole number from %" PRId64 " to %" PRId64 " wanted, %.17g found", static_cast<int>(key.size()), key.data(), min, max, *number);
+    return Error(code, "%.*s: a whole number from %" PRId64 " to %" PRId64 " wanted, %.17g found",
+                 static_cast<int>(key.size()), key.data(), min, max, *number);
   }
   return *value;
 }
@@ -325,11 +363,21 @@ void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\r': *out += "\\r"; break;
-      case '\t': *out += "\\t"; break;
+      case '"':
+        *out += "\\\"";
+        break;
+      case '\\':
+        *out += "\\\\";
+        break;
+      case '\n':
+        *out += "\\n";
+        break;
+      case '\r':
+        *out += "\\r";
+        break;
+      case '\t':
+        *out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           *out += Format("\\u%04x", static_cast<unsigned>(c));

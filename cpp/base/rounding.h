@@ -13,7 +13,9 @@ namespace tinyvlm {
 constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // The next multiple of kAlignment: where the buffer behind one of `bytes` bytes begins.
-constexpr uint64_t AlignUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+constexpr uint64_t AlignUp(uint64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 }  // namespace tinyvlm
 

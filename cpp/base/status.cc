@@ -22,17 +22,28 @@ std::string FormatV(const char* format, va_list args) {
 
 const char* ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kOk: return "ok";
-    case ErrorCode::kInvalidArgument: return "invalid_argument";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kInvalidFile: return "invalid_file";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kOutOfMemory: return "out_of_memory";
-    case ErrorCode::kInvalidImage: return "invalid_image";
-    case ErrorCode::kContextFull: return "context_full";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kNotReady: return "not_ready";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kOk:
+      return "ok";
+    case ErrorCode::kInvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kInvalidFile:
+      return "invalid_file";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kOutOfMemory:
+      return "out_of_memory";
+    case ErrorCode::kInvalidImage:
+      return "invalid_image";
+    case ErrorCode::kContextFull:
+      return "context_full";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kNotReady:
+      return "not_ready";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }

@@ -1,5 +1,6 @@
-// Status and Result<T>: how every fallible function of the engine reports failure. The engine is built without exceptions; a Status
-// becomes a record at the C ABI and the wasm border and a TinyVLMError in TypeScript.
+// Status and Result<T>: how every fallible function of the engine reports failure. The engine is
+// built without exceptions; a Status becomes a record at the C ABI and the wasm border and a
+// TinyVLMError in TypeScript.
 #ifndef TINYVLM_BASE_STATUS_H_
 #define TINYVLM_BASE_STATUS_H_
 
@@ -11,20 +12,21 @@
 
 namespace tinyvlm {
 
-// The one list of error codes; the wasm layer binds it, TypeScript gets the same names, the CLI turns them into exit codes
-// (docs/errors.md). Values are part of the C ABI: append only.
+// The one list of error codes; the wasm layer binds it, TypeScript gets the same names, the CLI
+// turns them into exit codes (docs/errors.md). Values are part of the C ABI: append only.
 enum class ErrorCode : int32_t {
   kOk = 0,
-  kInvalidArgument = 1,    // the caller passed something that cannot be (a size of 0, an unknown option)
-  kNotFound = 2,           // a file, key or tensor that must be there is not
-  kInvalidFile = 3,        // bytes that are damaged, truncated or not of the format they claim
-  kUnsupported = 4,        // well-formed, but something this engine does not do (said by name)
-  kOutOfMemory = 5,        // an allocation whose size comes from a file or an image failed
-  kInvalidImage = 6,       // an image that cannot be decoded
-  kContextFull = 7,        // prompt and answer do not fit in the session's context
-  kIo = 8,                 // reading or writing failed in the operating system
-  kNotReady = 9,           // called in the wrong order, e.g. Advance before Start
-  kInternal = 10,          // our own mistake
+  // the caller passed something that cannot be (a size of 0, an unknown option)
+  kInvalidArgument = 1,
+  kNotFound = 2,      // a file, key or tensor that must be there is not
+  kInvalidFile = 3,   // bytes that are damaged, truncated or not of the format they claim
+  kUnsupported = 4,   // well-formed, but something this engine does not do (said by name)
+  kOutOfMemory = 5,   // an allocation whose size comes from a file or an image failed
+  kInvalidImage = 6,  // an image that cannot be decoded
+  kContextFull = 7,   // prompt and answer do not fit in the session's context
+  kIo = 8,            // reading or writing failed in the operating system
+  kNotReady = 9,      // called in the wrong order, e.g. Advance before Start
+  kInternal = 10,     // our own mistake
 };
 
 // "ok", "invalid_argument", ... : the spelling that users see (TinyVLMError.code, `--json`).
@@ -44,18 +46,20 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-// printf-style Status. The message gives what was wanted, what was found, and the name of the tensor, key or file.
+// printf-style Status. The message gives what was wanted, what was found, and the name of the
+// tensor, key or file.
 Status Error(ErrorCode code, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 // printf into a std::string.
 std::string Format(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
-// Either a value or a Status that is not ok. Access to value() of a failed Result is our own mistake.
+// Either a value or a Status that is not ok. Access to value() of a failed Result is our own
+// mistake.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                 // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {}         // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit by design
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit by design
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
   T& value() & { return *value_; }
@@ -75,14 +79,15 @@ class [[nodiscard]] Result {
 #define TVLM_CONCAT(a, b) TVLM_CONCAT_INNER(a, b)
 
 // Returns the Status from the enclosing function if it is not ok.
-#define TVLM_RETURN_IF_ERROR(expr)                         \
-  do {                                                     \
-    ::tinyvlm::Status tvlm_status = (expr);                \
-    if (!tvlm_status.ok()) return tvlm_status;             \
+#define TVLM_RETURN_IF_ERROR(expr)             \
+  do {                                         \
+    ::tinyvlm::Status tvlm_status = (expr);    \
+    if (!tvlm_status.ok()) return tvlm_status; \
   } while (0)
 
 // TVLM_ASSIGN_OR_RETURN(auto x, MakeX()): declares or assigns x, or returns the error.
-#define TVLM_ASSIGN_OR_RETURN(lhs, expr) TVLM_ASSIGN_OR_RETURN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
+#define TVLM_ASSIGN_OR_RETURN(lhs, expr) \
+  TVLM_ASSIGN_OR_RETURN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
 #define TVLM_ASSIGN_OR_RETURN_IMPL(result, lhs, expr) \
   auto result = (expr);                               \
   if (!result.ok()) return result.status();           \

@@ -5,10 +5,10 @@
 #define TINYVLM_THREADS 1
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
-#include <cstdint>
 #endif
 
 namespace tinyvlm {
@@ -17,8 +17,9 @@ namespace tinyvlm {
 
 namespace {
 
-// Decode issues a few hundred short operations per token: waking a sleeping thread for each would cost more than the operation, so a worker
-// looks for work this many times before it sleeps (roughly 20-50 microseconds).
+// Decode issues a few hundred short operations per token: waking a sleeping thread for each would
+// cost more than the operation, so a worker looks for work this many times before it sleeps
+// (roughly 20-50 microseconds).
 constexpr int kSpins = 4000;
 
 inline void Pause() {
@@ -39,7 +40,7 @@ struct ThreadPool::Impl {
   std::atomic<uint32_t> generation{0};  // one more for each ParallelFor; workers run when it moves
   std::atomic<bool> stop{false};
   std::atomic<size_t> sleepers{0};
-  std::atomic<size_t> running{0};       // workers that have not finished the current generation
+  std::atomic<size_t> running{0};  // workers that have not finished the current generation
 
   std::atomic<size_t> next{0};
   size_t end = 0;
@@ -79,7 +80,9 @@ struct ThreadPool::Impl {
   void Publish() {
     generation.fetch_add(1);
     if (sleepers.load() != 0) {
-      { std::lock_guard<std::mutex> lock(mutex); }
+      {
+        std::lock_guard<std::mutex> lock(mutex);
+      }
       wake.notify_all();
     }
   }

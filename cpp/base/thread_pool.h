@@ -1,4 +1,5 @@
-// A fixed pool of threads, caller included. It belongs to the engine, starts with the model and runs one ParallelFor at a time.
+// A fixed pool of threads, caller included. It belongs to the engine, starts with the model and
+// runs one ParallelFor at a time.
 #ifndef TINYVLM_BASE_THREAD_POOL_H_
 #define TINYVLM_BASE_THREAD_POOL_H_
 
@@ -7,13 +8,16 @@
 
 namespace tinyvlm {
 
-// What a tile runs: body(context, tile, worker), worker in [0, num_workers). A plain function pointer so that starting work allocates nothing.
+// What a tile runs: body(context, tile, worker), worker in [0, num_workers). A plain function
+// pointer so that starting work allocates nothing.
 using TileBody = void (*)(void* context, size_t tile, size_t worker);
 
-// Pool threads never allocate, print or call JavaScript (in wasm that would need the thread that is waiting for them).
+// Pool threads never allocate, print or call JavaScript (in wasm that would need the thread that is
+// waiting for them).
 class ThreadPool {
  public:
-  // Starts num_workers - 1 threads; 0 and 1 both mean that ParallelFor is a plain loop. In builds without threads always a plain loop.
+  // Starts num_workers - 1 threads; 0 and 1 both mean that ParallelFor is a plain loop. In builds
+  // without threads always a plain loop.
   explicit ThreadPool(size_t num_workers);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -21,8 +25,9 @@ class ThreadPool {
 
   size_t num_workers() const { return num_workers_; }
 
-  // Runs body for every tile in [begin, end) and returns when all are done. Tiles must not depend on each other; which worker runs which tile
-  // is not fixed, so results must depend on the tile alone. Not reentrant; call from one thread at a time.
+  // Runs body for every tile in [begin, end) and returns when all are done. Tiles must not depend
+  // on each other; which worker runs which tile is not fixed, so results must depend on the tile
+  // alone. Not reentrant; call from one thread at a time.
   void ParallelFor(size_t begin, size_t end, TileBody body, void* context);
 
  private:

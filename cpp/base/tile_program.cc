@@ -8,8 +8,9 @@ namespace tinyvlm {
 
 namespace {
 
-// Between two looks at the clock, at which all workers wait for each other, a worker gets work for about so many milliseconds, judged by how fast the step's
-// tiles went last time: enough that the waiting is nothing beside it, little enough for any budget.
+// Between two looks at the clock, at which all workers wait for each other, a worker gets work for
+// about so many milliseconds, judged by how fast the step's tiles went last time: enough that the
+// waiting is nothing beside it, little enough for any budget.
 constexpr double kDispatchMs = 4.0;
 
 // Browsers' clocks may stand still for so long.
@@ -36,7 +37,9 @@ void TileProgram::Restart() {
   begun_ = false;
 }
 
-void TileProgram::RunTile(void* step, size_t tile, size_t worker) { static_cast<Step*>(step)->tile(tile, worker); }
+void TileProgram::RunTile(void* step, size_t tile, size_t worker) {
+  static_cast<Step*>(step)->tile(tile, worker);
+}
 
 RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) {
   double now = NowMs();
@@ -52,15 +55,20 @@ RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t rea
     while (tile_ < tiling_.tiles) {
       if (ran && now >= deadline_ms) return RunState::kRunning;
       const double macs = static_cast<double>(std::max<uint64_t>(1, tiling_.macs));
-      const double wanted = step.macs_per_ms > 0 ? step.macs_per_ms * std::min(kDispatchMs, deadline_ms - now) : kFirstMacs;
+      const double wanted = step.macs_per_ms > 0
+                                ? step.macs_per_ms * std::min(kDispatchMs, deadline_ms - now)
+                                : kFirstMacs;
       const uint64_t per_worker = static_cast<uint64_t>(std::clamp(wanted / macs, 1.0, 1e6));
-      const uint64_t batch = std::min<uint64_t>(per_worker * pool.num_workers(), tiling_.tiles - tile_);
+      const uint64_t batch =
+          std::min<uint64_t>(per_worker * pool.num_workers(), tiling_.tiles - tile_);
       pool.ParallelFor(tile_, tile_ + static_cast<size_t>(batch), &RunTile, &step);
       tile_ += static_cast<size_t>(batch);
       ran = true;
       const double after = NowMs();
       step.ms += after - now;
-      step.macs_per_ms = static_cast<double>(batch) * macs / (static_cast<double>(pool.num_workers()) * std::max(after - now, kClockMs));
+      step.macs_per_ms =
+          static_cast<double>(batch) * macs /
+          (static_cast<double>(pool.num_workers()) * std::max(after - now, kClockMs));
       now = after;
     }
     step.products += tiling_.products;
@@ -74,7 +82,8 @@ RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t rea
 std::vector<TileProgram::StepTime> TileProgram::Profile() const {
   std::vector<StepTime> times;
   for (const Step& step : steps_) {
-    auto same = std::find_if(times.begin(), times.end(), [&](const StepTime& t) { return t.name == step.name; });
+    auto same = std::find_if(times.begin(), times.end(),
+                             [&](const StepTime& t) { return t.name == step.name; });
     if (same == times.end()) {
       times.push_back({step.name, step.ms, step.products});
     } else {

@@ -1,5 +1,6 @@
-// A list of operations, each cut into tiles, that can be run for a while and resumed: how the tower and the decoder do a bounded amount of
-// work per call without threads of their own. The list is built once per session; running it allocates nothing.
+// A list of operations, each cut into tiles, that can be run for a while and resumed: how the tower
+// and the decoder do a bounded amount of work per call without threads of their own. The list is
+// built once per session; running it allocates nothing.
 #ifndef TINYVLM_BASE_TILE_PROGRAM_H_
 #define TINYVLM_BASE_TILE_PROGRAM_H_
 
@@ -19,8 +20,9 @@ enum class RunState {
   kWaiting,  // the next operation needs weights that have not arrived
 };
 
-// How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough measure is enough; it sets how often the
-// clock is read). `products` counts the multiply-adds of the matrix products in the whole step, for profiles.
+// How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough
+// measure is enough; it sets how often the clock is read). `products` counts the multiply-adds of
+// the matrix products in the whole step, for profiles.
 struct Tiling {
   size_t tiles = 0;
   uint64_t macs = 0;
@@ -32,24 +34,28 @@ class TileProgram {
   using Begin = std::function<Tiling()>;
   using Tile = std::function<void(size_t tile, size_t worker)>;
 
-  // Appends a step. `begin` runs on the caller's thread when the step starts and says how it is cut (0 tiles: nothing to do this time); `tile`
-  // runs once per tile on any worker, and the tiles must not depend on each other. `needs` is the number of data bytes of the model file that must
-  // have arrived.
+  // Appends a step. `begin` runs on the caller's thread when the step starts and says how it is cut
+  // (0 tiles: nothing to do this time); `tile` runs once per tile on any worker, and the tiles must
+  // not depend on each other. `needs` is the number of data bytes of the model file that must have
+  // arrived.
   void Add(std::string name, uint64_t needs, Begin begin, Tile tile);
 
   // The same for a fixed cut.
   void Add(std::string name, uint64_t needs, Tiling tiling, Tile tile);
 
-  // Runs `done` on the caller's thread each time the last step added so far has been completed (taps of the trace).
+  // Runs `done` on the caller's thread each time the last step added so far has been completed
+  // (taps of the trace).
   void OnDone(std::function<void()> done);
 
   // Goes back to the first step.
   void Restart();
 
-  // Runs tiles until the program ends, NowMs() passes deadline_ms, or a step needs more than ready_bytes. At least one tile is run per call.
+  // Runs tiles until the program ends, NowMs() passes deadline_ms, or a step needs more than
+  // ready_bytes. At least one tile is run per call.
   RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes);
 
-  // Milliseconds spent per step so far, and multiply-adds of the products done in them, by name, in order of first use; for profiles.
+  // Milliseconds spent per step so far, and multiply-adds of the products done in them, by name, in
+  // order of first use; for profiles.
   struct StepTime {
     std::string name;
     double ms = 0;

@@ -12,6 +12,7 @@
 #include "cli/flags.h"
 #include "cli/measure.h"
 #include "decoder/qwen2.h"
+#include "engine/model_file.h"
 #include "vision/fastvithd.h"
 
 namespace tinyvlm {
@@ -20,7 +21,8 @@ namespace {
 
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
-// Rows that stand in the cache when decoding begins: an image and a question, unless told otherwise.
+// Rows that stand in the cache when decoding begins: an image and a question, unless told
+// otherwise.
 constexpr int64_t kPrefixRows = 280;
 
 struct BenchOptions {
@@ -38,16 +40,18 @@ using Profile = std::vector<TileProgram::StepTime>;
 struct WorkResult {
   std::string name;
   Spread ms;
-  double count = 1;          // of what one round makes:
-  const char* unit = "";     // "rows", "tokens", "bytes"
-  double cores = 0;          // processor time over time, of all rounds
-  Profile profile;           // of all rounds together; empty where there are no operations
+  double count = 1;       // of what one round makes:
+  const char* unit = "";  // "rows", "tokens", "bytes"
+  double cores = 0;       // processor time over time, of all rounds
+  Profile profile;        // of all rounds together; empty where there are no operations
 };
 
 // What a program did since `before`.
 Profile Since(const Profile& before, Profile now) {
   for (TileProgram::StepTime& step : now) {
-    const auto same = std::find_if(before.begin(), before.end(), [&](const TileProgram::StepTime& other) { return other.name == step.name; });
+    const auto same =
+        std::find_if(before.begin(), before.end(),
+                     [&](const TileProgram::StepTime& other) { return other.name == step.name; });
     if (same == before.end()) continue;
     step.ms -= same->ms;
     step.products -= same->products;
@@ -55,7 +59,8 @@ Profile Since(const Profile& before, Profile now) {
   return now;
 }
 
-// A run that got less than this share of its cores says more about the machine than about the engine.
+// A run that got less than this share of its cores says more about the machine than about the
+// engine.
 constexpr double kCoreShare = 0.9;
 
 // Runs `round` several times; it answers with the milliseconds that count. Sets ms and cores.
@@ -68,15 +73,19 @@ Status Repeat(size_t rounds, const Round& round, WorkResult* result) {
     TVLM_ASSIGN_OR_RETURN(const double one, round());
     ms.push_back(one);
   }
-  const double processor_ms = static_cast<double>(std::clock() - start_processor) * (1000.0 / CLOCKS_PER_SEC);
+  const double processor_ms =
+      static_cast<double>(std::clock() - start_processor) * (1000.0 / CLOCKS_PER_SEC);
   result->cores = processor_ms / std::max(NowMs() - start, 1e-6);
   result->ms = SpreadOf(std::move(ms));
   return Status();
 }
 
-// The same, after a round that does not count, of work that `program` does: sets the profile too. `count` units are made in a round.
+// The same, after a round that does not count, of work that `program` does: sets the profile too.
+// `count` units are made in a round.
 template <class Round>
-Result<WorkResult> Measure(std::string name, size_t count, const char* unit, const BenchOptions& options, const TileProgram& program, const Round& round) {
+Result<WorkResult> Measure(std::string name, size_t count, const char* unit,
+                           const BenchOptions& options, const TileProgram& program,
+                           const Round& round) {
   WorkResult result;
   result.name = std::move(name);
   result.count = static_cast<double>(count);
@@ -109,21 +118,30 @@ Result<double> TimeRows(Model& model, Qwen2& decoder, std::span<const DecoderRow
   return NowMs() - start;
 }
 
-Result<std::unique_ptr<Qwen2>> CreateDecoder(Model& model, const BenchOptions& options, size_t context, const char* work) {
+Result<std::unique_ptr<Qwen2>> CreateDecoder(Model& model, const BenchOptions& options,
+                                             size_t context, const char* work) {
   if (context > model.decoder().max_positions) {
-    return Error(ErrorCode::kInvalidArgument, "--work %s: at most the model's %zu rows wanted, %zu needed", work, model.decoder().max_positions, context);
+    return Error(ErrorCode::kInvalidArgument,
+                 "--work %s: at most the model's %zu rows wanted, %zu needed", work,
+                 model.decoder().max_positions, context);
   }
-  return Qwen2::Create(model.decoder(), model.decoder_weights(), context, options.compute, model.pool().num_workers(), nullptr);
+  return Qwen2::Create(model.decoder(), model.decoder_weights(), context, options.compute,
+                       model.pool().num_workers(), nullptr);
 }
 
 Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
-  if (!model.has_vision()) return Error(ErrorCode::kUnsupported, "--work vision: this model reads text only");
-  const size_t side = options.image_size == 0 ? model.vision().image_size : options.image_size, reduction = model.vision().Reduction();
+  if (!model.has_vision())
+    return Error(ErrorCode::kUnsupported, "--work vision: this model reads text only");
+  const size_t side = options.image_size == 0 ? model.vision().image_size : options.image_size,
+               reduction = model.vision().Reduction();
   if (side % reduction != 0 || side > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidArgument, "--image-size: a multiple of %zu up to %zu wanted, %zu found", reduction, size_t{kMaxImageSize}, side);
+    return Error(ErrorCode::kInvalidArgument,
+                 "--image-size: a multiple of %zu up to %zu wanted, %zu found", reduction,
+                 size_t{kMaxImageSize}, side);
   }
   TVLM_ASSIGN_OR_RETURN(const auto tower,
-                        FastVitHd::Create(model.vision(), model.vision_weights(), side, side, options.compute, model.pool().num_workers(), nullptr));
+                        FastVitHd::Create(model.vision(), model.vision_weights(), side, side,
+                                          options.compute, model.pool().num_workers(), nullptr));
   uint32_t state = 1;
   for (size_t i = 0; i < 3 * side * side; ++i) {
     state = state * 1664525u + 1013904223u;
@@ -137,10 +155,12 @@ Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
     }
     return NowMs() - start;
   };
-  return Measure(Format("vision-%zu", side), tower->tokens(), "rows", options, tower->program(), round);
+  return Measure(Format("vision-%zu", side), tower->tokens(), "rows", options, tower->program(),
+                 round);
 }
 
-Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_t count, const char* work) {
+Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_t count,
+                                const char* work) {
   TVLM_ASSIGN_OR_RETURN(const auto decoder, CreateDecoder(model, options, count, work));
   const std::vector<DecoderRow> rows = RandomRows(model, count);
   const auto round = [&]() -> Result<double> {
@@ -150,8 +170,10 @@ Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_
   return Measure(work, count, "rows", options, decoder->program(), round);
 }
 
-Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t count, const char* work) {
-  TVLM_ASSIGN_OR_RETURN(const auto decoder, CreateDecoder(model, options, options.prefix + count, work));
+Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t count,
+                               const char* work) {
+  TVLM_ASSIGN_OR_RETURN(const auto decoder,
+                        CreateDecoder(model, options, options.prefix + count, work));
   const std::vector<DecoderRow> rows = RandomRows(model, options.prefix + count);
   const std::span<const DecoderRow> all(rows);
   TVLM_RETURN_IF_ERROR(TimeRows(model, *decoder, all.first(options.prefix)).status());
@@ -159,7 +181,8 @@ Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t
     decoder->Rewind(options.prefix);
     double ms = 0;
     for (size_t i = 0; i < count; ++i) {
-      TVLM_ASSIGN_OR_RETURN(const double step, TimeRows(model, *decoder, all.subspan(options.prefix + i, 1)));
+      TVLM_ASSIGN_OR_RETURN(const double step,
+                            TimeRows(model, *decoder, all.subspan(options.prefix + i, 1)));
       ms += step;
     }
     return ms;
@@ -172,7 +195,8 @@ Result<WorkResult> BenchLoad(const BenchOptions& options) {
   uint64_t bytes = 0;
   const auto round = [&]() -> Result<double> {
     const double start = NowMs();
-    TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(options.model_path, options.threads, ModelUse::kIds));
+    TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
+                          LoadModel(options.model_path, options.threads, ModelUse::kIds));
     bytes = model->store().file().data_bytes;
     return NowMs() - start;
   };
@@ -186,7 +210,8 @@ Result<WorkResult> BenchLoad(const BenchOptions& options) {
 // The number behind "prefill-" and the like; 0 where it is none of 1..100000.
 size_t CountOf(const std::string& work, const char* prefix) {
   const size_t length = std::string_view(prefix).size();
-  if (work.compare(0, length, prefix) != 0 || work.size() == length || work.size() > length + 6) return 0;
+  if (work.compare(0, length, prefix) != 0 || work.size() == length || work.size() > length + 6)
+    return 0;
   if (work.find_first_not_of("0123456789", length) != std::string::npos) return 0;
   const unsigned long count = std::strtoul(work.c_str() + length, nullptr, 10);
   return count <= 100'000 ? static_cast<size_t>(count) : 0;
@@ -197,8 +222,11 @@ Result<std::vector<std::string>> ParseWorks(const std::string& list) {
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string work = list.substr(begin, end - begin);
-    if (work != "vision" && work != "load" && CountOf(work, "prefill-") == 0 && CountOf(work, "decode-") == 0) {
-      return Error(ErrorCode::kInvalidArgument, "--work: \"vision\", \"prefill-N\", \"decode-N\" (N of 1..100000) or \"load\" wanted, \"%s\" found",
+    if (work != "vision" && work != "load" && CountOf(work, "prefill-") == 0 &&
+        CountOf(work, "decode-") == 0) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--work: \"vision\", \"prefill-N\", \"decode-N\" (N of 1..100000) or \"load\" "
+                   "wanted, \"%s\" found",
                    work.c_str());
     }
     works.push_back(work);
@@ -209,14 +237,17 @@ Result<std::vector<std::string>> ParseWorks(const std::string& list) {
 
 Result<WorkResult> RunWork(const std::string& work, Model& model, const BenchOptions& options) {
   if (work == "vision") return BenchVision(model, options);
-  if (const size_t rows = CountOf(work, "prefill-"); rows != 0) return BenchPrefill(model, options, rows, work.c_str());
+  if (const size_t rows = CountOf(work, "prefill-"); rows != 0)
+    return BenchPrefill(model, options, rows, work.c_str());
   return BenchDecode(model, options, CountOf(work, "decode-"), work.c_str());
 }
 
 // Operations by their share of the time, the largest first.
 Profile ByTime(const WorkResult& result) {
   Profile profile = result.profile;
-  std::stable_sort(profile.begin(), profile.end(), [](const TileProgram::StepTime& a, const TileProgram::StepTime& b) { return a.ms > b.ms; });
+  std::stable_sort(
+      profile.begin(), profile.end(),
+      [](const TileProgram::StepTime& a, const TileProgram::StepTime& b) { return a.ms > b.ms; });
   return profile;
 }
 
@@ -231,33 +262,47 @@ void PrintText(const std::vector<WorkResult>& results, size_t rounds, bool profi
   for (const WorkResult& result : results) {
     const double rate = result.count / result.ms.median * 1000;
     const bool bytes = std::string_view(result.unit) == "bytes";
-    std::printf("| %s | %.1f (%.1f to %.1f) | %.1f %s | %.2f |\n", result.name.c_str(), result.ms.median, result.ms.low, result.ms.high,
-                bytes ? rate / 1e6 : rate, bytes ? "MB" : result.unit, result.cores);
+    std::printf("| %s | %.1f (%.1f to %.1f) | %.1f %s | %.2f |\n", result.name.c_str(),
+                result.ms.median, result.ms.low, result.ms.high, bytes ? rate / 1e6 : rate,
+                bytes ? "MB" : result.unit, result.cores);
   }
   if (!profile) return;
   for (const WorkResult& result : results) {
     if (result.profile.empty()) continue;
-    std::printf("\n| %s: operation | ms a round | share | G multiply-adds/s of its products |\n|---|---|---|---|\n", result.name.c_str());
+    std::printf(
+        "\n| %s: operation | ms a round | share | G multiply-adds/s of its products "
+        "|\n|---|---|---|---|\n",
+        result.name.c_str());
     const double total = TotalMs(result.profile);
     for (const TileProgram::StepTime& step : ByTime(result)) {
-      const std::string rate = step.products == 0 || step.ms <= 0 ? "" : Format("%.1f", static_cast<double>(step.products) / step.ms / 1e6);
+      const std::string rate =
+          step.products == 0 || step.ms <= 0
+              ? ""
+              : Format("%.1f", static_cast<double>(step.products) / step.ms / 1e6);
       const double each = step.ms / static_cast<double>(rounds);
-      std::printf("| %s | %.2f | %.1f %% | %s |\n", step.name.c_str(), each, 100 * step.ms / total, rate.c_str());
+      std::printf("| %s | %.2f | %.1f %% | %s |\n", step.name.c_str(), each, 100 * step.ms / total,
+                  rate.c_str());
     }
   }
 }
 
 JsonWriter WorkReport(const WorkResult& result, size_t rounds, bool profile) {
   JsonWriter report;
-  report.String("work", result.name).Object("ms", SpreadReport(result.ms)).Number("count", result.count).String("unit", result.unit);
+  report.String("work", result.name)
+      .Object("ms", SpreadReport(result.ms))
+      .Number("count", result.count)
+      .String("unit", result.unit);
   report.Number("perSecond", result.count / result.ms.median * 1000).Number("cores", result.cores);
   if (!profile || result.profile.empty()) return report;
   std::vector<JsonWriter> operations;
   const double total = TotalMs(result.profile);
   for (const TileProgram::StepTime& step : ByTime(result)) {
     JsonWriter operation;
-    operation.String("operation", step.name).Number("ms", step.ms / static_cast<double>(rounds)).Number("share", step.ms / total);
-    operations.push_back(operation.Number("products", static_cast<double>(step.products) / static_cast<double>(rounds)));
+    operation.String("operation", step.name)
+        .Number("ms", step.ms / static_cast<double>(rounds))
+        .Number("share", step.ms / total);
+    operations.push_back(operation.Number(
+        "products", static_cast<double>(step.products) / static_cast<double>(rounds)));
   }
   return report.Array("profile", operations);
 }
@@ -265,20 +310,25 @@ JsonWriter WorkReport(const WorkResult& result, size_t rounds, bool profile) {
 }  // namespace
 
 Status RunBench(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"--work", "--image-size", "--prefix", "--rounds", "--threads", "--compute", "--variant"},
-                                                        {"--profile", "--json"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(const Flags flags,
+                        Flags::Parse(arguments,
+                                     {"--work", "--image-size", "--prefix", "--rounds", "--threads",
+                                      "--compute", "--variant"},
+                                     {"--profile", "--json"}, 1, 1));
   BenchOptions options;
   options.model_path = flags.positional()[0];
   TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 1, INT32_MAX));
   TVLM_ASSIGN_OR_RETURN(const int64_t prefix, flags.GetInt("--prefix", kPrefixRows, 1, 1'000'000));
   TVLM_ASSIGN_OR_RETURN(const int64_t rounds, flags.GetInt("--rounds", 5, 1, 10'000));
-  TVLM_ASSIGN_OR_RETURN(const int64_t threads, flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
+  TVLM_ASSIGN_OR_RETURN(const int64_t threads,
+                        flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "fast")));
   options.image_size = static_cast<size_t>(image_size);
   options.prefix = static_cast<size_t>(prefix);
   options.rounds = static_cast<size_t>(rounds);
   options.threads = static_cast<size_t>(threads);
-  TVLM_ASSIGN_OR_RETURN(options.works, ParseWorks(flags.Get("--work", "vision,prefill-280,decode-64,load")));
+  TVLM_ASSIGN_OR_RETURN(options.works,
+                        ParseWorks(flags.Get("--work", "vision,prefill-280,decode-64,load")));
 
   ThreadPool two(std::min<size_t>(2, options.threads));
   const MachineState before = CheckMachine(two);
@@ -301,22 +351,29 @@ Status RunBench(const Arguments& arguments) {
   bool valid = IsSteady(before, after) && (options.threads < 2 || HasTwoCores(before, after));
   for (const WorkResult& result : results) {
     const bool parallel = std::string_view(result.unit) != "bytes";  // loading is not
-    if (result.cores < kCoreShare * (parallel ? static_cast<double>(options.threads) : 1.0)) valid = false;
+    if (result.cores < kCoreShare * (parallel ? static_cast<double>(options.threads) : 1.0))
+      valid = false;
   }
 
   if (flags.Has("--json")) {
     std::vector<JsonWriter> works;
-    for (const WorkResult& result : results) works.push_back(WorkReport(result, options.rounds, flags.Has("--profile")));
+    for (const WorkResult& result : results)
+      works.push_back(WorkReport(result, options.rounds, flags.Has("--profile")));
     JsonWriter report;
-    report.Number("threads", static_cast<double>(options.threads)).Number("rounds", static_cast<double>(options.rounds));
-    report.String("compute", flags.Get("--compute", "fast")).Object("before", MachineReport(before)).Object("after", MachineReport(after));
+    report.Number("threads", static_cast<double>(options.threads))
+        .Number("rounds", static_cast<double>(options.rounds));
+    report.String("compute", flags.Get("--compute", "fast"))
+        .Object("before", MachineReport(before))
+        .Object("after", MachineReport(after));
     std::printf("%s\n", report.Bool("valid", valid).Array("works", works).Finish().c_str());
     return Status();
   }
   std::printf("%zu threads, %zu rounds\n", options.threads, options.rounds);
   PrintMachine("before", before);
   PrintMachine("after", after);
-  std::printf("this run is %s\n\n", valid ? "valid" : "NOT valid: other work took more than 10 % of its cores, or the machine was not steady");
+  std::printf("this run is %s\n\n", valid ? "valid"
+                                          : "NOT valid: other work took more than 10 % of its "
+                                            "cores, or the machine was not steady");
   PrintText(results, options.rounds, flags.Has("--profile"));
   return Status();
 }

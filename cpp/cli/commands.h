@@ -1,13 +1,12 @@
-// The commands of the command line. Each takes the arguments behind its name, prints what was asked for on stdout and everything else on stderr.
+// The commands of the command line. Each takes the arguments behind its name, prints what was asked
+// for on stdout and everything else on stderr.
 #ifndef TINYVLM_CLI_COMMANDS_H_
 #define TINYVLM_CLI_COMMANDS_H_
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
-#include "engine/model.h"
 #include "image/image.h"
 
 namespace tinyvlm {
@@ -21,14 +20,9 @@ Status RunFidelity(const Arguments& arguments);
 Status RunInspect(const Arguments& arguments);
 Status RunTrace(const Arguments& arguments);
 
-// Loads a whole model file. Errors begin with the path.
-Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use = ModelUse::kAsk);
-
-// Reads and decodes a PNG or JPEG; `exact` as in DecodeImage. Adds the milliseconds of decoding to decode_ms, where it is not null. Errors name the path.
+// Reads and decodes a PNG or JPEG; `exact` as in DecodeImage. Adds the milliseconds of decoding to
+// decode_ms, where it is not null. Errors name the path.
 Result<Image> DecodeImageFile(const std::string& path, bool exact, double* decode_ms = nullptr);
-
-// The machine's number of cores, at most 8; 1 in builds without threads.
-size_t DefaultThreads();
 
 }  // namespace tinyvlm
 

@@ -16,7 +16,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Shows on stderr how far a conversion is: on a terminal one line that is rewritten, elsewhere (a log) a line now and then.
+// Shows on stderr how far a conversion is: on a terminal one line that is rewritten, elsewhere (a
+// log) a line now and then.
 class ProgressLine {
  public:
   void Show(uint64_t done, uint64_t total) {
@@ -24,8 +25,10 @@ class ProgressLine {
     const double now = NowMs(), since = now - shown_;
     if (done == 0 || done == total || since < (live_ ? 200 : 10'000)) return;
     shown_ = now;
-    const double left = (now - start_) * static_cast<double>(total - done) / static_cast<double>(done) / 1000;
-    std::fprintf(stderr, "%s%.1f of %.1f MB, %s left%s", live_ ? "\r\x1b[K" : "", Megabytes(done), Megabytes(total), Duration(left).c_str(), live_ ? "" : "\n");
+    const double left =
+        (now - start_) * static_cast<double>(total - done) / static_cast<double>(done) / 1000;
+    std::fprintf(stderr, "%s%.1f of %.1f MB, %s left%s", live_ ? "\r\x1b[K" : "", Megabytes(done),
+                 Megabytes(total), Duration(left).c_str(), live_ ? "" : "\n");
     open_ = live_;
   }
 
@@ -37,7 +40,8 @@ class ProgressLine {
 
   void Finish(const std::string& output) {
     Close();
-    std::fprintf(stderr, "%s: %.1f MB of weights in %s\n", output.c_str(), Megabytes(total_), Duration((NowMs() - start_) / 1000).c_str());
+    std::fprintf(stderr, "%s: %.1f MB of weights in %s\n", output.c_str(), Megabytes(total_),
+                 Duration((NowMs() - start_) / 1000).c_str());
   }
 
  private:
@@ -58,8 +62,9 @@ class ProgressLine {
 };
 
 #if !defined(__EMSCRIPTEN__)
-// While it lives, a signal that ends the program removes the unfinished file `output` first. Under Node a signal ends the whole process at once, and what
-// is left then has its .partial name and no header.
+// While it lives, a signal that ends the program removes the unfinished file `output` first. Under
+// Node a signal ends the whole process at once, and what is left then has its .partial name and no
+// header.
 class PartialFileGuard {
  public:
   explicit PartialFileGuard(const std::string& output) {
@@ -75,7 +80,8 @@ class PartialFileGuard {
   }
 
   ~PartialFileGuard() {
-    for (size_t i = 0; installed_ && i < std::size(kSignals); ++i) std::signal(kSignals[i], previous_[i]);
+    for (size_t i = 0; installed_ && i < std::size(kSignals); ++i)
+      std::signal(kSignals[i], previous_[i]);
   }
 
  private:
@@ -96,19 +102,24 @@ class PartialFileGuard {
 }  // namespace
 
 Status RunConvert(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size", "--resize",
-                                                                    "--chat-style", "--variant", "--threads"},
-                                                        {"--no-tokenizer"}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(
+      const Flags flags,
+      Flags::Parse(arguments,
+                   {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size",
+                    "--resize", "--chat-style", "--variant", "--threads"},
+                   {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
   options.output = flags.Get("-o", flags.Get("--output", ""));
-  if (options.output.empty()) return Error(ErrorCode::kInvalidArgument, "-o FILE wanted: where the model file goes");
+  if (options.output.empty())
+    return Error(ErrorCode::kInvalidArgument, "-o FILE wanted: where the model file goes");
   TVLM_ASSIGN_OR_RETURN(options.type, ParseConvertType(flags.Get("--type", "q8_0")));
   if (flags.Has("--vision-type")) {
     TVLM_ASSIGN_OR_RETURN(options.vision_type, ParseConvertType(flags.Get("--vision-type", "")));
   }
   if (flags.Has("--embedding-type")) {
-    TVLM_ASSIGN_OR_RETURN(options.embedding_type, ParseConvertType(flags.Get("--embedding-type", "")));
+    TVLM_ASSIGN_OR_RETURN(options.embedding_type,
+                          ParseConvertType(flags.Get("--embedding-type", "")));
   }
   TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 64, 4096));
   options.image_size = static_cast<uint32_t>(image_size);
@@ -122,7 +133,8 @@ Status RunConvert(const Arguments& arguments) {
   const PartialFileGuard guard(options.output);
 #endif
   ProgressLine line;
-  const Status status = Convert(options, [&line](uint64_t done, uint64_t total) { line.Show(done, total); });
+  const Status status =
+      Convert(options, [&line](uint64_t done, uint64_t total) { line.Show(done, total); });
   line.Close();
   if (status.ok()) line.Finish(options.output);
   return status;

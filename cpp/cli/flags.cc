@@ -24,7 +24,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-Status UnknownFlag(const std::string& flag, std::initializer_list<std::string_view> values, std::initializer_list<std::string_view> switches) {
+Status UnknownFlag(const std::string& flag, std::initializer_list<std::string_view> values,
+                   std::initializer_list<std::string_view> switches) {
   std::string_view nearest;
   size_t distance = 4;  // farther than this is another word, not a slip
   for (const auto& known : {values, switches}) {
@@ -32,14 +33,18 @@ Status UnknownFlag(const std::string& flag, std::initializer_list<std::string_vi
       if (EditDistance(flag, name) < distance) nearest = name, distance = EditDistance(flag, name);
     }
   }
-  if (nearest.empty()) return Error(ErrorCode::kInvalidArgument, "unknown flag %s; see --help", flag.c_str());
-  return Error(ErrorCode::kInvalidArgument, "unknown flag %s; %.*s is known", flag.c_str(), static_cast<int>(nearest.size()), nearest.data());
+  if (nearest.empty())
+    return Error(ErrorCode::kInvalidArgument, "unknown flag %s; see --help", flag.c_str());
+  return Error(ErrorCode::kInvalidArgument, "unknown flag %s; %.*s is known", flag.c_str(),
+               static_cast<int>(nearest.size()), nearest.data());
 }
 
 }  // namespace
 
-Result<Flags> Flags::Parse(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> values,
-                           std::initializer_list<std::string_view> switches, size_t min_positional, size_t max_positional) {
+Result<Flags> Flags::Parse(const std::vector<std::string>& arguments,
+                           std::initializer_list<std::string_view> values,
+                           std::initializer_list<std::string_view> switches, size_t min_positional,
+                           size_t max_positional) {
   Flags flags;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
@@ -49,17 +54,21 @@ Result<Flags> Flags::Parse(const std::vector<std::string>& arguments, std::initi
     }
     const size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
-    if (std::find(switches.begin(), switches.end(), name) != switches.end() && equals == std::string::npos) {
+    if (std::find(switches.begin(), switches.end(), name) != switches.end() &&
+        equals == std::string::npos) {
       flags.values_[name].emplace_back();
     } else if (std::find(values.begin(), values.end(), name) != values.end()) {
-      if (equals == std::string::npos && i + 1 == arguments.size()) return Error(ErrorCode::kInvalidArgument, "%s wants a value", name.c_str());
-      flags.values_[name].push_back(equals == std::string::npos ? arguments[++i] : argument.substr(equals + 1));
+      if (equals == std::string::npos && i + 1 == arguments.size())
+        return Error(ErrorCode::kInvalidArgument, "%s wants a value", name.c_str());
+      flags.values_[name].push_back(equals == std::string::npos ? arguments[++i]
+                                                                : argument.substr(equals + 1));
     } else {
       return UnknownFlag(argument, values, switches);
     }
   }
   if (flags.positional_.size() < min_positional || flags.positional_.size() > max_positional) {
-    return Error(ErrorCode::kInvalidArgument, "%zu arguments wanted, %zu found; see --help", flags.positional_.size() < min_positional ? min_positional : max_positional,
+    return Error(ErrorCode::kInvalidArgument, "%zu arguments wanted, %zu found; see --help",
+                 flags.positional_.size() < min_positional ? min_positional : max_positional,
                  flags.positional_.size());
   }
   return flags;
@@ -75,14 +84,16 @@ std::vector<std::string> Flags::GetAll(std::string_view flag) const {
   return found == values_.end() ? std::vector<std::string>() : found->second;
 }
 
-Result<int64_t> Flags::GetInt(std::string_view flag, int64_t otherwise, int64_t min, int64_t max) const {
+Result<int64_t> Flags::GetInt(std::string_view flag, int64_t otherwise, int64_t min,
+                              int64_t max) const {
   if (!Has(flag)) return otherwise;
   const std::string text = Get(flag, "");
   char* end = nullptr;
   const int64_t value = std::strtoll(text.c_str(), &end, 10);
   if (text.empty() || *end != '\0' || value < min || value > max) {
-    return Error(ErrorCode::kInvalidArgument, "%.*s: a whole number of %" PRId64 "..%" PRId64 " wanted, \"%s\" found", static_cast<int>(flag.size()), flag.data(), min, max,
-                 text.c_str());
+    return Error(ErrorCode::kInvalidArgument,
+                 "%.*s: a whole number of %" PRId64 "..%" PRId64 " wanted, \"%s\" found",
+                 static_cast<int>(flag.size()), flag.data(), min, max, text.c_str());
   }
   return value;
 }
@@ -93,7 +104,8 @@ Result<float> Flags::GetFloat(std::string_view flag, float otherwise) const {
   char* end = nullptr;
   const float value = std::strtof(text.c_str(), &end);
   if (text.empty() || *end != '\0') {
-    return Error(ErrorCode::kInvalidArgument, "%.*s: a number wanted, \"%s\" found", static_cast<int>(flag.size()), flag.data(), text.c_str());
+    return Error(ErrorCode::kInvalidArgument, "%.*s: a number wanted, \"%s\" found",
+                 static_cast<int>(flag.size()), flag.data(), text.c_str());
   }
   return value;
 }

@@ -1,4 +1,5 @@
-// Command-line flags: "--name value", "--switch" and positional arguments, all of them declared, everything else refused.
+// Command-line flags: "--name value", "--switch" and positional arguments, all of them declared,
+// everything else refused.
 #ifndef TINYVLM_CLI_FLAGS_H_
 #define TINYVLM_CLI_FLAGS_H_
 
@@ -15,10 +16,14 @@ namespace tinyvlm {
 
 class Flags {
  public:
-  // Parses the arguments behind the command's name. `values` are flags that take a value, `switches` those that take none; all are spelt with their
-  // dashes. Between min and max positional arguments are wanted. Errors name the flag and, where one is close, the known flag meant.
-  static Result<Flags> Parse(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> values,
-                             std::initializer_list<std::string_view> switches, size_t min_positional, size_t max_positional);
+  // Parses the arguments behind the command's name. `values` are flags that take a value,
+  // `switches` those that take none; all are spelt with their dashes. Between min and max
+  // positional arguments are wanted. Errors name the flag and, where one is close, the known flag
+  // meant.
+  static Result<Flags> Parse(const std::vector<std::string>& arguments,
+                             std::initializer_list<std::string_view> values,
+                             std::initializer_list<std::string_view> switches,
+                             size_t min_positional, size_t max_positional);
 
   const std::vector<std::string>& positional() const { return positional_; }
   bool Has(std::string_view flag) const { return values_.find(flag) != values_.end(); }

@@ -23,11 +23,14 @@ Result<GgufFile> ReadHeader(const RandomAccessFile& file) {
     TVLM_RETURN_IF_ERROR(file.ReadAt(have, prefix.data() + have, prefix.size() - have));
     TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(prefix));
     if (parse.file.has_value()) {
-      TVLM_RETURN_IF_ERROR(VerifyHeaderHash(*parse.file, {prefix.data(), static_cast<size_t>(parse.file->data_offset)}));
+      TVLM_RETURN_IF_ERROR(VerifyHeaderHash(
+          *parse.file, {prefix.data(), static_cast<size_t>(parse.file->data_offset)}));
       return std::move(*parse.file);
     }
     if (wanted == file.size()) {
-      return Error(ErrorCode::kInvalidFile, "the file is truncated: it ends after %" PRIu64 " bytes, inside its header", file.size());
+      return Error(ErrorCode::kInvalidFile,
+                   "the file is truncated: it ends after %" PRIu64 " bytes, inside its header",
+                   file.size());
     }
     wanted = std::min(file.size(), std::max(parse.bytes_needed, wanted * 2));
   }
@@ -50,7 +53,9 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
   } else if (const auto text = meta.GetString(key); text.ok()) {
     // A stranger's chat template has many lines, and a terminal obeys control characters.
     std::string line = text->size() > 100 ? text->substr(0, 97) + "..." : *text;
-    std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+    std::replace_if(
+        line.begin(), line.end(),
+        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
     std::printf("  %s: %s\n", key.c_str(), line.c_str());
   } else if (const auto boolean = meta.GetBool(key); boolean.ok()) {
     std::printf("  %s: %s\n", key.c_str(), *boolean ? "true" : "false");
@@ -59,7 +64,8 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
   } else if (const auto real = meta.GetF32(key); real.ok()) {
     std::printf("  %s: %g\n", key.c_str(), static_cast<double>(*real));
   } else {
-    std::printf("  %s: %" PRIu64 " bytes\n", key.c_str(), static_cast<uint64_t>(entry.values.size()));
+    std::printf("  %s: %" PRIu64 " bytes\n", key.c_str(),
+                static_cast<uint64_t>(entry.values.size()));
   }
 }
 
@@ -71,13 +77,16 @@ void PrintShortRows(const GgufFile& file) {
   std::vector<const TensorInfo*> kept;
   for (const TensorInfo& tensor : file.tensors) {
     has_blocks = has_blocks || GetDTypeInfo(tensor.type).block_elements > 1;
-    if (tensor.type == DType::kF16 && tensor.shape.size() == 2 && tensor.shape[1] % kBlock != 0) kept.push_back(&tensor);
+    if (tensor.type == DType::kF16 && tensor.shape.size() == 2 && tensor.shape[1] % kBlock != 0)
+      kept.push_back(&tensor);
   }
   if (!has_blocks || kept.empty()) return;
-  std::printf("\n%zu %s F16 because rows that are not a multiple of %" PRIu64 " cannot be cut into blocks:", kept.size(),
-              kept.size() == 1 ? "matrix is" : "matrices are", kBlock);
+  std::printf("\n%zu %s F16 because rows that are not a multiple of %" PRIu64
+              " cannot be cut into blocks:",
+              kept.size(), kept.size() == 1 ? "matrix is" : "matrices are", kBlock);
   for (size_t i = 0; i < std::min(kShown, kept.size()); ++i) {
-    std::printf("%s %s (rows of %" PRIu64 ")", i == 0 ? "" : ",", kept[i]->name.c_str(), kept[i]->shape[1]);
+    std::printf("%s %s (rows of %" PRIu64 ")", i == 0 ? "" : ",", kept[i]->name.c_str(),
+                kept[i]->shape[1]);
   }
   if (kept.size() > kShown) std::printf(" and %zu more", kept.size() - kShown);
   std::printf("\n");
@@ -96,14 +105,16 @@ Result<uint64_t> EstimateSession(GgufFile file) {
 }  // namespace
 
 Status RunInspect(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, {"--variant", "--threads"}, {}, 1, 1));
+  TVLM_ASSIGN_OR_RETURN(const Flags flags,
+                        Flags::Parse(arguments, {"--variant", "--threads"}, {}, 1, 1));
   const std::string& path = flags.positional()[0];
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile opened, RandomAccessFile::Open(path));
   Result<GgufFile> header = ReadHeader(opened);
   if (!header.ok()) return Status(header.status().code(), path + ": " + header.status().message());
   GgufFile& file = *header;
 
-  std::printf("%s: GGUF version %u, %.2f MB, header %.2f MB\n\nkeys\n", path.c_str(), file.version, Megabytes(opened.size()), Megabytes(file.data_offset));
+  std::printf("%s: GGUF version %u, %.2f MB, header %.2f MB\n\nkeys\n", path.c_str(), file.version,
+              Megabytes(opened.size()), Megabytes(file.data_offset));
   for (const Metadata::Entry& entry : file.metadata.entries()) PrintValue(file.metadata, entry);
 
   struct Sum {
@@ -116,7 +127,8 @@ Status RunInspect(const Arguments& arguments) {
   for (const TensorInfo& tensor : file.tensors) {
     TVLM_ASSIGN_OR_RETURN(const uint64_t elements, ElementCount(tensor.shape));
     const char* const type = GetDTypeInfo(tensor.type).name;
-    std::printf("  %-34s %-5s %-18s %12" PRIu64 " bytes at %" PRIu64 "\n", tensor.name.c_str(), type, ShapeToString(tensor.shape).c_str(), tensor.bytes, tensor.offset);
+    std::printf("  %-34s %-5s %-18s %12" PRIu64 " bytes at %" PRIu64 "\n", tensor.name.c_str(),
+                type, ShapeToString(tensor.shape).c_str(), tensor.bytes, tensor.offset);
     for (Sum* sum : {&by_type[type], &all}) {
       ++sum->tensors;
       sum->elements += elements;
@@ -125,15 +137,21 @@ Status RunInspect(const Arguments& arguments) {
   }
   std::printf("\nsizes\n");
   for (const auto& [type, sum] : by_type) {
-    std::printf("  %-5s %5zu tensors %14" PRIu64 " weights %10.2f MB\n", type.c_str(), sum.tensors, sum.elements, Megabytes(sum.bytes));
+    std::printf("  %-5s %5zu tensors %14" PRIu64 " weights %10.2f MB\n", type.c_str(), sum.tensors,
+                sum.elements, Megabytes(sum.bytes));
   }
-  std::printf("  all   %5zu tensors %14" PRIu64 " weights %10.2f MB\n", all.tensors, all.elements, Megabytes(all.bytes));
+  std::printf("  all   %5zu tensors %14" PRIu64 " weights %10.2f MB\n", all.tensors, all.elements,
+              Megabytes(all.bytes));
   PrintShortRows(file);
   const uint64_t wanted = file.data_offset + file.data_bytes;
   // A file without hashes may end without the padding behind its last tensor.
-  const bool complete = opened.size() == wanted || (file.chunk_size == 0 && opened.size() < wanted && opened.size() >= file.data_offset + file.tensor_bytes);
+  const bool complete =
+      opened.size() == wanted || (file.chunk_size == 0 && opened.size() < wanted &&
+                                  opened.size() >= file.data_offset + file.tensor_bytes);
   if (!complete) {
-    return Error(ErrorCode::kInvalidFile, "%s: %" PRIu64 " bytes wanted, %" PRIu64 " found: the file is %s", path.c_str(), wanted, opened.size(),
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: %" PRIu64 " bytes wanted, %" PRIu64 " found: the file is %s", path.c_str(),
+                 wanted, opened.size(),
                  opened.size() < wanted ? "truncated" : "longer than its header says");
   }
 
@@ -143,8 +161,10 @@ Status RunInspect(const Arguments& arguments) {
     std::printf("\nmemory: cannot be used by this build: %s\n", session.status().message().c_str());
     return Status();
   }
-  std::printf("\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context 2048, one thread) = %.1f MB\n", Megabytes(weights), Megabytes(*session),
-              Megabytes(weights + *session));
+  std::printf(
+      "\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context 2048, one thread) = "
+      "%.1f MB\n",
+      Megabytes(weights), Megabytes(*session), Megabytes(weights + *session));
   return Status();
 }
 

@@ -1,4 +1,5 @@
-// The command line: natively all commands; as the wasm `tools` module, which Node runs, those that work on files (`ask` goes through the SDK there).
+// The command line: natively all commands; as the wasm `tools` module, which Node runs, those that
+// work on files (`ask` goes through the SDK there).
 #include <cstdio>
 #include <cstring>
 
@@ -20,22 +21,31 @@ constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
      "ask <image> <question> --model FILE   answers about an image (\"none\": no image)\n"
-     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
+     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize "
+     "pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
      "    [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
-     "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] [--exact-preprocess] [--threads N]\n"},
+     "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] "
+     "[--exact-preprocess] [--threads N]\n"},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
-     "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--prefix ROWS] [--rounds N] [--compute fast|f32] [--profile] [--json] [--threads N]\n"},
+     "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--prefix ROWS] [--rounds N] "
+     "[--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert,
-     "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q5_0|q4_0]   makes a model file\n"
-     "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] [--chat-style qwen_2|v1|plain] [--no-tokenizer]\n"},
+     "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q5_0|q4_0]   makes a model "
+     "file\n"
+     "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] "
+     "[--chat-style qwen_2|v1|plain] [--no-tokenizer]\n"},
     {"fidelity", &tinyvlm::RunFidelity,
-     "fidelity <f32 model> <other model>   measures how far a model file strays from the same checkpoint in f32\n"
-     "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute fast|f32] [--json] [--threads N]\n"},
-    {"inspect", &tinyvlm::RunInspect, "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
+     "fidelity <f32 model> <other model>   measures how far a model file strays from the same "
+     "checkpoint in f32\n"
+     "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute "
+     "fast|f32] [--json] [--threads N]\n"},
+    {"inspect", &tinyvlm::RunInspect,
+     "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
     {"trace", &tinyvlm::RunTrace,
-     "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes every stage of a model for a given input\n"},
+     "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes "
+     "every stage of a model for a given input\n"},
 };
 
 void PrintHelp(std::FILE* to) {
@@ -44,7 +54,8 @@ void PrintHelp(std::FILE* to) {
 }
 
 int Fail(const tinyvlm::Status& status) {
-  std::fprintf(stderr, "tiny-vlm: %s: %s\n", tinyvlm::ErrorCodeName(status.code()), status.message().c_str());
+  std::fprintf(stderr, "tiny-vlm: %s: %s\n", tinyvlm::ErrorCodeName(status.code()),
+               status.message().c_str());
   return static_cast<int>(status.code());
 }
 
@@ -52,8 +63,9 @@ int Fail(const tinyvlm::Status& status) {
 
 int main(int argc, char** argv) {
 #ifdef __wasm_relaxed_simd__
-  // The SDK tests its engine and takes another build where this one fails; here the build was named, so it runs rightly or not at all. Only the instructions
-  // are tried: the references of the whole self-test would add to the size of the module.
+  // The SDK tests its engine and takes another build where this one fails; here the build was
+  // named, so it runs rightly or not at all. Only the instructions are tried: the references of the
+  // whole self-test would add to the size of the module.
   if (const tinyvlm::Status status = tinyvlm::TestRelaxedDots(); !status.ok()) return Fail(status);
 #endif
   if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {
@@ -71,6 +83,7 @@ int main(int argc, char** argv) {
     const tinyvlm::Status status = command.run(arguments);
     return status.ok() ? 0 : Fail(status);
   }
-  std::fprintf(stderr, "tiny-vlm: invalid_argument: unknown command \"%s\"; see tiny-vlm --help\n", argv[1]);
+  std::fprintf(stderr, "tiny-vlm: invalid_argument: unknown command \"%s\"; see tiny-vlm --help\n",
+               argv[1]);
   return static_cast<int>(tinyvlm::ErrorCode::kInvalidArgument);
 }

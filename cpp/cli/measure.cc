@@ -16,7 +16,8 @@ constexpr size_t kTurns = 500'000;  // about a millisecond
 struct ScalarLoop {
   static void Run(void* context, size_t tile, size_t) {
     uint64_t value = tile;
-    for (size_t turn = 0; turn < kTurns; ++turn) value = value * 6364136223846793005u + 1442695040888963407u;
+    for (size_t turn = 0; turn < kTurns; ++turn)
+      value = value * 6364136223846793005u + 1442695040888963407u;
     static_cast<ScalarLoop*>(context)->result[tile] = value;
   }
   volatile uint64_t result[2];  // keeps the loop
@@ -37,11 +38,14 @@ double LoadAverage() {
 Spread SpreadOf(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   return {median, values.front(), values.back()};
 }
 
-Spread PerSecond(double amount, const Spread& seconds) { return {amount / seconds.median, amount / seconds.high, amount / seconds.low}; }
+Spread PerSecond(double amount, const Spread& seconds) {
+  return {amount / seconds.median, amount / seconds.high, amount / seconds.low};
+}
 
 JsonWriter SpreadReport(const Spread& spread) {
   JsonWriter report;
@@ -55,19 +59,26 @@ MachineState CheckMachine(ThreadPool& two) {
   ScalarLoop loop;
   MachineState state;
   state.load = LoadAverage();
-  const double one = MeasureSeconds(kRounds, kRoundMs, [&] { ScalarLoop::Run(&loop, 0, 0); }).median;
+  const double one =
+      MeasureSeconds(kRounds, kRoundMs, [&] { ScalarLoop::Run(&loop, 0, 0); }).median;
   state.turns_per_second = static_cast<double>(kTurns) / one;
-  if (two.num_workers() == 2) state.scaling = 2 * one / MeasureSeconds(kRounds, kRoundMs, [&] { two.ParallelFor(0, 2, &ScalarLoop::Run, &loop); }).median;
+  if (two.num_workers() == 2)
+    state.scaling = 2 * one / MeasureSeconds(kRounds, kRoundMs, [&] {
+                                two.ParallelFor(0, 2, &ScalarLoop::Run, &loop);
+                              }).median;
   return state;
 }
 
 void PrintMachine(const char* when, const MachineState& state) {
-  std::printf("%s: load average %.2f, %.0f M turns/s of the scalar loop, two threads x %.2f\n", when, state.load, state.turns_per_second / 1e6, state.scaling);
+  std::printf("%s: load average %.2f, %.0f M turns/s of the scalar loop, two threads x %.2f\n",
+              when, state.load, state.turns_per_second / 1e6, state.scaling);
 }
 
 JsonWriter MachineReport(const MachineState& state) {
   JsonWriter report;
-  report.Number("load", state.load).Number("turnsPerSecond", state.turns_per_second).Number("scaling", state.scaling);
+  report.Number("load", state.load)
+      .Number("turnsPerSecond", state.turns_per_second)
+      .Number("scaling", state.scaling);
   return report;
 }
 
@@ -76,6 +87,8 @@ bool IsSteady(const MachineState& before, const MachineState& after) {
   return std::fabs(before.turns_per_second - after.turns_per_second) <= kSteadyWithin * faster;
 }
 
-bool HasTwoCores(const MachineState& before, const MachineState& after) { return std::min(before.scaling, after.scaling) >= kTwoCores; }
+bool HasTwoCores(const MachineState& before, const MachineState& after) {
+  return std::min(before.scaling, after.scaling) >= kTwoCores;
+}
 
 }  // namespace tinyvlm

@@ -1,4 +1,5 @@
-// Timing on a machine that may be doing other things: medians of rounds with their spread, and how steady the machine was meanwhile.
+// Timing on a machine that may be doing other things: medians of rounds with their spread, and how
+// steady the machine was meanwhile.
 #ifndef TINYVLM_CLI_MEASURE_H_
 #define TINYVLM_CLI_MEASURE_H_
 
@@ -22,15 +23,17 @@ struct Spread {
 // `values` holds at least one; of an even number the median is the mean of the two in the middle.
 Spread SpreadOf(std::vector<double> values);
 
-// `amount` units done in as many seconds as `seconds` says, per second: the fastest round gives `high`.
+// `amount` units done in as many seconds as `seconds` says, per second: the fastest round gives
+// `high`.
 Spread PerSecond(double amount, const Spread& seconds);
 
 // {median, low, high}
 JsonWriter SpreadReport(const Spread& spread);
 
-// Seconds of one call of body(), over `rounds` rounds. A round takes the fastest of the repeats that fit into round_ms (at least one), each long enough for
-// the clock: a repeat that the scheduler interrupts does not count unless all of them are. Two rounds' time of warming comes first, because V8 tiers
-// functions up between calls.
+// Seconds of one call of body(), over `rounds` rounds. A round takes the fastest of the repeats
+// that fit into round_ms (at least one), each long enough for the clock: a repeat that the
+// scheduler interrupts does not count unless all of them are. Two rounds' time of warming comes
+// first, because V8 tiers functions up between calls.
 template <class Body>
 Spread MeasureSeconds(size_t rounds, double round_ms, const Body& body) {
   constexpr double kRepeatMs = 1;
@@ -61,9 +64,11 @@ Spread MeasureSeconds(size_t rounds, double round_ms, const Body& body) {
 
 // The machine at one moment, by a loop of dependent scalar multiply-adds that touches no memory.
 struct MachineState {
-  double load = -1;             // the system's load average of the last minute; -1 where it cannot be read
+  // the system's load average of the last minute; -1 where it cannot be read
+  double load = -1;
   double turns_per_second = 0;  // of the loop, on one thread
-  double scaling = 1;           // turns of two threads at once over turns of one; 1 in builds without threads
+  // turns of two threads at once over turns of one; 1 in builds without threads
+  double scaling = 1;
 };
 
 // Takes a quarter of a second. `two` has two workers.
@@ -75,7 +80,8 @@ void PrintMachine(const char* when, const MachineState& state);
 // {load, turnsPerSecond, scaling}
 JsonWriter MachineReport(const MachineState& state);
 
-// Values between the two moments may be compared with each other: the loop ran as fast after as before, to 10 %.
+// Values between the two moments may be compared with each other: the loop ran as fast after as
+// before, to 10 %.
 bool IsSteady(const MachineState& before, const MachineState& after);
 
 // Two threads had two cores to themselves at both moments: the loop scaled by at least 1.8.

@@ -53,16 +53,21 @@ constexpr CheckpointNames kAppleNames = {
     .decoder = "model.",
 };
 
-bool Has(const Safetensors& weights, const std::string& prefix) { return !weights.WithPrefix(prefix).empty(); }
+bool Has(const Safetensors& weights, const std::string& prefix) {
+  return !weights.WithPrefix(prefix).empty();
+}
 
 // The number at the start of `text`, which a dot must follow; -1: none.
 int64_t LeadingNumber(std::string_view text) {
   uint32_t number = 0;
   size_t digits = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9' && number <= kMaxNumber) {
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9' &&
+         number <= kMaxNumber) {
     number = number * 10 + static_cast<uint32_t>(text[digits++] - '0');
   }
-  return digits > 0 && digits < text.size() && text[digits] == '.' && number <= kMaxNumber ? int64_t{number} : -1;
+  return digits > 0 && digits < text.size() && text[digits] == '.' && number <= kMaxNumber
+             ? int64_t{number}
+             : -1;
 }
 
 Result<TowerNames> FindTransformersTower(const Safetensors& weights) {
@@ -81,7 +86,8 @@ Result<TowerNames> FindTransformersTower(const Safetensors& weights) {
   return tower;
 }
 
-// Apple's tower is one list in which downsamplers, positional encodings and stages follow each other.
+// Apple's tower is one list in which downsamplers, positional encodings and stages follow each
+// other.
 Result<TowerNames> FindAppleTower(const Safetensors& weights) {
   const std::string network = std::string(kAppleNames.tower) + "network.";
   TVLM_ASSIGN_OR_RETURN(const uint32_t count, CountNumbered(weights, network));
@@ -90,10 +96,14 @@ Result<TowerNames> FindAppleTower(const Safetensors& weights) {
   for (uint32_t i = 0; i < count; ++i) {
     const std::string module = Format("%s%u", network.c_str(), i), prefix = module + ".";
     const bool downsamples = Has(weights, prefix + "proj.");
-    const bool encodes = Has(weights, prefix + kAppleNames.fused + ".") || Has(weights, prefix + kAppleNames.positional_branch + ".");
-    if ((downsamples && !(stage.downsample.empty() && stage.positional.empty())) || (encodes && !stage.positional.empty())) {
-      return Error(ErrorCode::kUnsupported, "tensor %s: the blocks of a stage wanted in %s, another %s found",
-                   weights.WithPrefix(prefix)[0].name.c_str(), module.c_str(), downsamples ? "downsampler" : "positional encoding");
+    const bool encodes = Has(weights, prefix + kAppleNames.fused + ".") ||
+                         Has(weights, prefix + kAppleNames.positional_branch + ".");
+    if ((downsamples && !(stage.downsample.empty() && stage.positional.empty())) ||
+        (encodes && !stage.positional.empty())) {
+      return Error(ErrorCode::kUnsupported,
+                   "tensor %s: the blocks of a stage wanted in %s, another %s found",
+                   weights.WithPrefix(prefix)[0].name.c_str(), module.c_str(),
+                   downsamples ? "downsampler" : "positional encoding");
     }
     if (downsamples) {
       stage.downsample = prefix + "proj.";
@@ -106,14 +116,17 @@ Result<TowerNames> FindAppleTower(const Safetensors& weights) {
     }
   }
   if (!stage.downsample.empty() || !stage.positional.empty()) {
-    return Error(ErrorCode::kNotFound, "the blocks of a stage wanted in %s%u, nothing found", network.c_str(), count);
+    return Error(ErrorCode::kNotFound, "the blocks of a stage wanted in %s%u, nothing found",
+                 network.c_str(), count);
   }
   return tower;
 }
 
 }  // namespace
 
-const CheckpointNames& NamesOf(CheckpointLayout layout) { return layout == CheckpointLayout::kApple ? kAppleNames : kTransformersNames; }
+const CheckpointNames& NamesOf(CheckpointLayout layout) {
+  return layout == CheckpointLayout::kApple ? kAppleNames : kTransformersNames;
+}
 
 Result<uint32_t> CountNumbered(const Safetensors& weights, const std::string& prefix) {
   std::set<int64_t> numbers;
@@ -124,8 +137,9 @@ Result<uint32_t> CountNumbered(const Safetensors& weights, const std::string& pr
   uint32_t count = 0;
   for (const int64_t number : numbers) {
     if (number != count) {
-      return Error(ErrorCode::kNotFound, "tensors of %s%u wanted, none found, though there are some of %s%u", prefix.c_str(), count, prefix.c_str(),
-                   static_cast<uint32_t>(number));
+      return Error(ErrorCode::kNotFound,
+                   "tensors of %s%u wanted, none found, though there are some of %s%u",
+                   prefix.c_str(), count, prefix.c_str(), static_cast<uint32_t>(number));
     }
     ++count;
   }
@@ -136,19 +150,30 @@ Result<TowerNames> FindTower(const Safetensors& weights, CheckpointLayout layout
   const bool apple = layout == CheckpointLayout::kApple;
   const std::string prefix = NamesOf(layout).tower;
   if (!Has(weights, prefix)) {
-    const char* const other = NamesOf(apple ? CheckpointLayout::kTransformers : CheckpointLayout::kApple).tower;
+    const char* const other =
+        NamesOf(apple ? CheckpointLayout::kTransformers : CheckpointLayout::kApple).tower;
     const char* hint = "it may have been trained with a frozen tower, which is then kept elsewhere";
-    if (Has(weights, other)) hint = "its tensors have the other layout's names, config.json has not";
-    return Error(ErrorCode::kNotFound, "a vision tower (tensors %s*) wanted, none found in the checkpoint: %s", prefix.c_str(), hint);
+    if (Has(weights, other))
+      hint = "its tensors have the other layout's names, config.json has not";
+    return Error(ErrorCode::kNotFound,
+                 "a vision tower (tensors %s*) wanted, none found in the checkpoint: %s",
+                 prefix.c_str(), hint);
   }
-  TVLM_ASSIGN_OR_RETURN(TowerNames tower, apple ? FindAppleTower(weights) : FindTransformersTower(weights));
-  if (tower.stages.empty()) return Error(ErrorCode::kNotFound, "stages of a tower (%s%s) wanted, none found", prefix.c_str(), apple ? "network.*" : "stages.*");
+  TVLM_ASSIGN_OR_RETURN(TowerNames tower,
+                        apple ? FindAppleTower(weights) : FindTransformersTower(weights));
+  if (tower.stages.empty())
+    return Error(ErrorCode::kNotFound, "stages of a tower (%s%s) wanted, none found",
+                 prefix.c_str(), apple ? "network.*" : "stages.*");
   for (size_t s = 0; s < tower.stages.size(); ++s) {
     const TowerNames::Stage& stage = tower.stages[s];
-    if (stage.depth == 0) return Error(ErrorCode::kNotFound, "blocks of stage %zu (%s0) wanted, none found", s, stage.blocks.c_str());
+    if (stage.depth == 0)
+      return Error(ErrorCode::kNotFound, "blocks of stage %zu (%s0) wanted, none found", s,
+                   stage.blocks.c_str());
     if (stage.downsample.empty() == (s == 0)) continue;
-    return Error(ErrorCode::kUnsupported, "a downsampler before every stage but the first wanted, %s found before stage %zu (%s*)", s == 0 ? "one" : "none", s,
-                 stage.blocks.c_str());
+    return Error(
+        ErrorCode::kUnsupported,
+        "a downsampler before every stage but the first wanted, %s found before stage %zu (%s*)",
+        s == 0 ? "one" : "none", s, stage.blocks.c_str());
   }
   return tower;
 }

@@ -1,4 +1,5 @@
-// How FastVLM checkpoints name their tensors, transformers' (timm's) way and Apple's (LLaVA's), and the tower whose structure such names show.
+// How FastVLM checkpoints name their tensors, transformers' (timm's) way and Apple's (LLaVA's), and
+// the tower whose structure such names show.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_NAMES_H_
 #define TINYVLM_CONVERT_CHECKPOINT_NAMES_H_
 
@@ -16,7 +17,8 @@ enum class CheckpointLayout {
   kApple,         // model_type "llava_qwen2"
 };
 
-// The words of one layout. Prefixes end in a dot; modules and branches, to which a dot and a part are added, do not.
+// The words of one layout. Prefixes end in a dot; modules and branches, to which a dot and a part
+// are added, do not.
 struct CheckpointNames {
   const char* tower;       // prefix of everything in the tower
   const char* stem;        // prefix, then the number of a convolution
@@ -38,7 +40,7 @@ struct CheckpointNames {
 
   const char* projector_0;  // modules
   const char* projector_2;
-  const char* decoder;      // prefix of embed_tokens, layers and norm
+  const char* decoder;  // prefix of embed_tokens, layers and norm
 };
 
 const CheckpointNames& NamesOf(CheckpointLayout layout);
@@ -54,11 +56,13 @@ struct TowerNames {
   std::vector<Stage> stages;
 };
 
-// The numbers that follow `prefix` in the tensors' names, which must be 0, 1, 2, ...: how many there are. kNotFound names the first that is missing.
+// The numbers that follow `prefix` in the tensors' names, which must be 0, 1, 2, ...: how many
+// there are. kNotFound names the first that is missing.
 Result<uint32_t> CountNumbered(const Safetensors& weights, const std::string& prefix);
 
-// The stages in their order, whatever their number and depths. Errors: kNotFound where there is no tower or a part of it has no tensor, kUnsupported
-// where the names show something that FastViTHD does not have.
+// The stages in their order, whatever their number and depths. Errors: kNotFound where there is no
+// tower or a part of it has no tensor, kUnsupported where the names show something that FastViTHD
+// does not have.
 Result<TowerNames> FindTower(const Safetensors& weights, CheckpointLayout layout);
 
 }  // namespace tinyvlm

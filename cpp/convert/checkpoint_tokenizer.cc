@@ -27,23 +27,36 @@ Status NoTokenizer(const std::string& folder) {
   const struct {
     const char* file;
     const char* kind;
-  } others[] = {{"vocab.txt", "WordPiece"}, {"qwen.tiktoken", "tiktoken"}, {"tokenizer.tiktoken", "tiktoken"}, {"tiktoken.model", "tiktoken"}};
+  } others[] = {{"vocab.txt", "WordPiece"},
+                {"qwen.tiktoken", "tiktoken"},
+                {"tokenizer.tiktoken", "tiktoken"},
+                {"tiktoken.model", "tiktoken"}};
   for (const auto& other : others) {
     if (!IsFile(folder + "/" + other.file)) continue;
-    return Error(ErrorCode::kUnsupported, "%s: Qwen2's byte-level BPE or a SentencePiece tokenizer wanted, a %s one (%s) found; --no-tokenizer converts the weights alone",
+    return Error(ErrorCode::kUnsupported,
+                 "%s: Qwen2's byte-level BPE or a SentencePiece tokenizer wanted, a %s one (%s) "
+                 "found; --no-tokenizer converts the weights alone",
                  folder.c_str(), other.kind, other.file);
   }
-  return Error(ErrorCode::kNotFound, "%s: a tokenizer (tokenizer.json, vocab.json with merges.txt, or %s) wanted, none found; --no-tokenizer converts the weights alone",
+  return Error(ErrorCode::kNotFound,
+               "%s: a tokenizer (tokenizer.json, vocab.json with merges.txt, or %s) wanted, none "
+               "found; --no-tokenizer converts the weights alone",
                folder.c_str(), kModelName);
 }
 
-// Both loaders return the tokenizer as the engine will have it, so that what it would refuse is refused here.
-Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const std::string& folder, CheckpointTokenizer* result) {
-  TVLM_ASSIGN_OR_RETURN(const std::string proto, ReadTextFile(folder + "/" + kModelName, kMaxModelBytes));
+// Both loaders return the tokenizer as the engine will have it, so that what it would refuse is
+// refused here.
+Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const std::string& folder,
+                                                     CheckpointTokenizer* result) {
+  TVLM_ASSIGN_OR_RETURN(const std::string proto,
+                        ReadTextFile(folder + "/" + kModelName, kMaxModelBytes));
   // A tiktoken file of that name: lines of a token in base 64 and its rank, "!" first.
-  if (proto.starts_with("IQ== ")) return Error(ErrorCode::kUnsupported, "%s: a SentencePiece model wanted, a tiktoken one found", kModelName);
+  if (proto.starts_with("IQ== "))
+    return Error(ErrorCode::kUnsupported, "%s: a SentencePiece model wanted, a tiktoken one found",
+                 kModelName);
   result->sentencepiece.assign(proto.begin(), proto.end());
-  TVLM_ASSIGN_OR_RETURN(const SentencePieceModelInfo model, ParseSentencePieceModel(result->sentencepiece));
+  TVLM_ASSIGN_OR_RETURN(const SentencePieceModelInfo model,
+                        ParseSentencePieceModel(result->sentencepiece));
   for (const SentencePieceModelInfo::Piece& piece : model.pieces) {
     result->tokens.push_back(piece.text);
     result->scores.push_back(piece.score);
@@ -62,31 +75,40 @@ Result<std::unique_ptr<Tokenizer>> LoadBpe(const std::string& folder, Checkpoint
   result->tokens = std::move(bpe.tokens);
   result->types = std::move(bpe.types);
   result->merges = std::move(bpe.merges);
-  const std::vector<std::string_view> tokens(result->tokens.begin(), result->tokens.end()), merges(result->merges.begin(), result->merges.end());
+  const std::vector<std::string_view> tokens(result->tokens.begin(), result->tokens.end()),
+      merges(result->merges.begin(), result->merges.end());
   return LoadBpeTokenizer({tokens, result->types, merges});
 }
 
-// A token of tokenizer_config.json or special_tokens_map.json: its text, or an object that holds the text as "content". Empty where it is absent or null.
+// A token of tokenizer_config.json or special_tokens_map.json: its text, or an object that holds
+// the text as "content". Empty where it is absent or null.
 std::string TokenText(const Json& config, const char* key) {
   const Json* value = config.Find(key);
   if (value != nullptr && value->object() != nullptr) value = value->Find("content");
   return value != nullptr && value->string() != nullptr ? *value->string() : "";
 }
 
-// The template's text: a file of its own, or in tokenizer_config.json as a string or as a list of named ones.
+// The template's text: a file of its own, or in tokenizer_config.json as a string or as a list of
+// named ones.
 Result<std::string> ReadChatTemplate(const std::string& folder, const Json& config) {
-  if (IsFile(folder + "/chat_template.jinja")) return ReadTextFile(folder + "/chat_template.jinja", kMaxTemplateBytes);
-  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> separate, ReadOptionalJson(folder, "chat_template.json"));
+  if (IsFile(folder + "/chat_template.jinja"))
+    return ReadTextFile(folder + "/chat_template.jinja", kMaxTemplateBytes);
+  TVLM_ASSIGN_OR_RETURN(const std::optional<Json> separate,
+                        ReadOptionalJson(folder, "chat_template.json"));
   for (const Json* json : {separate.has_value() ? &*separate : nullptr, &config}) {
     const Json* const value = json == nullptr ? nullptr : json->Find("chat_template");
     if (value == nullptr || value->is_null()) continue;
     if (value->string() != nullptr) return *value->string();
-    if (value->array() == nullptr) return Error(ErrorCode::kInvalidFile, "chat_template: a string wanted, %s found", value->KindName());
+    if (value->array() == nullptr)
+      return Error(ErrorCode::kInvalidFile, "chat_template: a string wanted, %s found",
+                   value->KindName());
     for (const Json& named : *value->array()) {
       const Json* const text = named.Find("template");
-      if (TokenText(named, "name") == "default" && text != nullptr && text->string() != nullptr) return *text->string();
+      if (TokenText(named, "name") == "default" && text != nullptr && text->string() != nullptr)
+        return *text->string();
     }
-    return Error(ErrorCode::kInvalidFile, "chat_template: one named \"default\" wanted, none found");
+    return Error(ErrorCode::kInvalidFile,
+                 "chat_template: one named \"default\" wanted, none found");
   }
   return std::string();
 }
@@ -95,16 +117,21 @@ Result<ChatStyle> FindChatStyle(const CheckpointTokenizer& result, const Tokeniz
   if (!result.chat_template.empty()) {
     Result<ChatStyle> style = RecogniseChatStyle(result.chat_template);
     if (style.ok()) return style;
-    return Error(style.status().code(), "%s; --chat-style qwen_2, v1 or plain names the one to use", style.status().message().c_str());
+    return Error(style.status().code(), "%s; --chat-style qwen_2, v1 or plain names the one to use",
+                 style.status().message().c_str());
   }
   if (CheckChatTokens(tokenizer, ChatStyle::kQwen2).ok()) return ChatStyle::kQwen2;
-  if (!result.sentencepiece.empty() && CheckChatTokens(tokenizer, ChatStyle::kV1).ok()) return ChatStyle::kV1;
-  return Error(ErrorCode::kUnsupported, "a chat template, or control tokens <|im_start|> and <|im_end|>, wanted, none found; --chat-style qwen_2, v1 or plain names the style to use");
+  if (!result.sentencepiece.empty() && CheckChatTokens(tokenizer, ChatStyle::kV1).ok())
+    return ChatStyle::kV1;
+  return Error(ErrorCode::kUnsupported,
+               "a chat template, or control tokens <|im_start|> and <|im_end|>, wanted, none "
+               "found; --chat-style qwen_2, v1 or plain names the style to use");
 }
 
 }  // namespace
 
-Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, uint32_t vocabulary, std::optional<ChatStyle> chat_style) {
+Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, uint32_t vocabulary,
+                                                    std::optional<ChatStyle> chat_style) {
   CheckpointTokenizer result;
   std::unique_ptr<Tokenizer> tokenizer;
   if (IsFile(folder + "/" + kModelName)) {
@@ -115,10 +142,13 @@ Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, u
     return NoTokenizer(folder);
   }
   if (result.tokens.size() > vocabulary) {
-    return Error(ErrorCode::kInvalidFile, "%s: the tokenizer has %zu tokens, the embedding only %u rows", folder.c_str(), result.tokens.size(), vocabulary);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: the tokenizer has %zu tokens, the embedding only %u rows", folder.c_str(),
+                 result.tokens.size(), vocabulary);
   }
 
-  TVLM_ASSIGN_OR_RETURN(std::optional<Json> found, ReadOptionalJson(folder, "tokenizer_config.json"));
+  TVLM_ASSIGN_OR_RETURN(std::optional<Json> found,
+                        ReadOptionalJson(folder, "tokenizer_config.json"));
   const Json config = found.has_value() ? std::move(*found) : Json(Json::Object{});
   TVLM_ASSIGN_OR_RETURN(found, ReadOptionalJson(folder, "special_tokens_map.json"));
   const Json roles = found.has_value() ? std::move(*found) : Json(Json::Object{});
@@ -136,12 +166,17 @@ Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, u
     return config.GetBool(key);
   };
   // transformers' Llama tokenizers add the begin token unless they are told not to.
-  TVLM_ASSIGN_OR_RETURN(result.add_bos, flag("add_bos_token", TokenText(config, "tokenizer_class").starts_with("Llama")));
+  TVLM_ASSIGN_OR_RETURN(
+      result.add_bos,
+      flag("add_bos_token", TokenText(config, "tokenizer_class").starts_with("Llama")));
   TVLM_ASSIGN_OR_RETURN(result.add_eos, flag("add_eos_token", false));
   const auto find = [&](const char* role, int32_t missing) {
-    const std::string text = TokenText(config, role).empty() ? TokenText(roles, role) : TokenText(config, role);
+    const std::string text =
+        TokenText(config, role).empty() ? TokenText(roles, role) : TokenText(config, role);
     const auto at = std::find(result.tokens.begin(), result.tokens.end(), text);
-    return text.empty() || at == result.tokens.end() ? missing : static_cast<int32_t>(at - result.tokens.begin());
+    return text.empty() || at == result.tokens.end()
+               ? missing
+               : static_cast<int32_t>(at - result.tokens.begin());
   };
   result.bos_id = find("bos_token", result.bos_id);
   result.eos_id = find("eos_token", result.eos_id);
@@ -169,7 +204,8 @@ void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer) 
   writer->AddBool("tokenizer.ggml.add_bos_token", tokenizer.add_bos);
   writer->AddBool("tokenizer.ggml.add_eos_token", tokenizer.add_eos);
   if (!bpe) writer->AddBool("tokenizer.ggml.add_space_prefix", tokenizer.add_dummy_prefix);
-  if (!tokenizer.chat_template.empty()) writer->AddString("tokenizer.chat_template", tokenizer.chat_template);
+  if (!tokenizer.chat_template.empty())
+    writer->AddString("tokenizer.chat_template", tokenizer.chat_template);
   if (!bpe) writer->AddU8Array("tinyvlm.sentencepiece_model", tokenizer.sentencepiece);
   writer->AddString("fastvlm.chat_style", ChatStyleName(tokenizer.chat_style));
 }

@@ -30,12 +30,18 @@ constexpr uint32_t kImageSizeStep = 64;
 // general.file_type, llama.cpp's number for "mostly this type".
 uint32_t FileType(DType type) {
   switch (type) {
-    case DType::kF32: return 0;
-    case DType::kF16: return 1;
-    case DType::kQ4_0: return 2;
-    case DType::kQ5_0: return 8;
-    case DType::kBF16: return 32;
-    default: return 7;  // Q8_0
+    case DType::kF32:
+      return 0;
+    case DType::kF16:
+      return 1;
+    case DType::kQ4_0:
+      return 2;
+    case DType::kQ5_0:
+      return 8;
+    case DType::kBF16:
+      return 32;
+    default:
+      return 7;  // Q8_0
   }
 }
 
@@ -44,25 +50,36 @@ DType TensorType(const PlannedTensor& tensor, const ConvertOptions& options) {
   if (tensor.role == TensorRole::kVector) return DType::kF32;
   DType type = options.type;
   if (tensor.role != TensorRole::kDecoderMatrix) {
-    const std::optional<DType>& asked = tensor.role == TensorRole::kEmbedding ? options.embedding_type : options.vision_type;
-    // Four bits are too few for these (docs/fidelity.md). The tower does with five, which multiply as fast as four.
-    const DType usual = type != DType::kQ4_0 ? type : tensor.role == TensorRole::kEmbedding ? DType::kQ8_0 : DType::kQ5_0;
+    const std::optional<DType>& asked =
+        tensor.role == TensorRole::kEmbedding ? options.embedding_type : options.vision_type;
+    // Four bits are too few for these (docs/fidelity.md). The tower does with five, which multiply
+    // as fast as four.
+    const DType usual = type != DType::kQ4_0                    ? type
+                        : tensor.role == TensorRole::kEmbedding ? DType::kQ8_0
+                                                                : DType::kQ5_0;
     type = asked.value_or(usual);
   }
   const bool can_block = tensor.role != TensorRole::kKernel && tensor.shape.back() % kBlock == 0;
   return type == DType::kF32 || can_block ? type : DType::kF16;
 }
 
-// Values from this magnitude on become infinite in the type: 65520 rounds to infinity as a half, which scales are, too.
+// Values from this magnitude on become infinite in the type: 65520 rounds to infinity as a half,
+// which scales are, too.
 float Overflow(DType type) {
   constexpr float kHalf = 65520.0f;
   switch (type) {
-    case DType::kF16: return kHalf;
-    case DType::kQ8_0: return kHalf * 127;
-    case DType::kQ5_0: return kHalf * 16;
-    case DType::kQ4_0: return kHalf * 8;
-    case DType::kBF16: return 0x1.ffp127f;
-    default: return INFINITY;
+    case DType::kF16:
+      return kHalf;
+    case DType::kQ8_0:
+      return kHalf * 127;
+    case DType::kQ5_0:
+      return kHalf * 16;
+    case DType::kQ4_0:
+      return kHalf * 8;
+    case DType::kBF16:
+      return 0x1.ffp127f;
+    default:
+      return INFINITY;
   }
 }
 
@@ -70,7 +87,8 @@ float Overflow(DType type) {
 std::string FolderName(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   const std::string name = path.substr(path.rfind('/') + 1);
-  const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  const bool printable =
+      std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   return name.empty() || name == "." || name == ".." || !printable ? "FastVLM" : name;
 }
 
@@ -105,14 +123,16 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
     dims.push_back(static_cast<int32_t>(stage.channels));
     ratios.push_back(RatioOf(stage.hidden, stage.channels));
   }
-  writer->AddU32("fastvlm.vision.image_size", options.image_size != 0 ? options.image_size : checkpoint.image_size);
+  writer->AddU32("fastvlm.vision.image_size",
+                 options.image_size != 0 ? options.image_size : checkpoint.image_size);
   writer->AddI32Array("fastvlm.vision.depths", depths);
   writer->AddI32Array("fastvlm.vision.dims", dims);
   writer->AddF32Array("fastvlm.vision.mlp_ratios", ratios);
   writer->AddU32("fastvlm.vision.head_dim", kTowerHeadDim);
   writer->AddI32Array("fastvlm.vision.attn_stages", attention);
   writer->AddU32("fastvlm.vision.se_dim", checkpoint.se_dim);
-  writer->AddString("fastvlm.vision.resize_mode", options.resize.empty() ? config.resize_mode : options.resize);
+  writer->AddString("fastvlm.vision.resize_mode",
+                    options.resize.empty() ? config.resize_mode : options.resize);
   writer->AddF32Array("fastvlm.vision.image_mean", config.image_mean);
   writer->AddF32Array("fastvlm.vision.image_std", config.image_std);
   writer->AddI32("fastvlm.image_token_id", config.image_token_id);
@@ -121,12 +141,17 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
 // Streams one tensor after the other through two buffers.
 class TensorConverter {
  public:
-  static Result<TensorConverter> Create(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer, const ConvertProgress& progress) {
+  static Result<TensorConverter> Create(const Checkpoint& checkpoint, const Equalizer& equalizer,
+                                        GgufWriter* writer, const ConvertProgress& progress) {
     TensorConverter converter(checkpoint, equalizer, writer, progress);
     uint64_t elements = kPieceElements;
-    for (const PlannedTensor& tensor : checkpoint.tensors) elements = std::max(elements, RowElements(tensor.shape));
-    TVLM_ASSIGN_OR_RETURN(converter.values_, AlignedBuffer<float>::Allocate(elements, "values of a tensor"));
-    TVLM_ASSIGN_OR_RETURN(converter.bytes_, AlignedBuffer<uint8_t>::Allocate(elements * sizeof(float), "converted values of a tensor"));
+    for (const PlannedTensor& tensor : checkpoint.tensors)
+      elements = std::max(elements, RowElements(tensor.shape));
+    TVLM_ASSIGN_OR_RETURN(converter.values_,
+                          AlignedBuffer<float>::Allocate(elements, "values of a tensor"));
+    TVLM_ASSIGN_OR_RETURN(
+        converter.bytes_,
+        AlignedBuffer<uint8_t>::Allocate(elements * sizeof(float), "converted values of a tensor"));
     return converter;
   }
 
@@ -134,34 +159,45 @@ class TensorConverter {
     if (!tensor.source.empty()) {
       const SafetensorsTensor& source = *checkpoint_.weights.Find(tensor.source);
       const uint64_t row = RowElements(tensor.shape);
-      return Stream(tensor, type, [&](uint64_t first, size_t rows) { return checkpoint_.weights.ReadF32(source, first * row, rows * row, values_.data()); });
+      return Stream(tensor, type, [&](uint64_t first, size_t rows) {
+        return checkpoint_.weights.ReadF32(source, first * row, rows * row, values_.data());
+      });
     }
-    TVLM_ASSIGN_OR_RETURN(FoldedConv conv, FoldedConv::Create(checkpoint_.weights, tensor.branches, tensor.kernel));
+    TVLM_ASSIGN_OR_RETURN(FoldedConv conv,
+                          FoldedConv::Create(checkpoint_.weights, tensor.branches, tensor.kernel));
     if (tensor.shape != tensor.kernel) {
       return Stream(tensor, type, [&](uint64_t, size_t) {
-        std::transform(conv.bias().begin(), conv.bias().end(), values_.data(), [](double value) { return static_cast<float>(value); });
+        std::transform(conv.bias().begin(), conv.bias().end(), values_.data(),
+                       [](double value) { return static_cast<float>(value); });
         return Status();
       });
     }
-    return Stream(tensor, type, [&](uint64_t first, size_t rows) { return conv.ReadKernels(first, rows, values_.data()); });
+    return Stream(tensor, type, [&](uint64_t first, size_t rows) {
+      return conv.ReadKernels(first, rows, values_.data());
+    });
   }
 
  private:
-  TensorConverter(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer, const ConvertProgress& progress)
+  TensorConverter(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer,
+                  const ConvertProgress& progress)
       : checkpoint_(checkpoint), equalizer_(equalizer), writer_(*writer), progress_(progress) {
     for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
   }
 
   // Elements that stay together: a row of a matrix, a channel of a kernel, the whole of a vector.
-  static uint64_t RowElements(const Shape& shape) { return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0]; }
+  static uint64_t RowElements(const Shape& shape) {
+    return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0];
+  }
 
-  // Writes a tensor in ranges of rows; `read`(first row, rows) puts the values of a range into values_.
+  // Writes a tensor in ranges of rows; `read`(first row, rows) puts the values of a range into
+  // values_.
   template <typename Read>
   Status Stream(const PlannedTensor& tensor, DType type, const Read& read) {
     const uint64_t row = RowElements(tensor.shape), rows = *ElementCount(tensor.shape) / row;
     const uint64_t rows_at_once = std::max<uint64_t>(1, kPieceElements / row);
     for (uint64_t r = 0; r < rows; r += rows_at_once) {
-      const size_t take = static_cast<size_t>(std::min(rows_at_once, rows - r)), count = take * static_cast<size_t>(row);
+      const size_t take = static_cast<size_t>(std::min(rows_at_once, rows - r)),
+                   count = take * static_cast<size_t>(row);
       TVLM_RETURN_IF_ERROR(read(r, take));
       equalizer_.Apply(tensor.name, r, take, static_cast<size_t>(row), values_.data());
       TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, r * row, count));
@@ -189,11 +225,14 @@ class TensorConverter {
       if (std::fabs(value) < limit) continue;  // false for NaN
       const unsigned long long at = first + i;
       if (!std::isfinite(value)) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", SourceName(tensor).c_str(),
-                     static_cast<double>(value), at);
+        return Error(ErrorCode::kInvalidFile,
+                     "tensor %s: finite weights wanted, %g found at element %llu",
+                     SourceName(tensor).c_str(), static_cast<double>(value), at);
       }
-      return Error(ErrorCode::kUnsupported, "tensor %s: the value %g at element %llu is too large for %s; convert it to f32", SourceName(tensor).c_str(),
-                   static_cast<double>(value), at, GetDTypeInfo(type).name);
+      return Error(ErrorCode::kUnsupported,
+                   "tensor %s: the value %g at element %llu is too large for %s; convert it to f32",
+                   SourceName(tensor).c_str(), static_cast<double>(value), at,
+                   GetDTypeInfo(type).name);
     }
     return Status();
   }
@@ -210,44 +249,58 @@ class TensorConverter {
 }  // namespace
 
 Result<DType> ParseConvertType(std::string_view word) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
+  for (const DType type :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
     if (word == GetDTypeInfo(type).name) return type;
   }
-  return Error(ErrorCode::kInvalidArgument, "a type of f32, f16, bf16, q8_0, q5_0 or q4_0 wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+  return Error(ErrorCode::kInvalidArgument,
+               "a type of f32, f16, bf16, q8_0, q5_0 or q4_0 wanted, \"%.*s\" found",
+               static_cast<int>(word.size()), word.data());
 }
 
 Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   if (options.output.ends_with(".safetensors") || options.output.ends_with(".json")) {
-    return Error(ErrorCode::kInvalidArgument, "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found", options.output.c_str());
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "%s: the name of a .gguf file to write wanted, that of a part of a checkpoint found",
+        options.output.c_str());
   }
   if (options.image_size % kImageSizeStep != 0 || options.image_size > kMaxImageSize) {
-    return Error(ErrorCode::kInvalidArgument, "an image size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep, kMaxImageSize,
-                 options.image_size);
+    return Error(ErrorCode::kInvalidArgument,
+                 "an image size that is a multiple of %u up to %u wanted, %u found", kImageSizeStep,
+                 kMaxImageSize, options.image_size);
   }
   if (!options.resize.empty() && options.resize != "pad" && options.resize != "crop") {
-    return Error(ErrorCode::kInvalidArgument, "a way to resize, \"pad\" or \"crop\", wanted, \"%s\" found", options.resize.c_str());
+    return Error(ErrorCode::kInvalidArgument,
+                 "a way to resize, \"pad\" or \"crop\", wanted, \"%s\" found",
+                 options.resize.c_str());
   }
   TVLM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.checkpoint));
   GgufWriter writer;
   AddModelKeys(checkpoint, options, &writer);
   std::vector<int32_t> stop_ids = checkpoint.config.stop_ids;
   if (options.tokenizer) {
-    TVLM_ASSIGN_OR_RETURN(const CheckpointTokenizer tokenizer, ReadCheckpointTokenizer(options.checkpoint, checkpoint.config.vocabulary, options.chat_style));
+    TVLM_ASSIGN_OR_RETURN(const CheckpointTokenizer tokenizer,
+                          ReadCheckpointTokenizer(options.checkpoint, checkpoint.config.vocabulary,
+                                                  options.chat_style));
     AddTokenizerKeys(tokenizer, &writer);
     for (const int32_t id : tokenizer.end_ids) {
       if (std::find(stop_ids.begin(), stop_ids.end(), id) == stop_ids.end()) stop_ids.push_back(id);
     }
   }
   writer.AddI32Array("tinyvlm.stop_ids", stop_ids);
-  for (const PlannedTensor& tensor : checkpoint.tensors) TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options), tensor.shape));
+  for (const PlannedTensor& tensor : checkpoint.tensors)
+    TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options), tensor.shape));
 
   Equalizer equalizer;
   if (GetDTypeInfo(options.type).block_elements > 1) {
     TVLM_ASSIGN_OR_RETURN(equalizer, Equalizer::Create(checkpoint));
   }
   TVLM_RETURN_IF_ERROR(writer.Begin(options.output));
-  TVLM_ASSIGN_OR_RETURN(TensorConverter converter, TensorConverter::Create(checkpoint, equalizer, &writer, progress));
-  for (size_t i = 0; i < checkpoint.tensors.size(); ++i) TVLM_RETURN_IF_ERROR(converter.Run(checkpoint.tensors[i], writer.tensors()[i].type));
+  TVLM_ASSIGN_OR_RETURN(TensorConverter converter,
+                        TensorConverter::Create(checkpoint, equalizer, &writer, progress));
+  for (size_t i = 0; i < checkpoint.tensors.size(); ++i)
+    TVLM_RETURN_IF_ERROR(converter.Run(checkpoint.tensors[i], writer.tensors()[i].type));
   return writer.Finish();
 }
 

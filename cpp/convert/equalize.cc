@@ -8,23 +8,30 @@ namespace tinyvlm {
 
 namespace {
 
-// Enough for a column's size within a few per cent, and little to read beside the whole of a matrix.
+// Enough for a column's size within a few per cent, and little to read beside the whole of a
+// matrix.
 constexpr uint64_t kSampledRows = 256;
 
 constexpr int kLargestExponent = 12;
 
 const PlannedTensor* Find(const Checkpoint& checkpoint, const std::string& name) {
-  const auto found = std::find_if(checkpoint.tensors.begin(), checkpoint.tensors.end(), [&](const PlannedTensor& tensor) { return tensor.name == name; });
+  const auto found = std::find_if(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                                  [&](const PlannedTensor& tensor) { return tensor.name == name; });
   return found == checkpoint.tensors.end() ? nullptr : &*found;
 }
 
-// Adds the squares of a matrix's columns, over a sample of rows at equal distances. Rows have scales of their own and count alike: one of large values does
-// not speak for all.
-Status AddSquares(const Checkpoint& checkpoint, const std::string& name, std::vector<double>* squares) {
+// Adds the squares of a matrix's columns, over a sample of rows at equal distances. Rows have
+// scales of their own and count alike: one of large values does not speak for all.
+Status AddSquares(const Checkpoint& checkpoint, const std::string& name,
+                  std::vector<double>* squares) {
   const PlannedTensor* const tensor = Find(checkpoint, name);
-  const SafetensorsTensor* const source = tensor == nullptr ? nullptr : checkpoint.weights.Find(tensor->source);
-  if (source == nullptr) return Error(ErrorCode::kInternal, "%s: a tensor of the decoder wanted, none found", name.c_str());
-  const uint64_t rows = tensor->shape[0], width = tensor->shape[1], step = std::max<uint64_t>(1, rows / kSampledRows);
+  const SafetensorsTensor* const source =
+      tensor == nullptr ? nullptr : checkpoint.weights.Find(tensor->source);
+  if (source == nullptr)
+    return Error(ErrorCode::kInternal, "%s: a tensor of the decoder wanted, none found",
+                 name.c_str());
+  const uint64_t rows = tensor->shape[0], width = tensor->shape[1],
+                 step = std::max<uint64_t>(1, rows / kSampledRows);
   squares->resize(static_cast<size_t>(width));
   std::vector<float> row(static_cast<size_t>(width));
   for (uint64_t r = 0; r < rows; r += step) {
@@ -48,7 +55,8 @@ std::vector<float> EqualizingFactors(const std::vector<double>& squares) {
   std::vector<float> factors(squares.size(), 1.0f);
   if (squares.empty()) return factors;
   std::vector<double> sorted = squares;
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2), sorted.end());
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2),
+                   sorted.end());
   const double median = sorted[sorted.size() / 2];
   // Weights that are not finite are refused, by name, when they are converted.
   if (!(median > 0) || !std::isfinite(median)) return factors;
@@ -56,7 +64,8 @@ std::vector<float> EqualizingFactors(const std::vector<double>& squares) {
     if (!(squares[i] > 0) || !std::isfinite(squares[i])) continue;
     const double exponent = 0.5 * std::log2(median / squares[i]);
     if (std::fabs(exponent) < 1) continue;
-    factors[i] = std::ldexp(1.0f, std::clamp(static_cast<int>(std::lround(exponent)), -kLargestExponent, kLargestExponent));
+    factors[i] = std::ldexp(1.0f, std::clamp(static_cast<int>(std::lround(exponent)),
+                                             -kLargestExponent, kLargestExponent));
   }
   return factors;
 }
@@ -64,20 +73,24 @@ std::vector<float> EqualizingFactors(const std::vector<double>& squares) {
 Result<Equalizer> Equalizer::Create(const Checkpoint& checkpoint) {
   Equalizer equalizer;
   const auto count = [&](const std::vector<float>& factors) {
-    equalizer.num_scaled_ += factors.size() - static_cast<size_t>(std::count(factors.begin(), factors.end(), 1.0f));
+    equalizer.num_scaled_ +=
+        factors.size() - static_cast<size_t>(std::count(factors.begin(), factors.end(), 1.0f));
   };
   for (uint32_t layer = 0; layer < checkpoint.config.layers; ++layer) {
     const std::string block = Format("blk.%u.", layer);
-    const auto equalize_norm = [&](const char* norm, std::initializer_list<const char*> readers) -> Status {
+    const auto equalize_norm = [&](const char* norm,
+                                   std::initializer_list<const char*> readers) -> Status {
       std::vector<double> squares;
-      for (const char* reader : readers) TVLM_RETURN_IF_ERROR(AddSquares(checkpoint, block + reader, &squares));
+      for (const char* reader : readers)
+        TVLM_RETURN_IF_ERROR(AddSquares(checkpoint, block + reader, &squares));
       const std::vector<float> factors = EqualizingFactors(squares);
       count(factors);
       for (const char* reader : readers) equalizer.factors_[block + reader].of_columns = factors;
       equalizer.factors_[block + norm].of_columns = Inverse(factors);
       return Status();
     };
-    TVLM_RETURN_IF_ERROR(equalize_norm("attn_norm.weight", {"attn_q.weight", "attn_k.weight", "attn_v.weight"}));
+    TVLM_RETURN_IF_ERROR(
+        equalize_norm("attn_norm.weight", {"attn_q.weight", "attn_k.weight", "attn_v.weight"}));
     TVLM_RETURN_IF_ERROR(equalize_norm("ffn_norm.weight", {"ffn_gate.weight", "ffn_up.weight"}));
     std::vector<double> squares;
     TVLM_RETURN_IF_ERROR(AddSquares(checkpoint, block + "ffn_down.weight", &squares));
@@ -89,14 +102,17 @@ Result<Equalizer> Equalizer::Create(const Checkpoint& checkpoint) {
   return equalizer;
 }
 
-void Equalizer::Apply(const std::string& name, uint64_t first, size_t rows, size_t width, float* values) const {
+void Equalizer::Apply(const std::string& name, uint64_t first, size_t rows, size_t width,
+                      float* values) const {
   const auto found = factors_.find(name);
   if (found == factors_.end()) return;
   const Factors& factors = found->second;
   for (size_t r = 0; r < rows; ++r) {
-    const float of_row = factors.of_rows.empty() ? 1.0f : factors.of_rows[static_cast<size_t>(first) + r];
+    const float of_row =
+        factors.of_rows.empty() ? 1.0f : factors.of_rows[static_cast<size_t>(first) + r];
     float* const row = values + r * width;
-    for (size_t i = 0; i < width; ++i) row[i] *= of_row * (factors.of_columns.empty() ? 1.0f : factors.of_columns[i]);
+    for (size_t i = 0; i < width; ++i)
+      row[i] *= of_row * (factors.of_columns.empty() ? 1.0f : factors.of_columns[i]);
   }
 }
 

@@ -1,9 +1,12 @@
-// Columns of the decoder's matrices brought to about one size before they are quantised, by powers of two that the tensors beside them undo exactly.
+// Columns of the decoder's matrices brought to about one size before they are quantised, by powers
+// of two that the tensors beside them undo exactly.
 //
-// A block of 32 weights has one scale. Where a norm amplifies a channel, as norms of trained decoders do, the matrices behind it have small weights in its
-// column: beside 31 others of ordinary size they would keep a bit or none, and the norm makes their error the largest of all. W diag(s) (norm / s) is the same
-// function, with the small column at ordinary size; for s a power of two every product and sum of it is the same number. Between up and down of an FFN,
-// whose product is linear in up, the same holds for the hidden units. docs/fidelity.md has the numbers.
+// A block of 32 weights has one scale. Where a norm amplifies a channel, as norms of trained
+// decoders do, the matrices behind it have small weights in its column: beside 31 others of
+// ordinary size they would keep a bit or none, and the norm makes their error the largest of all. W
+// diag(s) (norm / s) is the same function, with the small column at ordinary size; for s a power of
+// two every product and sum of it is the same number. Between up and down of an FFN, whose product
+// is linear in up, the same holds for the hidden units. docs/fidelity.md has the numbers.
 #ifndef TINYVLM_CONVERT_EQUALIZE_H_
 #define TINYVLM_CONVERT_EQUALIZE_H_
 
@@ -23,11 +26,14 @@ class Equalizer {
   // Changes nothing.
   Equalizer() = default;
 
-  // Measures the columns of attention's q, k, v and the FFN's gate, up and down, on a sample of their rows.
+  // Measures the columns of attention's q, k, v and the FFN's gate, up and down, on a sample of
+  // their rows.
   static Result<Equalizer> Create(const Checkpoint& checkpoint);
 
-  // Applies the factors to `rows` rows of the tensor `name` of our file, from row `first` on; `values` is [rows, width]. A vector is one row.
-  void Apply(const std::string& name, uint64_t first, size_t rows, size_t width, float* values) const;
+  // Applies the factors to `rows` rows of the tensor `name` of our file, from row `first` on;
+  // `values` is [rows, width]. A vector is one row.
+  void Apply(const std::string& name, uint64_t first, size_t rows, size_t width,
+             float* values) const;
 
   // Columns and hidden units that get a factor, of all layers.
   size_t num_scaled() const { return num_scaled_; }
@@ -42,8 +48,8 @@ class Equalizer {
   size_t num_scaled_ = 0;
 };
 
-// The powers of two that bring columns of these sums of squares nearest to their median size: 1 where a column is within a factor of 2 of it, or all
-// zeros; between 2^-12 and 2^12.
+// The powers of two that bring columns of these sums of squares nearest to their median size: 1
+// where a column is within a factor of 2 of it, or all zeros; between 2^-12 and 2^12.
 std::vector<float> EqualizingFactors(const std::vector<double>& squares);
 
 }  // namespace tinyvlm

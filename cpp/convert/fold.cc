@@ -12,8 +12,9 @@ constexpr double kEpsilon = 1e-5;
 Status CheckFinite(const std::string& name, const float* values, size_t count, uint64_t first) {
   for (size_t i = 0; i < count; ++i) {
     if (std::isfinite(values[i])) continue;
-    return Error(ErrorCode::kInvalidFile, "tensor %s: finite weights wanted, %g found at element %llu", name.c_str(), static_cast<double>(values[i]),
-                 static_cast<unsigned long long>(first + i));
+    return Error(ErrorCode::kInvalidFile,
+                 "tensor %s: finite weights wanted, %g found at element %llu", name.c_str(),
+                 static_cast<double>(values[i]), static_cast<unsigned long long>(first + i));
   }
   return Status();
 }
@@ -41,7 +42,9 @@ Result<BatchNorm> ReadBatchNorm(const Safetensors& weights, const std::string& p
   BatchNorm norm;
   for (size_t c = 0; c < gamma.size(); ++c) {
     if (variance[c] < 0) {
-      return Error(ErrorCode::kInvalidFile, "tensor %s.running_var: variances of at least 0 wanted, %g found at %zu", prefix.c_str(), static_cast<double>(variance[c]), c);
+      return Error(ErrorCode::kInvalidFile,
+                   "tensor %s.running_var: variances of at least 0 wanted, %g found at %zu",
+                   prefix.c_str(), static_cast<double>(variance[c]), c);
     }
     norm.gain.push_back(gamma[c] / std::sqrt(double{variance[c]} + kEpsilon));
     norm.shift.push_back(beta[c] - mean[c] * norm.gain.back());
@@ -51,7 +54,9 @@ Result<BatchNorm> ReadBatchNorm(const Safetensors& weights, const std::string& p
 
 }  // namespace
 
-Result<FoldedConv> FoldedConv::Create(const Safetensors& weights, const std::vector<ConvBranch>& branches, const Shape& kernel) {
+Result<FoldedConv> FoldedConv::Create(const Safetensors& weights,
+                                      const std::vector<ConvBranch>& branches,
+                                      const Shape& kernel) {
   FoldedConv conv(weights, branches);
   const size_t outputs = static_cast<size_t>(kernel[0]);
   conv.inputs_ = static_cast<size_t>(kernel[1]);
@@ -86,13 +91,16 @@ Status FoldedConv::ReadKernels(uint64_t first, size_t rows, float* values) {
     const ConvBranch& branch = branches_[b];
     const double* const factor = factors_[b].data() + first;
     if (branch.kernel.empty()) {
-      for (size_t r = 0; r < rows; ++r) sums_[r * row + static_cast<size_t>((first + r) % inputs_) * taps + taps / 2] += factor[r];
+      for (size_t r = 0; r < rows; ++r)
+        sums_[r * row + static_cast<size_t>((first + r) % inputs_) * taps + taps / 2] += factor[r];
       continue;
     }
-    const size_t side = static_cast<size_t>(branch.side), pad = (side_ - side) / 2, count = rows * inputs_ * side * side;
+    const size_t side = static_cast<size_t>(branch.side), pad = (side_ - side) / 2,
+                 count = rows * inputs_ * side * side;
     const uint64_t start = first * inputs_ * side * side;
     values_.resize(count);
-    TVLM_RETURN_IF_ERROR(weights_.ReadF32(*weights_.Find(branch.kernel), start, count, values_.data()));
+    TVLM_RETURN_IF_ERROR(
+        weights_.ReadF32(*weights_.Find(branch.kernel), start, count, values_.data()));
     TVLM_RETURN_IF_ERROR(CheckFinite(branch.kernel, values_.data(), count, start));
     for (size_t r = 0, from = 0; r < rows; ++r) {
       for (size_t i = 0; i < inputs_; ++i) {
@@ -103,7 +111,8 @@ Status FoldedConv::ReadKernels(uint64_t first, size_t rows, float* values) {
       }
     }
   }
-  std::transform(sums_.begin(), sums_.end(), values, [](double sum) { return static_cast<float>(sum); });
+  std::transform(sums_.begin(), sums_.end(), values,
+                 [](double sum) { return static_cast<float>(sum); });
   return Status();
 }
 

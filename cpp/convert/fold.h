@@ -1,4 +1,5 @@
-// Training form -> inference form: a convolution as the sum of its branches, computed in f64 (spec of the tower: re-parameterisation).
+// Training form -> inference form: a convolution as the sum of its branches, computed in f64 (spec
+// of the tower: re-parameterisation).
 #ifndef TINYVLM_CONVERT_FOLD_H_
 #define TINYVLM_CONVERT_FOLD_H_
 
@@ -12,34 +13,42 @@
 
 namespace tinyvlm {
 
-// One summand of a convolution of `out` channels: +-scale * BatchNorm(kernel * x + bias). Names are of tensors of the checkpoint; empty ones are absent.
+// One summand of a convolution of `out` channels: +-scale * BatchNorm(kernel * x + bias). Names are
+// of tensors of the checkpoint; empty ones are absent.
 struct ConvBranch {
-  std::string kernel;    // [out, in / groups, side, side], zero-padded around the centre; absent: the identity, 1 at the centre of a channel's own input
-  uint64_t side = 1;     // odd
-  std::string bias;      // [out]
-  std::string norm;      // prefix of a BatchNorm of `out` channels
-  std::string scale;     // [out]: a layer scale
+  // [out, in / groups, side, side], zero-padded around the centre; absent: the identity, 1 at the
+  // centre of a channel's own input
+  std::string kernel;
+  uint64_t side = 1;  // odd
+  std::string bias;   // [out]
+  std::string norm;   // prefix of a BatchNorm of `out` channels
+  std::string scale;  // [out]: a layer scale
   bool subtract = false;
 };
 
 // The tensors of a BatchNorm behind its prefix.
-inline constexpr const char* kBatchNormParts[] = {".weight", ".bias", ".running_mean", ".running_var"};
+inline constexpr const char* kBatchNormParts[] = {".weight", ".bias", ".running_mean",
+                                                  ".running_var"};
 
 // The convolution that equals a sum of branches. Holds the checkpoint by reference.
 class FoldedConv {
  public:
-  // `kernel` is the shape of the sum: [out, in / groups, side, side], or [out, in] for side 1. The branches' tensors must have been checked to exist with
-  // their shapes. Reads the vectors; errors name tensors whose values cannot be.
-  static Result<FoldedConv> Create(const Safetensors& weights, const std::vector<ConvBranch>& branches, const Shape& kernel);
+  // `kernel` is the shape of the sum: [out, in / groups, side, side], or [out, in] for side 1. The
+  // branches' tensors must have been checked to exist with their shapes. Reads the vectors; errors
+  // name tensors whose values cannot be.
+  static Result<FoldedConv> Create(const Safetensors& weights,
+                                   const std::vector<ConvBranch>& branches, const Shape& kernel);
 
   // [out]: sum of +-scale * (shift + bias * gain), where BatchNorm(x) = gain * x + shift.
   const std::vector<double>& bias() const { return bias_; }
 
-  // Kernels of the output channels [first, first + rows): values[rows][in / groups][side][side]. A weight that is not finite is an error with its name.
+  // Kernels of the output channels [first, first + rows): values[rows][in / groups][side][side]. A
+  // weight that is not finite is an error with its name.
   Status ReadKernels(uint64_t first, size_t rows, float* values);
 
  private:
-  FoldedConv(const Safetensors& weights, const std::vector<ConvBranch>& branches) : weights_(weights), branches_(branches) {}
+  FoldedConv(const Safetensors& weights, const std::vector<ConvBranch>& branches)
+      : weights_(weights), branches_(branches) {}
 
   const Safetensors& weights_;
   const std::vector<ConvBranch>& branches_;

@@ -14,7 +14,9 @@ namespace tinyvlm {
 namespace {
 
 // What every refusal ends with.
-constexpr const char* kDownload = "wanted are the original bf16, f16 or f32 safetensors with their config.json, as in apple/FastVLM-0.5B";
+constexpr const char* kDownload =
+    "wanted are the original bf16, f16 or f32 safetensors with their config.json, as in "
+    "apple/FastVLM-0.5B";
 
 struct KnownModel {
   std::string_view type;  // model_type, or the beginning of the word in "architectures"
@@ -26,7 +28,9 @@ constexpr KnownModel kKnownModels[] = {
     {"llava", "LLaVA-1.5"},
     {"llava_next", "LLaVA-NeXT"},
     {"llava_onevision", "LLaVA-OneVision"},
-    {"llava_llama", "a LLaVA with a Llama or Vicuna decoder (a Vicuna FastVLM is one; only those with a Qwen2 decoder are supported)"},
+    {"llava_llama",
+     "a LLaVA with a Llama or Vicuna decoder (a Vicuna FastVLM is one; only those with a Qwen2 "
+     "decoder are supported)"},
     {"llava_mistral", "a LLaVA with a Mistral decoder"},
     {"qwen2_vl", "Qwen2-VL"},
     {"qwen2_5_vl", "Qwen2.5-VL"},
@@ -48,31 +52,45 @@ constexpr KnownModel kKnownModels[] = {
 };
 
 Status Refuse(const std::string& path, const std::string& what) {
-  return Error(ErrorCode::kUnsupported, "%s: this is %s; %s", path.c_str(), what.c_str(), kDownload);
+  return Error(ErrorCode::kUnsupported, "%s: this is %s; %s", path.c_str(), what.c_str(),
+               kDownload);
 }
 
 // What a file is that was given instead of a folder.
 Status RefuseFile(const std::string& path) {
   if (path.ends_with(".gguf")) {
-    return Error(ErrorCode::kUnsupported, "%s: a checkpoint folder wanted, a GGUF file found: it is converted already, ask it as it is", path.c_str());
+    return Error(ErrorCode::kUnsupported,
+                 "%s: a checkpoint folder wanted, a GGUF file found: it is converted already, ask "
+                 "it as it is",
+                 path.c_str());
   }
   if (path.ends_with(".safetensors") || path.ends_with(".json")) {
-    return Error(ErrorCode::kInvalidArgument, "%s: a checkpoint folder wanted, a file of one found: give the folder", path.c_str());
+    return Error(ErrorCode::kInvalidArgument,
+                 "%s: a checkpoint folder wanted, a file of one found: give the folder",
+                 path.c_str());
   }
-  if (path.ends_with(".bin") || path.ends_with(".pt") || path.ends_with(".pth")) return Refuse(path, "a PyTorch pickle");
+  if (path.ends_with(".bin") || path.ends_with(".pt") || path.ends_with(".pth"))
+    return Refuse(path, "a PyTorch pickle");
   if (path.ends_with(".onnx")) return Refuse(path, "an ONNX export");
-  return Error(ErrorCode::kNotFound, "%s: a checkpoint folder (config.json and safetensors) wanted, a file found", path.c_str());
+  return Error(ErrorCode::kNotFound,
+               "%s: a checkpoint folder (config.json and safetensors) wanted, a file found",
+               path.c_str());
 }
 
 // What a folder is by what lies in it; empty where nothing tells.
 std::string ContentsOf(const std::vector<std::string>& names) {
   const auto ending = [&names](std::string_view end) {
-    return std::any_of(names.begin(), names.end(), [end](const std::string& name) { return name.ends_with(end); });
+    return std::any_of(names.begin(), names.end(),
+                       [end](const std::string& name) { return name.ends_with(end); });
   };
-  const auto has = [&names](std::string_view wanted) { return std::find(names.begin(), names.end(), wanted) != names.end(); };
-  if (ending(".mlpackage") || ending(".mlmodelc") || has("Manifest.json")) return "a Core ML export";
+  const auto has = [&names](std::string_view wanted) {
+    return std::find(names.begin(), names.end(), wanted) != names.end();
+  };
+  if (ending(".mlpackage") || ending(".mlmodelc") || has("Manifest.json"))
+    return "a Core ML export";
   if (ending(".onnx") || has("onnx")) return "an ONNX export";
-  if (has("adapter_config.json")) return "a LoRA adapter, which must be merged into its base model first";
+  if (has("adapter_config.json"))
+    return "a LoRA adapter, which must be merged into its base model first";
   if (ending(".gguf")) return "a folder of GGUF files, which are converted already";
   if (ending(".bin") || ending(".bin.index.json") || ending(".pth") || ending(".pt")) {
     return "a checkpoint of PyTorch pickles (pytorch_model.bin); save it as safetensors";
@@ -87,10 +105,12 @@ Status CheckModel(const Json& config) {
   std::string word = type != nullptr && type->string() != nullptr ? *type->string() : "";
   if (word == "fast_vlm" || word == "llava_qwen2") return Status();
   const char* const key = word.empty() ? "architectures" : "model_type";
-  if (word.empty() && classes != nullptr && classes->array() != nullptr && !classes->array()->empty() && classes->array()->front().string() != nullptr) {
+  if (word.empty() && classes != nullptr && classes->array() != nullptr &&
+      !classes->array()->empty() && classes->array()->front().string() != nullptr) {
     word = *classes->array()->front().string();
   }
-  // A class is a model_type in capitals, without underscores, and a suffix: the longest type that fits is it.
+  // A class is a model_type in capitals, without underscores, and a suffix: the longest type that
+  // fits is it.
   const auto letters = [](std::string_view text) {
     std::string result;
     for (const char c : text) {
@@ -98,15 +118,21 @@ Status CheckModel(const Json& config) {
     }
     return result;
   };
-  if (word.empty() || (*key == 'a' && (letters(word).starts_with("fastvlm") || letters(word).starts_with("llavaqwen2")))) {
-    return Error(ErrorCode::kInvalidFile, "config.json: \"model_type\": \"fast_vlm\" or \"llava_qwen2\" wanted, no model_type found");
+  if (word.empty() || (*key == 'a' && (letters(word).starts_with("fastvlm") ||
+                                       letters(word).starts_with("llavaqwen2")))) {
+    return Error(
+        ErrorCode::kInvalidFile,
+        "config.json: \"model_type\": \"fast_vlm\" or \"llava_qwen2\" wanted, no model_type found");
   }
   const KnownModel* known = nullptr;
   for (const KnownModel& model : kKnownModels) {
-    const bool fits = *key == 'm' ? word == model.type : letters(word).starts_with(letters(model.type));
+    const bool fits =
+        *key == 'm' ? word == model.type : letters(word).starts_with(letters(model.type));
     if (fits && (known == nullptr || model.type.size() > known->type.size())) known = &model;
   }
-  return Refuse("config.json", Format("%s (%s \"%s\"), not FastVLM", known == nullptr ? "another model" : known->name, key, Printable(word).c_str()));
+  return Refuse("config.json", Format("%s (%s \"%s\"), not FastVLM",
+                                      known == nullptr ? "another model" : known->name, key,
+                                      Printable(word).c_str()));
 }
 
 Status CheckQuantization(const Json& config) {
@@ -117,11 +143,18 @@ Status CheckQuantization(const Json& config) {
   if (const Json* const foreign = given("quantization_config"); foreign != nullptr) {
     const Json* const method = foreign->Find("quant_method");
     if (method != nullptr && method->string() != nullptr) {
-      return Refuse("config.json", Format("a checkpoint that is quantised already (quantization_config.quant_method \"%s\")", Printable(*method->string()).c_str()));
+      return Refuse(
+          "config.json",
+          Format("a checkpoint that is quantised already (quantization_config.quant_method \"%s\")",
+                 Printable(*method->string()).c_str()));
     }
-    if (given("quantization") == nullptr) return Refuse("config.json", "a checkpoint that is quantised already (key quantization_config)");
+    if (given("quantization") == nullptr)
+      return Refuse("config.json",
+                    "a checkpoint that is quantised already (key quantization_config)");
   }
-  return given("quantization") == nullptr ? Status() : Refuse("config.json", "an MLX export that is quantised already (key quantization)");
+  return given("quantization") == nullptr
+             ? Status()
+             : Refuse("config.json", "an MLX export that is quantised already (key quantization)");
 }
 
 }  // namespace
@@ -129,29 +162,42 @@ Status CheckQuantization(const Json& config) {
 Status RefuseForeignFolder(const std::string& path) {
   std::string name = path;
   while (name.size() > 1 && name.back() == '/') name.pop_back();
-  if (name.ends_with(".mlpackage") || name.ends_with(".mlmodelc")) return Refuse(path, "a Core ML export");
+  if (name.ends_with(".mlpackage") || name.ends_with(".mlmodelc"))
+    return Refuse(path, "a Core ML export");
   if (IsFile(path)) return RefuseFile(path);
-  if (!IsFolder(path)) return Error(ErrorCode::kNotFound, "%s: a checkpoint folder (config.json and safetensors) wanted, nothing found", path.c_str());
+  if (!IsFolder(path))
+    return Error(ErrorCode::kNotFound,
+                 "%s: a checkpoint folder (config.json and safetensors) wanted, nothing found",
+                 path.c_str());
   TVLM_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(path));
   const std::string contents = ContentsOf(names);
   if (!IsFile(path + "/config.json")) {
     if (!contents.empty()) return Refuse(path, contents);
-    return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it", path.c_str());
+    return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it",
+                 path.c_str());
   }
   TVLM_ASSIGN_OR_RETURN(const Json config, ReadCheckpointJson(path, "config.json"));
   TVLM_RETURN_IF_ERROR(CheckModel(config));
   TVLM_RETURN_IF_ERROR(CheckQuantization(config));
-  const bool has_weights = IsFile(path + "/model.safetensors") || IsFile(path + "/model.safetensors.index.json");
+  const bool has_weights =
+      IsFile(path + "/model.safetensors") || IsFile(path + "/model.safetensors.index.json");
   return has_weights || contents.empty() ? Status() : Refuse(path, contents);
 }
 
 Status RefuseForeignTensors(const Safetensors& weights) {
   for (const SafetensorsTensor& tensor : weights.tensors()) {
     const std::string_view name = tensor.name;
-    const auto refuse = [&](const char* what) { return Error(ErrorCode::kUnsupported, "tensor %s: this is %s; %s", tensor.name.c_str(), what, kDownload); };
-    if (name.ends_with(".qweight") || name.ends_with(".qzeros")) return refuse("a GPTQ or AWQ checkpoint, quantised already");
-    if (name.ends_with(".absmax") || name.find(".quant_state.") != std::string_view::npos) return refuse("a bitsandbytes checkpoint, quantised already");
-    if (name.starts_with("language_model.") || name.starts_with("vision_tower.") || name.starts_with("multi_modal_projector.")) return refuse("an MLX export");
+    const auto refuse = [&](const char* what) {
+      return Error(ErrorCode::kUnsupported, "tensor %s: this is %s; %s", tensor.name.c_str(), what,
+                   kDownload);
+    };
+    if (name.ends_with(".qweight") || name.ends_with(".qzeros"))
+      return refuse("a GPTQ or AWQ checkpoint, quantised already");
+    if (name.ends_with(".absmax") || name.find(".quant_state.") != std::string_view::npos)
+      return refuse("a bitsandbytes checkpoint, quantised already");
+    if (name.starts_with("language_model.") || name.starts_with("vision_tower.") ||
+        name.starts_with("multi_modal_projector."))
+      return refuse("an MLX export");
     if (name.ends_with(".scales")) return refuse("an MLX export that is quantised already");
   }
   return Status();

@@ -15,19 +15,23 @@ namespace tinyvlm {
 // One row of a prompt: a token, or a row of an image's embeddings.
 struct DecoderRow {
   int32_t token = -1;
-  const float* embedding = nullptr;  // [width]; used where not null, and then `token` is not. Must stay valid until the rows are done.
+  // [width]; used where not null, and then `token` is not. Must stay valid until the rows are done.
+  const float* embedding = nullptr;
 };
 
-// A causal decoder with a KV cache: rows go in, the logits of the last row come out, a bounded piece of work at a time.
+// A causal decoder with a KV cache: rows go in, the logits of the last row come out, a bounded
+// piece of work at a time.
 class Decoder {
  public:
   virtual ~Decoder() = default;
 
-  // Adds `rows` (at least one; position() + rows.size() <= context()) after the rows already in the cache. The span's array must stay valid until
-  // Advance returns kDone. A prompt is one call with many rows, a step one call with one.
+  // Adds `rows` (at least one; position() + rows.size() <= context()) after the rows already in the
+  // cache. The span's array must stay valid until Advance returns kDone. A prompt is one call with
+  // many rows, a step one call with one.
   virtual void Begin(std::span<const DecoderRow> rows) = 0;
 
-  // Works until NowMs() passes deadline_ms; ready_bytes as in WeightStore. After kDone logits() holds the last row's.
+  // Works until NowMs() passes deadline_ms; ready_bytes as in WeightStore. After kDone logits()
+  // holds the last row's.
   virtual RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) = 0;
 
   // [vocabulary] values; the caller may change them. Valid until the next Begin.

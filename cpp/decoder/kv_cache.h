@@ -1,5 +1,6 @@
-// Keys and values of every row that a session has seen, f32: values [layer][kv head][position][head_dim], keys [layer][kv head] in panels
-// (kernels/attention.h), so that what one head reads is consecutive.
+// Keys and values of every row that a session has seen, f32: values [layer][kv
+// head][position][head_dim], keys [layer][kv head] in panels (kernels/attention.h), so that what
+// one head reads is consecutive.
 #ifndef TINYVLM_DECODER_KV_CACHE_H_
 #define TINYVLM_DECODER_KV_CACHE_H_
 
@@ -21,14 +22,21 @@ class KvCache {
     cache.head_dim_ = config.head_dim;
     cache.context_ = context;
     const uint64_t heads = uint64_t{config.layers} * config.kv_heads;
-    TVLM_ASSIGN_OR_RETURN(cache.keys_, AlignedBuffer<float>::Allocate(heads * KeyPanelFloats(context, config.head_dim), "KV cache"));
-    TVLM_ASSIGN_OR_RETURN(cache.values_, AlignedBuffer<float>::Allocate(heads * context * config.head_dim, "KV cache"));
+    TVLM_ASSIGN_OR_RETURN(cache.keys_,
+                          AlignedBuffer<float>::Allocate(
+                              heads * KeyPanelFloats(context, config.head_dim), "KV cache"));
+    TVLM_ASSIGN_OR_RETURN(cache.values_, AlignedBuffer<float>::Allocate(
+                                             heads * context * config.head_dim, "KV cache"));
     return cache;
   }
 
   // One head's keys in panels, and its values [context][head_dim].
-  float* keys(size_t layer, size_t kv_head) { return keys_.data() + (layer * kv_heads_ + kv_head) * KeyPanelFloats(context_, head_dim_); }
-  float* values(size_t layer, size_t kv_head) { return values_.data() + (layer * kv_heads_ + kv_head) * context_ * head_dim_; }
+  float* keys(size_t layer, size_t kv_head) {
+    return keys_.data() + (layer * kv_heads_ + kv_head) * KeyPanelFloats(context_, head_dim_);
+  }
+  float* values(size_t layer, size_t kv_head) {
+    return values_.data() + (layer * kv_heads_ + kv_head) * context_ * head_dim_;
+  }
   uint64_t bytes() const { return (uint64_t{keys_.size()} + values_.size()) * sizeof(float); }
 
  private:

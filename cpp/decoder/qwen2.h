@@ -1,4 +1,5 @@
-// The Qwen2 decoder: embeddings -> logits, with a KV cache. Rows are processed in chunks; a step is a chunk of one row.
+// The Qwen2 decoder: embeddings -> logits, with a KV cache. Rows are processed in chunks; a step is
+// a chunk of one row.
 #ifndef TINYVLM_DECODER_QWEN2_H_
 #define TINYVLM_DECODER_QWEN2_H_
 
@@ -19,9 +20,12 @@ namespace tinyvlm {
 
 class Qwen2 : public Decoder {
  public:
-  // Allocates the cache and every buffer for `context` rows. `weights` (and the store behind it) must outlive the decoder. `taps` may be null; with
-  // taps the last norm is computed for every row.
-  static Result<std::unique_ptr<Qwen2>> Create(const Qwen2Config& config, const Qwen2Weights& weights, size_t context, Compute compute, size_t workers, Taps* taps);
+  // Allocates the cache and every buffer for `context` rows. `weights` (and the store behind it)
+  // must outlive the decoder. `taps` may be null; with taps the last norm is computed for every
+  // row.
+  static Result<std::unique_ptr<Qwen2>> Create(const Qwen2Config& config,
+                                               const Qwen2Weights& weights, size_t context,
+                                               Compute compute, size_t workers, Taps* taps);
 
   void Begin(std::span<const DecoderRow> rows) override;
   RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override;
@@ -34,8 +38,14 @@ class Qwen2 : public Decoder {
   const TileProgram& program() const { return program_; }
 
  private:
-  Qwen2(const Qwen2Config& config, const Qwen2Weights& weights, size_t context, Compute compute, size_t workers, Taps* taps)
-      : config_(config), weights_(weights), context_(context), compute_(compute), workers_(workers), taps_(taps) {}
+  Qwen2(const Qwen2Config& config, const Qwen2Weights& weights, size_t context, Compute compute,
+        size_t workers, Taps* taps)
+      : config_(config),
+        weights_(weights),
+        context_(context),
+        compute_(compute),
+        workers_(workers),
+        taps_(taps) {}
 
   Status Allocate();
   void Plan();
@@ -49,7 +59,8 @@ class Qwen2 : public Decoder {
   size_t TileColumns(size_t n) const;  // of a product with n columns and the present rows
   void PlanProducts(const char* name, uint64_t needs, std::vector<Product> products, const Rows* x);
   // x_ += the product of x, or where it is not null of `quantized`.
-  void PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x, const QuantizedRows* quantized);
+  void PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x,
+                      const QuantizedRows* quantized);
   void PlanNorm(const char* name, uint64_t needs, const float* weight, Rows* out);
   void PlanFinish(uint64_t needs, Rows* rows);
   void Tap(std::string name, const float* values);
@@ -69,11 +80,12 @@ class Qwen2 : public Decoder {
   KvCache cache_;
   RopeTable rope_;
   std::vector<AlignedBuffer<uint8_t>> memory_;
-  Rows x_;        // [chunk, width]: the residual stream
-  Rows norm_;     // [chunk, width]: input of q/k/v, of gate/up, of the head
-  Rows q_;        // [chunk, width]
-  Rows kv_;       // [chunk, 2 * kv_heads * head_dim]: keys, then values, before they go into the cache
-  Rows mixed_;    // [chunk, width]: output of attention
+  Rows x_;     // [chunk, width]: the residual stream
+  Rows norm_;  // [chunk, width]: input of q/k/v, of gate/up, of the head
+  Rows q_;     // [chunk, width]
+  // [chunk, 2 * kv_heads * head_dim]: keys, then values, before they go into the cache
+  Rows kv_;
+  Rows mixed_;  // [chunk, width]: output of attention
   // [chunk, ffn]: silu(gate) * up, in the form that the layer's down product reads
   QuantizedRows quantized_hidden_;
   Rows hidden_;

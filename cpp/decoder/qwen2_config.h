@@ -1,5 +1,6 @@
-// The numbers that describe a decoder of Qwen2's form, read from a model file's metadata and checked. Llama's is the same but for its biases, which it
-// lacks, and for the order in which its files hold the rows of q and k.
+// The numbers that describe a decoder of Qwen2's form, read from a model file's metadata and
+// checked. Llama's is the same but for its biases, which it lacks, and for the order in which its
+// files hold the rows of q and k.
 #ifndef TINYVLM_DECODER_QWEN2_CONFIG_H_
 #define TINYVLM_DECODER_QWEN2_CONFIG_H_
 
@@ -12,23 +13,26 @@
 namespace tinyvlm {
 
 struct Qwen2Config {
-  size_t width = 0;        // hidden size
+  size_t width = 0;  // hidden size
   size_t layers = 0;
   size_t heads = 0;
   size_t kv_heads = 0;
-  size_t head_dim = 0;     // width / heads
+  size_t head_dim = 0;  // width / heads
   size_t ffn = 0;
-  size_t vocabulary = 0;   // rows of the embedding
+  size_t vocabulary = 0;  // rows of the embedding
   size_t max_positions = 0;
   double rope_theta = 1e6;
   float rms_epsilon = 1e-6f;
-  bool qkv_bias = true;           // q, k and v must have biases; else they may
-  bool interleaved_rope = false;  // the file's rows of q and k are ordered for pairs (2i, 2i + 1), ours for (i, i + head_dim / 2)
+  bool qkv_bias = true;  // q, k and v must have biases; else they may
+  // the file's rows of q and k are ordered for pairs (2i, 2i + 1), ours for (i, i + head_dim / 2)
+  bool interleaved_rope = false;
 };
 
-// Reads the `qwen2.*` keys, or the `llama.*` keys where that is the architecture (llama.cpp's names); the vocabulary is the number of rows of
-// token_embd.weight. Errors name the key: kInvalidFile and kNotFound as for any file, kUnsupported where one asks for a computation that is not Qwen2's
-// or Llama's plain form (scaled RoPE, sliding windows, mixtures of experts, ...) or is not known.
+// Reads the `qwen2.*` keys, or the `llama.*` keys where that is the architecture (llama.cpp's
+// names); the vocabulary is the number of rows of token_embd.weight. Errors name the key:
+// kInvalidFile and kNotFound as for any file, kUnsupported where one asks for a computation that is
+// not Qwen2's or Llama's plain form (scaled RoPE, sliding windows, mixtures of experts, ...) or is
+// not known.
 Result<Qwen2Config> ReadQwen2Config(const GgufFile& file, const std::string& architecture);
 
 }  // namespace tinyvlm

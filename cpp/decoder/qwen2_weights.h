@@ -25,7 +25,7 @@ struct Qwen2Weights {
   uint64_t embedding_needs = 0;
   std::vector<Qwen2LayerWeights> layers;
   const float* output_norm = nullptr;
-  Linear head;               // the embedding where the file has no output.weight
+  Linear head;  // the embedding where the file has no output.weight
   uint64_t head_needs = 0;
 
   static Result<Qwen2Weights> Bind(const Qwen2Config& config, WeightStore& store);

@@ -84,7 +84,8 @@ TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
     for (size_t rectangle = 0; rectangle <= kRectangles; ++rectangle) {
       const bool ground = rectangle == 0;
       const size_t x0 = ground ? 0 : random.Below(side), y0 = ground ? 0 : random.Below(side);
-      const size_t x1 = ground ? side : std::min(side, x0 + 1 + random.Below(side)), y1 = ground ? side : std::min(side, y0 + 1 + random.Below(side));
+      const size_t x1 = ground ? side : std::min(side, x0 + 1 + random.Below(side)),
+                   y1 = ground ? side : std::min(side, y0 + 1 + random.Below(side));
       uint8_t colour[3];
       for (uint8_t& channel : colour) channel = static_cast<uint8_t>(random.Below(256));
       for (size_t y = y0; y < y1; ++y) {
@@ -97,14 +98,21 @@ TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
   return c;
 }
 
-Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image, std::string_view question) {
-  if (model.tokenizer() == nullptr) return Error(ErrorCode::kUnsupported, "questions want a model file with a tokenizer; convert without --no-tokenizer");
+Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image,
+                                   std::string_view question) {
+  if (model.tokenizer() == nullptr)
+    return Error(ErrorCode::kUnsupported,
+                 "questions want a model file with a tokenizer; convert without --no-tokenizer");
   const size_t side = model.vision().image_size;
-  TVLM_ASSIGN_OR_RETURN(auto pixels, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "image"));
-  TVLM_RETURN_IF_ERROR(ResizeToSquare(image, model.resize_mode(), /*exact=*/false, side, pixels.data()));
+  TVLM_ASSIGN_OR_RETURN(auto pixels,
+                        AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "image"));
+  TVLM_RETURN_IF_ERROR(
+      ResizeToSquare(image, model.resize_mode(), /*exact=*/false, side, pixels.data()));
   const ChatTurn turn{question, 1, std::nullopt};
   TVLM_ASSIGN_OR_RETURN(const ChatStyle style, model.chat_style());
-  TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, BuildPrompt(*model.tokenizer(), style, {std::nullopt, {&turn, 1}, model.bos_id()}));
+  TVLM_ASSIGN_OR_RETURN(
+      const std::vector<int32_t> ids,
+      BuildPrompt(*model.tokenizer(), style, {std::nullopt, {&turn, 1}, model.bos_id()}));
   TraceCase c;
   c.prompt.assign(ids.begin(), ids.end());
   SetImage(model, pixels.data(), &c);
@@ -112,24 +120,31 @@ Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image, s
   return c;
 }
 
-Result<Fidelity> Fidelity::Create(std::shared_ptr<Model> reference, std::shared_ptr<Model> other, const FidelityOptions& options) {
+Result<Fidelity> Fidelity::Create(std::shared_ptr<Model> reference, std::shared_ptr<Model> other,
+                                  const FidelityOptions& options) {
   if (reference->decoder().vocabulary != other->decoder().vocabulary) {
-    return Error(ErrorCode::kInvalidArgument, "two files of one checkpoint wanted: the first has %zu ids, the second %zu", reference->decoder().vocabulary,
-                 other->decoder().vocabulary);
+    return Error(ErrorCode::kInvalidArgument,
+                 "two files of one checkpoint wanted: the first has %zu ids, the second %zu",
+                 reference->decoder().vocabulary, other->decoder().vocabulary);
   }
-  if (options.steps == 0) return Error(ErrorCode::kInvalidArgument, "steps: at least 1 wanted, 0 found");
+  if (options.steps == 0)
+    return Error(ErrorCode::kInvalidArgument, "steps: at least 1 wanted, 0 found");
   return Fidelity(std::move(reference), std::move(other), options);
 }
 
-int64_t Fidelity::Best(const float* logits) const { return std::max_element(logits, logits + reference_->valid_ids()) - logits; }
+int64_t Fidelity::Best(const float* logits) const {
+  return std::max_element(logits, logits + reference_->valid_ids()) - logits;
+}
 
 bool Fidelity::Ends(int64_t id) const {
   const std::vector<int32_t>& stop_ids = reference_->stop_ids();
   return options_.stop && std::find(stop_ids.begin(), stop_ids.end(), id) != stop_ids.end();
 }
 
-void Fidelity::AddStage(const std::string& name, const std::vector<float>& wanted, const std::vector<float>& found) {
-  auto stage = std::find_if(stages_.begin(), stages_.end(), [&](const StageSums& sums) { return sums.name == name; });
+void Fidelity::AddStage(const std::string& name, const std::vector<float>& wanted,
+                        const std::vector<float>& found) {
+  auto stage = std::find_if(stages_.begin(), stages_.end(),
+                            [&](const StageSums& sums) { return sums.name == name; });
   if (stage == stages_.end()) stage = stages_.insert(stages_.end(), {name});
   double difference = 0, largest = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
@@ -146,7 +161,8 @@ Status Fidelity::Add(const TraceCase& input) {
   const size_t vocabulary = reference_->decoder().vocabulary;
   std::vector<int64_t> answer;
   std::vector<float> wanted;  // [position][vocabulary]
-  TVLM_ASSIGN_OR_RETURN(const auto reference, TraceRun::Start(*reference_, input, options_.steps, Compute::kF32));
+  TVLM_ASSIGN_OR_RETURN(const auto reference,
+                        TraceRun::Start(*reference_, input, options_.steps, Compute::kF32));
   for (;;) {
     const float* const logits = reference->logits();
     wanted.insert(wanted.end(), logits, logits + vocabulary);
@@ -155,15 +171,21 @@ Status Fidelity::Add(const TraceCase& input) {
     TVLM_RETURN_IF_ERROR(reference->Step(answer.back()));
   }
 
-  TVLM_ASSIGN_OR_RETURN(const auto other, TraceRun::Start(*other_, input, options_.steps, options_.compute));
+  TVLM_ASSIGN_OR_RETURN(const auto other,
+                        TraceRun::Start(*other_, input, options_.steps, options_.compute));
   std::vector<const std::pair<const std::string, Tap>*> taps;
   for (const auto& tap : reference->taps()) taps.push_back(&tap);
-  std::sort(taps.begin(), taps.end(), [](const auto* a, const auto* b) { return a->second.order < b->second.order; });
+  std::sort(taps.begin(), taps.end(),
+            [](const auto* a, const auto* b) { return a->second.order < b->second.order; });
   for (const auto* tap : taps) {
     const auto found = other->taps().find(tap->first);
     if (found == other->taps().end() || found->second.shape != tap->second.shape) {
-      return Error(ErrorCode::kInvalidArgument, "two files of one checkpoint wanted: stage %s of the first has shape %s, of the second %s", tap->first.c_str(),
-                   ShapeToString(tap->second.shape).c_str(), found == other->taps().end() ? "none" : ShapeToString(found->second.shape).c_str());
+      return Error(
+          ErrorCode::kInvalidArgument,
+          "two files of one checkpoint wanted: stage %s of the first has shape %s, of the second "
+          "%s",
+          tap->first.c_str(), ShapeToString(tap->second.shape).c_str(),
+          found == other->taps().end() ? "none" : ShapeToString(found->second.shape).c_str());
     }
     AddStage(tap->first, tap->second.values, found->second.values);
   }
@@ -175,7 +197,9 @@ Status Fidelity::Add(const TraceCase& input) {
     const float* const logits = other->logits();
     found.insert(found.end(), logits, logits + vocabulary);
     const double kl = KlDivergence(wanted.data() + i * vocabulary, logits, reference_->valid_ids());
-    if (std::isnan(kl)) return Error(ErrorCode::kInternal, "a model computed values that are not numbers at answer token %zu", i);
+    if (std::isnan(kl))
+      return Error(ErrorCode::kInternal,
+                   "a model computed values that are not numbers at answer token %zu", i);
     totals_.mean_kl += kl;
     totals_.largest_kl = std::max(totals_.largest_kl, kl);
     totals_.top1_equal += Best(logits) == answer[i];
@@ -200,7 +224,8 @@ FidelityReport Fidelity::Report() const {
   FidelityReport report = totals_;
   if (report.positions != 0) report.mean_kl /= static_cast<double>(report.positions);
   for (const StageSums& sums : stages_) {
-    const double relative = sums.reference2 == 0 ? 0 : std::sqrt(sums.difference2 / sums.reference2);
+    const double relative =
+        sums.reference2 == 0 ? 0 : std::sqrt(sums.difference2 / sums.reference2);
     report.stages.push_back({sums.name, relative, sums.largest});
   }
   return report;

@@ -8,7 +8,9 @@ Result<ResizeMode> ReadResizeMode(const Metadata& meta) {
   if (meta.Find("fastvlm.vision.resize_mode") == nullptr) return ResizeMode::kPad;
   TVLM_ASSIGN_OR_RETURN(const std::string mode, meta.GetString("fastvlm.vision.resize_mode"));
   const Result<ResizeMode> parsed = ParseResizeMode(mode);
-  if (!parsed.ok()) return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: %s", parsed.status().message().c_str());
+  if (!parsed.ok())
+    return Error(ErrorCode::kInvalidFile, "fastvlm.vision.resize_mode: %s",
+                 parsed.status().message().c_str());
   return *parsed;
 }
 
@@ -16,11 +18,17 @@ Result<ResizeMode> ReadResizeMode(const Metadata& meta) {
 Status CheckWholeModel(const Metadata& meta) {
   if (meta.Find("general.type") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string type, meta.GetString("general.type"));
-    if (type != "model") return Error(ErrorCode::kUnsupported, "general.type: \"model\" wanted, \"%s\" found", type.c_str());
+    if (type != "model")
+      return Error(ErrorCode::kUnsupported, "general.type: \"model\" wanted, \"%s\" found",
+                   type.c_str());
   }
   if (meta.Find("split.count") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const uint32_t parts, meta.GetU32("split.count"));
-    if (parts > 1) return Error(ErrorCode::kUnsupported, "split.count: a model in one file wanted, one of %u parts found; join the parts first", parts);
+    if (parts > 1)
+      return Error(
+          ErrorCode::kUnsupported,
+          "split.count: a model in one file wanted, one of %u parts found; join the parts first",
+          parts);
   }
   return Status();
 }
@@ -37,13 +45,16 @@ Status Model::Bind(GgufFile file, ModelUse use) {
   TVLM_ASSIGN_OR_RETURN(architecture_, file.metadata.GetString("general.architecture"));
   if (architecture_ != "fastvlm" && architecture_ != "qwen2" && architecture_ != "llama") {
     return Error(ErrorCode::kUnsupported,
-                 "general.architecture: \"fastvlm\" (images and text), \"qwen2\" or \"llama\" (text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
+                 "general.architecture: \"fastvlm\" (images and text), \"qwen2\" or \"llama\" "
+                 "(text) wanted, \"%s\" found; convert a FastVLM checkpoint with tiny-vlm convert",
                  architecture_.c_str());
   }
   TVLM_RETURN_IF_ERROR(CheckWholeModel(file.metadata));
   if (file.metadata.Find("tinyvlm.packing") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string packing, file.metadata.GetString("tinyvlm.packing"));
-    if (packing != "none") return Error(ErrorCode::kUnsupported, "tinyvlm.packing: \"none\" wanted, \"%s\" found", packing.c_str());
+    if (packing != "none")
+      return Error(ErrorCode::kUnsupported, "tinyvlm.packing: \"none\" wanted, \"%s\" found",
+                   packing.c_str());
   }
   if (file.metadata.Find("general.name") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(name_, file.metadata.GetString("general.name"));
@@ -54,7 +65,8 @@ Status Model::Bind(GgufFile file, ModelUse use) {
     TVLM_ASSIGN_OR_RETURN(resize_mode_, ReadResizeMode(file.metadata));
   }
   if (use == ModelUse::kAsk || has_vision()) {
-    TVLM_ASSIGN_OR_RETURN(tokenizer_, ReadModelTokenizer(file.metadata, architecture_, decoder_.vocabulary));
+    TVLM_ASSIGN_OR_RETURN(tokenizer_,
+                          ReadModelTokenizer(file.metadata, architecture_, decoder_.vocabulary));
   }
   TVLM_ASSIGN_OR_RETURN(store_, WeightStore::Create(std::move(file)));
   if (has_vision()) {

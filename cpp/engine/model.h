@@ -1,5 +1,6 @@
-// A whole model: configuration, weights, tokenizer and chat style of one file, and the threads that compute with it. Once its weights have arrived
-// it does not change, so several sessions can share it.
+// A whole model: configuration, weights, tokenizer and chat style of one file, and the threads that
+// compute with it. Once its weights have arrived it does not change, so several sessions can share
+// it.
 #ifndef TINYVLM_ENGINE_MODEL_H_
 #define TINYVLM_ENGINE_MODEL_H_
 
@@ -34,9 +35,11 @@ enum class ModelUse {
 
 class Model {
  public:
-  // Binds everything that the header names and allocates the data section. `threads` includes the caller's. Errors name the key or tensor; kUnsupported
-  // for another architecture than fastvlm, qwen2 and llama, and for variants of these that compute something else.
-  static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads, ModelUse use = ModelUse::kAsk);
+  // Binds everything that the header names and allocates the data section. `threads` includes the
+  // caller's. Errors name the key or tensor; kUnsupported for another architecture than fastvlm,
+  // qwen2 and llama, and for variants of these that compute something else.
+  static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads,
+                                               ModelUse use = ModelUse::kAsk);
 
   WeightStore& store() { return *store_; }
   const WeightStore& store() const { return *store_; }
@@ -63,10 +66,15 @@ class Model {
   int32_t image_token_id() const { return tokenizer_.image_token_id; }
 
   // Ids at or above this have no token and are never chosen.
-  size_t valid_ids() const { return tokenizer() == nullptr ? decoder_.vocabulary : std::min(decoder_.vocabulary, tokenizer()->size()); }
+  size_t valid_ids() const {
+    return tokenizer() == nullptr ? decoder_.vocabulary
+                                  : std::min(decoder_.vocabulary, tokenizer()->size());
+  }
 
   // Rows of the decoder that one image becomes; 0 without a tower.
-  size_t image_tokens() const { return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size); }
+  size_t image_tokens() const {
+    return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size);
+  }
 
  private:
   explicit Model(size_t threads) : pool_(threads) {}

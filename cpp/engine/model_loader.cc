@@ -15,19 +15,27 @@ constexpr uint64_t kFirstHeaderBytes = 64 * 1024;
 
 Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
   if (!failure_.ok()) return failure_;
-  if (bytes == 0) return Error(ErrorCode::kInvalidArgument, "at least 1 byte of a model file wanted, 0 reserved");
+  if (bytes == 0)
+    return Error(ErrorCode::kInvalidArgument, "at least 1 byte of a model file wanted, 0 reserved");
   reserved_ = bytes;
   if (state_ == State::kHeader) {
     const uint64_t wanted = header_bytes_ + bytes;
     if (wanted > header_.size()) {
-      TVLM_ASSIGN_OR_RETURN(auto larger, AlignedBuffer<uint8_t>::Allocate(std::max({wanted, uint64_t{header_.size()} * 2, kFirstHeaderBytes}), "header"));
-      if (header_bytes_ != 0) std::memcpy(larger.data(), header_.data(), static_cast<size_t>(header_bytes_));
+      TVLM_ASSIGN_OR_RETURN(
+          auto larger,
+          AlignedBuffer<uint8_t>::Allocate(
+              std::max({wanted, uint64_t{header_.size()} * 2, kFirstHeaderBytes}), "header"));
+      if (header_bytes_ != 0)
+        std::memcpy(larger.data(), header_.data(), static_cast<size_t>(header_bytes_));
       header_ = std::move(larger);
     }
     return header_.data() + header_bytes_;
   }
   if (bytes > model_->store().file().data_bytes - data_received_) {
-    failure_ = Error(ErrorCode::kInvalidFile, "the model file is longer than the %" PRIu64 " bytes that its header describes", file_bytes());
+    failure_ =
+        Error(ErrorCode::kInvalidFile,
+              "the model file is longer than the %" PRIu64 " bytes that its header describes",
+              file_bytes());
     return failure_;
   }
   return model_->store().data() + data_received_;
@@ -35,7 +43,9 @@ Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
 
 Status ModelLoader::Commit(uint64_t bytes) {
   if (!failure_.ok()) return failure_;
-  if (bytes > reserved_) return Error(ErrorCode::kInvalidArgument, "%" PRIu64 " bytes committed, %" PRIu64 " reserved", bytes, reserved_);
+  if (bytes > reserved_)
+    return Error(ErrorCode::kInvalidArgument, "%" PRIu64 " bytes committed, %" PRIu64 " reserved",
+                 bytes, reserved_);
   reserved_ = 0;
   Status status = state_ == State::kHeader ? CommitHeader(bytes) : CommitData(bytes);
   if (!status.ok()) failure_ = status;
@@ -45,7 +55,8 @@ Status ModelLoader::Commit(uint64_t bytes) {
 Status ModelLoader::CommitHeader(uint64_t bytes) {
   header_bytes_ += bytes;
   if (header_bytes_ < header_wanted_) return Status();
-  TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader({header_.data(), static_cast<size_t>(header_bytes_)}));
+  TVLM_ASSIGN_OR_RETURN(GgufParse parse,
+                        ParseGgufHeader({header_.data(), static_cast<size_t>(header_bytes_)}));
   if (!parse.file.has_value()) {
     header_wanted_ = parse.bytes_needed;
     return Status();
@@ -58,14 +69,18 @@ Status ModelLoader::CommitHeader(uint64_t bytes) {
   header_bytes_ = header;
   state_ = State::kLoading;
   if (spare > model_->store().file().data_bytes) {
-    return Error(ErrorCode::kInvalidFile, "the model file is longer than the %" PRIu64 " bytes that its header describes", file_bytes());
+    return Error(ErrorCode::kInvalidFile,
+                 "the model file is longer than the %" PRIu64 " bytes that its header describes",
+                 file_bytes());
   }
-  if (spare != 0) std::memcpy(model_->store().data(), header_.data() + header, static_cast<size_t>(spare));
+  if (spare != 0)
+    std::memcpy(model_->store().data(), header_.data() + header, static_cast<size_t>(spare));
   header_ = AlignedBuffer<uint8_t>();
   return CommitData(spare);
 }
 
-// Only hashed bytes are given to the store, which packs tensors in place: a chunk is always hashed as it was in the file.
+// Only hashed bytes are given to the store, which packs tensors in place: a chunk is always hashed
+// as it was in the file.
 Status ModelLoader::CommitData(uint64_t bytes) {
   WeightStore& store = model_->store();
   const uint64_t data_bytes = store.file().data_bytes;
@@ -80,8 +95,11 @@ Status ModelLoader::CommitData(uint64_t bytes) {
       chunk_hash_.Reset();
       chunk_hash_.Update(store.data() + data_hashed_, static_cast<size_t>(end - data_hashed_));
       if (chunk_hash_.Finish() != ChunkHash(store.file(), chunk)) {
-        return Error(ErrorCode::kInvalidFile, "the model file is damaged: bytes %" PRIu64 "..%" PRIu64 " do not have the SHA-256 that its header gives for chunk %" PRIu64
-                     "; download it again", header_bytes_ + data_hashed_, header_bytes_ + end - 1, chunk);
+        return Error(ErrorCode::kInvalidFile,
+                     "the model file is damaged: bytes %" PRIu64 "..%" PRIu64
+                     " do not have the SHA-256 that its header gives for chunk %" PRIu64
+                     "; download it again",
+                     header_bytes_ + data_hashed_, header_bytes_ + end - 1, chunk);
       }
       data_hashed_ = end;
     }
@@ -94,13 +112,20 @@ Status ModelLoader::CommitData(uint64_t bytes) {
 Status ModelLoader::End() {
   if (!failure_.ok()) return failure_;
   // Other writers may leave out the padding behind the last tensor.
-  if (state_ == State::kLoading && chunk_bytes_ == 0 && data_received_ >= model_->store().file().tensor_bytes) state_ = State::kComplete;
+  if (state_ == State::kLoading && chunk_bytes_ == 0 &&
+      data_received_ >= model_->store().file().tensor_bytes)
+    state_ = State::kComplete;
   if (state_ == State::kComplete) return Status();
   if (state_ == State::kHeader) {
     failure_ = header_bytes_ == 0 ? Error(ErrorCode::kInvalidFile, "the model file is empty")
-                                  : Error(ErrorCode::kInvalidFile, "the model file is truncated: it ends after %" PRIu64 " bytes, inside its header", header_bytes_);
+                                  : Error(ErrorCode::kInvalidFile,
+                                          "the model file is truncated: it ends after %" PRIu64
+                                          " bytes, inside its header",
+                                          header_bytes_);
   } else {
-    failure_ = Error(ErrorCode::kInvalidFile, "the model file is truncated: %" PRIu64 " bytes wanted, %" PRIu64 " found", file_bytes(), received_bytes());
+    failure_ = Error(ErrorCode::kInvalidFile,
+                     "the model file is truncated: %" PRIu64 " bytes wanted, %" PRIu64 " found",
+                     file_bytes(), received_bytes());
   }
   return failure_;
 }

@@ -1,4 +1,5 @@
-// Receives a model file front to back, in pieces of any size, straight into the place where it stays: no whole file is ever held besides.
+// Receives a model file front to back, in pieces of any size, straight into the place where it
+// stays: no whole file is ever held besides.
 #ifndef TINYVLM_ENGINE_MODEL_LOADER_H_
 #define TINYVLM_ENGINE_MODEL_LOADER_H_
 
@@ -16,19 +17,21 @@ namespace tinyvlm {
 class ModelLoader {
  public:
   enum class State {
-    kHeader = 0,    // the header is not whole yet: model() is null
-    kLoading = 1,   // model() exists and may be used as far as its weights have come
+    kHeader = 0,   // the header is not whole yet: model() is null
+    kLoading = 1,  // model() exists and may be used as far as its weights have come
     kComplete = 2,
   };
 
-  explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk) : threads_(threads), use_(use) {}
+  explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk)
+      : threads_(threads), use_(use) {}
 
-  // Where the next `bytes` bytes (at least 1) of the file go. Valid until the next call of the loader. An error where the file is longer than its
-  // header says.
+  // Where the next `bytes` bytes (at least 1) of the file go. Valid until the next call of the
+  // loader. An error where the file is longer than its header says.
   Result<uint8_t*> Reserve(uint64_t bytes);
 
-  // `bytes` bytes have been written to the last Reserve()d place. Parses the header when it is whole; after it, checks the hashes of whole chunks (files
-  // of ours carry them) and makes their tensors ready. After an error the loader stays failed.
+  // `bytes` bytes have been written to the last Reserve()d place. Parses the header when it is
+  // whole; after it, checks the hashes of whole chunks (files of ours carry them) and makes their
+  // tensors ready. After an error the loader stays failed.
   Status Commit(uint64_t bytes);
 
   // No more bytes will come: an error where the file is truncated.
@@ -37,10 +40,12 @@ class ModelLoader {
   State state() const { return state_; }
   const std::shared_ptr<Model>& model() const { return model_; }
 
-  // Bytes of the whole file; 0 while unknown. A file without hashes may turn out to end without the padding that is counted here.
+  // Bytes of the whole file; 0 while unknown. A file without hashes may turn out to end without the
+  // padding that is counted here.
   uint64_t file_bytes() const {
     if (model_ == nullptr) return 0;
-    return state_ == State::kComplete ? received_bytes() : header_bytes_ + model_->store().file().data_bytes;
+    return state_ == State::kComplete ? received_bytes()
+                                      : header_bytes_ + model_->store().file().data_bytes;
   }
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
@@ -58,8 +63,8 @@ class ModelLoader {
   uint64_t reserved_ = 0;
   std::shared_ptr<Model> model_;
   uint64_t data_received_ = 0;
-  uint64_t chunk_bytes_ = 0;       // 0 where the file has no hashes
-  uint64_t data_hashed_ = 0;       // leading bytes of the data section that were hashed
+  uint64_t chunk_bytes_ = 0;  // 0 where the file has no hashes
+  uint64_t data_hashed_ = 0;  // leading bytes of the data section that were hashed
   Sha256 chunk_hash_;
 };
 

@@ -33,7 +33,9 @@ constexpr const char* kStopIds = "tinyvlm.stop_ids";
 Result<int32_t> ReadId(const Metadata& meta, const char* key, size_t tokens) {
   if (meta.Find(key) == nullptr) return -1;
   TVLM_ASSIGN_OR_RETURN(const int32_t id, meta.GetI32(key));
-  if (id < 0 || static_cast<size_t>(id) >= tokens) return Error(ErrorCode::kInvalidFile, "%s: an id below %zu wanted, %" PRId32 " found", key, tokens, id);
+  if (id < 0 || static_cast<size_t>(id) >= tokens)
+    return Error(ErrorCode::kInvalidFile, "%s: an id below %zu wanted, %" PRId32 " found", key,
+                 tokens, id);
   return id;
 }
 
@@ -43,15 +45,22 @@ Result<bool> ReadFlag(const Metadata& meta, const char* key, bool missing) {
 }
 
 Result<std::unique_ptr<Tokenizer>> ReadBpe(const Metadata& meta) {
-  if (meta.Find(kPreSplit) == nullptr) return Error(ErrorCode::kUnsupported, "%s: \"qwen2\" wanted, none found: how texts are split is not known", kPreSplit);
+  if (meta.Find(kPreSplit) == nullptr)
+    return Error(ErrorCode::kUnsupported,
+                 "%s: \"qwen2\" wanted, none found: how texts are split is not known", kPreSplit);
   TVLM_ASSIGN_OR_RETURN(const std::string pre, meta.GetString(kPreSplit));
-  if (pre != "qwen2") return Error(ErrorCode::kUnsupported, "%s: byte-level BPE of the kind \"qwen2\" wanted, \"%s\" found", kPreSplit, pre.c_str());
+  if (pre != "qwen2")
+    return Error(ErrorCode::kUnsupported,
+                 "%s: byte-level BPE of the kind \"qwen2\" wanted, \"%s\" found", kPreSplit,
+                 pre.c_str());
   TVLM_ASSIGN_OR_RETURN(const auto tokens, meta.GetStringArray(kTokens));
   TVLM_ASSIGN_OR_RETURN(const auto merges, meta.GetStringArray(kMerges));
   std::vector<int32_t> types;
   if (meta.Find(kTypes) != nullptr) {
     TVLM_ASSIGN_OR_RETURN(types, meta.GetI32Array(kTypes));
-    if (types.empty() && !tokens.empty()) return Error(ErrorCode::kInvalidFile, "%s: a type for each of %zu tokens wanted, none found", kTypes, tokens.size());
+    if (types.empty() && !tokens.empty())
+      return Error(ErrorCode::kInvalidFile, "%s: a type for each of %zu tokens wanted, none found",
+                   kTypes, tokens.size());
   }
   return LoadBpeTokenizer({tokens, types, merges});
 }
@@ -86,14 +95,17 @@ Status ReadStopIds(const Metadata& meta, size_t vocabulary, std::vector<int32_t>
   if (meta.Find(kStopIds) == nullptr) return Status();
   TVLM_ASSIGN_OR_RETURN(*ids, meta.GetI32Array(kStopIds));
   for (const int32_t id : *ids) {
-    if (id < 0 || static_cast<size_t>(id) >= vocabulary) return Error(ErrorCode::kInvalidFile, "%s: 0..%zu wanted, %" PRId32 " found", kStopIds, vocabulary - 1, id);
+    if (id < 0 || static_cast<size_t>(id) >= vocabulary)
+      return Error(ErrorCode::kInvalidFile, "%s: 0..%zu wanted, %" PRId32 " found", kStopIds,
+                   vocabulary - 1, id);
   }
   return Status();
 }
 
 }  // namespace
 
-Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture, size_t vocabulary) {
+Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture,
+                                          size_t vocabulary) {
   const bool ours = architecture == "fastvlm";
   ModelTokenizer result;
   if (meta.Find("fastvlm.image_token_id") != nullptr) {
@@ -108,17 +120,22 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
   } else if (kind == "llama") {
     TVLM_ASSIGN_OR_RETURN(result.tokenizer, ReadSentencePiece(meta));
   } else {
-    return Error(ErrorCode::kUnsupported, "%s: \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece) wanted, \"%s\" found", kKind, kind.c_str());
+    return Error(ErrorCode::kUnsupported,
+                 "%s: \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece) wanted, \"%s\" found",
+                 kKind, kind.c_str());
   }
   const Tokenizer& tokenizer = *result.tokenizer;
   if (tokenizer.size() > vocabulary) {
-    return Error(ErrorCode::kInvalidFile, "%s has %zu tokens, token_embd.weight only %zu rows", kTokens, tokenizer.size(), vocabulary);
+    return Error(ErrorCode::kInvalidFile, "%s has %zu tokens, token_embd.weight only %zu rows",
+                 kTokens, tokenizer.size(), vocabulary);
   }
 
   if (ours) {
     TVLM_ASSIGN_OR_RETURN(const std::string style, meta.GetString("fastvlm.chat_style"));
     const Result<ChatStyle> known = ParseChatStyle(style);
-    if (!known.ok()) return Error(ErrorCode::kUnsupported, "fastvlm.chat_style: %s", known.status().message().c_str());
+    if (!known.ok())
+      return Error(ErrorCode::kUnsupported, "fastvlm.chat_style: %s",
+                   known.status().message().c_str());
     result.chat_style = known;
   } else {
     result.chat_style = ForeignStyle(meta, tokenizer);

@@ -1,5 +1,6 @@
-// One conversation partner's state on a model: KV cache, activations, images, sampler. Everything is allocated when it is created or when an image
-// is added; a step allocates nothing. Nothing here prints, and nothing runs longer than the budget that it was given.
+// One conversation partner's state on a model: KV cache, activations, images, sampler. Everything
+// is allocated when it is created or when an image is added; a step allocates nothing. Nothing here
+// prints, and nothing runs longer than the budget that it was given.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
 
@@ -15,8 +16,8 @@
 #include "base/aligned.h"
 #include "base/status.h"
 #include "decoder/qwen2.h"
+#include "decoder/sampler.h"
 #include "engine/model.h"
-#include "engine/sampler.h"
 #include "image/image.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
@@ -28,9 +29,10 @@ namespace tinyvlm {
 struct SessionOptions {
   size_t context = 2048;  // rows of prompt and answer together; at most the model's own limit
   Compute compute = Compute::kFast;
-  size_t image_size = 0;               // side of the images that the tower sees, a multiple of its reduction; 0: the model's own
-  std::optional<ResizeMode> resize;    // none: the model's own
-  std::optional<ChatStyle> chat_style; // none: the model's own
+  // side of the images that the tower sees, a multiple of its reduction; 0: the model's own
+  size_t image_size = 0;
+  std::optional<ResizeMode> resize;     // none: the model's own
+  std::optional<ChatStyle> chat_style;  // none: the model's own
 };
 
 // An image that a session holds; 0 is none.
@@ -45,8 +47,8 @@ struct Message {
 };
 
 struct AskOptions {
-  // A system message or none (none: the chat style's own words; an empty one: no system text at all), then user and assistant in turn; the last is the
-  // user's.
+  // A system message or none (none: the chat style's own words; an empty one: no system text at
+  // all), then user and assistant in turn; the last is the user's.
   std::vector<Message> messages;
   size_t max_tokens = 256;
   SamplingOptions sampling;
@@ -54,9 +56,9 @@ struct AskOptions {
 };
 
 enum class FinishReason {
-  kNone,       // not finished (yet): what the SDK calls "cancelled" when nobody goes on
-  kStop,       // a stop token or a stop string
-  kLength,     // max_tokens, or the context is full
+  kNone,    // not finished (yet): what the SDK calls "cancelled" when nobody goes on
+  kStop,    // a stop token or a stop string
+  kLength,  // max_tokens, or the context is full
 };
 
 struct Usage {
@@ -78,16 +80,21 @@ struct SessionTimings {
 class Session {
  public:
   // Allocates everything for `options.context` rows and images of one size. Holds the model.
-  static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model, const SessionOptions& options);
+  static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model,
+                                                 const SessionOptions& options);
 
-  // Brings an image into the session's size and keeps it until it is dropped. Errors: unsupported where the model reads text only.
+  // Brings an image into the session's size and keeps it until it is dropped. Errors: unsupported
+  // where the model reads text only.
   Result<ImageId> AddImage(const ImageView& image, bool exact);
 
-  // Forgets an image. What the tower made of it is kept a while, so that the same image need not be encoded again.
+  // Forgets an image. What the tower made of it is kept a while, so that the same image need not be
+  // encoded again.
   void DropImage(ImageId id);
 
-  // Starts an answer. What an unfinished answer had produced is forgotten. Rows that the new prompt shares with what the cache holds are reused, and a
-  // image among them is not encoded again. Images may be dropped as soon as this returns. An error changes nothing but the unfinished answer.
+  // Starts an answer. What an unfinished answer had produced is forgotten. Rows that the new prompt
+  // shares with what the cache holds are reused, and an image among them is not encoded again.
+  // Images may be dropped as soon as this returns. An error changes nothing but the unfinished
+  // answer.
   Status Ask(const AskOptions& options);
 
   // Works until about budget_ms have passed, or new text is there, or the answer is complete.
@@ -103,7 +110,8 @@ class Session {
   const Usage& usage() const { return usage_; }
   const SessionTimings& timings() const { return timings_; }
 
-  // Side of the images that the tower sees, and rows of the decoder that one becomes; 0 where the model reads text only.
+  // Side of the images that the tower sees, and rows of the decoder that one becomes; 0 where the
+  // model reads text only.
   size_t image_size() const { return image_size_; }
   size_t image_tokens() const { return image_tokens_; }
   size_t context() const { return options_.context; }
@@ -112,8 +120,8 @@ class Session {
   uint64_t memory_bytes() const;
 
  private:
-  // An image at the session's size, [side, side, 3] 8-bit, and the digest that tells images apart. Shared with the running answer, which may still
-  // have to encode it when it is dropped.
+  // An image at the session's size, [side, side, 3] 8-bit, and the digest that tells images apart.
+  // Shared with the running answer, which may still have to encode it when it is dropped.
   struct HeldImage {
     ImageId id = 0;
     uint64_t key = 0;
@@ -128,7 +136,7 @@ class Session {
   };
   // What a row of the cache was made from.
   struct RowKey {
-    int32_t token = -1;     // -1: a row of an image
+    int32_t token = -1;  // -1: a row of an image
     uint64_t image = 0;
     uint32_t index = 0;
     bool operator==(const RowKey&) const = default;
@@ -137,7 +145,9 @@ class Session {
 
   Session(std::shared_ptr<Model> model, const SessionOptions& options)
       : model_(std::move(model)), options_(options), detokenizer_(model_->tokenizer()) {}
-  Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages, std::vector<ChatTurn>* turns, std::vector<const HeldImage*>* images) const;
+  Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages,
+                                  std::vector<ChatTurn>* turns,
+                                  std::vector<const HeldImage*>* images) const;
   // Makes room for the rows of the images of a prompt; those that are encoded already keep theirs.
   Status HoldEncoded(const std::vector<const HeldImage*>& images);
   Encoded* FindEncoded(uint64_t key);
@@ -149,30 +159,31 @@ class Session {
 
   const std::shared_ptr<Model> model_;
   const SessionOptions options_;
-  std::unique_ptr<FastVitHd> tower_;         // null where the model reads text only
+  std::unique_ptr<FastVitHd> tower_;  // null where the model reads text only
   std::unique_ptr<Qwen2> decoder_;
-  std::optional<Sampler> sampler_;           // made by each Ask, for its options
+  std::optional<Sampler> sampler_;  // made by each Ask, for its options
   Detokenizer detokenizer_;
 
   size_t image_size_ = 0, image_tokens_ = 0;
-  std::vector<HeldImage> images_;            // added and not dropped
+  std::vector<HeldImage> images_;  // added and not dropped
   ImageId last_image_ = 0;
-  std::vector<HeldImage> to_encode_;           // by the running Ask; the one at hand is the last
+  std::vector<HeldImage> to_encode_;  // by the running Ask; the one at hand is the last
   std::vector<std::unique_ptr<Encoded>> encoded_;
   uint64_t asks_ = 0;
-  std::vector<RowKey> cached_;               // beside the rows of the cache
+  std::vector<RowKey> cached_;  // beside the rows of the cache
   std::vector<RowKey> prompt_keys_;
-  std::vector<DecoderRow> rows_;             // the prompt's, then the one of a step
-  std::vector<int32_t> history_;             // token ids of prompt and answer, for the repetition penalty
+  std::vector<DecoderRow> rows_;  // the prompt's, then the one of a step
+  // token ids of prompt and answer, for the repetition penalty
+  std::vector<int32_t> history_;
   std::vector<int32_t> answer_ids_;
-  size_t taken_ = 0;                         // bytes of text() that TakeText has given
+  size_t taken_ = 0;  // bytes of text() that TakeText has given
   size_t max_tokens_ = 0;
   size_t reused_ = 0;
   Phase phase_ = Phase::kIdle;
   FinishReason finish_ = FinishReason::kNone;
   Usage usage_;
   SessionTimings timings_;
-  double preprocess_ms_ = 0;                 // of images added since the last Ask
+  double preprocess_ms_ = 0;  // of images added since the last Ask
 };
 
 }  // namespace tinyvlm

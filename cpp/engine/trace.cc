@@ -18,7 +18,8 @@ namespace tinyvlm {
 // Keeps what it is given.
 class TapCollector : public Taps {
  public:
-  void OnMap(const std::string& name, const float* values, size_t height, size_t width, size_t channels) override {
+  void OnMap(const std::string& name, const float* values, size_t height, size_t width,
+             size_t channels) override {
     Tap& tap = Find(name);
     if (tap.shape.empty()) tap.shape = {0, channels, height, width};
     ++tap.shape[0];
@@ -62,7 +63,8 @@ constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
 Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsTensor& tensor) {
   if (tensor.shape.size() != 1 || tensor.elements == 0 || tensor.elements > 1'000'000) {
-    return Error(ErrorCode::kInvalidFile, "%s: shape [1..1000000] wanted, %s found", tensor.name.c_str(), ShapeToString(tensor.shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "%s: shape [1..1000000] wanted, %s found",
+                 tensor.name.c_str(), ShapeToString(tensor.shape).c_str());
   }
   std::vector<int64_t> ids(static_cast<size_t>(tensor.elements));
   TVLM_RETURN_IF_ERROR(file.ReadI64(tensor, 0, ids.size(), ids.data()));
@@ -73,7 +75,8 @@ Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsT
 
 void ExpandPrompt(const Model& model, size_t rows_per_image, TraceCase* c) {
   for (const int64_t id : c->prompt) {
-    c->input.insert(c->input.end(), id == kImageMarker ? rows_per_image : 1, id == kImageMarker ? model.image_token_id() : id);
+    c->input.insert(c->input.end(), id == kImageMarker ? rows_per_image : 1,
+                    id == kImageMarker ? model.image_token_id() : id);
   }
 }
 
@@ -82,16 +85,22 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
   TraceCase c;
   size_t images = 0, rows_per_image = 0;
   if (const SafetensorsTensor* tensor = file.Find("pixel_values"); tensor != nullptr) {
-    if (!model.has_vision()) return Error(ErrorCode::kUnsupported, "pixel_values: none wanted, because this model reads text only");
+    if (!model.has_vision())
+      return Error(ErrorCode::kUnsupported,
+                   "pixel_values: none wanted, because this model reads text only");
     const Shape& s = tensor->shape;
-    if (s.size() != 4 || s[0] == 0 || s[0] > 1024 || s[1] != 3 || s[2] == 0 || s[2] > 8192 || s[3] == 0 || s[3] > 8192) {
-      return Error(ErrorCode::kInvalidFile, "pixel_values: shape [images, 3, H, W] wanted, %s found", ShapeToString(s).c_str());
+    if (s.size() != 4 || s[0] == 0 || s[0] > 1024 || s[1] != 3 || s[2] == 0 || s[2] > 8192 ||
+        s[3] == 0 || s[3] > 8192) {
+      return Error(ErrorCode::kInvalidFile,
+                   "pixel_values: shape [images, 3, H, W] wanted, %s found",
+                   ShapeToString(s).c_str());
     }
     c.pixels_shape = s;
     c.pixels.resize(static_cast<size_t>(tensor->elements));
     TVLM_RETURN_IF_ERROR(file.ReadF32(*tensor, 0, c.pixels.size(), c.pixels.data()));
     images = static_cast<size_t>(s[0]);
-    rows_per_image = model.vision().OutputSide(static_cast<size_t>(s[2])) * model.vision().OutputSide(static_cast<size_t>(s[3]));
+    rows_per_image = model.vision().OutputSide(static_cast<size_t>(s[2])) *
+                     model.vision().OutputSide(static_cast<size_t>(s[3]));
   }
 
   const int64_t image_id = model.image_token_id();
@@ -104,23 +113,32 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
     for (const int64_t id : c.input) {
       const bool image = rows_per_image != 0 && id == image_id;
       if (!image && run != 0) {
-        return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image, run);
+        return Error(ErrorCode::kInvalidFile,
+                     "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image,
+                     run);
       }
       if (image && run == 0) c.prompt.push_back(kImageMarker);
       if (!image) c.prompt.push_back(id);
       run = image && run + 1 < rows_per_image ? run + 1 : 0;
     }
-    if (run != 0) return Error(ErrorCode::kInvalidFile, "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image, run);
+    if (run != 0)
+      return Error(ErrorCode::kInvalidFile,
+                   "input_ids: %zu rows per image wanted, a run of %zu found", rows_per_image, run);
   } else {
-    return Error(ErrorCode::kNotFound, "%s: prompt_ids (or input_ids) wanted, neither found", path.c_str());
+    return Error(ErrorCode::kNotFound, "%s: prompt_ids (or input_ids) wanted, neither found",
+                 path.c_str());
   }
-  const auto markers = static_cast<size_t>(std::count(c.prompt.begin(), c.prompt.end(), int64_t{kImageMarker}));
+  const auto markers =
+      static_cast<size_t>(std::count(c.prompt.begin(), c.prompt.end(), int64_t{kImageMarker}));
   if (markers != images) {
-    return Error(ErrorCode::kInvalidFile, "%s: places for %zu images in the prompt, %zu images in pixel_values", path.c_str(), markers, images);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: places for %zu images in the prompt, %zu images in pixel_values",
+                 path.c_str(), markers, images);
   }
   for (const int64_t id : c.prompt) {
     if (id != kImageMarker && (id < 0 || static_cast<uint64_t>(id) >= model.decoder().vocabulary)) {
-      return Error(ErrorCode::kInvalidFile, "prompt ids: 0..%zu wanted, %" PRId64 " found", model.decoder().vocabulary - 1, id);
+      return Error(ErrorCode::kInvalidFile, "prompt ids: 0..%zu wanted, %" PRId64 " found",
+                   model.decoder().vocabulary - 1, id);
     }
   }
   return c;
@@ -132,8 +150,12 @@ namespace {
 Result<std::vector<float>> Encode(Model& model, const TraceCase& c, Compute compute, Taps* taps) {
   std::vector<float> embeddings;
   if (c.pixels_shape.empty()) return embeddings;
-  const size_t images = static_cast<size_t>(c.pixels_shape[0]), h = static_cast<size_t>(c.pixels_shape[2]), w = static_cast<size_t>(c.pixels_shape[3]);
-  TVLM_ASSIGN_OR_RETURN(const auto tower, FastVitHd::Create(model.vision(), model.vision_weights(), h, w, compute, model.pool().num_workers(), taps));
+  const size_t images = static_cast<size_t>(c.pixels_shape[0]),
+               h = static_cast<size_t>(c.pixels_shape[2]),
+               w = static_cast<size_t>(c.pixels_shape[3]);
+  TVLM_ASSIGN_OR_RETURN(const auto tower,
+                        FastVitHd::Create(model.vision(), model.vision_weights(), h, w, compute,
+                                          model.pool().num_workers(), taps));
   for (size_t image = 0; image < images; ++image) {
     const float* const planes = c.pixels.data() + image * 3 * h * w;
     for (size_t p = 0; p < h * w; ++p) {
@@ -143,7 +165,8 @@ Result<std::vector<float>> Encode(Model& model, const TraceCase& c, Compute comp
     if (tower->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
       return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
     }
-    embeddings.insert(embeddings.end(), tower->embeddings(), tower->embeddings() + tower->tokens() * tower->width());
+    embeddings.insert(embeddings.end(), tower->embeddings(),
+                      tower->embeddings() + tower->tokens() * tower->width());
   }
   return embeddings;
 }
@@ -155,7 +178,8 @@ TraceRun::~TraceRun() = default;
 
 const std::map<std::string, Tap>& TraceRun::taps() const { return collector_->taps(); }
 
-Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase& c, size_t steps, Compute compute) {
+Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase& c, size_t steps,
+                                                  Compute compute) {
   std::unique_ptr<TraceRun> run(new TraceRun(model));
   TVLM_ASSIGN_OR_RETURN(run->embeddings_, Encode(model, c, compute, run->collector_.get()));
 
@@ -168,11 +192,14 @@ Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase&
       run->rows_.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
       continue;
     }
-    for (size_t t = 0; t < tokens; ++t) run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + image_row++ * width});
+    for (size_t t = 0; t < tokens; ++t)
+      run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + image_row++ * width});
   }
   run->prompt_rows_ = run->rows_.size();
-  TVLM_ASSIGN_OR_RETURN(run->decoder_, Qwen2::Create(model.decoder(), model.decoder_weights(), run->prompt_rows_ + steps, compute, model.pool().num_workers(),
-                                                     run->collector_.get()));
+  TVLM_ASSIGN_OR_RETURN(
+      run->decoder_,
+      Qwen2::Create(model.decoder(), model.decoder_weights(), run->prompt_rows_ + steps, compute,
+                    model.pool().num_workers(), run->collector_.get()));
   TVLM_RETURN_IF_ERROR(run->Advance());
   run->collector_->StopRows();
   return run;
@@ -180,7 +207,8 @@ Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase&
 
 Status TraceRun::Advance() {
   decoder_->Begin(rows_);
-  if (decoder_->Advance(model_.pool(), kNoDeadline, model_.store().ready_bytes()) != RunState::kDone) {
+  if (decoder_->Advance(model_.pool(), kNoDeadline, model_.store().ready_bytes()) !=
+      RunState::kDone) {
     return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
   }
   return Status();
@@ -203,12 +231,17 @@ Status Trace(Model& model, const TraceOptions& options) {
   }
 
   std::vector<SafetensorsOutput> outputs;
-  for (const auto& [name, tap] : run->taps()) outputs.push_back({name, SafetensorsType::kF32, tap.shape, tap.values.data()});
-  outputs.push_back({"logits_last", SafetensorsType::kF32, {logits_last.size()}, logits_last.data()});
-  if (!c.pixels.empty()) outputs.push_back({"pixel_values", SafetensorsType::kF32, c.pixels_shape, c.pixels.data()});
+  for (const auto& [name, tap] : run->taps())
+    outputs.push_back({name, SafetensorsType::kF32, tap.shape, tap.values.data()});
+  outputs.push_back(
+      {"logits_last", SafetensorsType::kF32, {logits_last.size()}, logits_last.data()});
+  if (!c.pixels.empty())
+    outputs.push_back({"pixel_values", SafetensorsType::kF32, c.pixels_shape, c.pixels.data()});
   outputs.push_back({"prompt_ids", SafetensorsType::kI64, {c.prompt.size()}, c.prompt.data()});
   outputs.push_back({"input_ids", SafetensorsType::kI64, {c.input.size()}, c.input.data()});
-  if (options.greedy != 0) outputs.push_back({"greedy_ids", SafetensorsType::kI64, {greedy_ids.size()}, greedy_ids.data()});
+  if (options.greedy != 0)
+    outputs.push_back(
+        {"greedy_ids", SafetensorsType::kI64, {greedy_ids.size()}, greedy_ids.data()});
   return WriteSafetensors(options.output_path, outputs);
 }
 

@@ -1,4 +1,5 @@
-// Every stage of a model for a given input, by the names of docs/trace.md: how a checkpoint is checked against a reference implementation.
+// Every stage of a model for a given input, by the names of docs/trace.md: how a checkpoint is
+// checked against a reference implementation.
 #ifndef TINYVLM_ENGINE_TRACE_H_
 #define TINYVLM_ENGINE_TRACE_H_
 
@@ -18,15 +19,19 @@
 namespace tinyvlm {
 
 struct TraceOptions {
-  std::string case_path;    // safetensors: pixel_values [images, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64, where -200 marks an image;
-                            // or, where prompt_ids is absent, input_ids [N] i64, where the model's image token stands once per row of an image
+  // safetensors: pixel_values [images, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64,
+  // where -200 marks an image;
+  std::string case_path;
+  // or, where prompt_ids is absent, input_ids [N] i64, where the model's
+  // image token stands once per row of an image
   std::string output_path;  // safetensors
   size_t greedy = 0;        // ids to choose greedily after the prompt; stop ids do not stop it
   Compute compute = Compute::kF32;
 };
 
-// Runs the case through `model`, whose weights must all have arrived, and writes every tap as f32, the chosen ids as greedy_ids (i64), and the inputs
-// as they were used. Pixels go in as they are: image sizes are free, no normalisation is applied.
+// Runs the case through `model`, whose weights must all have arrived, and writes every tap as f32,
+// the chosen ids as greedy_ids (i64), and the inputs as they were used. Pixels go in as they are:
+// image sizes are free, no normalisation is applied.
 Status Trace(Model& model, const TraceOptions& options);
 
 // One input of a model.
@@ -40,7 +45,8 @@ struct TraceCase {
 // Makes `input` of `prompt`: the model's image token `rows_per_image` times for each image.
 void ExpandPrompt(const Model& model, size_t rows_per_image, TraceCase* c);
 
-// Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the tensor.
+// Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the
+// tensor.
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model);
 
 // One stage: maps as [image, channel, y, x], rows as they come.
@@ -55,8 +61,10 @@ class TapCollector;
 // One case on its way through a model: its prompt, then ids one at a time.
 class TraceRun {
  public:
-  // Encodes the images and runs the prompt; up to `steps` ids may follow. `model`, whose weights must all have arrived, outlives the run.
-  static Result<std::unique_ptr<TraceRun>> Start(Model& model, const TraceCase& input, size_t steps, Compute compute);
+  // Encodes the images and runs the prompt; up to `steps` ids may follow. `model`, whose weights
+  // must all have arrived, outlives the run.
+  static Result<std::unique_ptr<TraceRun>> Start(Model& model, const TraceCase& input, size_t steps,
+                                                 Compute compute);
   ~TraceRun();
 
   // Every stage of the prompt.

@@ -15,15 +15,16 @@ namespace tinyvlm {
 
 namespace {
 
-// Far above any real header (a vocabulary of 150,000 words takes 6 MB, a 7B model has 1,000 tensors); hostile counts and lengths ask for more and are
-// refused at once.
+// Far above any real header (a vocabulary of 150,000 words takes 6 MB, a 7B model has 1,000
+// tensors); hostile counts and lengths ask for more and are refused at once.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxEntries = 100'000;
 constexpr uint64_t kMaxKeyBytes = 4096, kMaxNameBytes = 256;
 constexpr uint32_t kMaxDimensions = 4;
 constexpr uint32_t kMinAlignment = 8, kMaxAlignment = 65536;
 
-// Smallest encodings: key of no length, type, value of a byte; name of no length, dimension count, type, offset.
+// Smallest encodings: key of no length, type, value of a byte; name of no length, dimension count,
+// type, offset.
 constexpr uint64_t kMinValueBytes = 8 + 4 + 1, kMinTensorBytes = 8 + 4 + 4 + 8;
 
 constexpr const char* kChunkSize = "tinyvlm.chunk_size";
@@ -35,23 +36,29 @@ uint64_t FixedBytes(GgufType type) {
   switch (type) {
     case GgufType::kU8:
     case GgufType::kI8:
-    case GgufType::kBool: return 1;
+    case GgufType::kBool:
+      return 1;
     case GgufType::kU16:
-    case GgufType::kI16: return 2;
+    case GgufType::kI16:
+      return 2;
     case GgufType::kU32:
     case GgufType::kI32:
-    case GgufType::kF32: return 4;
+    case GgufType::kF32:
+      return 4;
     case GgufType::kU64:
     case GgufType::kI64:
-    case GgufType::kF64: return 8;
+    case GgufType::kF64:
+      return 8;
     case GgufType::kString:
-    case GgufType::kArray: break;
+    case GgufType::kArray:
+      break;
   }
   return 0;
 }
 
 const char* TypeName(GgufType type) {
-  static constexpr const char* kNames[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
+  static constexpr const char* kNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                           "bool", "string", "array", "u64", "i64", "f64"};
   return kNames[static_cast<uint32_t>(type)];
 }
 
@@ -60,11 +67,14 @@ const char* ForeignTypeName(uint32_t ggml_type) {
   static constexpr struct {
     uint32_t number;
     const char* name;
-  } kNames[] = {{4, "q4_2"},       {5, "q4_3"},     {9, "q8_1"},      {10, "q2_k"},     {11, "q3_k"},     {15, "q8_k"},        {16, "iq2_xxs"},     {17, "iq2_xs"},
-                {18, "iq3_xxs"},   {19, "iq1_s"},   {20, "iq4_nl"},   {21, "iq3_s"},    {22, "iq2_s"},    {23, "iq4_xs"},      {24, "i8"},          {25, "i16"},
-                {26, "i32"},       {28, "f64"},     {29, "iq1_m"},    {31, "q4_0_4_4"}, {32, "q4_0_4_8"}, {33, "q4_0_8_8"},    {34, "tq1_0"},       {35, "tq2_0"},
-                {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"}, {39, "mxfp4"},    {40, "nvfp4"},
-                {41, "q1_0"},      {42, "q2_0"}};
+  } kNames[] = {{4, "q4_2"},        {5, "q4_3"},        {9, "q8_1"},        {10, "q2_k"},
+                {11, "q3_k"},       {15, "q8_k"},       {16, "iq2_xxs"},    {17, "iq2_xs"},
+                {18, "iq3_xxs"},    {19, "iq1_s"},      {20, "iq4_nl"},     {21, "iq3_s"},
+                {22, "iq2_s"},      {23, "iq4_xs"},     {24, "i8"},         {25, "i16"},
+                {26, "i32"},        {28, "f64"},        {29, "iq1_m"},      {31, "q4_0_4_4"},
+                {32, "q4_0_4_8"},   {33, "q4_0_8_8"},   {34, "tq1_0"},      {35, "tq2_0"},
+                {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"}, {39, "mxfp4"},
+                {40, "nvfp4"},      {41, "q1_0"},       {42, "q2_0"}};
   for (const auto& entry : kNames) {
     if (entry.number == ggml_type) return entry.name;
   }
@@ -81,25 +91,33 @@ int Length(std::string_view text) { return static_cast<int>(text.size()); }
 // What a file is that does not begin with GGUF, for the message.
 const char* Recognise(std::span<const uint8_t> prefix) {
   const std::string_view text = AsText(prefix);
-  const auto begins = [&text](std::string_view magic) { return text.substr(0, magic.size()) == magic; };
-  if (begins("ggml") || begins("lmgg") || begins("tjgg") || begins("fmgg")) return "an old GGML file; convert it to GGUF";
+  const auto begins = [&text](std::string_view magic) {
+    return text.substr(0, magic.size()) == magic;
+  };
+  if (begins("ggml") || begins("lmgg") || begins("tjgg") || begins("fmgg"))
+    return "an old GGML file; convert it to GGUF";
   if (begins("PK\x03\x04")) return "a zip archive (a PyTorch checkpoint is one)";
   if (begins("\x1f\x8b")) return "a gzip archive";
   if (begins("version https://git-lfs")) return "a Git LFS pointer, not the file itself";
   if (begins("\x89PNG") || begins("\xff\xd8\xff")) return "an image";
-  if (text.size() > 8 && text[8] == '{' && LoadLittleEndian<uint64_t>(prefix.data()) < (uint64_t{1} << 32)) {
+  if (text.size() > 8 && text[8] == '{' &&
+      LoadLittleEndian<uint64_t>(prefix.data()) < (uint64_t{1} << 32)) {
     return "a safetensors file; convert its folder with tiny-vlm convert";
   }
   size_t start = 0;
-  while (start < text.size() && (text[start] == ' ' || text[start] == '\n' || text[start] == '\r' || text[start] == '\t')) ++start;
-  if (start < text.size() && text[start] == '<') return "an HTML or XML page: the address is not that of the file itself";
+  while (start < text.size() &&
+         (text[start] == ' ' || text[start] == '\n' || text[start] == '\r' || text[start] == '\t'))
+    ++start;
+  if (start < text.size() && text[start] == '<')
+    return "an HTML or XML page: the address is not that of the file itself";
   if (start < text.size() && text[start] == '{') return "JSON text";
   return nullptr;
 }
 
 }  // namespace
 
-// Reads a header front to back. Every Read... returns false where the prefix ends (then needed_ says how much is wanted at least) or where status_ is set.
+// Reads a header front to back. Every Read... returns false where the prefix ends (then needed_
+// says how much is wanted at least) or where status_ is set.
 class GgufParser {
  public:
   explicit GgufParser(std::span<const uint8_t> prefix) : prefix_(prefix), reader_(prefix) {}
@@ -109,8 +127,10 @@ class GgufParser {
     if (!ReadPreamble() || !ReadMetadata() || !ReadTensors() || !FinishHeader()) {
       if (!status_.ok()) return status_;
       if (needed_ > kMaxHeaderBytes) {
-        return Error(ErrorCode::kInvalidFile, "the GGUF header would take at least %" PRIu64 " bytes; up to %" PRIu64 " wanted: its counts or lengths are wrong", needed_,
-                     kMaxHeaderBytes);
+        return Error(ErrorCode::kInvalidFile,
+                     "the GGUF header would take at least %" PRIu64 " bytes; up to %" PRIu64
+                     " wanted: its counts or lengths are wrong",
+                     needed_, kMaxHeaderBytes);
       }
       TVLM_DCHECK(needed_ > prefix_.size());
       parse.bytes_needed = needed_;
@@ -133,7 +153,8 @@ class GgufParser {
   // The prefix is too short: `bytes` more from here, and `later` after those, are certain to come.
   bool Need(uint64_t bytes, uint64_t later) {
     uint64_t needed = 0;
-    if (__builtin_add_overflow(uint64_t{reader_.position()}, bytes, &needed) || __builtin_add_overflow(needed, later, &needed)) {
+    if (__builtin_add_overflow(uint64_t{reader_.position()}, bytes, &needed) ||
+        __builtin_add_overflow(needed, later, &needed)) {
       needed = std::numeric_limits<uint64_t>::max();
     }
     needed_ = needed;
@@ -141,7 +162,9 @@ class GgufParser {
   }
 
   // The least that the entries after this one take.
-  uint64_t LaterBytes() const { return values_left_ * kMinValueBytes + tensors_left_ * kMinTensorBytes; }
+  uint64_t LaterBytes() const {
+    return values_left_ * kMinValueBytes + tensors_left_ * kMinTensorBytes;
+  }
 
   template <typename T>
   bool Read(T* value) {
@@ -163,22 +186,31 @@ class GgufParser {
       // A few bytes more make the difference between "wrong" and a name.
       if (prefix_.size() < 16) return Need(16, 0);
       const char* const kind = Recognise(prefix_);
-      if (kind != nullptr) return Fail(Error(ErrorCode::kInvalidFile, "a GGUF model file wanted, %s found", kind));
-      return Fail(Error(ErrorCode::kInvalidFile, "a GGUF model file wanted (first bytes 47 47 55 46), a file that begins with %02x %02x %02x %02x found", prefix_[0],
-                        prefix_[1], prefix_[2], prefix_[3]));
+      if (kind != nullptr)
+        return Fail(Error(ErrorCode::kInvalidFile, "a GGUF model file wanted, %s found", kind));
+      return Fail(Error(ErrorCode::kInvalidFile,
+                        "a GGUF model file wanted (first bytes 47 47 55 46), a file that begins "
+                        "with %02x %02x %02x %02x found",
+                        prefix_[0], prefix_[1], prefix_[2], prefix_[3]));
     }
     uint32_t magic = 0;
     if (!Read(&magic) || !Read(&file_.version)) return false;
     if (file_.version != 2 && file_.version != 3) {
       if ((file_.version & 0xffff) == 0) {
-        return Fail(Error(ErrorCode::kUnsupported, "a little-endian GGUF file wanted, a big-endian one (version %u) found", __builtin_bswap32(file_.version)));
+        return Fail(Error(ErrorCode::kUnsupported,
+                          "a little-endian GGUF file wanted, a big-endian one (version %u) found",
+                          __builtin_bswap32(file_.version)));
       }
-      return Fail(Error(ErrorCode::kUnsupported, "GGUF version 2 or 3 wanted, version %u found", file_.version));
+      return Fail(Error(ErrorCode::kUnsupported, "GGUF version 2 or 3 wanted, version %u found",
+                        file_.version));
     }
     uint64_t tensors = 0, values = 0;
     if (!Read(&tensors) || !Read(&values)) return false;
     if (tensors > kMaxEntries || values > kMaxEntries) {
-      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: at most %" PRIu64 " tensors and keys wanted, %" PRIu64 " and %" PRIu64 " found", kMaxEntries, tensors, values));
+      return Fail(Error(ErrorCode::kInvalidFile,
+                        "GGUF: at most %" PRIu64 " tensors and keys wanted, %" PRIu64
+                        " and %" PRIu64 " found",
+                        kMaxEntries, tensors, values));
     }
     tensors_left_ = tensors;
     values_left_ = values;
@@ -201,7 +233,10 @@ class GgufParser {
     uint32_t type = 0;
     if (!ReadString(&entry.key)) return false;
     if (entry.key.empty() || entry.key.size() > kMaxKeyBytes || !IsPrintable(entry.key)) {
-      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: a key of 1..%" PRIu64 " printable characters wanted at byte %zu, %zu bytes found", kMaxKeyBytes, at, entry.key.size()));
+      return Fail(Error(ErrorCode::kInvalidFile,
+                        "GGUF: a key of 1..%" PRIu64
+                        " printable characters wanted at byte %zu, %zu bytes found",
+                        kMaxKeyBytes, at, entry.key.size()));
     }
     if (!Read(&type)) return false;
     entry.count = 1;
@@ -211,10 +246,13 @@ class GgufParser {
     }
     entry.type = static_cast<GgufType>(type);
     if (type == static_cast<uint32_t>(GgufType::kArray)) {
-      return Fail(Error(ErrorCode::kUnsupported, "GGUF: %.*s is an array of arrays, which this engine does not read", Length(entry.key), entry.key.data()));
+      return Fail(Error(ErrorCode::kUnsupported,
+                        "GGUF: %.*s is an array of arrays, which this engine does not read",
+                        Length(entry.key), entry.key.data()));
     }
     if (type > static_cast<uint32_t>(GgufType::kF64)) {
-      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: %.*s has the value type %u; 0..12 wanted", Length(entry.key), entry.key.data(), type));
+      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: %.*s has the value type %u; 0..12 wanted",
+                        Length(entry.key), entry.key.data(), type));
     }
     if (!ReadElements(&entry)) return false;
     file_.metadata.entries_.push_back(entry);
@@ -226,7 +264,9 @@ class GgufParser {
     if (entry->type == GgufType::kString) {
       for (uint64_t left = entry->count; left > 0; --left) {
         uint64_t length = 0, later = 0;
-        if (!CheckedMultiply(left - 1, 8, &later) || __builtin_add_overflow(later, LaterBytes(), &later)) later = std::numeric_limits<uint64_t>::max();
+        if (!CheckedMultiply(left - 1, 8, &later) ||
+            __builtin_add_overflow(later, LaterBytes(), &later))
+          later = std::numeric_limits<uint64_t>::max();
         if (!reader_.Read(&length)) return Need(8, later);
         std::span<const uint8_t> bytes;
         if (!reader_.ReadBytes(length, &bytes)) return Need(length, later);
@@ -235,10 +275,13 @@ class GgufParser {
       return true;
     }
     uint64_t bytes = 0;
-    if (!CheckedMultiply(entry->count, FixedBytes(entry->type), &bytes)) bytes = std::numeric_limits<uint64_t>::max();
+    if (!CheckedMultiply(entry->count, FixedBytes(entry->type), &bytes))
+      bytes = std::numeric_limits<uint64_t>::max();
     if (!reader_.ReadBytes(bytes, &entry->values)) return Need(bytes, LaterBytes());
-    if (entry->type == GgufType::kBool && std::any_of(entry->values.begin(), entry->values.end(), [](uint8_t b) { return b > 1; })) {
-      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: %.*s holds a bool that is neither 0 nor 1", Length(entry->key), entry->key.data()));
+    if (entry->type == GgufType::kBool &&
+        std::any_of(entry->values.begin(), entry->values.end(), [](uint8_t b) { return b > 1; })) {
+      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: %.*s holds a bool that is neither 0 nor 1",
+                        Length(entry->key), entry->key.data()));
     }
     return true;
   }
@@ -257,11 +300,16 @@ class GgufParser {
     uint32_t dimensions = 0, type = 0;
     if (!ReadString(&name)) return false;
     if (name.empty() || name.size() > kMaxNameBytes || !IsPrintable(name)) {
-      return Fail(Error(ErrorCode::kInvalidFile, "GGUF: a tensor name of 1..%" PRIu64 " printable characters wanted at byte %zu, %zu bytes found", kMaxNameBytes, at, name.size()));
+      return Fail(Error(ErrorCode::kInvalidFile,
+                        "GGUF: a tensor name of 1..%" PRIu64
+                        " printable characters wanted at byte %zu, %zu bytes found",
+                        kMaxNameBytes, at, name.size()));
     }
     if (!Read(&dimensions)) return false;
     if (dimensions > kMaxDimensions) {
-      return Fail(Error(ErrorCode::kInvalidFile, "tensor %.*s: at most %u dimensions wanted, %u found", Length(name), name.data(), kMaxDimensions, dimensions));
+      return Fail(Error(ErrorCode::kInvalidFile,
+                        "tensor %.*s: at most %u dimensions wanted, %u found", Length(name),
+                        name.data(), kMaxDimensions, dimensions));
     }
     TensorInfo info;
     info.name = std::string(name);
@@ -269,15 +317,21 @@ class GgufParser {
     for (uint32_t d = 0; d < dimensions; ++d) {
       uint64_t& dimension = info.shape[dimensions - 1 - d];  // the file has the innermost first
       if (!Read(&dimension)) return false;
-      if (dimension == 0) return Fail(Error(ErrorCode::kInvalidFile, "tensor %s: a dimension of 0 found", info.name.c_str()));
+      if (dimension == 0)
+        return Fail(
+            Error(ErrorCode::kInvalidFile, "tensor %s: a dimension of 0 found", info.name.c_str()));
     }
     if (!Read(&type) || !Read(&info.offset)) return false;
     if (FindDTypeInfo(type) == nullptr) {
-      return Fail(Error(ErrorCode::kUnsupported, "tensor %s: type %s (ggml number %u) is not one that this engine reads", info.name.c_str(), ForeignTypeName(type), type));
+      return Fail(Error(ErrorCode::kUnsupported,
+                        "tensor %s: type %s (ggml number %u) is not one that this engine reads",
+                        info.name.c_str(), ForeignTypeName(type), type));
     }
     info.type = static_cast<DType>(type);
     const Result<uint64_t> bytes = ByteCount(info.shape, info.type);
-    if (!bytes.ok()) return Fail(Error(bytes.status().code(), "tensor %s: %s", info.name.c_str(), bytes.status().message().c_str()));
+    if (!bytes.ok())
+      return Fail(Error(bytes.status().code(), "tensor %s: %s", info.name.c_str(),
+                        bytes.status().message().c_str()));
     info.bytes = *bytes;
     file_.tensors.push_back(std::move(info));
     return true;
@@ -285,17 +339,24 @@ class GgufParser {
 
   // The header ends at the next multiple of the alignment.
   bool FinishHeader() {
-    if (file_.metadata.entries_.empty() && file_.tensors.empty()) return Fail(Error(ErrorCode::kInvalidFile, "the GGUF file is empty: no keys and no tensors"));
+    if (file_.metadata.entries_.empty() && file_.tensors.empty())
+      return Fail(Error(ErrorCode::kInvalidFile, "the GGUF file is empty: no keys and no tensors"));
     for (const Metadata::Entry& entry : file_.metadata.entries_) {
       if (entry.key != "general.alignment") continue;
-      if (entry.type != GgufType::kU32 || entry.is_array) return Fail(Error(ErrorCode::kInvalidFile, "general.alignment: a u32 wanted, another type found"));
+      if (entry.type != GgufType::kU32 || entry.is_array)
+        return Fail(
+            Error(ErrorCode::kInvalidFile, "general.alignment: a u32 wanted, another type found"));
       const uint32_t alignment = LoadLittleEndian<uint32_t>(entry.values.data());
-      if (!std::has_single_bit(alignment) || alignment < kMinAlignment || alignment > kMaxAlignment) {
-        return Fail(Error(ErrorCode::kInvalidFile, "general.alignment: a power of two from %u to %u wanted, %u found", kMinAlignment, kMaxAlignment, alignment));
+      if (!std::has_single_bit(alignment) || alignment < kMinAlignment ||
+          alignment > kMaxAlignment) {
+        return Fail(Error(ErrorCode::kInvalidFile,
+                          "general.alignment: a power of two from %u to %u wanted, %u found",
+                          kMinAlignment, kMaxAlignment, alignment));
       }
       file_.alignment = alignment;
     }
-    const uint64_t padding = (file_.alignment - reader_.position() % file_.alignment) % file_.alignment;
+    const uint64_t padding =
+        (file_.alignment - reader_.position() % file_.alignment) % file_.alignment;
     std::span<const uint8_t> pad;
     if (!file_.tensors.empty() && !reader_.ReadBytes(padding, &pad)) return Need(padding, 0);
     file_.data_offset = reader_.position();
@@ -308,41 +369,60 @@ class GgufParser {
     metadata.by_key_.resize(metadata.entries_.size());
     std::iota(metadata.by_key_.begin(), metadata.by_key_.end(), 0u);
     const auto key = [&metadata](uint32_t i) { return metadata.entries_[i].key; };
-    std::sort(metadata.by_key_.begin(), metadata.by_key_.end(), [&key](uint32_t a, uint32_t b) { return key(a) < key(b); });
+    std::sort(metadata.by_key_.begin(), metadata.by_key_.end(),
+              [&key](uint32_t a, uint32_t b) { return key(a) < key(b); });
     for (size_t i = 1; i < metadata.by_key_.size(); ++i) {
       const std::string_view name = key(metadata.by_key_[i]);
-      if (name == key(metadata.by_key_[i - 1])) return Error(ErrorCode::kInvalidFile, "GGUF: the key %.*s stands twice", Length(name), name.data());
+      if (name == key(metadata.by_key_[i - 1]))
+        return Error(ErrorCode::kInvalidFile, "GGUF: the key %.*s stands twice", Length(name),
+                     name.data());
     }
-    std::sort(file_.tensors.begin(), file_.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
+    std::sort(file_.tensors.begin(), file_.tensors.end(),
+              [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
     file_.by_name.resize(file_.tensors.size());
     std::iota(file_.by_name.begin(), file_.by_name.end(), 0u);
     const auto name = [this](uint32_t i) -> const std::string& { return file_.tensors[i].name; };
-    std::sort(file_.by_name.begin(), file_.by_name.end(), [&name](uint32_t a, uint32_t b) { return name(a) < name(b); });
+    std::sort(file_.by_name.begin(), file_.by_name.end(),
+              [&name](uint32_t a, uint32_t b) { return name(a) < name(b); });
     for (size_t i = 1; i < file_.by_name.size(); ++i) {
       const std::string& here = name(file_.by_name[i]);
-      if (here == name(file_.by_name[i - 1])) return Error(ErrorCode::kInvalidFile, "GGUF: the tensor %s stands twice", here.c_str());
+      if (here == name(file_.by_name[i - 1]))
+        return Error(ErrorCode::kInvalidFile, "GGUF: the tensor %s stands twice", here.c_str());
     }
     return Status();
   }
 
-  // Tensors follow each other with nothing but padding between them, as every writer leaves them: a gap would be bytes that nothing describes.
+  // Tensors follow each other with nothing but padding between them, as every writer leaves them: a
+  // gap would be bytes that nothing describes.
   Status PlaceTensors() {
     uint64_t end = 0;
     const std::string* before = nullptr;
     for (const TensorInfo& info : file_.tensors) {
       if (info.offset % file_.alignment != 0) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s: its offset %" PRIu64 " is not a multiple of the alignment %" PRIu64, info.name.c_str(), info.offset, file_.alignment);
+        return Error(ErrorCode::kInvalidFile,
+                     "tensor %s: its offset %" PRIu64
+                     " is not a multiple of the alignment %" PRIu64,
+                     info.name.c_str(), info.offset, file_.alignment);
       }
       if (info.offset < end) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s at %" PRIu64 " overlaps tensor %s, which ends at %" PRIu64, info.name.c_str(), info.offset, before->c_str(), end);
+        return Error(ErrorCode::kInvalidFile,
+                     "tensor %s at %" PRIu64 " overlaps tensor %s, which ends at %" PRIu64,
+                     info.name.c_str(), info.offset, before->c_str(), end);
       }
       if (info.offset - end >= file_.alignment) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s at %" PRIu64 ": nothing describes the bytes before it from %" PRIu64, info.name.c_str(), info.offset, end);
+        return Error(ErrorCode::kInvalidFile,
+                     "tensor %s at %" PRIu64
+                     ": nothing describes the bytes before it from %" PRIu64,
+                     info.name.c_str(), info.offset, end);
       }
       uint64_t padded = 0;
-      if (__builtin_add_overflow(info.offset, info.bytes, &end) || __builtin_add_overflow(end, file_.alignment - 1, &padded) ||
+      if (__builtin_add_overflow(info.offset, info.bytes, &end) ||
+          __builtin_add_overflow(end, file_.alignment - 1, &padded) ||
           __builtin_add_overflow(padded, file_.data_offset, &padded)) {
-        return Error(ErrorCode::kInvalidFile, "tensor %s: %" PRIu64 " bytes at %" PRIu64 " end beyond what 64 bits can count", info.name.c_str(), info.bytes, info.offset);
+        return Error(ErrorCode::kInvalidFile,
+                     "tensor %s: %" PRIu64 " bytes at %" PRIu64
+                     " end beyond what 64 bits can count",
+                     info.name.c_str(), info.bytes, info.offset);
       }
       before = &info.name;
     }
@@ -354,14 +434,17 @@ class GgufParser {
   // From views of the prefix to views of the metadata's own copy.
   Status KeepMetadata() {
     Metadata& metadata = file_.metadata;
-    TVLM_ASSIGN_OR_RETURN(metadata.bytes_, AlignedBuffer<uint8_t>::Allocate(values_end_ - values_begin_, "metadata"));
+    TVLM_ASSIGN_OR_RETURN(
+        metadata.bytes_, AlignedBuffer<uint8_t>::Allocate(values_end_ - values_begin_, "metadata"));
     if (metadata.bytes_.size() == 0) return Status();
     const uint8_t* const from = prefix_.data() + values_begin_;
     uint8_t* const to = metadata.bytes_.data();
     std::memcpy(to, from, metadata.bytes_.size());
     for (Metadata::Entry& entry : metadata.entries_) {
-      if (entry.key == kHeaderHash) header_hash_at_ = static_cast<uint64_t>(entry.values.data() - prefix_.data());
-      entry.key = AsText({to + (reinterpret_cast<const uint8_t*>(entry.key.data()) - from), entry.key.size()});
+      if (entry.key == kHeaderHash)
+        header_hash_at_ = static_cast<uint64_t>(entry.values.data() - prefix_.data());
+      entry.key = AsText(
+          {to + (reinterpret_cast<const uint8_t*>(entry.key.data()) - from), entry.key.size()});
       entry.values = {to + (entry.values.data() - from), entry.values.size()};
     }
     return Status();
@@ -369,19 +452,25 @@ class GgufParser {
 
   Status BindHashes() {
     const Metadata& metadata = file_.metadata;
-    const bool has_size = metadata.Find(kChunkSize) != nullptr, has_chunks = metadata.Find(kChunkHashes) != nullptr;
+    const bool has_size = metadata.Find(kChunkSize) != nullptr,
+               has_chunks = metadata.Find(kChunkHashes) != nullptr;
     const bool has_header = metadata.Find(kHeaderHash) != nullptr;
     if (!has_size && !has_chunks && !has_header) return Status();
     // A damaged key must not switch the checks off, so one of the three asks for the other two.
     TVLM_ASSIGN_OR_RETURN(const uint32_t chunk_size, metadata.GetU32(kChunkSize));
     TVLM_ASSIGN_OR_RETURN(const auto chunks, metadata.GetU8Array(kChunkHashes));
     TVLM_ASSIGN_OR_RETURN(const auto header, metadata.GetU8Array(kHeaderHash));
-    if (chunk_size == 0) return Error(ErrorCode::kInvalidFile, "%s: at least 1 wanted, 0 found", kChunkSize);
+    if (chunk_size == 0)
+      return Error(ErrorCode::kInvalidFile, "%s: at least 1 wanted, 0 found", kChunkSize);
     const uint64_t count = file_.data_bytes / chunk_size + (file_.data_bytes % chunk_size != 0);
     if (chunks.size() % 32 != 0 || chunks.size() / 32 != count) {
-      return Error(ErrorCode::kInvalidFile, "%s: 32 bytes for each of %" PRIu64 " chunks wanted, %zu bytes found", kChunkHashes, count, chunks.size());
+      return Error(ErrorCode::kInvalidFile,
+                   "%s: 32 bytes for each of %" PRIu64 " chunks wanted, %zu bytes found",
+                   kChunkHashes, count, chunks.size());
     }
-    if (header.size() != 32) return Error(ErrorCode::kInvalidFile, "%s: 32 bytes wanted, %zu found", kHeaderHash, header.size());
+    if (header.size() != 32)
+      return Error(ErrorCode::kInvalidFile, "%s: 32 bytes wanted, %zu found", kHeaderHash,
+                   header.size());
     file_.chunk_size = chunk_size;
     file_.chunk_hashes = chunks;
     file_.header_hash_offset = header_hash_at_;
@@ -398,10 +487,14 @@ class GgufParser {
   GgufFile file_;
 };
 
-Result<GgufParse> ParseGgufHeader(std::span<const uint8_t> prefix) { return GgufParser(prefix).Parse(); }
+Result<GgufParse> ParseGgufHeader(std::span<const uint8_t> prefix) {
+  return GgufParser(prefix).Parse();
+}
 
 const TensorInfo* GgufFile::Find(std::string_view name) const {
-  const auto at = std::lower_bound(by_name.begin(), by_name.end(), name, [this](uint32_t i, std::string_view wanted) { return tensors[i].name < wanted; });
+  const auto at = std::lower_bound(
+      by_name.begin(), by_name.end(), name,
+      [this](uint32_t i, std::string_view wanted) { return tensors[i].name < wanted; });
   return at != by_name.end() && tensors[*at].name == name ? &tensors[*at] : nullptr;
 }
 
@@ -415,48 +508,74 @@ Status VerifyHeaderHash(const GgufFile& file, std::span<const uint8_t> header) {
   sha.Update(kZeros.data(), kZeros.size());
   sha.Update(header.data() + hash + kZeros.size(), header.size() - hash - kZeros.size());
   const Sha256::Digest digest = sha.Finish();
-  if (std::equal(digest.begin(), digest.end(), header.begin() + static_cast<ptrdiff_t>(hash))) return Status();
-  return Error(ErrorCode::kInvalidFile, "the model file is damaged: its first %zu bytes do not have the SHA-256 that they state; download it again", header.size());
+  if (std::equal(digest.begin(), digest.end(), header.begin() + static_cast<ptrdiff_t>(hash)))
+    return Status();
+  return Error(ErrorCode::kInvalidFile,
+               "the model file is damaged: its first %zu bytes do not have the SHA-256 that they "
+               "state; download it again",
+               header.size());
 }
 
 Sha256::Digest ChunkHash(const GgufFile& file, uint64_t chunk) {
   Sha256::Digest digest;
-  std::copy_n(file.chunk_hashes.begin() + static_cast<ptrdiff_t>(chunk * digest.size()), digest.size(), digest.begin());
+  std::copy_n(file.chunk_hashes.begin() + static_cast<ptrdiff_t>(chunk * digest.size()),
+              digest.size(), digest.begin());
   return digest;
 }
 
-// ---- Metadata -----------------------------------------------------------------------------------------------------------------------------------------
+// ---- Metadata
+// -------------------------------------------------------------------------------------------------
 
 namespace {
 
 Status WrongType(std::string_view key, const char* wanted, const Metadata::Entry& found) {
-  return Error(ErrorCode::kInvalidFile, "%.*s: %s wanted, %s%s found", Length(key), key.data(), wanted, found.is_array ? "an array of " : "", TypeName(found.type));
+  return Error(ErrorCode::kInvalidFile, "%.*s: %s wanted, %s%s found", Length(key), key.data(),
+               wanted, found.is_array ? "an array of " : "", TypeName(found.type));
 }
 
 // An integer of any width: magnitude and sign. False for other types.
-bool LoadInteger(const Metadata::Entry& entry, uint64_t index, bool* negative, uint64_t* magnitude) {
+bool LoadInteger(const Metadata::Entry& entry, uint64_t index, bool* negative,
+                 uint64_t* magnitude) {
   const uint8_t* const bytes = entry.values.data() + index * FixedBytes(entry.type);
   int64_t value = 0;
   switch (entry.type) {
-    case GgufType::kU8: value = bytes[0]; break;
-    case GgufType::kI8: value = static_cast<int8_t>(bytes[0]); break;
-    case GgufType::kU16: value = LoadLittleEndian<uint16_t>(bytes); break;
-    case GgufType::kI16: value = LoadLittleEndian<int16_t>(bytes); break;
-    case GgufType::kU32: value = LoadLittleEndian<uint32_t>(bytes); break;
-    case GgufType::kI32: value = LoadLittleEndian<int32_t>(bytes); break;
-    case GgufType::kI64: value = LoadLittleEndian<int64_t>(bytes); break;
+    case GgufType::kU8:
+      value = bytes[0];
+      break;
+    case GgufType::kI8:
+      value = static_cast<int8_t>(bytes[0]);
+      break;
+    case GgufType::kU16:
+      value = LoadLittleEndian<uint16_t>(bytes);
+      break;
+    case GgufType::kI16:
+      value = LoadLittleEndian<int16_t>(bytes);
+      break;
+    case GgufType::kU32:
+      value = LoadLittleEndian<uint32_t>(bytes);
+      break;
+    case GgufType::kI32:
+      value = LoadLittleEndian<int32_t>(bytes);
+      break;
+    case GgufType::kI64:
+      value = LoadLittleEndian<int64_t>(bytes);
+      break;
     case GgufType::kU64:
       *negative = false;
       *magnitude = LoadLittleEndian<uint64_t>(bytes);
       return true;
-    default: return false;
+    default:
+      return false;
   }
   *negative = value < 0;
   *magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
   return true;
 }
 
-bool IsInteger(GgufType type) { return FixedBytes(type) != 0 && type != GgufType::kBool && type != GgufType::kF32 && type != GgufType::kF64; }
+bool IsInteger(GgufType type) {
+  return FixedBytes(type) != 0 && type != GgufType::kBool && type != GgufType::kF32 &&
+         type != GgufType::kF64;
+}
 
 // The element `index` of an integer entry as a T.
 template <typename T>
@@ -467,8 +586,11 @@ Result<T> GetInteger(const Metadata::Entry& entry, uint64_t index) {
   constexpr uint64_t kMax = static_cast<uint64_t>(std::numeric_limits<T>::max());
   const uint64_t limit = !negative ? kMax : std::numeric_limits<T>::min() == 0 ? 0 : kMax + 1;
   if (magnitude > limit) {
-    return Error(ErrorCode::kInvalidFile, "%.*s: a number from %" PRId64 " to %" PRIu64 " wanted, %s%" PRIu64 " found", Length(entry.key), entry.key.data(),
-                 static_cast<int64_t>(std::numeric_limits<T>::min()), kMax, negative ? "-" : "", magnitude);
+    return Error(ErrorCode::kInvalidFile,
+                 "%.*s: a number from %" PRId64 " to %" PRIu64 " wanted, %s%" PRIu64 " found",
+                 Length(entry.key), entry.key.data(),
+                 static_cast<int64_t>(std::numeric_limits<T>::min()), kMax, negative ? "-" : "",
+                 magnitude);
   }
   return static_cast<T>(negative ? 0 - magnitude : magnitude);
 }
@@ -477,7 +599,9 @@ float GetFloat(const Metadata::Entry& entry, uint64_t index) {
   if (entry.type == GgufType::kF32) return LoadLittleEndian<float>(entry.values.data() + 4 * index);
   const double value = LoadLittleEndian<double>(entry.values.data() + 8 * index);
   // The conversion of a double beyond f32 is undefined in C++.
-  if (std::fabs(value) > std::numeric_limits<float>::max()) return std::copysign(std::numeric_limits<float>::infinity(), static_cast<float>(value > 0 ? 1 : -1));
+  if (std::fabs(value) > std::numeric_limits<float>::max())
+    return std::copysign(std::numeric_limits<float>::infinity(),
+                         static_cast<float>(value > 0 ? 1 : -1));
   return static_cast<float>(value);
 }
 
@@ -486,13 +610,19 @@ bool IsFloat(GgufType type) { return type == GgufType::kF32 || type == GgufType:
 }  // namespace
 
 const Metadata::Entry* Metadata::Find(std::string_view key) const {
-  const auto at = std::lower_bound(by_key_.begin(), by_key_.end(), key, [this](uint32_t i, std::string_view wanted) { return entries_[i].key < wanted; });
+  const auto at = std::lower_bound(
+      by_key_.begin(), by_key_.end(), key,
+      [this](uint32_t i, std::string_view wanted) { return entries_[i].key < wanted; });
   return at != by_key_.end() && entries_[*at].key == key ? &entries_[*at] : nullptr;
 }
 
-Result<const Metadata::Entry*> Metadata::FindTyped(std::string_view key, bool is_array, bool (*is_type)(GgufType), const char* wanted) const {
+Result<const Metadata::Entry*> Metadata::FindTyped(std::string_view key, bool is_array,
+                                                   bool (*is_type)(GgufType),
+                                                   const char* wanted) const {
   const Entry* const entry = Find(key);
-  if (entry == nullptr) return Error(ErrorCode::kNotFound, "%.*s is missing from the model file", Length(key), key.data());
+  if (entry == nullptr)
+    return Error(ErrorCode::kNotFound, "%.*s is missing from the model file", Length(key),
+                 key.data());
   if (entry->is_array != is_array || !is_type(entry->type)) return WrongType(key, wanted, *entry);
   return entry;
 }
@@ -513,17 +643,22 @@ Result<float> Metadata::GetF32(std::string_view key) const {
 }
 
 Result<bool> Metadata::GetBool(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, false, [](GgufType type) { return type == GgufType::kBool; }, "a bool"));
+  TVLM_ASSIGN_OR_RETURN(
+      const Entry* const entry,
+      FindTyped(key, false, [](GgufType type) { return type == GgufType::kBool; }, "a bool"));
   return entry->values[0] != 0;
 }
 
 Result<std::string> Metadata::GetString(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, false, [](GgufType type) { return type == GgufType::kString; }, "a string"));
+  TVLM_ASSIGN_OR_RETURN(
+      const Entry* const entry,
+      FindTyped(key, false, [](GgufType type) { return type == GgufType::kString; }, "a string"));
   return std::string(AsText(entry->values.subspan(8)));
 }
 
 Result<std::vector<int32_t>> Metadata::GetI32Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, true, IsInteger, "an array of integers"));
+  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
+                        FindTyped(key, true, IsInteger, "an array of integers"));
   std::vector<int32_t> values;
   values.reserve(static_cast<size_t>(entry->count));
   for (uint64_t i = 0; i < entry->count; ++i) {
@@ -534,19 +669,25 @@ Result<std::vector<int32_t>> Metadata::GetI32Array(std::string_view key) const {
 }
 
 Result<std::vector<float>> Metadata::GetF32Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, true, IsFloat, "an array of floats"));
+  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
+                        FindTyped(key, true, IsFloat, "an array of floats"));
   std::vector<float> values(static_cast<size_t>(entry->count));
   for (size_t i = 0; i < values.size(); ++i) values[i] = GetFloat(*entry, i);
   return values;
 }
 
 Result<std::span<const uint8_t>> Metadata::GetU8Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, true, [](GgufType type) { return type == GgufType::kU8; }, "an array of u8"));
+  TVLM_ASSIGN_OR_RETURN(
+      const Entry* const entry,
+      FindTyped(key, true, [](GgufType type) { return type == GgufType::kU8; }, "an array of u8"));
   return entry->values;
 }
 
 Result<std::vector<std::string_view>> Metadata::GetStringArray(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, true, [](GgufType type) { return type == GgufType::kString; }, "an array of strings"));
+  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
+                        FindTyped(
+                            key, true, [](GgufType type) { return type == GgufType::kString; },
+                            "an array of strings"));
   std::vector<std::string_view> values;
   values.reserve(static_cast<size_t>(entry->count));
   ByteReader reader(entry->values);

@@ -1,4 +1,5 @@
-// GGUF, read from a prefix of the file: metadata and tensor table, every length, count, offset, overlap, alignment and product checked.
+// GGUF, read from a prefix of the file: metadata and tensor table, every length, count, offset,
+// overlap, alignment and product checked.
 #ifndef TINYVLM_FORMATS_GGUF_H_
 #define TINYVLM_FORMATS_GGUF_H_
 
@@ -33,12 +34,13 @@ enum class GgufType : uint32_t {
   kF64 = 12,
 };
 
-// The key-value section: one copy of its bytes and an index into it. Views and strings that it gives stay valid as long as it lives, moves included.
+// The key-value section: one copy of its bytes and an index into it. Views and strings that it
+// gives stay valid as long as it lives, moves included.
 class Metadata {
  public:
   struct Entry {
     std::string_view key;
-    GgufType type;                    // of the value, or of the elements of an array
+    GgufType type;  // of the value, or of the elements of an array
     bool is_array;
     uint64_t count;                   // 1, or the elements of an array
     std::span<const uint8_t> values;  // as in the file
@@ -50,8 +52,9 @@ class Metadata {
   // Null where the key is absent.
   const Entry* Find(std::string_view key) const;
 
-  // The value of a key that must be there. Integers of any width and sign are taken where the value fits; floats may be f32 or f64. Errors: kNotFound
-  // where the key is absent, kInvalidFile where it has another type or does not fit; both name the key.
+  // The value of a key that must be there. Integers of any width and sign are taken where the value
+  // fits; floats may be f32 or f64. Errors: kNotFound where the key is absent, kInvalidFile where
+  // it has another type or does not fit; both name the key.
   Result<uint32_t> GetU32(std::string_view key) const;
   Result<int32_t> GetI32(std::string_view key) const;
   Result<float> GetF32(std::string_view key) const;
@@ -59,12 +62,13 @@ class Metadata {
   Result<std::string> GetString(std::string_view key) const;
   Result<std::vector<int32_t>> GetI32Array(std::string_view key) const;
   Result<std::vector<float>> GetF32Array(std::string_view key) const;
-  Result<std::span<const uint8_t>> GetU8Array(std::string_view key) const;                 // a view
-  Result<std::vector<std::string_view>> GetStringArray(std::string_view key) const;        // views
+  Result<std::span<const uint8_t>> GetU8Array(std::string_view key) const;           // a view
+  Result<std::vector<std::string_view>> GetStringArray(std::string_view key) const;  // views
 
  private:
   friend class GgufParser;
-  Result<const Entry*> FindTyped(std::string_view key, bool is_array, bool (*is_type)(GgufType), const char* wanted) const;
+  Result<const Entry*> FindTyped(std::string_view key, bool is_array, bool (*is_type)(GgufType),
+                                 const char* wanted) const;
 
   AlignedBuffer<uint8_t> bytes_;
   std::vector<Entry> entries_;
@@ -78,14 +82,18 @@ struct GgufFile {
   std::vector<TensorInfo> tensors;  // sorted by offset: in the file's order
   std::vector<uint32_t> by_name;    // indices of tensors, sorted by name
   uint64_t alignment = 32;
-  uint64_t data_offset = 0;         // bytes of the header, padding included
-  uint64_t tensor_bytes = 0;        // of the data section, to the end of the last tensor
-  uint64_t data_bytes = 0;          // the same with the padding behind it, which a file without hashes may lack
+  uint64_t data_offset = 0;   // bytes of the header, padding included
+  uint64_t tensor_bytes = 0;  // of the data section, to the end of the last tensor
+  // the same with the padding behind it, which a file without hashes may lack
+  uint64_t data_bytes = 0;
 
-  // Files of ours carry their own hashes (spec: tinyvlm.chunk_sha256, tinyvlm.header_sha256): all of these, or none.
-  uint64_t chunk_size = 0;                   // 0: no hashes
-  std::span<const uint8_t> chunk_hashes;     // 32 bytes per chunk of the data section; a view of metadata
-  uint64_t header_hash_offset = 0;           // where in the file the 32 bytes of the header's hash stand
+  // Files of ours carry their own hashes (spec: tinyvlm.chunk_sha256, tinyvlm.header_sha256): all
+  // of these, or none.
+  uint64_t chunk_size = 0;  // 0: no hashes
+  // 32 bytes per chunk of the data section; a view of metadata
+  std::span<const uint8_t> chunk_hashes;
+  // where in the file the 32 bytes of the header's hash stand
+  uint64_t header_hash_offset = 0;
 
   // Null where the file has no such tensor.
   const TensorInfo* Find(std::string_view name) const;
@@ -93,18 +101,22 @@ struct GgufFile {
 
 struct GgufParse {
   std::optional<GgufFile> file;  // absent: the header is not whole yet
-  uint64_t bytes_needed = 0;     // then: a prefix shorter than this cannot hold it (more than was given)
+  // then: a prefix shorter than this cannot hold it (more than was given)
+  uint64_t bytes_needed = 0;
 };
 
-// Parses the header from the first bytes of a file. Never reads beyond them and allocates no more than they justify. Versions 2 and 3, little-endian.
-// Errors: kInvalidFile for damage and for other kinds of file (named where recognised), kUnsupported for a big-endian file, another version, a tensor type
-// that this engine does not know.
+// Parses the header from the first bytes of a file. Never reads beyond them and allocates no more
+// than they justify. Versions 2 and 3, little-endian. Errors: kInvalidFile for damage and for other
+// kinds of file (named where recognised), kUnsupported for a big-endian file, another version, a
+// tensor type that this engine does not know.
 Result<GgufParse> ParseGgufHeader(std::span<const uint8_t> prefix);
 
-// Checks the SHA-256 that the header carries of itself. `header` is the first data_offset bytes of the file. Nothing to do where there is none.
+// Checks the SHA-256 that the header carries of itself. `header` is the first data_offset bytes of
+// the file. Nothing to do where there is none.
 Status VerifyHeaderHash(const GgufFile& file, std::span<const uint8_t> header);
 
-// The hash that the header gives for a chunk of the data section: bytes [chunk * chunk_size, (chunk + 1) * chunk_size), cut at data_bytes.
+// The hash that the header gives for a chunk of the data section: bytes [chunk * chunk_size, (chunk
+// + 1) * chunk_size), cut at data_bytes.
 Sha256::Digest ChunkHash(const GgufFile& file, uint64_t chunk);
 
 }  // namespace tinyvlm

@@ -18,7 +18,8 @@ void Put(T value, std::vector<uint8_t>* out) {
   if constexpr (std::is_same_v<T, float>) {
     Put(std::bit_cast<uint32_t>(value), out);
   } else {
-    for (size_t i = 0; i < sizeof(T); ++i) out->push_back(static_cast<uint8_t>(static_cast<std::make_unsigned_t<T>>(value) >> (8 * i)));
+    for (size_t i = 0; i < sizeof(T); ++i)
+      out->push_back(static_cast<uint8_t>(static_cast<std::make_unsigned_t<T>>(value) >> (8 * i)));
   }
 }
 
@@ -88,16 +89,21 @@ void GgufWriter::AddStringArray(std::string_view key, std::span<const std::strin
 
 Status GgufWriter::AddTensor(std::string name, DType type, Shape shape) {
   const Result<uint64_t> bytes = ByteCount(shape, type);
-  if (!bytes.ok()) return Error(bytes.status().code(), "tensor %s: %s", name.c_str(), bytes.status().message().c_str());
+  if (!bytes.ok())
+    return Error(bytes.status().code(), "tensor %s: %s", name.c_str(),
+                 bytes.status().message().c_str());
   uint64_t offset = 0;
-  if (!tensors_.empty()) offset = (tensors_.back().offset + tensors_.back().bytes + kWriterAlignment - 1) / kWriterAlignment * kWriterAlignment;
+  if (!tensors_.empty())
+    offset = (tensors_.back().offset + tensors_.back().bytes + kWriterAlignment - 1) /
+             kWriterAlignment * kWriterAlignment;
   tensors_.push_back(TensorInfo{std::move(name), type, std::move(shape), offset, *bytes});
   return Status();
 }
 
 uint64_t GgufWriter::data_bytes() const {
   if (tensors_.empty()) return 0;
-  return (tensors_.back().offset + tensors_.back().bytes + kWriterAlignment - 1) / kWriterAlignment * kWriterAlignment;
+  return (tensors_.back().offset + tensors_.back().bytes + kWriterAlignment - 1) /
+         kWriterAlignment * kWriterAlignment;
 }
 
 Status GgufWriter::Begin(const std::string& path) {
@@ -120,14 +126,16 @@ Status GgufWriter::Begin(const std::string& path) {
   for (const TensorInfo& info : tensors_) {
     PutString(info.name, &values_);
     Put(static_cast<uint32_t>(info.shape.size()), &values_);
-    for (auto dimension = info.shape.rbegin(); dimension != info.shape.rend(); ++dimension) Put(*dimension, &values_);
+    for (auto dimension = info.shape.rbegin(); dimension != info.shape.rend(); ++dimension)
+      Put(*dimension, &values_);
     Put(static_cast<uint32_t>(info.type), &values_);
     Put(info.offset, &values_);
   }
   values_.resize((values_.size() + kWriterAlignment - 1) / kWriterAlignment * kWriterAlignment);
 
   TVLM_ASSIGN_OR_RETURN(file_, FileWriter::Create(path));
-  // Zeros keep the header's place: whatever interrupts the writing leaves no file that looks like one.
+  // Zeros keep the header's place: whatever interrupts the writing leaves no file that looks like
+  // one.
   const std::vector<uint8_t> place(values_.size());
   return file_->Append(place.data(), place.size());
 }
@@ -136,14 +144,16 @@ Status GgufWriter::Begin(const std::string& path) {
 Status GgufWriter::WriteData(const uint8_t* data, size_t bytes) {
   TVLM_RETURN_IF_ERROR(file_->Append(data, bytes));
   while (bytes > 0) {
-    const size_t take = static_cast<size_t>(std::min<uint64_t>(bytes, kChunkBytes - written_ % kChunkBytes));
+    const size_t take =
+        static_cast<size_t>(std::min<uint64_t>(bytes, kChunkBytes - written_ % kChunkBytes));
     chunk_.Update(data, take);
     written_ += take;
     data += take;
     bytes -= take;
     if (written_ % kChunkBytes == 0 || written_ == data_bytes()) {
       const Sha256::Digest digest = chunk_.Finish();
-      std::copy(digest.begin(), digest.end(), values_.begin() + static_cast<ptrdiff_t>(chunk_hash_offset_));
+      std::copy(digest.begin(), digest.end(),
+                values_.begin() + static_cast<ptrdiff_t>(chunk_hash_offset_));
       chunk_hash_offset_ += kHashBytes;
       chunk_.Reset();
     }
@@ -153,26 +163,31 @@ Status GgufWriter::WriteData(const uint8_t* data, size_t bytes) {
 
 Status GgufWriter::Append(const uint8_t* data, size_t bytes) {
   if (bytes == 0) return Status();
-  const uint64_t end = tensor_ < tensors_.size() ? tensors_[tensor_].offset + tensors_[tensor_].bytes : written_;
+  const uint64_t end =
+      tensor_ < tensors_.size() ? tensors_[tensor_].offset + tensors_[tensor_].bytes : written_;
   if (bytes > end - written_) {
-    return Error(ErrorCode::kInternal, "%zu bytes of tensor data written, %" PRIu64 " wanted", bytes, end - written_);
+    return Error(ErrorCode::kInternal, "%zu bytes of tensor data written, %" PRIu64 " wanted",
+                 bytes, end - written_);
   }
   TVLM_RETURN_IF_ERROR(WriteData(data, bytes));
   if (written_ < end) return Status();
   ++tensor_;
   static constexpr uint8_t kZeros[kWriterAlignment] = {};
-  return WriteData(kZeros, static_cast<size_t>((kWriterAlignment - end % kWriterAlignment) % kWriterAlignment));
+  return WriteData(
+      kZeros, static_cast<size_t>((kWriterAlignment - end % kWriterAlignment) % kWriterAlignment));
 }
 
 Status GgufWriter::Finish() {
   if (tensor_ != tensors_.size()) {
-    return Error(ErrorCode::kInternal, "tensor %s: %" PRIu64 " bytes wanted, %" PRIu64 " written", tensors_[tensor_].name.c_str(), tensors_[tensor_].bytes,
+    return Error(ErrorCode::kInternal, "tensor %s: %" PRIu64 " bytes wanted, %" PRIu64 " written",
+                 tensors_[tensor_].name.c_str(), tensors_[tensor_].bytes,
                  written_ - tensors_[tensor_].offset);
   }
   Sha256 header;
   header.Update(values_.data(), values_.size());
   const Sha256::Digest digest = header.Finish();
-  std::copy(digest.begin(), digest.end(), values_.begin() + static_cast<ptrdiff_t>(header_hash_offset_));
+  std::copy(digest.begin(), digest.end(),
+            values_.begin() + static_cast<ptrdiff_t>(header_hash_offset_));
   TVLM_RETURN_IF_ERROR(file_->Overwrite(0, values_.data(), values_.size()));
   return file_->Commit();
 }

@@ -1,4 +1,5 @@
-// Writes a GGUF v3 file whose tensors stream through, with the hashes by which a download checks itself.
+// Writes a GGUF v3 file whose tensors stream through, with the hashes by which a download checks
+// itself.
 #ifndef TINYVLM_FORMATS_GGUF_WRITER_H_
 #define TINYVLM_FORMATS_GGUF_WRITER_H_
 
@@ -17,8 +18,9 @@
 
 namespace tinyvlm {
 
-// Use: Add... for every key, AddTensor for every tensor in the order of their data, Begin, Append the bytes, Finish. The writer itself adds
-// general.alignment (64) and the tinyvlm.* hash keys. A writer destroyed before Finish leaves no file.
+// Use: Add... for every key, AddTensor for every tensor in the order of their data, Begin, Append
+// the bytes, Finish. The writer itself adds general.alignment (64) and the tinyvlm.* hash keys. A
+// writer destroyed before Finish leaves no file.
 class GgufWriter {
  public:
   void AddU32(std::string_view key, uint32_t value);
@@ -31,7 +33,8 @@ class GgufWriter {
   void AddU8Array(std::string_view key, std::span<const uint8_t> values);
   void AddStringArray(std::string_view key, std::span<const std::string> values);
 
-  // Declares the next tensor; `shape` outermost first. An error where rows are not whole blocks or the product overflows.
+  // Declares the next tensor; `shape` outermost first. An error where rows are not whole blocks or
+  // the product overflows.
   Status AddTensor(std::string name, DType type, Shape shape);
 
   // Tensors declared so far, with their places in the data section.
@@ -43,10 +46,12 @@ class GgufWriter {
   // Opens `path` for writing. No more keys or tensors after this.
   Status Begin(const std::string& path);
 
-  // The next bytes of the tensor that is being written; they end at or before its end. Padding between tensors is the writer's business.
+  // The next bytes of the tensor that is being written; they end at or before its end. Padding
+  // between tensors is the writer's business.
   Status Append(const uint8_t* data, size_t bytes);
 
-  // Writes the header with its hashes and gives the file its name. An error where a tensor has not got all its bytes.
+  // Writes the header with its hashes and gives the file its name. An error where a tensor has not
+  // got all its bytes.
   Status Finish();
 
  private:
@@ -59,10 +64,11 @@ class GgufWriter {
   std::vector<TensorInfo> tensors_;
 
   std::optional<FileWriter> file_;
-  size_t tensor_ = 0;             // being written
-  uint64_t written_ = 0;          // bytes of the data section
+  size_t tensor_ = 0;     // being written
+  uint64_t written_ = 0;  // bytes of the data section
   Sha256 chunk_;
-  size_t chunk_hash_offset_ = 0, header_hash_offset_ = 0;  // in the header: of the next chunk's hash and of its own
+  // in the header: of the next chunk's hash and of its own
+  size_t chunk_hash_offset_ = 0, header_hash_offset_ = 0;
 };
 
 }  // namespace tinyvlm

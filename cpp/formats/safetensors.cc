@@ -27,18 +27,23 @@ struct TypeRow {
 };
 
 // In the order of SafetensorsType.
-constexpr TypeRow kTypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2},
-                              {"I8", 1},  {"U64", 8}, {"U32", 4}, {"U16", 2},  {"U8", 1},  {"BOOL", 1}};
+constexpr TypeRow kTypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                              {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U64", 8},  {"U32", 4},
+                              {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
 
 bool IsPrintable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
 // One member of a header as a tensor whose offset still counts from the data section.
-Result<SafetensorsTensor> ParseTensor(const std::string& path, const Json::Member& member, uint64_t data_bytes) {
+Result<SafetensorsTensor> ParseTensor(const std::string& path, const Json::Member& member,
+                                      uint64_t data_bytes) {
   const auto& [name, value] = member;
   if (name.empty() || name.size() > kMaxNameBytes || !IsPrintable(name)) {
-    return Error(ErrorCode::kInvalidFile, "%s: a tensor name of 1..%zu printable characters wanted, one of %zu found", path.c_str(), kMaxNameBytes, name.size());
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: a tensor name of 1..%zu printable characters wanted, one of %zu found",
+                 path.c_str(), kMaxNameBytes, name.size());
   }
   const auto wrong = [&path, name = name.c_str()](const char* what) {
     return Error(ErrorCode::kInvalidFile, "%s: tensor %s: %s", path.c_str(), name, what);
@@ -46,60 +51,88 @@ Result<SafetensorsTensor> ParseTensor(const std::string& path, const Json::Membe
   SafetensorsTensor tensor;
   tensor.name = name;
   const Json* const dtype = value.Find("dtype");
-  if (dtype == nullptr || dtype->string() == nullptr) return wrong("\"dtype\" as a string wanted, not found");
-  const auto* const row = std::find_if(std::begin(kTypes), std::end(kTypes), [dtype](const TypeRow& r) { return *dtype->string() == r.name; });
+  if (dtype == nullptr || dtype->string() == nullptr)
+    return wrong("\"dtype\" as a string wanted, not found");
+  const auto* const row =
+      std::find_if(std::begin(kTypes), std::end(kTypes),
+                   [dtype](const TypeRow& r) { return *dtype->string() == r.name; });
   if (row == std::end(kTypes)) {
-    return Error(ErrorCode::kUnsupported, "%s: tensor %s: type \"%.20s\" is not one that this engine reads", path.c_str(), name.c_str(),
-                 IsPrintable(*dtype->string()) ? dtype->string()->c_str() : "?");
+    return Error(ErrorCode::kUnsupported,
+                 "%s: tensor %s: type \"%.20s\" is not one that this engine reads", path.c_str(),
+                 name.c_str(), IsPrintable(*dtype->string()) ? dtype->string()->c_str() : "?");
   }
   tensor.type = static_cast<SafetensorsType>(row - std::begin(kTypes));
   const Json* const shape = value.Find("shape");
-  if (shape == nullptr || shape->array() == nullptr || shape->array()->size() > kMaxDimensions) return wrong("\"shape\" of at most 8 dimensions wanted, not found");
+  if (shape == nullptr || shape->array() == nullptr || shape->array()->size() > kMaxDimensions)
+    return wrong("\"shape\" of at most 8 dimensions wanted, not found");
   for (const Json& dimension : *shape->array()) {
-    if (!dimension.uint64().has_value()) return wrong("\"shape\" holds something that is not a size");
+    if (!dimension.uint64().has_value())
+      return wrong("\"shape\" holds something that is not a size");
     tensor.shape.push_back(*dimension.uint64());
   }
   const Json* const offsets = value.Find("data_offsets");
-  if (offsets == nullptr || offsets->array() == nullptr || offsets->array()->size() != 2) return wrong("\"data_offsets\" of two numbers wanted, not found");
-  const std::optional<uint64_t> begin = (*offsets->array())[0].uint64(), end = (*offsets->array())[1].uint64();
+  if (offsets == nullptr || offsets->array() == nullptr || offsets->array()->size() != 2)
+    return wrong("\"data_offsets\" of two numbers wanted, not found");
+  const std::optional<uint64_t> begin = (*offsets->array())[0].uint64(),
+                                end = (*offsets->array())[1].uint64();
   if (!begin.has_value() || !end.has_value() || *begin > *end || *end > data_bytes) {
-    return Error(ErrorCode::kInvalidFile, "%s: tensor %s: two ascending offsets up to %" PRIu64 " wanted, others found (is the file truncated?)", path.c_str(), name.c_str(),
-                 data_bytes);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: tensor %s: two ascending offsets up to %" PRIu64
+                 " wanted, others found (is the file truncated?)",
+                 path.c_str(), name.c_str(), data_bytes);
   }
   tensor.offset = *begin;
   tensor.bytes = *end - *begin;
   const Result<uint64_t> elements = ElementCount(tensor.shape);
   uint64_t bytes = 0;
-  if (!elements.ok() || !CheckedMultiply(*elements, row->bytes, &bytes)) return wrong("its shape has more bytes than 64 bits can count");
+  if (!elements.ok() || !CheckedMultiply(*elements, row->bytes, &bytes))
+    return wrong("its shape has more bytes than 64 bits can count");
   tensor.elements = *elements;
   if (bytes != tensor.bytes) {
-    return Error(ErrorCode::kInvalidFile, "%s: tensor %s: shape %s of %s takes %" PRIu64 " bytes, its offsets span %" PRIu64, path.c_str(), name.c_str(),
-                 ShapeToString(tensor.shape).c_str(), row->name, bytes, tensor.bytes);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: tensor %s: shape %s of %s takes %" PRIu64 " bytes, its offsets span %" PRIu64,
+                 path.c_str(), name.c_str(), ShapeToString(tensor.shape).c_str(), row->name, bytes,
+                 tensor.bytes);
   }
   return tensor;
 }
 
 }  // namespace
 
-const char* SafetensorsTypeName(SafetensorsType type) { return kTypes[static_cast<size_t>(type)].name; }
+const char* SafetensorsTypeName(SafetensorsType type) {
+  return kTypes[static_cast<size_t>(type)].name;
+}
 
-size_t SafetensorsTypeBytes(SafetensorsType type) { return kTypes[static_cast<size_t>(type)].bytes; }
+size_t SafetensorsTypeBytes(SafetensorsType type) {
+  return kTypes[static_cast<size_t>(type)].bytes;
+}
 
 Status Safetensors::AddFile(const std::string& path) {
   TVLM_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
   uint8_t prefix[8];
-  if (file.size() < sizeof(prefix) + 2) return Error(ErrorCode::kInvalidFile, "%s: a safetensors file wanted, one of %" PRIu64 " bytes found", path.c_str(), file.size());
+  if (file.size() < sizeof(prefix) + 2)
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: a safetensors file wanted, one of %" PRIu64 " bytes found", path.c_str(),
+                 file.size());
   TVLM_RETURN_IF_ERROR(file.ReadAt(0, prefix, sizeof(prefix)));
   const uint64_t length = LoadLittleEndian<uint64_t>(prefix);
   if (length > file.size() - sizeof(prefix) || length > kMaxHeaderBytes) {
-    const char* const hint = AsText({prefix, 4}) == "vers" ? " (it looks like a Git LFS pointer, not the file itself)" : "";
-    return Error(ErrorCode::kInvalidFile, "%s: a safetensors header of at most %" PRIu64 " bytes within the file's %" PRIu64 " wanted, a length of %" PRIu64 " found%s",
+    const char* const hint = AsText({prefix, 4}) == "vers"
+                                 ? " (it looks like a Git LFS pointer, not the file itself)"
+                                 : "";
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: a safetensors header of at most %" PRIu64 " bytes within the file's %" PRIu64
+                 " wanted, a length of %" PRIu64 " found%s",
                  path.c_str(), kMaxHeaderBytes, file.size(), length, hint);
   }
   std::string header(static_cast<size_t>(length), '\0');
   TVLM_RETURN_IF_ERROR(file.ReadAt(sizeof(prefix), header.data(), header.size()));
-  const Result<Json> json = header.empty() || header[0] != '{' ? Error(ErrorCode::kInvalidFile, "'{' wanted at byte 0") : ParseJson(header);
-  if (!json.ok()) return Error(ErrorCode::kInvalidFile, "%s: its safetensors header cannot be read: %s", path.c_str(), json.status().message().c_str());
+  const Result<Json> json = header.empty() || header[0] != '{'
+                                ? Error(ErrorCode::kInvalidFile, "'{' wanted at byte 0")
+                                : ParseJson(header);
+  if (!json.ok())
+    return Error(ErrorCode::kInvalidFile, "%s: its safetensors header cannot be read: %s",
+                 path.c_str(), json.status().message().c_str());
 
   const uint64_t data_offset = sizeof(prefix) + length, data_bytes = file.size() - data_offset;
   std::vector<SafetensorsTensor> tensors;
@@ -110,20 +143,27 @@ Status Safetensors::AddFile(const std::string& path) {
     tensors.push_back(std::move(tensor));
   }
   // The tensors must cover the data section once, without gaps.
-  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes); });
+  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes);
+  });
   uint64_t covered = 0;
   const char* before = "the header";
   for (SafetensorsTensor& tensor : tensors) {
     if (tensor.offset != covered) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s at byte %" PRIu64 " of the data %s %s, which ends at byte %" PRIu64, path.c_str(),
-                   tensor.name.c_str(), tensor.offset, tensor.offset < covered ? "overlaps" : "leaves a gap behind", before, covered);
+      return Error(ErrorCode::kInvalidFile,
+                   "%s: tensor %s at byte %" PRIu64
+                   " of the data %s %s, which ends at byte %" PRIu64,
+                   path.c_str(), tensor.name.c_str(), tensor.offset,
+                   tensor.offset < covered ? "overlaps" : "leaves a gap behind", before, covered);
     }
     covered += tensor.bytes;
     tensor.offset += data_offset;
     before = tensor.name.c_str();
   }
   if (covered != data_bytes) {
-    return Error(ErrorCode::kInvalidFile, "%s: %" PRIu64 " bytes of tensors wanted after the header, %" PRIu64 " found", path.c_str(), covered, data_bytes);
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: %" PRIu64 " bytes of tensors wanted after the header, %" PRIu64 " found",
+                 path.c_str(), covered, data_bytes);
   }
   std::move(tensors.begin(), tensors.end(), std::back_inserter(tensors_));
   files_.push_back(std::move(file));
@@ -131,10 +171,14 @@ Status Safetensors::AddFile(const std::string& path) {
 }
 
 Status Safetensors::SortByName() {
-  std::sort(tensors_.begin(), tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(tensors_.begin(), tensors_.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
+  std::sort(tensors_.begin(), tensors_.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto twice =
+      std::adjacent_find(tensors_.begin(), tensors_.end(),
+                         [](const auto& a, const auto& b) { return a.name == b.name; });
   if (twice == tensors_.end()) return Status();
-  return Error(ErrorCode::kInvalidFile, "%s: tensor %s stands twice", files_[twice->file].path().c_str(), twice->name.c_str());
+  return Error(ErrorCode::kInvalidFile, "%s: tensor %s stands twice",
+               files_[twice->file].path().c_str(), twice->name.c_str());
 }
 
 Result<Safetensors> Safetensors::Open(const std::string& path) {
@@ -145,47 +189,64 @@ Result<Safetensors> Safetensors::Open(const std::string& path) {
 }
 
 Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
-  const std::string single = folder + "/model.safetensors", index_path = folder + "/model.safetensors.index.json";
+  const std::string single = folder + "/model.safetensors",
+                    index_path = folder + "/model.safetensors.index.json";
   if (IsFile(single)) return Open(single);
   if (!IsFile(index_path)) {
-    return Error(ErrorCode::kNotFound, "%s: model.safetensors or model.safetensors.index.json wanted, neither found%s", folder.c_str(),
-                 IsFile(folder + "/pytorch_model.bin") || IsFile(folder + "/pytorch_model.bin.index.json")
-                     ? "; the folder has PyTorch's pytorch_model.bin, save it as safetensors first"
-                     : "");
+    return Error(
+        ErrorCode::kNotFound,
+        "%s: model.safetensors or model.safetensors.index.json wanted, neither found%s",
+        folder.c_str(),
+        IsFile(folder + "/pytorch_model.bin") || IsFile(folder + "/pytorch_model.bin.index.json")
+            ? "; the folder has PyTorch's pytorch_model.bin, save it as safetensors first"
+            : "");
   }
   TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(index_path, kMaxIndexBytes));
   const Result<Json> index = ParseJson(text);
-  if (!index.ok()) return Error(index.status().code(), "%s: %s", index_path.c_str(), index.status().message().c_str());
+  if (!index.ok())
+    return Error(index.status().code(), "%s: %s", index_path.c_str(),
+                 index.status().message().c_str());
   const Json* const map = index->Find("weight_map");
-  if (map == nullptr || map->object() == nullptr) return Error(ErrorCode::kInvalidFile, "%s: an object \"weight_map\" wanted, not found", index_path.c_str());
+  if (map == nullptr || map->object() == nullptr)
+    return Error(ErrorCode::kInvalidFile, "%s: an object \"weight_map\" wanted, not found",
+                 index_path.c_str());
 
   std::set<std::string> shards;
   std::set<std::string_view> names;
   for (const auto& [name, shard] : *map->object()) {
     if (!names.insert(name).second) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(), IsPrintable(name) ? name.c_str() : "?");
+      return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(),
+                   IsPrintable(name) ? name.c_str() : "?");
     }
     const std::string* const file = shard.string();
     // A shard is a file of this folder: nothing else on the disk is opened on an index's word.
-    if (file == nullptr || file->empty() || (*file)[0] == '.' || file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !IsPrintable(*file)) {
-      return Error(ErrorCode::kInvalidFile, "%s: \"weight_map\" names a shard that is not a file name", index_path.c_str());
+    if (file == nullptr || file->empty() || (*file)[0] == '.' ||
+        file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
+        !IsPrintable(*file)) {
+      return Error(ErrorCode::kInvalidFile,
+                   "%s: \"weight_map\" names a shard that is not a file name", index_path.c_str());
     }
     shards.insert(*file);
   }
   if (shards.empty() || shards.size() > kMaxShards) {
-    return Error(ErrorCode::kInvalidFile, "%s: 1..%zu shards wanted, %zu found", index_path.c_str(), kMaxShards, shards.size());
+    return Error(ErrorCode::kInvalidFile, "%s: 1..%zu shards wanted, %zu found", index_path.c_str(),
+                 kMaxShards, shards.size());
   }
   Safetensors safetensors;
   for (const std::string& shard : shards) {
     const std::string path = folder + "/" + shard;
-    if (!IsFile(path)) return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it", index_path.c_str(), shard.c_str());
+    if (!IsFile(path))
+      return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it",
+                   index_path.c_str(), shard.c_str());
     TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
   }
   TVLM_RETURN_IF_ERROR(safetensors.SortByName());
   for (const auto& [name, shard] : *map->object()) {
     const SafetensorsTensor* const tensor = safetensors.Find(name);
-    if (tensor == nullptr || safetensors.files_[tensor->file].path() != folder + "/" + *shard.string()) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s wanted in %s, not found there", index_path.c_str(), IsPrintable(name) ? name.c_str() : "?",
+    if (tensor == nullptr ||
+        safetensors.files_[tensor->file].path() != folder + "/" + *shard.string()) {
+      return Error(ErrorCode::kInvalidFile, "%s: tensor %s wanted in %s, not found there",
+                   index_path.c_str(), IsPrintable(name) ? name.c_str() : "?",
                    shard.string()->c_str());
     }
   }
@@ -193,19 +254,29 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
 }
 
 const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
-  const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const SafetensorsTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name,
+                                   [](const SafetensorsTensor& tensor, std::string_view wanted) {
+                                     return tensor.name < wanted;
+                                   });
   return at != tensors_.end() && at->name == name ? &*at : nullptr;
 }
 
 std::span<const SafetensorsTensor> Safetensors::WithPrefix(std::string_view prefix) const {
-  const auto begin = std::partition_point(tensors_.begin(), tensors_.end(), [prefix](const SafetensorsTensor& tensor) { return tensor.name < prefix; });
-  const auto end = std::partition_point(begin, tensors_.end(), [prefix](const SafetensorsTensor& tensor) { return tensor.name.starts_with(prefix); });
+  const auto begin = std::partition_point(
+      tensors_.begin(), tensors_.end(),
+      [prefix](const SafetensorsTensor& tensor) { return tensor.name < prefix; });
+  const auto end = std::partition_point(
+      begin, tensors_.end(),
+      [prefix](const SafetensorsTensor& tensor) { return tensor.name.starts_with(prefix); });
   return {begin, end};
 }
 
-Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data, size_t bytes) const {
+Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data,
+                              size_t bytes) const {
   if (first > tensor.bytes || bytes > tensor.bytes - first) {
-    return Error(ErrorCode::kInternal, "tensor %s: %zu bytes at %" PRIu64 " asked for, it has %" PRIu64, tensor.name.c_str(), bytes, first, tensor.bytes);
+    return Error(ErrorCode::kInternal,
+                 "tensor %s: %zu bytes at %" PRIu64 " asked for, it has %" PRIu64,
+                 tensor.name.c_str(), bytes, first, tensor.bytes);
   }
   return files_[tensor.file].ReadAt(tensor.offset + first, data, bytes);
 }
@@ -214,38 +285,54 @@ namespace {
 
 // Reads elements of `From` in pieces and converts each.
 template <typename From, typename To, typename Convert>
-Status ReadConverted(const Safetensors& safetensors, const SafetensorsTensor& tensor, uint64_t first, size_t count, To* values, const Convert& convert) {
+Status ReadConverted(const Safetensors& safetensors, const SafetensorsTensor& tensor,
+                     uint64_t first, size_t count, To* values, const Convert& convert) {
   constexpr size_t kPiece = 4096;
   uint8_t piece[kPiece * sizeof(From)];
   for (size_t done = 0; done < count;) {
     const size_t take = std::min(kPiece, count - done);
-    TVLM_RETURN_IF_ERROR(safetensors.ReadBytes(tensor, (first + done) * sizeof(From), piece, take * sizeof(From)));
-    for (size_t i = 0; i < take; ++i) values[done + i] = convert(LoadLittleEndian<From>(piece + i * sizeof(From)));
+    TVLM_RETURN_IF_ERROR(
+        safetensors.ReadBytes(tensor, (first + done) * sizeof(From), piece, take * sizeof(From)));
+    for (size_t i = 0; i < take; ++i)
+      values[done + i] = convert(LoadLittleEndian<From>(piece + i * sizeof(From)));
     done += take;
   }
   return Status();
 }
 
 Status WrongType(const SafetensorsTensor& tensor, const char* wanted) {
-  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found", tensor.name.c_str(), wanted, SafetensorsTypeName(tensor.type));
+  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found", tensor.name.c_str(),
+               wanted, SafetensorsTypeName(tensor.type));
 }
 
 }  // namespace
 
-Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count, float* values) const {
+Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                            float* values) const {
   switch (tensor.type) {
-    case SafetensorsType::kF32: return ReadConverted<float>(*this, tensor, first, count, values, [](float value) { return value; });
-    case SafetensorsType::kF16: return ReadConverted<uint16_t>(*this, tensor, first, count, values, F16ToF32);
-    case SafetensorsType::kBF16: return ReadConverted<uint16_t>(*this, tensor, first, count, values, BF16ToF32);
-    default: return WrongType(tensor, "F32, F16 or BF16");
+    case SafetensorsType::kF32:
+      return ReadConverted<float>(*this, tensor, first, count, values,
+                                  [](float value) { return value; });
+    case SafetensorsType::kF16:
+      return ReadConverted<uint16_t>(*this, tensor, first, count, values, F16ToF32);
+    case SafetensorsType::kBF16:
+      return ReadConverted<uint16_t>(*this, tensor, first, count, values, BF16ToF32);
+    default:
+      return WrongType(tensor, "F32, F16 or BF16");
   }
 }
 
-Status Safetensors::ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count, int64_t* values) const {
+Status Safetensors::ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                            int64_t* values) const {
   switch (tensor.type) {
-    case SafetensorsType::kI64: return ReadConverted<int64_t>(*this, tensor, first, count, values, [](int64_t value) { return value; });
-    case SafetensorsType::kI32: return ReadConverted<int32_t>(*this, tensor, first, count, values, [](int32_t value) { return int64_t{value}; });
-    default: return WrongType(tensor, "I64 or I32");
+    case SafetensorsType::kI64:
+      return ReadConverted<int64_t>(*this, tensor, first, count, values,
+                                    [](int64_t value) { return value; });
+    case SafetensorsType::kI32:
+      return ReadConverted<int32_t>(*this, tensor, first, count, values,
+                                    [](int32_t value) { return int64_t{value}; });
+    default:
+      return WrongType(tensor, "I64 or I32");
   }
 }
 
@@ -254,7 +341,9 @@ Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutp
   // Wider elements first, so that every tensor is aligned to its element.
   std::vector<const SafetensorsOutput*> order;
   for (const SafetensorsOutput& tensor : tensors) order.push_back(&tensor);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return SafetensorsTypeBytes(a->type) > SafetensorsTypeBytes(b->type); });
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return SafetensorsTypeBytes(a->type) > SafetensorsTypeBytes(b->type);
+  });
 
   std::string header = "{";
   std::vector<uint64_t> sizes;
@@ -264,8 +353,9 @@ Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutp
     sizes.push_back(elements * SafetensorsTypeBytes(tensor->type));
     if (header.size() > 1) header += ',';
     AppendJsonString(tensor->name, &header);
-    header += Format(":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", SafetensorsTypeName(tensor->type),
-                     ShapeToString(tensor->shape).c_str(), offset, offset + sizes.back());
+    header += Format(":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}",
+                     SafetensorsTypeName(tensor->type), ShapeToString(tensor->shape).c_str(),
+                     offset, offset + sizes.back());
     offset += sizes.back();
   }
   header += '}';
@@ -275,7 +365,8 @@ Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutp
   const uint64_t length = header.size();
   TVLM_RETURN_IF_ERROR(file.Append(&length, sizeof(length)));
   TVLM_RETURN_IF_ERROR(file.Append(header.data(), header.size()));
-  for (size_t i = 0; i < order.size(); ++i) TVLM_RETURN_IF_ERROR(file.Append(order[i]->data, static_cast<size_t>(sizes[i])));
+  for (size_t i = 0; i < order.size(); ++i)
+    TVLM_RETURN_IF_ERROR(file.Append(order[i]->data, static_cast<size_t>(sizes[i])));
   return file.Commit();
 }
 

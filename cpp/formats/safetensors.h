@@ -1,4 +1,5 @@
-// safetensors: random access by tensor name to one file or to the shards of a checkpoint folder, and a writer for small sets of tensors.
+// safetensors: random access by tensor name to one file or to the shards of a checkpoint folder,
+// and a writer for small sets of tensors.
 #ifndef TINYVLM_FORMATS_SAFETENSORS_H_
 #define TINYVLM_FORMATS_SAFETENSORS_H_
 
@@ -15,7 +16,21 @@
 
 namespace tinyvlm {
 
-enum class SafetensorsType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool };
+enum class SafetensorsType {
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool
+};
 
 // "F32", "BF16", ...: the spelling in the files.
 const char* SafetensorsTypeName(SafetensorsType type);
@@ -33,14 +48,15 @@ struct SafetensorsTensor {
   uint64_t bytes = 0;
 };
 
-// The tensors of one file or of several. Headers are read and checked when it is opened (lengths, types, products, gaps, overlaps, names); data only by
-// the Read functions.
+// The tensors of one file or of several. Headers are read and checked when it is opened (lengths,
+// types, products, gaps, overlaps, names); data only by the Read functions.
 class Safetensors {
  public:
   // One .safetensors file.
   static Result<Safetensors> Open(const std::string& path);
 
-  // The weights of a checkpoint folder: model.safetensors, or the shards that model.safetensors.index.json names (all of whose tensors must be there).
+  // The weights of a checkpoint folder: model.safetensors, or the shards that
+  // model.safetensors.index.json names (all of whose tensors must be there).
   static Result<Safetensors> OpenFolder(const std::string& folder);
 
   // Sorted by name.
@@ -56,10 +72,12 @@ class Safetensors {
   Status ReadBytes(const SafetensorsTensor& tensor, uint64_t first, void* data, size_t bytes) const;
 
   // The elements [first, first + count) as f32. F32, F16 and BF16 tensors; kUnsupported for others.
-  Status ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count, float* values) const;
+  Status ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                 float* values) const;
 
   // The elements [first, first + count) as i64. I64 and I32 tensors; kUnsupported for others.
-  Status ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count, int64_t* values) const;
+  Status ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                 int64_t* values) const;
 
  private:
   Status AddFile(const std::string& path);

@@ -13,24 +13,31 @@ namespace {
 
 // The format's name with its article, or null.
 const char* ForeignFormat(std::span<const uint8_t> bytes) {
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 256));
-  const auto at = [&](size_t offset, std::string_view text) { return head.size() >= offset + text.size() && head.substr(offset, text.size()) == text; };
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<size_t>(bytes.size(), 256));
+  const auto at = [&](size_t offset, std::string_view text) {
+    return head.size() >= offset + text.size() && head.substr(offset, text.size()) == text;
+  };
   if (at(0, "RIFF") && at(8, "WEBP")) return "a WebP image";
   if (at(0, "GIF8")) return "a GIF image";
   if (at(0, "BM") && at(6, std::string_view("\0\0\0\0", 4))) return "a BMP image";
   if (at(4, "ftyp")) {
     if (at(8, "avif") || at(8, "avis")) return "an AVIF image";
-    for (const std::string_view brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
+    for (const std::string_view brand :
+         {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
       if (at(8, brand)) return "a HEIC image";
     }
     return "a video";
   }
-  if (at(0, std::string_view("II*\0", 4)) || at(0, std::string_view("MM\0*", 4))) return "a TIFF image";
+  if (at(0, std::string_view("II*\0", 4)) || at(0, std::string_view("MM\0*", 4)))
+    return "a TIFF image";
   if (at(0, "\xff\x0a") || at(0, std::string_view("\0\0\0\x0cJXL ", 8))) return "a JPEG XL image";
-  if (at(0, std::string_view("\0\0\0\x0cjP  ", 8)) || at(0, "\xff\x4f\xff\x51")) return "a JPEG 2000 image";
+  if (at(0, std::string_view("\0\0\0\x0cjP  ", 8)) || at(0, "\xff\x4f\xff\x51"))
+    return "a JPEG 2000 image";
   if (at(0, std::string_view("\0\0\1\0", 4))) return "an ICO image";
   if (at(0, "%PDF")) return "a PDF document";
-  if (at(0, "<svg") || (at(0, "<?xml") && head.find("<svg") != std::string_view::npos)) return "an SVG image";
+  if (at(0, "<svg") || (at(0, "<?xml") && head.find("<svg") != std::string_view::npos))
+    return "an SVG image";
   if (at(0, "<!DOCTYPE") || at(0, "<!doctype") || at(0, "<html")) return "a web page";
   return nullptr;
 }
@@ -53,16 +60,23 @@ bool BeginsWith(std::span<const uint8_t> bytes, const uint8_t (&signature)[N]) {
 Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact) {
   if (BeginsWith(bytes, kPngSignature)) return DecodePng(bytes, exact);
   if (BeginsWith(bytes, kJpegSignature)) return DecodeJpeg(bytes, exact);
-  if (bytes.empty()) return Error(ErrorCode::kInvalidImage, "a PNG or JPEG image wanted, 0 bytes found");
+  if (bytes.empty())
+    return Error(ErrorCode::kInvalidImage, "a PNG or JPEG image wanted, 0 bytes found");
   if (LooksLikePng(bytes)) {
-    return Error(ErrorCode::kInvalidImage, "PNG: the first 8 bytes are damaged, as by a transfer in text mode; fetch the file again");
+    return Error(
+        ErrorCode::kInvalidImage,
+        "PNG: the first 8 bytes are damaged, as by a transfer in text mode; fetch the file again");
   }
   if (const char* format = ForeignFormat(bytes)) {
     return Error(ErrorCode::kInvalidImage, "this is %s; PNG and JPEG are decoded here", format);
   }
   std::string head;
-  for (size_t i = 0; i < std::min<size_t>(bytes.size(), 8); ++i) head += Format(i == 0 ? "%02x" : " %02x", bytes[i]);
-  return Error(ErrorCode::kInvalidImage, "a PNG or JPEG image wanted, %zu bytes of an unknown format found (they begin with %s)", bytes.size(), head.c_str());
+  for (size_t i = 0; i < std::min<size_t>(bytes.size(), 8); ++i)
+    head += Format(i == 0 ? "%02x" : " %02x", bytes[i]);
+  return Error(
+      ErrorCode::kInvalidImage,
+      "a PNG or JPEG image wanted, %zu bytes of an unknown format found (they begin with %s)",
+      bytes.size(), head.c_str());
 }
 
 }  // namespace tinyvlm

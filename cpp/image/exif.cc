@@ -13,7 +13,8 @@ int ReadOrientation(std::span<const uint8_t> tiff) {
   const bool little = tiff[0] == 'I';
   const auto read = [&](size_t at, size_t bytes) {
     uint32_t value = 0;
-    for (size_t i = 0; i < bytes; ++i) value = value << 8 | tiff[little ? at + bytes - 1 - i : at + i];
+    for (size_t i = 0; i < bytes; ++i)
+      value = value << 8 | tiff[little ? at + bytes - 1 - i : at + i];
     return value;
   };
   if (read(2, 2) != 42) return 1;
@@ -25,7 +26,8 @@ int ReadOrientation(std::span<const uint8_t> tiff) {
     const size_t entry = directory + 2 + i * kEntryBytes;
     if (read(entry, 2) != kOrientationTag) continue;
     const uint32_t value = read(entry + 8, 2);
-    const bool valid = read(entry + 2, 2) == kShortType && read(entry + 4, 4) == 1 && value >= 1 && value <= 8;
+    const bool valid =
+        read(entry + 2, 2) == kShortType && read(entry + 4, 4) == 1 && value >= 1 && value <= 8;
     return valid ? static_cast<int>(value) : 1;
   }
   return 1;
@@ -33,23 +35,31 @@ int ReadOrientation(std::span<const uint8_t> tiff) {
 
 Result<Image> Orient(Image image, int orientation) {
   if (orientation == 1) return image;
-  // The source pixel of (x, y) is x and y, exchanged for 5..8, then counted from the other end where mirrored.
+  // The source pixel of (x, y) is x and y, exchanged for 5..8, then counted from the other end
+  // where mirrored.
   const bool exchange = orientation >= 5;
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  const size_t width = exchange ? image.height() : image.width(), height = exchange ? image.width() : image.height();
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const size_t width = exchange ? image.height() : image.width(),
+               height = exchange ? image.width() : image.height();
   TVLM_ASSIGN_OR_RETURN(Image turned, Image::Allocate(width, height));
   const ptrdiff_t row_bytes = static_cast<ptrdiff_t>(image.width()) * 3;
-  const ptrdiff_t along_source_x = from_right ? -3 : 3, along_source_y = from_bottom ? -row_bytes : row_bytes;
-  const ptrdiff_t step_x = exchange ? along_source_y : along_source_x, step_y = exchange ? along_source_x : along_source_y;
-  const uint8_t* origin = image.Row(from_bottom ? image.height() - 1 : 0) + (from_right ? row_bytes - 3 : 0);
+  const ptrdiff_t along_source_x = from_right ? -3 : 3,
+                  along_source_y = from_bottom ? -row_bytes : row_bytes;
+  const ptrdiff_t step_x = exchange ? along_source_y : along_source_x,
+                  step_y = exchange ? along_source_x : along_source_y;
+  const uint8_t* origin =
+      image.Row(from_bottom ? image.height() - 1 : 0) + (from_right ? row_bytes - 3 : 0);
   // Square blocks, so that the side that is read across rows stays in the cache.
   constexpr size_t kBlock = 32;
   for (size_t y0 = 0; y0 < height; y0 += kBlock) {
     for (size_t x0 = 0; x0 < width; x0 += kBlock) {
       const size_t x1 = std::min(width, x0 + kBlock);
       for (size_t y = y0; y < std::min(height, y0 + kBlock); ++y) {
-        const uint8_t* from = origin + static_cast<ptrdiff_t>(y) * step_y + static_cast<ptrdiff_t>(x0) * step_x;
+        const uint8_t* from =
+            origin + static_cast<ptrdiff_t>(y) * step_y + static_cast<ptrdiff_t>(x0) * step_x;
         uint8_t* to = turned.Row(y) + x0 * 3;
         for (size_t x = x0; x < x1; ++x, from += step_x, to += 3) {
           to[0] = from[0];

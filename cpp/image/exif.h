@@ -10,8 +10,9 @@
 
 namespace tinyvlm {
 
-// The orientation (1..8) from a TIFF block: what follows "Exif\0\0" in a JPEG's APP1 segment, or the content of PNG's eXIf chunk. 1, which is upright,
-// where the block is damaged or says nothing: images are not refused for their metadata.
+// The orientation (1..8) from a TIFF block: what follows "Exif\0\0" in a JPEG's APP1 segment, or
+// the content of PNG's eXIf chunk. 1, which is upright, where the block is damaged or says nothing:
+// images are not refused for their metadata.
 int ReadOrientation(std::span<const uint8_t> tiff);
 
 // The image turned and mirrored as orientation 1..8 asks.

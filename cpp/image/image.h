@@ -14,7 +14,8 @@ namespace tinyvlm {
 inline constexpr uint64_t kMaxImagePixels = uint64_t{1} << 28;  // 268 megapixels
 inline constexpr uint64_t kMaxImageSide = 1'000'000;
 
-// Borrowed pixels: channels 3 is R, G, B and 4 is R, G, B, A (not premultiplied); `stride` is the distance of two rows in bytes.
+// Borrowed pixels: channels 3 is R, G, B and 4 is R, G, B, A (not premultiplied); `stride` is the
+// distance of two rows in bytes.
 struct ImageView {
   const uint8_t* pixels = nullptr;
   size_t width = 0;
@@ -46,8 +47,11 @@ class Image {
 // invalid_image when a side is 0 or the image is larger than the limits above.
 Status CheckImageSize(uint64_t width, uint64_t height);
 
-// A colour value seen through alpha on white, rounded to nearest: what Pillow's alpha_composite gives for an opaque ground.
-inline uint8_t OverWhite(uint32_t value, uint32_t alpha) { return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255); }
+// A colour value seen through alpha on white, rounded to nearest: what Pillow's alpha_composite
+// gives for an opaque ground.
+inline uint8_t OverWhite(uint32_t value, uint32_t alpha) {
+  return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+}
 
 }  // namespace tinyvlm
 

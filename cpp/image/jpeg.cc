@@ -18,8 +18,24 @@ namespace tinyvlm {
 namespace {
 
 enum Marker : uint8_t {
-  kSof0 = 0xc0, kSof1 = 0xc1, kSof2 = 0xc2, kSof15 = 0xcf, kDht = 0xc4, kJpg = 0xc8, kDac = 0xcc, kRst0 = 0xd0, kRst7 = 0xd7, kSoi = 0xd8, kEoi = 0xd9,
-  kSos = 0xda, kDqt = 0xdb, kDri = 0xdd, kApp0 = 0xe0, kApp1 = 0xe1, kApp14 = 0xee, kTem = 0x01,
+  kSof0 = 0xc0,
+  kSof1 = 0xc1,
+  kSof2 = 0xc2,
+  kSof15 = 0xcf,
+  kDht = 0xc4,
+  kJpg = 0xc8,
+  kDac = 0xcc,
+  kRst0 = 0xd0,
+  kRst7 = 0xd7,
+  kSoi = 0xd8,
+  kEoi = 0xd9,
+  kSos = 0xda,
+  kDqt = 0xdb,
+  kDri = 0xdd,
+  kApp0 = 0xe0,
+  kApp1 = 0xe1,
+  kApp14 = 0xee,
+  kTem = 0x01,
 };
 
 constexpr size_t kMaxComponents = 4;
@@ -28,28 +44,40 @@ constexpr size_t kBlockSamples = 64;
 
 // Position in the block of the k-th coefficient of the file.
 constexpr uint8_t kZigzag[kBlockSamples] = {
-    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
+    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,
+    41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
+    30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
 
-// The tables of T.81's annex K.3: what motion JPEG frames leave out. Number of codes of each length, then the symbols.
-constexpr uint8_t kStandardDcCounts[2][16] = {{0, 1, 5, 1, 1, 1, 1, 1, 1}, {0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}};
+// The tables of T.81's annex K.3: what motion JPEG frames leave out. Number of codes of each
+// length, then the symbols.
+constexpr uint8_t kStandardDcCounts[2][16] = {{0, 1, 5, 1, 1, 1, 1, 1, 1},
+                                              {0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}};
 constexpr uint8_t kStandardDcSymbols[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-constexpr uint8_t kStandardAcCounts[2][16] = {{0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125}, {0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119}};
+constexpr uint8_t kStandardAcCounts[2][16] = {{0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125},
+                                              {0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119}};
 constexpr uint8_t kStandardAcSymbols[2][162] = {
-    {0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71, 0x14, 0x32, 0x81, 0x91, 0xa1, 0x08,
-     0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0, 0x24, 0x33, 0x62, 0x72, 0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26, 0x27, 0x28,
-     0x29, 0x2a, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
-     0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89,
-     0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6,
-     0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
-     0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa},
-    {0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22, 0x32, 0x81, 0x08, 0x14, 0x42, 0x91,
-     0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33, 0x52, 0xf0, 0x15, 0x62, 0x72, 0xd1, 0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18, 0x19, 0x1a, 0x26,
-     0x27, 0x28, 0x29, 0x2a, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
-     0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87,
-     0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4,
-     0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda,
-     0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa}};
+    {0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61,
+     0x07, 0x22, 0x71, 0x14, 0x32, 0x81, 0x91, 0xa1, 0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52,
+     0xd1, 0xf0, 0x24, 0x33, 0x62, 0x72, 0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25,
+     0x26, 0x27, 0x28, 0x29, 0x2a, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45,
+     0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63, 0x64,
+     0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83,
+     0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
+     0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6,
+     0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3,
+     0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8,
+     0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa},
+    {0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61,
+     0x71, 0x13, 0x22, 0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33,
+     0x52, 0xf0, 0x15, 0x62, 0x72, 0xd1, 0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18,
+     0x19, 0x1a, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44,
+     0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63,
+     0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a,
+     0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97,
+     0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4,
+     0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca,
+     0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7,
+     0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa}};
 
 struct QuantTable {
   bool defined = false;
@@ -58,16 +86,19 @@ struct QuantTable {
 
 struct Component {
   uint8_t id = 0;
-  size_t h = 1, v = 1;             // sampling factors
+  size_t h = 1, v = 1;  // sampling factors
   size_t quant_index = 0;
-  size_t width = 0, height = 0;    // samples that belong to the image
-  size_t blocks_w = 0, blocks_h = 0;          // blocks that hold them: what a scan of this component alone codes
-  size_t padded_w = 0, padded_h = 0;          // blocks of whole MCUs: what is stored
-  bool seen = false;               // a scan has coded it, and `quant` is its table from then on
+  size_t width = 0, height = 0;  // samples that belong to the image
+  // blocks that hold them: what a scan of this component alone codes
+  size_t blocks_w = 0, blocks_h = 0;
+  size_t padded_w = 0, padded_h = 0;  // blocks of whole MCUs: what is stored
+  bool seen = false;                  // a scan has coded it, and `quant` is its table from then on
   QuantTable quant;
-  AlignedBuffer<uint8_t> plane;    // [padded_h * 8][padded_w * 8]
-  AlignedBuffer<int16_t> coefficients;        // progressive only: [padded_h][padded_w][64], natural order
-  int8_t known_bits[kBlockSamples];           // progressive only: lowest bit plane coded so far per coefficient of the file's order; -1: none
+  AlignedBuffer<uint8_t> plane;  // [padded_h * 8][padded_w * 8]
+  // progressive only: [padded_h][padded_w][64], natural order
+  AlignedBuffer<int16_t> coefficients;
+  // progressive only: lowest bit plane coded so far per coefficient of the file's order; -1: none
+  int8_t known_bits[kBlockSamples];
 
   // Of the scan being read.
   size_t dc_table = 0, ac_table = 0;
@@ -75,13 +106,16 @@ struct Component {
 
   size_t stride() const { return padded_w * kBlock; }
   const uint8_t* Row(size_t y) const { return plane.data() + y * stride(); }
-  int16_t* Block(size_t x, size_t y) { return coefficients.data() + (y * padded_w + x) * kBlockSamples; }
+  int16_t* Block(size_t x, size_t y) {
+    return coefficients.data() + (y * padded_w + x) * kBlockSamples;
+  }
 };
 
 struct Scan {
   std::vector<Component*> components;
-  size_t first = 0, last = 63;    // coefficients of the file's order
-  int high = 0, low = 0;          // bit planes: the one known before (0: none) and the one known afterwards
+  size_t first = 0, last = 63;  // coefficients of the file's order
+  // bit planes: the one known before (0: none) and the one known afterwards
+  int high = 0, low = 0;
 };
 
 // What went wrong inside entropy-coded data.
@@ -89,10 +123,14 @@ enum class Fault { kNone, kCode, kRun, kValue };
 
 const char* FaultText(Fault fault) {
   switch (fault) {
-    case Fault::kCode: return "bits that are no Huffman code";
-    case Fault::kRun: return "a run that leads out of its block";
-    case Fault::kValue: return "a coefficient that is too large";
-    case Fault::kNone: break;
+    case Fault::kCode:
+      return "bits that are no Huffman code";
+    case Fault::kRun:
+      return "a run that leads out of its block";
+    case Fault::kValue:
+      return "a coefficient that is too large";
+    case Fault::kNone:
+      break;
   }
   return "";
 }
@@ -117,10 +155,16 @@ class JpegDecoder {
   Fault DecodeBlock(const Scan& scan, Component& component, BitReader& reader, size_t x, size_t y);
   Fault DecodeSequential(Component& component, BitReader& reader, uint8_t* out);
   Fault DecodeDcFirst(const Scan& scan, Component& component, BitReader& reader, int16_t* block);
-  Fault DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader, int16_t* block);
-  Fault DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader, int16_t* block);
-  const HuffmanTable& DcTable(const Component& component) const { return huffman_[0][component.dc_table]; }
-  const HuffmanTable& AcTable(const Component& component) const { return huffman_[1][component.ac_table]; }
+  Fault DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader,
+                      int16_t* block);
+  Fault DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader,
+                       int16_t* block);
+  const HuffmanTable& DcTable(const Component& component) const {
+    return huffman_[0][component.dc_table];
+  }
+  const HuffmanTable& AcTable(const Component& component) const {
+    return huffman_[1][component.ac_table];
+  }
   Fault DcDifference(Component& component, BitReader& reader);
 
   Status TransformCoefficients();
@@ -136,10 +180,10 @@ class JpegDecoder {
   size_t max_h_ = 1, max_v_ = 1;
   size_t mcus_w_ = 0, mcus_h_ = 0;
   bool progressive_ = false;
-  size_t restart_interval_ = 0;  // MCUs; 0: none
+  size_t restart_interval_ = 0;   // MCUs; 0: none
   uint32_t end_of_band_run_ = 0;  // blocks that the last end-of-band code still covers
   bool jfif_ = false;
-  int adobe_transform_ = -1;     // -1: no Adobe marker
+  int adobe_transform_ = -1;  // -1: no Adobe marker
   bool exif_ = false;
   int orientation_ = 1;
 };
@@ -156,10 +200,12 @@ Status JpegDecoder::Bad(size_t at, const char* format, ...) {
 Result<Image> JpegDecoder::Decode() {
   size_t at = 2;
   for (;;) {
-    // Foreign bytes between segments, fill bytes and stray restart markers are passed over, as every decoder does.
+    // Foreign bytes between segments, fill bytes and stray restart markers are passed over, as
+    // every decoder does.
     BitReader gap(bytes_.data() + at, bytes_.data() + bytes_.size());
     at = static_cast<size_t>(gap.SkipToMarker() - bytes_.data());
-    if (at >= bytes_.size()) return Bad(bytes_.size(), "the file ends without its end marker; it is cut off");
+    if (at >= bytes_.size())
+      return Bad(bytes_.size(), "the file ends without its end marker; it is cut off");
     const uint8_t marker = bytes_[at + 1];
     if (marker == kEoi) break;
     if (marker == kTem || (marker >= kRst0 && marker <= kRst7)) {
@@ -170,7 +216,10 @@ Result<Image> JpegDecoder::Decode() {
     const size_t left = bytes_.size() - at - 2;
     const size_t length = left < 2 ? 0 : size_t{bytes_[at + 2]} << 8 | bytes_[at + 3];
     if (length < 2 || length > left) {
-      return Bad(at, "the segment with marker %02x has a length of %zu, 2..%zu wanted; the file is cut off or damaged", marker, length, left);
+      return Bad(at,
+                 "the segment with marker %02x has a length of %zu, 2..%zu wanted; the file is cut "
+                 "off or damaged",
+                 marker, length, left);
     }
     const std::span<const uint8_t> body = bytes_.subspan(at + 4, length - 2);
     const size_t next = at + 2 + length;
@@ -183,7 +232,8 @@ Result<Image> JpegDecoder::Decode() {
     } else if (marker >= kSof0 && marker <= kSof15 && marker != kJpg) {
       TVLM_RETURN_IF_ERROR(ReadFrame(marker, body, at));
     } else if (marker == kDri) {
-      if (body.size() != 2) return Bad(at, "restart interval: 2 bytes wanted, %zu found", body.size());
+      if (body.size() != 2)
+        return Bad(at, "restart interval: 2 bytes wanted, %zu found", body.size());
       restart_interval_ = size_t{body[0]} << 8 | body[1];
     } else if (marker == kSos) {
       TVLM_ASSIGN_OR_RETURN(Scan scan, ReadScanHeader(body, at));
@@ -196,7 +246,8 @@ Result<Image> JpegDecoder::Decode() {
   }
   if (components_.empty()) return Bad(at, "the file ends without an image");
   for (const Component& component : components_) {
-    if (!component.seen) return Bad(at, "the file ends without data for colour component %d", component.id);
+    if (!component.seen)
+      return Bad(at, "the file ends without data for colour component %d", component.id);
   }
   if (progressive_) TVLM_RETURN_IF_ERROR(TransformCoefficients());
   return Assemble();
@@ -205,15 +256,21 @@ Result<Image> JpegDecoder::Decode() {
 Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, size_t at) {
   if (marker > kSof2) {
     const bool arithmetic = marker == 0xc9 || marker == 0xca || marker == 0xcb;
-    const char* kind = marker == 0xc3 ? "a lossless" : arithmetic ? "an arithmetic-coded" : "a hierarchical";
+    const char* kind = marker == 0xc3 ? "a lossless"
+                       : arithmetic   ? "an arithmetic-coded"
+                                      : "a hierarchical";
     return Bad(at, "this is %s JPEG; baseline and progressive ones are decoded here", kind);
   }
   if (!components_.empty()) return Bad(at, "a second frame header");
-  if (body.size() < 6) return Bad(at, "frame header: at least 6 bytes wanted, %zu found", body.size());
+  if (body.size() < 6)
+    return Bad(at, "frame header: at least 6 bytes wanted, %zu found", body.size());
   const size_t count = body[5];
   if (body[0] != 8) return Bad(at, "8 bits a sample wanted, %d found", body[0]);
-  if (count != 1 && count != 3 && count != 4) return Bad(at, "1, 3 or 4 colour components wanted, %zu found", count);
-  if (body.size() != 6 + 3 * count) return Bad(at, "frame header of %zu components: %zu bytes wanted, %zu found", count, 6 + 3 * count, body.size());
+  if (count != 1 && count != 3 && count != 4)
+    return Bad(at, "1, 3 or 4 colour components wanted, %zu found", count);
+  if (body.size() != 6 + 3 * count)
+    return Bad(at, "frame header of %zu components: %zu bytes wanted, %zu found", count,
+               6 + 3 * count, body.size());
   height_ = size_t{body[1]} << 8 | body[2];
   width_ = size_t{body[3]} << 8 | body[4];
   TVLM_RETURN_IF_ERROR(CheckImageSize(width_, height_));
@@ -227,12 +284,14 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
     component.v = body[7 + 3 * i] & 15;
     component.quant_index = body[8 + 3 * i];
     for (size_t j = 0; j < i; ++j) {
-      if (components[j].id == component.id) return Bad(at, "two colour components have the id %d", component.id);
+      if (components[j].id == component.id)
+        return Bad(at, "two colour components have the id %d", component.id);
     }
     if (component.h < 1 || component.h > 4 || component.v < 1 || component.v > 4) {
       return Bad(at, "sampling factors 1..4 wanted, %zux%zu found", component.h, component.v);
     }
-    if (component.quant_index > 3) return Bad(at, "quantisation table 0..3 wanted, %zu found", component.quant_index);
+    if (component.quant_index > 3)
+      return Bad(at, "quantisation table 0..3 wanted, %zu found", component.quant_index);
     max_h_ = std::max(max_h_, component.h);
     max_v_ = std::max(max_v_, component.v);
   }
@@ -240,8 +299,10 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
   mcus_h_ = CeilDiv(height_, kBlock * max_v_);
   for (Component& component : components) {
     if (max_h_ % component.h != 0 || max_v_ % component.v != 0) {
-      return Bad(at, "colour component %d is sampled %zux%zu of %zux%zu; only whole ratios are decoded here", component.id, component.h, component.v,
-                 max_h_, max_v_);
+      return Bad(
+          at,
+          "colour component %d is sampled %zux%zu of %zux%zu; only whole ratios are decoded here",
+          component.id, component.h, component.v, max_h_, max_v_);
     }
     component.width = CeilDiv(width_ * component.h, max_h_);
     component.height = CeilDiv(height_ * component.v, max_v_);
@@ -249,19 +310,24 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
     component.blocks_h = CeilDiv(component.height, kBlock);
     component.padded_w = mcus_w_ * component.h;
     component.padded_h = mcus_h_ * component.v;
-    // Each block costs at least a bit, so a short file cannot claim a large image; nothing has been allocated yet.
+    // Each block costs at least a bit, so a short file cannot claim a large image; nothing has been
+    // allocated yet.
     if (uint64_t{component.blocks_w} * component.blocks_h > uint64_t{bytes_.size() - at} * 8) {
-      return Bad(at, "%zux%zu pixels are promised, the %zu bytes that follow are too few for that", width_, height_, bytes_.size() - at);
+      return Bad(at, "%zux%zu pixels are promised, the %zu bytes that follow are too few for that",
+                 width_, height_, bytes_.size() - at);
     }
   }
   for (Component& component : components) {
     const uint64_t blocks = uint64_t{component.padded_w} * component.padded_h;
     if (progressive_) {
-      TVLM_ASSIGN_OR_RETURN(component.coefficients, AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
+      TVLM_ASSIGN_OR_RETURN(
+          component.coefficients,
+          AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
       std::fill_n(component.coefficients.data(), component.coefficients.size(), int16_t{0});
       std::fill(std::begin(component.known_bits), std::end(component.known_bits), int8_t{-1});
     } else {
-      TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(blocks * kBlockSamples, "image's colour planes"));
+      TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(
+                                                 blocks * kBlockSamples, "image's colour planes"));
     }
   }
   components_ = std::move(components);
@@ -272,11 +338,15 @@ Status JpegDecoder::ReadQuantTables(std::span<const uint8_t> body, size_t at) {
   while (!body.empty()) {
     const bool wide = body[0] >> 4 != 0;
     const size_t index = body[0] & 15, bytes = kBlockSamples * (wide ? 2 : 1);
-    if (body[0] >> 4 > 1 || index > 3) return Bad(at, "quantisation table: precision 0..1 and slot 0..3 wanted, %02x found", body[0]);
-    if (body.size() < 1 + bytes) return Bad(at, "quantisation table: %zu bytes wanted, %zu found", bytes, body.size() - 1);
+    if (body[0] >> 4 > 1 || index > 3)
+      return Bad(at, "quantisation table: precision 0..1 and slot 0..3 wanted, %02x found",
+                 body[0]);
+    if (body.size() < 1 + bytes)
+      return Bad(at, "quantisation table: %zu bytes wanted, %zu found", bytes, body.size() - 1);
     QuantTable& table = quant_[index];
     for (size_t k = 0; k < kBlockSamples; ++k) {
-      table.step[kZigzag[k]] = wide ? static_cast<uint16_t>(body[1 + 2 * k] << 8 | body[2 + 2 * k]) : body[1 + k];
+      table.step[kZigzag[k]] =
+          wide ? static_cast<uint16_t>(body[1 + 2 * k] << 8 | body[2 + 2 * k]) : body[1 + k];
     }
     table.defined = true;
     body = body.subspan(1 + bytes);
@@ -286,17 +356,22 @@ Status JpegDecoder::ReadQuantTables(std::span<const uint8_t> body, size_t at) {
 
 Status JpegDecoder::ReadHuffmanTables(std::span<const uint8_t> body, size_t at) {
   while (!body.empty()) {
-    if (body.size() < 17) return Bad(at, "Huffman table: at least 17 bytes wanted, %zu found", body.size());
+    if (body.size() < 17)
+      return Bad(at, "Huffman table: at least 17 bytes wanted, %zu found", body.size());
     const size_t kind = body[0] >> 4, slot = body[0] & 15;
-    if (kind > 1 || slot > 3) return Bad(at, "Huffman table: class 0..1 and slot 0..3 wanted, %02x found", body[0]);
+    if (kind > 1 || slot > 3)
+      return Bad(at, "Huffman table: class 0..1 and slot 0..3 wanted, %02x found", body[0]);
     const std::span<const uint8_t, 16> counts = body.subspan<1, 16>();
     size_t symbols = 0;
     for (const uint8_t count : counts) symbols += count;
-    if (body.size() < 17 + symbols) return Bad(at, "Huffman table: %zu symbols wanted, %zu found", symbols, body.size() - 17);
+    if (body.size() < 17 + symbols)
+      return Bad(at, "Huffman table: %zu symbols wanted, %zu found", symbols, body.size() - 17);
     const std::span<const uint8_t> values = body.subspan(17, symbols);
-    if (!huffman_[kind][slot].Build(counts, values)) return Bad(at, "Huffman table: the lengths do not form a code");
+    if (!huffman_[kind][slot].Build(counts, values))
+      return Bad(at, "Huffman table: the lengths do not form a code");
     // A DC symbol is a number of bits.
-    if (kind == 0 && std::any_of(values.begin(), values.end(), [](uint8_t value) { return value > 15; })) {
+    if (kind == 0 &&
+        std::any_of(values.begin(), values.end(), [](uint8_t value) { return value > 15; })) {
       return Bad(at, "Huffman table: a DC symbol above 15");
     }
     body = body.subspan(17 + symbols);
@@ -305,7 +380,9 @@ Status JpegDecoder::ReadHuffmanTables(std::span<const uint8_t> body, size_t at) 
 }
 
 void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body) {
-  const auto begins_with = [&](const char* text, size_t size) { return body.size() >= size && std::memcmp(body.data(), text, size) == 0; };
+  const auto begins_with = [&](const char* text, size_t size) {
+    return body.size() >= size && std::memcmp(body.data(), text, size) == 0;
+  };
   if (marker == kApp0 && begins_with("JFIF\0", 5)) jfif_ = true;
   if (marker == kApp14 && body.size() >= 12 && begins_with("Adobe", 5)) adobe_transform_ = body[11];
   if (marker == kApp1 && !exif_ && begins_with("Exif\0\0", 6)) {
@@ -317,8 +394,12 @@ void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body)
 Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
   if (components_.empty()) return Bad(at, "image data before the frame header");
   const size_t count = body.empty() ? 0 : body[0];
-  if (count < 1 || count > components_.size()) return Bad(at, "a scan of 1..%zu colour components wanted, %zu found", components_.size(), count);
-  if (body.size() != 4 + 2 * count) return Bad(at, "scan header of %zu components: %zu bytes wanted, %zu found", count, 4 + 2 * count, body.size());
+  if (count < 1 || count > components_.size())
+    return Bad(at, "a scan of 1..%zu colour components wanted, %zu found", components_.size(),
+               count);
+  if (body.size() != 4 + 2 * count)
+    return Bad(at, "scan header of %zu components: %zu bytes wanted, %zu found", count,
+               4 + 2 * count, body.size());
   Scan scan;
   if (progressive_) {
     scan.first = body[1 + 2 * count];
@@ -326,25 +407,33 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     scan.high = body[3 + 2 * count] >> 4;
     scan.low = body[3 + 2 * count] & 15;
     const bool dc = scan.first == 0;
-    if (scan.last > 63 || scan.first > scan.last || (dc ? scan.last != 0 : count != 1) || scan.low > 13 || (scan.high != 0 && scan.low != scan.high - 1)) {
-      return Bad(at, "a progressive scan of coefficients %zu..%zu, bit planes %d to %d, of %zu components cannot be", scan.first, scan.last, scan.high,
-                 scan.low, count);
+    if (scan.last > 63 || scan.first > scan.last || (dc ? scan.last != 0 : count != 1) ||
+        scan.low > 13 || (scan.high != 0 && scan.low != scan.high - 1)) {
+      return Bad(at,
+                 "a progressive scan of coefficients %zu..%zu, bit planes %d to %d, of %zu "
+                 "components cannot be",
+                 scan.first, scan.last, scan.high, scan.low, count);
     }
   }
   size_t blocks = 0;
   for (size_t i = 0; i < count; ++i) {
     const uint8_t id = body[1 + 2 * i], tables = body[2 + 2 * i];
-    const auto found = std::find_if(components_.begin(), components_.end(), [&](const Component& component) { return component.id == id; });
-    if (found == components_.end()) return Bad(at, "a scan of colour component %d, which the frame header does not name", id);
+    const auto found = std::find_if(components_.begin(), components_.end(),
+                                    [&](const Component& component) { return component.id == id; });
+    if (found == components_.end())
+      return Bad(at, "a scan of colour component %d, which the frame header does not name", id);
     Component& component = *found;
-    if (std::find(scan.components.begin(), scan.components.end(), &component) != scan.components.end()) {
+    if (std::find(scan.components.begin(), scan.components.end(), &component) !=
+        scan.components.end()) {
       return Bad(at, "colour component %d twice in a scan", id);
     }
     component.dc_table = tables >> 4;
     component.ac_table = tables & 15;
-    if (component.dc_table > 3 || component.ac_table > 3) return Bad(at, "Huffman tables 0..3 wanted, %02x found", tables);
+    if (component.dc_table > 3 || component.ac_table > 3)
+      return Bad(at, "Huffman tables 0..3 wanted, %02x found", tables);
     if (!component.seen) {
-      if (!quant_[component.quant_index].defined) return Bad(at, "quantisation table %zu is missing", component.quant_index);
+      if (!quant_[component.quant_index].defined)
+        return Bad(at, "quantisation table %zu is missing", component.quant_index);
       component.quant = quant_[component.quant_index];
       component.seen = true;
     } else if (!progressive_) {
@@ -354,7 +443,9 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
       // Each bit plane comes once and in order; this also bounds the number of scans.
       for (size_t k = scan.first; k <= scan.last; ++k) {
         const int known = component.known_bits[k];
-        if (scan.high == 0 ? known != -1 : known != scan.high) return Bad(at, "the scan of bit plane %d of coefficient %zu comes out of order", scan.low, k);
+        if (scan.high == 0 ? known != -1 : known != scan.high)
+          return Bad(at, "the scan of bit plane %d of coefficient %zu comes out of order", scan.low,
+                     k);
         component.known_bits[k] = static_cast<int8_t>(scan.low);
       }
     }
@@ -362,7 +453,8 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     for (size_t kind = 0; kind < 2; ++kind) {
       const size_t slot = kind == 0 ? component.dc_table : component.ac_table;
       if (!(kind == 0 ? needs_dc : needs_ac) || huffman_[kind][slot].defined()) continue;
-      if (slot > 1) return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
+      if (slot > 1)
+        return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
       if (kind == 0) {
         huffman_[0][slot].Build(kStandardDcCounts[slot], kStandardDcSymbols);
       } else {
@@ -373,16 +465,19 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     scan.components.push_back(&component);
   }
   constexpr size_t kMaxBlocks = 10;  // T.81, B.2.3
-  if (count > 1 && blocks > kMaxBlocks) return Bad(at, "at most %zu blocks in an MCU wanted, %zu found", kMaxBlocks, blocks);
+  if (count > 1 && blocks > kMaxBlocks)
+    return Bad(at, "at most %zu blocks in an MCU wanted, %zu found", kMaxBlocks, blocks);
   return scan;
 }
 
 Result<size_t> JpegDecoder::DecodeScan(Scan& scan, size_t at) {
   const uint8_t* const begin = bytes_.data();
   BitReader reader(begin + at, begin + bytes_.size());
-  // A scan of one component codes its own blocks in rows; of several, MCUs with h x v blocks of each.
+  // A scan of one component codes its own blocks in rows; of several, MCUs with h x v blocks of
+  // each.
   const bool alone = scan.components.size() == 1;
-  const size_t units_w = alone ? scan.components[0]->blocks_w : mcus_w_, units_h = alone ? scan.components[0]->blocks_h : mcus_h_;
+  const size_t units_w = alone ? scan.components[0]->blocks_w : mcus_w_,
+               units_h = alone ? scan.components[0]->blocks_h : mcus_h_;
   size_t until_restart = restart_interval_;
   uint8_t restarts = 0;
   for (Component* component : scan.components) component->dc_prediction = 0;
@@ -393,7 +488,8 @@ Result<size_t> JpegDecoder::DecodeScan(Scan& scan, size_t at) {
         const uint8_t* marker = reader.SkipToMarker();
         const size_t found = static_cast<size_t>(marker - begin);
         const uint8_t wanted = static_cast<uint8_t>(kRst0 + restarts++ % 8);
-        if (found >= bytes_.size() || marker[1] != wanted) return Bad(found, "the restart marker %02x is missing; the file is damaged", wanted);
+        if (found >= bytes_.size() || marker[1] != wanted)
+          return Bad(found, "the restart marker %02x is missing; the file is damaged", wanted);
         reader.Restart(marker + 2);
         for (Component* component : scan.components) component->dc_prediction = 0;
         end_of_band_run_ = 0;
@@ -406,25 +502,36 @@ Result<size_t> JpegDecoder::DecodeScan(Scan& scan, size_t at) {
         for (Component* component : scan.components) {
           for (size_t v = 0; v < component->v; ++v) {
             for (size_t h = 0; h < component->h; ++h) {
-              if (fault == Fault::kNone) fault = DecodeBlock(scan, *component, reader, x * component->h + h, y * component->v + v);
+              if (fault == Fault::kNone)
+                fault = DecodeBlock(scan, *component, reader, x * component->h + h,
+                                    y * component->v + v);
             }
           }
         }
       }
       const size_t here = static_cast<size_t>(reader.next() - begin);
       if (reader.overrun()) {
-        return Bad(here, "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the file is cut off or damaged", x, y, units_w, units_h);
+        return Bad(here,
+                   "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the file "
+                   "is cut off or damaged",
+                   x, y, units_w, units_h);
       }
-      if (fault != Fault::kNone) return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
+      if (fault != Fault::kNone)
+        return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
     }
   }
   return static_cast<size_t>(reader.SkipToMarker() - begin);
 }
 
-Fault JpegDecoder::DecodeBlock(const Scan& scan, Component& component, BitReader& reader, size_t x, size_t y) {
-  if (!progressive_) return DecodeSequential(component, reader, component.plane.data() + (y * component.stride() + x) * kBlock);
+Fault JpegDecoder::DecodeBlock(const Scan& scan, Component& component, BitReader& reader, size_t x,
+                               size_t y) {
+  if (!progressive_)
+    return DecodeSequential(component, reader,
+                            component.plane.data() + (y * component.stride() + x) * kBlock);
   int16_t* block = component.Block(x, y);
-  if (scan.first > 0) return scan.high == 0 ? DecodeAcFirst(scan, component, reader, block) : DecodeAcRefine(scan, component, reader, block);
+  if (scan.first > 0)
+    return scan.high == 0 ? DecodeAcFirst(scan, component, reader, block)
+                          : DecodeAcRefine(scan, component, reader, block);
   if (scan.high == 0) return DecodeDcFirst(scan, component, reader, block);
   if (reader.Bit()) block[0] = static_cast<int16_t>(block[0] | 1 << scan.low);
   return Fault::kNone;
@@ -435,7 +542,8 @@ inline Fault JpegDecoder::DcDifference(Component& component, BitReader& reader) 
   const int bits = reader.Symbol(DcTable(component));
   if (bits < 0) return Fault::kCode;
   component.dc_prediction += reader.Signed(bits);
-  return component.dc_prediction < INT16_MIN || component.dc_prediction > INT16_MAX ? Fault::kValue : Fault::kNone;
+  return component.dc_prediction < INT16_MIN || component.dc_prediction > INT16_MAX ? Fault::kValue
+                                                                                    : Fault::kNone;
 }
 
 inline int16_t Dequantise(int32_t value, int32_t step) {
@@ -471,7 +579,8 @@ Fault JpegDecoder::DecodeSequential(Component& component, BitReader& reader, uin
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Component& component, BitReader& reader, int16_t* block) {
+Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Component& component, BitReader& reader,
+                                 int16_t* block) {
   if (const Fault fault = DcDifference(component, reader); fault != Fault::kNone) return fault;
   const int32_t value = component.dc_prediction * (1 << scan.low);
   if (value < INT16_MIN || value > INT16_MAX) return Fault::kValue;
@@ -479,7 +588,8 @@ Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Component& component, BitRead
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader, int16_t* block) {
+Fault JpegDecoder::DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader,
+                                 int16_t* block) {
   if (end_of_band_run_ > 0) {
     --end_of_band_run_;
     return Fault::kNone;
@@ -503,11 +613,13 @@ Fault JpegDecoder::DecodeAcFirst(const Scan& scan, const Component& component, B
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader, int16_t* block) {
+Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader,
+                                  int16_t* block) {
   const int plane = 1 << scan.low;
   // A coefficient that is not zero yet gets a correction bit, away from zero.
   const auto correct = [&](int16_t& value) {
-    if (reader.Bit() && (value & plane) == 0) value = static_cast<int16_t>(value + (value >= 0 ? plane : -plane));
+    if (reader.Bit() && (value & plane) == 0)
+      value = static_cast<int16_t>(value + (value >= 0 ? plane : -plane));
   };
   const HuffmanTable& table = AcTable(component);
   size_t k = scan.first;
@@ -551,16 +663,21 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
   return Fault::kNone;
 }
 
-// Progressive images: coefficients -> samples, component by component, so that no more than one needs both at a time.
+// Progressive images: coefficients -> samples, component by component, so that no more than one
+// needs both at a time.
 Status JpegDecoder::TransformCoefficients() {
   for (Component& component : components_) {
-    TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(component.coefficients.size(), "image's colour planes"));
+    TVLM_ASSIGN_OR_RETURN(
+        component.plane,
+        AlignedBuffer<uint8_t>::Allocate(component.coefficients.size(), "image's colour planes"));
     for (size_t y = 0; y < component.blocks_h; ++y) {
       for (size_t x = 0; x < component.blocks_w; ++x) {
         const int16_t* from = component.Block(x, y);
         int16_t block[kBlockSamples];
-        for (size_t i = 0; i < kBlockSamples; ++i) block[i] = Dequantise(from[i], component.quant.step[i]);
-        InverseDct(block, component.plane.data() + (y * component.stride() + x) * kBlock, component.stride());
+        for (size_t i = 0; i < kBlockSamples; ++i)
+          block[i] = Dequantise(from[i], component.quant.step[i]);
+        InverseDct(block, component.plane.data() + (y * component.stride() + x) * kBlock,
+                   component.stride());
       }
     }
     component.coefficients = AlignedBuffer<int16_t>();
@@ -569,8 +686,8 @@ Status JpegDecoder::TransformCoefficients() {
 }
 
 // ---- from planes to pixels ---------------------------------------------------
-// libjpeg's triangle filter: a sample lies 1/4 from the pixel on its side, so that pixel is 3/4 of it and 1/4 of the next sample. The rounding alternates,
-// so that no brightness is won or lost.
+// libjpeg's triangle filter: a sample lies 1/4 from the pixel on its side, so that pixel is 3/4 of
+// it and 1/4 of the next sample. The rounding alternates, so that no brightness is won or lost.
 
 void UpsampleTwice(const uint8_t* in, size_t width, uint8_t* out) {
   out[0] = in[0];
@@ -584,7 +701,8 @@ void UpsampleTwice(const uint8_t* in, size_t width, uint8_t* out) {
 }
 
 // `sums` has room for width values.
-void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width, uint16_t* sums, uint8_t* out) {
+void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width, uint16_t* sums,
+                           uint8_t* out) {
   for (size_t x = 0; x < width; ++x) sums[x] = static_cast<uint16_t>(3 * near[x] + far[x]);
   out[0] = static_cast<uint8_t>((4 * sums[0] + 8) >> 4);
   out[1] = static_cast<uint8_t>((3 * sums[0] + sums[1] + 7) >> 4);
@@ -596,14 +714,17 @@ void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width
   out[2 * width - 1] = static_cast<uint8_t>((4 * sums[width - 1] + 7) >> 4);
 }
 
-// Row y of the image from one component, at full width. Returns `out` or, where nothing is to be done, the component's own row.
-const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, size_t y, uint16_t* sums, uint8_t* out) {
+// Row y of the image from one component, at full width. Returns `out` or, where nothing is to be
+// done, the component's own row.
+const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, size_t y,
+                       uint16_t* sums, uint8_t* out) {
   const size_t across = max_h / component.h, down = max_v / component.v;
   const size_t row = y / down;
   const uint8_t* in = component.Row(row);
   // The other row that this one lies between; at the edges the row itself.
   const bool below = y % 2 == 1;
-  const uint8_t* far = component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
+  const uint8_t* far =
+      component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
   const bool smooth = component.width > 2;  // libjpeg repeats the samples of narrower planes
   if (across == 1 && down == 1) return in;
   if (across == 2 && down == 1 && smooth) {
@@ -612,7 +733,8 @@ const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, s
     UpsampleTwiceBothWays(in, far, component.width, sums, out);
   } else if (across == 1 && down == 2) {
     const int bias = below ? 2 : 1;
-    for (size_t x = 0; x < component.width; ++x) out[x] = static_cast<uint8_t>((3 * in[x] + far[x] + bias) >> 2);
+    for (size_t x = 0; x < component.width; ++x)
+      out[x] = static_cast<uint8_t>((3 * in[x] + far[x] + bias) >> 2);
   } else {
     for (size_t x = 0; x < component.width; ++x) std::memset(out + x * across, in[x], across);
   }
@@ -629,10 +751,13 @@ inline Rgb FromYcc(int32_t y, int32_t cb, int32_t cr) {
   constexpr int32_t kHalf = 1 << 15;
   cb -= 128;
   cr -= 128;
-  return {Clamp255(y + ((91881 * cr + kHalf) >> 16)), Clamp255(y + ((-22554 * cb - 46802 * cr + kHalf) >> 16)), Clamp255(y + ((116130 * cb + kHalf) >> 16))};
+  return {Clamp255(y + ((91881 * cr + kHalf) >> 16)),
+          Clamp255(y + ((-22554 * cb - 46802 * cr + kHalf) >> 16)),
+          Clamp255(y + ((116130 * cb + kHalf) >> 16))};
 }
 
-// Ink of the given strength over paper that lets `light` through; both as Adobe stores them, 255 for none, and rounded as Pillow does.
+// Ink of the given strength over paper that lets `light` through; both as Adobe stores them, 255
+// for none, and rounded as Pillow does.
 inline uint8_t Inked(int32_t ink, int32_t light) {
   const int32_t scaled = (255 - ink) * light + 128;
   return Clamp255(light - (((scaled >> 8) + scaled) >> 8));
@@ -651,18 +776,22 @@ Result<Image> JpegDecoder::Assemble() {
   const size_t count = components_.size();
   bool ycc = false;
   if (count == 3) {
-    const bool named_rgb = components_[0].id == 'R' && components_[1].id == 'G' && components_[2].id == 'B';
+    const bool named_rgb =
+        components_[0].id == 'R' && components_[1].id == 'G' && components_[2].id == 'B';
     ycc = jfif_ || (adobe_transform_ >= 0 ? adobe_transform_ != 0 : !named_rgb);
   } else if (count == 4) {
     ycc = adobe_transform_ > 0;
   }
   TVLM_ASSIGN_OR_RETURN(Image image, Image::Allocate(width_, height_));
   const size_t buffer = mcus_w_ * max_h_ * kBlock;  // at least as wide as every enlarged row
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> rows, AlignedBuffer<uint8_t>::Allocate(uint64_t{count} * buffer, "image's rows"));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint16_t> sums, AlignedBuffer<uint16_t>::Allocate(buffer, "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> rows,
+                        AlignedBuffer<uint8_t>::Allocate(uint64_t{count} * buffer, "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint16_t> sums,
+                        AlignedBuffer<uint16_t>::Allocate(buffer, "image's rows"));
   for (size_t y = 0; y < height_; ++y) {
     const uint8_t* in[kMaxComponents] = {};
-    for (size_t i = 0; i < count; ++i) in[i] = FullRow(components_[i], max_h_, max_v_, y, sums.data(), rows.data() + i * buffer);
+    for (size_t i = 0; i < count; ++i)
+      in[i] = FullRow(components_[i], max_h_, max_v_, y, sums.data(), rows.data() + i * buffer);
     uint8_t* out = image.Row(y);
     if (count == 3 && ycc) {
       YccToRgb(in[0], in[1], in[2], width_, out);
@@ -673,7 +802,8 @@ Result<Image> JpegDecoder::Assemble() {
         Rgb ink = {in[0][x], in[1][x], in[2][x]};
         if (ycc) {
           const Rgb inverse = FromYcc(in[0][x], in[1][x], in[2][x]);
-          ink = {static_cast<uint8_t>(255 - inverse.r), static_cast<uint8_t>(255 - inverse.g), static_cast<uint8_t>(255 - inverse.b)};
+          ink = {static_cast<uint8_t>(255 - inverse.r), static_cast<uint8_t>(255 - inverse.g),
+                 static_cast<uint8_t>(255 - inverse.b)};
         }
         out[0] = Inked(ink.r, in[3][x]);
         out[1] = Inked(ink.g, in[3][x]);

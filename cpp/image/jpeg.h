@@ -12,10 +12,12 @@ namespace tinyvlm {
 
 inline constexpr uint8_t kJpegSignature[3] = {0xff, 0xd8, 0xff};
 
-// Decodes a baseline, extended or progressive Huffman-coded JPEG of 8 bits: gray, YCbCr, RGB, CMYK or YCCK with any whole sampling ratios; `bytes`
-// begins with kJpegSignature. The pixels are those of libjpeg-turbo with its default settings (accurate integer IDCT, triangle-filtered chroma), and
-// CMYK becomes RGB as in Pillow. EXIF orientation is honoured unless `exact`. Entropy-coded data that ends early or breaks the code is an error,
-// never drawn. Errors: invalid_image (with the byte), out_of_memory.
+// Decodes a baseline, extended or progressive Huffman-coded JPEG of 8 bits: gray, YCbCr, RGB, CMYK
+// or YCCK with any whole sampling ratios; `bytes` begins with kJpegSignature. The pixels are those
+// of libjpeg-turbo with its default settings (accurate integer IDCT, triangle-filtered chroma), and
+// CMYK becomes RGB as in Pillow. EXIF orientation is honoured unless `exact`. Entropy-coded data
+// that ends early or breaks the code is an error, never drawn. Errors: invalid_image (with the
+// byte), out_of_memory.
 Result<Image> DecodeJpeg(std::span<const uint8_t> bytes, bool exact);
 
 }  // namespace tinyvlm

@@ -41,7 +41,8 @@ int BitReader::LongSymbol(const HuffmanTable& table) {
 
 void BitReader::Fill() {
   if (end_ - next_ >= 4) {
-    const uint32_t word = uint32_t{next_[0]} << 24 | uint32_t{next_[1]} << 16 | uint32_t{next_[2]} << 8 | next_[3];
+    const uint32_t word =
+        uint32_t{next_[0]} << 24 | uint32_t{next_[1]} << 16 | uint32_t{next_[2]} << 8 | next_[3];
     const bool has_ff = ((~word - 0x01010101u) & word & 0x80808080u) != 0;
     if (!has_ff) {
       bits_ |= uint64_t{word} << (32 - count_);
@@ -64,7 +65,9 @@ void BitReader::Fill() {
 }
 
 const uint8_t* BitReader::SkipToMarker() {
-  while (next_ < end_ && !(next_[0] == 0xff && end_ - next_ >= 2 && next_[1] != 0 && next_[1] != 0xff)) ++next_;
+  while (next_ < end_ &&
+         !(next_[0] == 0xff && end_ - next_ >= 2 && next_[1] != 0 && next_[1] != 0xff))
+    ++next_;
   return next_;
 }
 

@@ -8,7 +8,8 @@
 
 namespace tinyvlm {
 
-// A Huffman table in canonical form (ITU T.81, annex C). Codes of up to kLookupBits bits are found in one step, longer ones length by length.
+// A Huffman table in canonical form (ITU T.81, annex C). Codes of up to kLookupBits bits are found
+// in one step, longer ones length by length.
 class HuffmanTable {
  public:
   static constexpr int kLookupBits = 9;
@@ -16,19 +17,22 @@ class HuffmanTable {
 
   bool defined() const { return defined_; }
 
-  // counts[i] codes have i+1 bits; `symbols` in order of code. False when the lengths do not form a code or there are more than 256 symbols.
+  // counts[i] codes have i+1 bits; `symbols` in order of code. False when the lengths do not form a
+  // code or there are more than 256 symbols.
   bool Build(std::span<const uint8_t, 16> counts, std::span<const uint8_t> symbols);
 
  private:
   friend class BitReader;
   bool defined_ = false;
-  uint16_t lookup_[1 << kLookupBits];   // length << 8 | symbol; 0 where the code is longer
-  uint32_t limit_[kMaxBits + 1];        // first left-aligned 16-bit value that is not a code of this length or a shorter one
-  int32_t offset_[kMaxBits + 1];        // index of a code's symbol minus the code
+  uint16_t lookup_[1 << kLookupBits];  // length << 8 | symbol; 0 where the code is longer
+  // first left-aligned 16-bit value that is not a code of this length or a shorter one
+  uint32_t limit_[kMaxBits + 1];
+  int32_t offset_[kMaxBits + 1];  // index of a code's symbol minus the code
   uint8_t symbols_[256];
 };
 
-// Reads the bits of one scan. At a marker or at the end of the file zeros follow; overrun() tells when they have been used.
+// Reads the bits of one scan. At a marker or at the end of the file zeros follow; overrun() tells
+// when they have been used.
 class BitReader {
  public:
   static constexpr int kBadCode = -1;
@@ -46,7 +50,8 @@ class BitReader {
     return LongSymbol(table);
   }
 
-  // `count` bits (0..16) as an unsigned number. After a Symbol or a SmallNumber there are always enough of them.
+  // `count` bits (0..16) as an unsigned number. After a Symbol or a SmallNumber there are always
+  // enough of them.
   uint32_t Bits(int count) {
     if (count == 0) return 0;
     const uint32_t value = static_cast<uint32_t>(bits_ >> (64 - count));
@@ -70,7 +75,8 @@ class BitReader {
 
   bool overrun() const { return count_ < padding_; }
 
-  // Where reading goes on after the scan or the restart interval: the first marker at or after the bits that were used. Bits up to it are dropped.
+  // Where reading goes on after the scan or the restart interval: the first marker at or after the
+  // bits that were used. Bits up to it are dropped.
   const uint8_t* SkipToMarker();
 
   // Continues behind a restart marker.

@@ -7,11 +7,14 @@
 
 namespace tinyvlm {
 
-// Dequantised coefficients are held to ±this: four times what an 8-bit image can need, and no sum of the transform overflows.
+// Dequantised coefficients are held to ±this: four times what an 8-bit image can need, and no sum
+// of the transform overflows.
 inline constexpr int32_t kMaxCoefficient = 16383;
 
-// An 8x8 block of dequantised coefficients (natural order, |c| <= kMaxCoefficient) to samples 0..255; `stride` is the distance of two rows in bytes.
-// Bit-exact with libjpeg's accurate integer method: Loeffler, Ligtenberg and Moschytz's eleven multiplications, columns first with 2 extra bits.
+// An 8x8 block of dequantised coefficients (natural order, |c| <= kMaxCoefficient) to samples
+// 0..255; `stride` is the distance of two rows in bytes. Bit-exact with libjpeg's accurate integer
+// method: Loeffler, Ligtenberg and Moschytz's eleven multiplications, columns first with 2 extra
+// bits.
 void InverseDct(const int16_t* coefficients, uint8_t* out, size_t stride);
 
 // The same for a block that has no coefficient but the first.

@@ -13,7 +13,9 @@ namespace tinyvlm {
 
 namespace {
 
-uint32_t BigEndian32(const uint8_t* p) { return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3]; }
+uint32_t BigEndian32(const uint8_t* p) {
+  return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3];
+}
 
 // A chunk's type for messages, where it is four printable characters.
 std::string ChunkName(const uint8_t* type) {
@@ -24,8 +26,8 @@ std::string ChunkName(const uint8_t* type) {
 }
 
 struct PngChunks {
-  uint64_t data_bytes = 0;         // of all IDAT chunks
-  std::span<const uint8_t> exif;   // content of the first eXIf chunk
+  uint64_t data_bytes = 0;        // of all IDAT chunks
+  std::span<const uint8_t> exif;  // content of the first eXIf chunk
 };
 
 // Walks all chunks up to IEND and checks that each lies inside the file and has the right CRC.
@@ -35,23 +37,30 @@ Result<PngChunks> CheckChunks(std::span<const uint8_t> bytes) {
   size_t at = sizeof(kPngSignature);
   for (;;) {
     if (bytes.size() - at < kFrame) {
-      return Error(ErrorCode::kInvalidImage, "PNG: the file ends at byte %zu without an IEND chunk; it is cut off", bytes.size());
+      return Error(ErrorCode::kInvalidImage,
+                   "PNG: the file ends at byte %zu without an IEND chunk; it is cut off",
+                   bytes.size());
     }
     const uint8_t* chunk = bytes.data() + at;
     const uint32_t length = BigEndian32(chunk);
     const std::string name = ChunkName(chunk + 4);
     if (at == sizeof(kPngSignature) && name != "IHDR") {
-      return Error(ErrorCode::kInvalidImage, "PNG: IHDR wanted as the first chunk, %s found at byte %zu", name.c_str(), at);
+      return Error(ErrorCode::kInvalidImage,
+                   "PNG: IHDR wanted as the first chunk, %s found at byte %zu", name.c_str(), at);
     }
     if (length > bytes.size() - at - kFrame) {
       return Error(ErrorCode::kInvalidImage,
-                   "PNG: the %s chunk at byte %zu wants %" PRIu32 " bytes of content, %zu are left in the file; it is cut off or damaged", name.c_str(), at,
-                   length, bytes.size() - at - kFrame);
+                   "PNG: the %s chunk at byte %zu wants %" PRIu32
+                   " bytes of content, %zu are left in the file; it is cut off or damaged",
+                   name.c_str(), at, length, bytes.size() - at - kFrame);
     }
-    const uint32_t wanted = BigEndian32(chunk + 8 + length), found = lodepng_crc32(chunk + 4, size_t{length} + 4);
+    const uint32_t wanted = BigEndian32(chunk + 8 + length),
+                   found = lodepng_crc32(chunk + 4, size_t{length} + 4);
     if (wanted != found) {
-      return Error(ErrorCode::kInvalidImage, "PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32 " wanted, %08" PRIx32 " found", name.c_str(), at,
-                   wanted, found);
+      return Error(ErrorCode::kInvalidImage,
+                   "PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32 " wanted, %08" PRIx32
+                   " found",
+                   name.c_str(), at, wanted, found);
     }
     if (name == "IDAT") chunks.data_bytes += length;
     if (name == "eXIf" && chunks.exif.empty()) chunks.exif = bytes.subspan(at + 8, length);
@@ -62,7 +71,9 @@ Result<PngChunks> CheckChunks(std::span<const uint8_t> bytes) {
 
 Status LodePngError(unsigned code) {
   constexpr unsigned kAllocationFailed = 83;
-  if (code == kAllocationFailed) return Error(ErrorCode::kOutOfMemory, "not enough memory to decode the PNG; use a smaller image");
+  if (code == kAllocationFailed)
+    return Error(ErrorCode::kOutOfMemory,
+                 "not enough memory to decode the PNG; use a smaller image");
   return Error(ErrorCode::kInvalidImage, "PNG: %s", lodepng_error_text(code));
 }
 
@@ -82,7 +93,8 @@ class LodePngState {
 // Samples of less than 8 bits; lodepng packs them without gaps, also between rows.
 class PackedSamples {
  public:
-  PackedSamples(const uint8_t* data, unsigned bits) : data_(data), bits_(bits), mask_((1u << bits) - 1) {}
+  PackedSamples(const uint8_t* data, unsigned bits)
+      : data_(data), bits_(bits), mask_((1u << bits) - 1) {}
   uint32_t operator[](uint64_t i) const {
     const uint64_t bit = i * bits_;
     return (data_[bit >> 3] >> (8 - bits_ - (bit & 7))) & mask_;
@@ -119,7 +131,8 @@ void ConvertGray(const LodePNGColorMode& mode, const uint8_t* data, bool exact, 
       const uint32_t scale = 255 / ((1u << mode.bitdepth) - 1);
       for (size_t x = 0; x < width; ++x) {
         const uint32_t value = samples[y * width + x];
-        to = PutGray(to, transparent && value == mode.key_r ? 255 : static_cast<uint8_t>(value * scale));
+        to = PutGray(
+            to, transparent && value == mode.key_r ? 255 : static_cast<uint8_t>(value * scale));
       }
     }
   }
@@ -136,8 +149,11 @@ void ConvertRgb(const LodePNGColorMode& mode, const uint8_t* data, bool exact, I
       continue;
     }
     for (size_t x = 0; x < image.width(); ++x, to += 3, from += 3 * sample) {
-      const auto value = [&](size_t c) { return sample == 1 ? uint32_t{from[c]} : uint32_t{from[2 * c]} << 8 | from[2 * c + 1]; };
-      const bool hidden = transparent && value(0) == mode.key_r && value(1) == mode.key_g && value(2) == mode.key_b;
+      const auto value = [&](size_t c) {
+        return sample == 1 ? uint32_t{from[c]} : uint32_t{from[2 * c]} << 8 | from[2 * c + 1];
+      };
+      const bool hidden =
+          transparent && value(0) == mode.key_r && value(1) == mode.key_g && value(2) == mode.key_b;
       for (size_t c = 0; c < 3; ++c) to[c] = hidden ? 255 : from[c * sample];
     }
   }
@@ -167,8 +183,10 @@ Status ConvertPalette(const LodePNGColorMode& mode, const uint8_t* data, bool ex
     for (size_t x = 0; x < image.width(); ++x, to += 3) {
       const uint32_t index = samples[uint64_t{y} * image.width() + x];
       if (index >= mode.palettesize) {
-        return Error(ErrorCode::kInvalidImage, "PNG: the pixel in column %zu of row %zu has colour %" PRIu32 " of a palette of %zu", x, y, index,
-                     mode.palettesize);
+        return Error(ErrorCode::kInvalidImage,
+                     "PNG: the pixel in column %zu of row %zu has colour %" PRIu32
+                     " of a palette of %zu",
+                     x, y, index, mode.palettesize);
       }
       std::memcpy(to, colors[index], 3);
     }
@@ -184,35 +202,55 @@ Result<Image> DecodePng(std::span<const uint8_t> bytes, bool exact) {
   state->decoder.color_convert = 0;
   state->decoder.ignore_crc = 1;  // checked above
   unsigned width = 0, height = 0;
-  if (const unsigned error = lodepng_inspect(&width, &height, state.get(), bytes.data(), bytes.size())) return LodePngError(error);
+  if (const unsigned error =
+          lodepng_inspect(&width, &height, state.get(), bytes.data(), bytes.size()))
+    return LodePngError(error);
   TVLM_RETURN_IF_ERROR(CheckImageSize(width, height));
 
-  // Deflate makes at most 1032 bytes of one, so a short file cannot claim a large image; nothing has been allocated yet.
+  // Deflate makes at most 1032 bytes of one, so a short file cannot claim a large image; nothing
+  // has been allocated yet.
   constexpr uint64_t kMostBytesPerByte = 1032;
   const uint64_t bits_per_pixel = lodepng_get_bpp(&state->info_png.color);
   const uint64_t row_bytes = (width * bits_per_pixel + 7) / 8;
   if (width * bits_per_pixel * height / 8 > chunks.data_bytes * kMostBytesPerByte) {
-    return Error(ErrorCode::kInvalidImage, "PNG: IHDR promises %ux%u pixels, the %" PRIu64 " bytes of image data (IDAT) are too few for that", width,
-                 height, chunks.data_bytes);
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: IHDR promises %ux%u pixels, the %" PRIu64
+                 " bytes of image data (IDAT) are too few for that",
+                 width, height, chunks.data_bytes);
   }
-  // One filter byte a row; the passes of an interlaced image have fewer than twice its rows, none of them longer.
+  // One filter byte a row; the passes of an interlaced image have fewer than twice its rows, none
+  // of them longer.
   const uint64_t most_bytes = 2 * (row_bytes + 1) * height;
-  state->decoder.zlibsettings.max_output_size = static_cast<size_t>(std::min<uint64_t>(most_bytes, SIZE_MAX / 2));
+  state->decoder.zlibsettings.max_output_size =
+      static_cast<size_t>(std::min<uint64_t>(most_bytes, SIZE_MAX / 2));
 
   uint8_t* raw = nullptr;
-  const unsigned error = lodepng_decode(&raw, &width, &height, state.get(), bytes.data(), bytes.size());
+  const unsigned error =
+      lodepng_decode(&raw, &width, &height, state.get(), bytes.data(), bytes.size());
   const std::unique_ptr<uint8_t, decltype(&std::free)> data(raw, &std::free);
   if (error != 0) return LodePngError(error);
 
   TVLM_ASSIGN_OR_RETURN(Image image, Image::Allocate(width, height));
   const LodePNGColorMode& mode = state->info_png.color;
   switch (mode.colortype) {
-    case LCT_GREY: ConvertGray(mode, raw, exact, image); break;
-    case LCT_RGB: ConvertRgb(mode, raw, exact, image); break;
-    case LCT_PALETTE: TVLM_RETURN_IF_ERROR(ConvertPalette(mode, raw, exact, image)); break;
-    case LCT_GREY_ALPHA: ConvertAlpha(1, mode.bitdepth / 8, raw, exact, image); break;
-    case LCT_RGBA: ConvertAlpha(3, mode.bitdepth / 8, raw, exact, image); break;
-    default: return Error(ErrorCode::kInvalidImage, "PNG: colour type 0, 2, 3, 4 or 6 wanted, %d found", static_cast<int>(mode.colortype));
+    case LCT_GREY:
+      ConvertGray(mode, raw, exact, image);
+      break;
+    case LCT_RGB:
+      ConvertRgb(mode, raw, exact, image);
+      break;
+    case LCT_PALETTE:
+      TVLM_RETURN_IF_ERROR(ConvertPalette(mode, raw, exact, image));
+      break;
+    case LCT_GREY_ALPHA:
+      ConvertAlpha(1, mode.bitdepth / 8, raw, exact, image);
+      break;
+    case LCT_RGBA:
+      ConvertAlpha(3, mode.bitdepth / 8, raw, exact, image);
+      break;
+    default:
+      return Error(ErrorCode::kInvalidImage, "PNG: colour type 0, 2, 3, 4 or 6 wanted, %d found",
+                   static_cast<int>(mode.colortype));
   }
   if (exact) return image;
   return Orient(std::move(image), ReadOrientation(chunks.exif));

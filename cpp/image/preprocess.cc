@@ -16,8 +16,8 @@ namespace {
 constexpr double kSupport = 2.0;  // of the filter, in units of the larger pixel
 constexpr size_t kMaxSide = 16384;
 
-// One axis of the resize. Lengths are those of the padded image; only `content` pixels from `offset` on are there, the rest is black.
-// Only outputs first..first+side of `out` are wanted.
+// One axis of the resize. Lengths are those of the padded image; only `content` pixels from
+// `offset` on are there, the rest is black. Only outputs first..first+side of `out` are wanted.
 struct Axis {
   size_t in = 0;
   uint64_t out = 0;  // of a strip that is cropped more than an array could hold
@@ -26,11 +26,15 @@ struct Axis {
   uint64_t first = 0;
 };
 
-Axis PadAxis(size_t content, size_t longest, size_t side) { return {longest, side, (longest - content) / 2, content, 0}; }
+Axis PadAxis(size_t content, size_t longest, size_t side) {
+  return {longest, side, (longest - content) / 2, content, 0};
+}
 
-// As the HF processor does: the longer edge is cut to a whole number, the crop begins at half the surplus, cut too.
+// As the HF processor does: the longer edge is cut to a whole number, the crop begins at half the
+// surplus, cut too.
 Axis CropAxis(size_t content, size_t shortest, size_t side) {
-  const uint64_t out = static_cast<uint64_t>(static_cast<double>(uint64_t{side} * content) / static_cast<double>(shortest));
+  const uint64_t out = static_cast<uint64_t>(static_cast<double>(uint64_t{side} * content) /
+                                             static_cast<double>(shortest));
   return {content, out, 0, content, (out - side) / 2};
 }
 
@@ -44,29 +48,32 @@ double Bicubic(double t) {
 
 // How one axis is resized; pixels are counted in the content.
 struct Filter {
-  bool identity = false;         // the length does not change: Pillow leaves out the pass
-  std::vector<Taps> taps;        // [side]; from `begin` on
+  bool identity = false;           // the length does not change: Pillow leaves out the pass
+  std::vector<Taps> taps;          // [side]; from `begin` on
   AlignedBuffer<int32_t> weights;  // [side][stride]; none where identity
   size_t stride = 0;
-  size_t first = 0, last = 0;    // outputs that the content touches
-  size_t begin = 0, end = 0;     // pixels of the content that are needed
+  size_t first = 0, last = 0;  // outputs that the content touches
+  size_t begin = 0, end = 0;   // pixels of the content that are needed
 
   const int32_t* Weights(size_t i) const { return weights.data() + i * stride; }
 };
 
-// Pillow's precompute_coeffs and normalize_coeffs_8bpc as spec §4.2 gives them: weights are normalised over the whole window, bars included.
+// Pillow's precompute_coeffs and normalize_coeffs_8bpc as spec §4.2 gives them: weights are
+// normalised over the whole window, bars included.
 Result<Filter> MakeFilter(const Axis& axis, size_t side) {
   Filter filter;
   filter.identity = axis.in == axis.out;
   filter.taps.resize(side);
   const double scale = static_cast<double>(axis.in) / static_cast<double>(axis.out);
-  const double filter_scale = std::max(scale, 1.0), support = kSupport * filter_scale, inverse = 1.0 / filter_scale;
+  const double filter_scale = std::max(scale, 1.0), support = kSupport * filter_scale,
+               inverse = 1.0 / filter_scale;
   AlignedBuffer<double> window;
   if (!filter.identity) {
     const size_t most = static_cast<size_t>(std::ceil(support)) * 2 + 1;
     filter.stride = std::min(most, axis.content);
     TVLM_ASSIGN_OR_RETURN(window, AlignedBuffer<double>::Allocate(most, "resize filter"));
-    TVLM_ASSIGN_OR_RETURN(filter.weights, AlignedBuffer<int32_t>::Allocate(uint64_t{side} * filter.stride, "resize filter"));
+    TVLM_ASSIGN_OR_RETURN(filter.weights, AlignedBuffer<int32_t>::Allocate(
+                                              uint64_t{side} * filter.stride, "resize filter"));
   }
   filter.first = side;
   filter.begin = axis.content;
@@ -89,7 +96,8 @@ Result<Filter> MakeFilter(const Axis& axis, size_t side) {
     filter.taps[i] = {from - axis.offset, to - from};
     for (size_t p = from; p < to && !filter.identity; ++p) {
       const double scaled = window[p - low] * (1 << kWeightBits);
-      filter.weights[i * filter.stride + p - from] = static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+      filter.weights[i * filter.stride + p - from] =
+          static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
     }
     filter.first = std::min(filter.first, i);
     filter.last = i + 1;
@@ -106,7 +114,8 @@ class RgbRows {
   static Result<RgbRows> Create(const ImageView& image, bool exact) {
     RgbRows rows(image, exact);
     if (image.channels == 4) {
-      TVLM_ASSIGN_OR_RETURN(rows.buffer_, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image.width, "image row"));
+      TVLM_ASSIGN_OR_RETURN(
+          rows.buffer_, AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image.width, "image row"));
     }
     return rows;
   }
@@ -139,28 +148,39 @@ void CopyPixels(const uint8_t* from, size_t from_step, size_t count, uint8_t* to
   }
 }
 
-// Horizontal pass over rows begin..end of the content: out[end - begin][out_stride], the outputs first..last of the filter.
-Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t end, uint8_t* out, size_t out_stride) {
+// Horizontal pass over rows begin..end of the content: out[end - begin][out_stride], the outputs
+// first..last of the filter.
+Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t end, uint8_t* out,
+                  size_t out_stride) {
   if (filter.identity) {
     for (size_t y = begin; y < end; ++y) {
-      std::memcpy(out + (y - begin) * out_stride, source.Row(y, filter.begin, filter.end), (filter.end - filter.begin) * 3);
+      std::memcpy(out + (y - begin) * out_stride, source.Row(y, filter.begin, filter.end),
+                  (filter.end - filter.begin) * 3);
     }
     return Status();
   }
-  // Sixteen rows at a time, a pixel of each beside the other, so that lanes are rows and the weights are the same for all.
+  // Sixteen rows at a time, a pixel of each beside the other, so that lanes are rows and the
+  // weights are the same for all.
   constexpr size_t kRows = kResampleLanes / 3;
   const size_t width = filter.end - filter.begin, outputs = filter.last - filter.first;
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> columns, AlignedBuffer<uint8_t>::Allocate(uint64_t{width} * kResampleLanes, "resize columns"));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> resized, AlignedBuffer<uint8_t>::Allocate(uint64_t{outputs} * kResampleLanes, "resize columns"));
+  TVLM_ASSIGN_OR_RETURN(
+      AlignedBuffer<uint8_t> columns,
+      AlignedBuffer<uint8_t>::Allocate(uint64_t{width} * kResampleLanes, "resize columns"));
+  TVLM_ASSIGN_OR_RETURN(
+      AlignedBuffer<uint8_t> resized,
+      AlignedBuffer<uint8_t>::Allocate(uint64_t{outputs} * kResampleLanes, "resize columns"));
   std::fill_n(columns.data(), columns.size(), uint8_t{0});
   for (size_t y = begin; y < end; y += kRows) {
     const size_t rows = std::min(kRows, end - y);
     for (size_t r = 0; r < rows; ++r) {
-      CopyPixels(source.Row(y + r, filter.begin, filter.end), 3, width, columns.data() + r * 3, kResampleLanes);
+      CopyPixels(source.Row(y + r, filter.begin, filter.end), 3, width, columns.data() + r * 3,
+                 kResampleLanes);
     }
-    ResampleColumns(columns.data(), filter.taps.data() + filter.first, filter.Weights(filter.first), filter.stride, outputs, resized.data());
+    ResampleColumns(columns.data(), filter.taps.data() + filter.first, filter.Weights(filter.first),
+                    filter.stride, outputs, resized.data());
     for (size_t r = 0; r < rows; ++r) {
-      CopyPixels(resized.data() + r * 3, kResampleLanes, outputs, out + (y - begin + r) * out_stride, 3);
+      CopyPixels(resized.data() + r * 3, kResampleLanes, outputs,
+                 out + (y - begin + r) * out_stride, 3);
     }
   }
   return Status();
@@ -171,31 +191,46 @@ Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t en
 Result<ResizeMode> ParseResizeMode(std::string_view word) {
   if (word == "pad") return ResizeMode::kPad;
   if (word == "crop") return ResizeMode::kCrop;
-  return Error(ErrorCode::kInvalidArgument, "resize: \"pad\" or \"crop\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+  return Error(ErrorCode::kInvalidArgument, "resize: \"pad\" or \"crop\" wanted, \"%.*s\" found",
+               static_cast<int>(word.size()), word.data());
 }
 
-Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_t side, uint8_t* out) {
-  if (side == 0 || side > kMaxSide) return Error(ErrorCode::kInvalidArgument, "image size: 1..%zu wanted, %zu found", kMaxSide, side);
-  if (image.channels != 3 && image.channels != 4) return Error(ErrorCode::kInvalidArgument, "image: 3 or 4 channels wanted, %zu found", image.channels);
+Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_t side,
+                      uint8_t* out) {
+  if (side == 0 || side > kMaxSide)
+    return Error(ErrorCode::kInvalidArgument, "image size: 1..%zu wanted, %zu found", kMaxSide,
+                 side);
+  if (image.channels != 3 && image.channels != 4)
+    return Error(ErrorCode::kInvalidArgument, "image: 3 or 4 channels wanted, %zu found",
+                 image.channels);
   TVLM_RETURN_IF_ERROR(CheckImageSize(image.width, image.height));
   if (image.pixels == nullptr || image.stride < image.width * image.channels) {
-    return Error(ErrorCode::kInvalidArgument, "image: rows of at least %zu bytes wanted, %zu found", image.width * image.channels, image.stride);
+    return Error(ErrorCode::kInvalidArgument, "image: rows of at least %zu bytes wanted, %zu found",
+                 image.width * image.channels, image.stride);
   }
-  const size_t longest = std::max(image.width, image.height), shortest = std::min(image.width, image.height);
+  const size_t longest = std::max(image.width, image.height),
+               shortest = std::min(image.width, image.height);
   const bool pad = mode == ResizeMode::kPad;
-  const Axis across = pad ? PadAxis(image.width, longest, side) : CropAxis(image.width, shortest, side);
-  const Axis down = pad ? PadAxis(image.height, longest, side) : CropAxis(image.height, shortest, side);
+  const Axis across =
+      pad ? PadAxis(image.width, longest, side) : CropAxis(image.width, shortest, side);
+  const Axis down =
+      pad ? PadAxis(image.height, longest, side) : CropAxis(image.height, shortest, side);
   TVLM_ASSIGN_OR_RETURN(const Filter horizontal, MakeFilter(across, side));
   TVLM_ASSIGN_OR_RETURN(const Filter vertical, MakeFilter(down, side));
   TVLM_ASSIGN_OR_RETURN(RgbRows source, RgbRows::Create(image, exact));
 
-  // Between the passes: the rows that are needed, the columns that the content touches, in whole groups of lanes.
+  // Between the passes: the rows that are needed, the columns that the content touches, in whole
+  // groups of lanes.
   const size_t columns = horizontal.last - horizontal.first, rows = vertical.end - vertical.begin;
   const size_t row_bytes = (columns * 3 + kResampleLanes - 1) / kResampleLanes * kResampleLanes;
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> middle, AlignedBuffer<uint8_t>::Allocate(uint64_t{rows} * row_bytes, "resized rows"));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> row, AlignedBuffer<uint8_t>::Allocate(row_bytes, "resized rows"));
+  TVLM_ASSIGN_OR_RETURN(
+      AlignedBuffer<uint8_t> middle,
+      AlignedBuffer<uint8_t>::Allocate(uint64_t{rows} * row_bytes, "resized rows"));
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> row,
+                        AlignedBuffer<uint8_t>::Allocate(row_bytes, "resized rows"));
   std::fill_n(middle.data(), middle.size(), uint8_t{0});
-  TVLM_RETURN_IF_ERROR(ResizeRows(source, horizontal, vertical.begin, vertical.end, middle.data(), row_bytes));
+  TVLM_RETURN_IF_ERROR(
+      ResizeRows(source, horizontal, vertical.begin, vertical.end, middle.data(), row_bytes));
 
   std::fill_n(out, side * side * 3, uint8_t{0});
   for (size_t i = vertical.first; i < vertical.last; ++i) {
@@ -210,10 +245,12 @@ Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_
   return Status();
 }
 
-void NormalizePixels(const uint8_t* pixels, size_t count, const std::array<float, 3>& mean, const std::array<float, 3>& std, float* out) {
+void NormalizePixels(const uint8_t* pixels, size_t count, const std::array<float, 3>& mean,
+                     const std::array<float, 3>& std, float* out) {
   float table[3][256];
   for (size_t c = 0; c < 3; ++c) {
-    for (int v = 0; v < 256; ++v) table[c][v] = (static_cast<float>(v * (1.0 / 255.0)) - mean[c]) / std[c];
+    for (int v = 0; v < 256; ++v)
+      table[c][v] = (static_cast<float>(v * (1.0 / 255.0)) - mean[c]) / std[c];
   }
   for (size_t i = 0; i < count; ++i) {
     for (size_t c = 0; c < 3; ++c) out[3 * i + c] = table[c][pixels[3 * i + c]];

@@ -14,8 +14,11 @@ namespace tinyvlm::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// kResampleLanes outputs. Three sums at a time: as many vectors as 512 bits need for them, and enough to hide the latency of the multiplication.
-HWY_INLINE void ResampleLanes(const uint8_t* HWY_RESTRICT rows, size_t stride, const int32_t* HWY_RESTRICT weights, size_t count, uint8_t* HWY_RESTRICT out) {
+// kResampleLanes outputs. Three sums at a time: as many vectors as 512 bits need for them, and
+// enough to hide the latency of the multiplication.
+HWY_INLINE void ResampleLanes(const uint8_t* HWY_RESTRICT rows, size_t stride,
+                              const int32_t* HWY_RESTRICT weights, size_t count,
+                              uint8_t* HWY_RESTRICT out) {
   const hn::CappedTag<int32_t, 16> d32;
   const hn::Rebind<uint8_t, decltype(d32)> d8;
   const size_t lanes = hn::Lanes(d32);
@@ -35,13 +38,17 @@ HWY_INLINE void ResampleLanes(const uint8_t* HWY_RESTRICT rows, size_t stride, c
   }
 }
 
-HWY_INLINE void ResampleRowsImpl(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out) {
-  for (size_t x = 0; x < width; x += kResampleLanes) ResampleLanes(rows + x, stride, weights, count, out + x);
+HWY_INLINE void ResampleRowsImpl(const uint8_t* rows, size_t stride, const int32_t* weights,
+                                 size_t count, size_t width, uint8_t* out) {
+  for (size_t x = 0; x < width; x += kResampleLanes)
+    ResampleLanes(rows + x, stride, weights, count, out + x);
 }
 
-HWY_INLINE void ResampleColumnsImpl(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out) {
+HWY_INLINE void ResampleColumnsImpl(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+                                    size_t weights_stride, size_t outputs, uint8_t* out) {
   for (size_t o = 0; o < outputs; ++o) {
-    ResampleLanes(rows + taps[o].begin * kResampleLanes, kResampleLanes, weights + o * weights_stride, taps[o].count, out + o * kResampleLanes);
+    ResampleLanes(rows + taps[o].begin * kResampleLanes, kResampleLanes,
+                  weights + o * weights_stride, taps[o].count, out + o * kResampleLanes);
   }
 }
 

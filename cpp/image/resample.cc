@@ -6,10 +6,12 @@
 #include "image/resample-inl.h"  // after highway.h
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
-void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out) {
+void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count,
+                  size_t width, uint8_t* out) {
   ResampleRowsImpl(rows, stride, weights, count, width, out);
 }
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out) {
+void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+                     size_t weights_stride, size_t outputs, uint8_t* out) {
   ResampleColumnsImpl(rows, taps, weights, weights_stride, outputs, out);
 }
 }  // namespace tinyvlm::HWY_NAMESPACE
@@ -17,11 +19,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tinyvlm {
 HWY_EXPORT(ResampleRows);
-void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out) {
+void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count,
+                  size_t width, uint8_t* out) {
   HWY_DYNAMIC_DISPATCH(ResampleRows)(rows, stride, weights, count, width, out);
 }
 HWY_EXPORT(ResampleColumns);
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out) {
+void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+                     size_t weights_stride, size_t outputs, uint8_t* out) {
   HWY_DYNAMIC_DISPATCH(ResampleColumns)(rows, taps, weights, weights_stride, outputs, out);
 }
 }  // namespace tinyvlm

@@ -7,8 +7,9 @@
 
 namespace tinyvlm {
 
-inline constexpr int kWeightBits = 22;          // fraction bits of the integer weights
-inline constexpr size_t kResampleLanes = 48;    // bytes that are summed side by side: a whole number of vectors of every target
+inline constexpr int kWeightBits = 22;  // fraction bits of the integer weights
+// bytes that are summed side by side: a whole number of vectors of every target
+inline constexpr size_t kResampleLanes = 48;
 
 // Which inputs make an output.
 struct Taps {
@@ -16,12 +17,16 @@ struct Taps {
   size_t count = 0;  // 0: none, the output is black
 };
 
-// out[i] = sum over t < count of weights[t] * rows[t * stride + i], rounded and held to 0..255, for i < width; width is a multiple of kResampleLanes.
-void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count, size_t width, uint8_t* out);
+// out[i] = sum over t < count of weights[t] * rows[t * stride + i], rounded and held to 0..255, for
+// i < width; width is a multiple of kResampleLanes.
+void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count,
+                  size_t width, uint8_t* out);
 
-// The same for `outputs` outputs with weights of their own, over rows of kResampleLanes bytes without gaps:
-// out[o][i] = sum over t < taps[o].count of weights[o * weights_stride + t] * rows[taps[o].begin + t][i].
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights, size_t weights_stride, size_t outputs, uint8_t* out);
+// The same for `outputs` outputs with weights of their own, over rows of kResampleLanes bytes
+// without gaps: out[o][i] = sum over t < taps[o].count of weights[o * weights_stride + t] *
+// rows[taps[o].begin + t][i].
+void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+                     size_t weights_stride, size_t outputs, uint8_t* out);
 
 }  // namespace tinyvlm
 

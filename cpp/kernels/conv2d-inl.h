@@ -15,12 +15,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 
-// The 3 x 3 taps of one kernel row are 9 consecutive floats of the image, and the next output pixel's start 6 further: a matrix product whose rows
-// overlap, once per kernel row, added up in `out`.
-HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout, const float* weights, const float* bias, size_t row_begin, size_t row_end,
-                               float* out) {
+// The 3 x 3 taps of one kernel row are 9 consecutive floats of the image, and the next output
+// pixel's start 6 further: a matrix product whose rows overlap, once per kernel row, added up in
+// `out`.
+HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout,
+                               const float* weights, const float* bias, size_t row_begin,
+                               size_t row_end, float* out) {
   const size_t out_w = (w + 1) / 2;
-  const size_t inside_end = std::max<size_t>(1, w / 2);  // pixels [1, inside_end) have all three columns; 2 x + 1 < w
+  // pixels [1, inside_end) have all three columns; 2 x + 1 < w
+  const size_t inside_end = std::max<size_t>(1, w / 2);
   for (size_t y = row_begin; y < row_end; ++y, out += out_w * cout) {
     for (size_t x = 0; x < out_w; ++x) std::copy_n(bias, cout, out + x * cout);
     for (size_t ky = 0; ky < 3; ++ky) {
@@ -31,10 +34,15 @@ HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout,
       for (size_t n = 0; n < cout; n += kTileColumns) {
         const size_t columns = std::min(kTileColumns, cout - n);
         // The first pixel has no left column, and no right one where the image is one pixel wide.
-        MultiplyRowsByPanel(row, 6, 1, 3 * std::min<size_t>(2, w), taps + 3 * cout + n, cout, out + n, cout, columns);
-        if (inside_end > 1) MultiplyRowsByPanel(row + 3, 6, inside_end - 1, 9, taps + n, cout, out + cout + n, cout, columns);
+        MultiplyRowsByPanel(row, 6, 1, 3 * std::min<size_t>(2, w), taps + 3 * cout + n, cout,
+                            out + n, cout, columns);
+        if (inside_end > 1)
+          MultiplyRowsByPanel(row + 3, 6, inside_end - 1, 9, taps + n, cout, out + cout + n, cout,
+                              columns);
         // Where the width is odd, the last pixel has no right column.
-        if (inside_end < out_w) MultiplyRowsByPanel(row + 3 * (w - 2), 6, 1, 6, taps + n, cout, out + inside_end * cout + n, cout, columns);
+        if (inside_end < out_w)
+          MultiplyRowsByPanel(row + 3 * (w - 2), 6, 1, 6, taps + n, cout,
+                              out + inside_end * cout + n, cout, columns);
       }
     }
   }

@@ -1,4 +1,5 @@
-// exp(x) for x <= 0, shared by softmax and the sigmoid. Included once per target, after hwy/highway.h.
+// exp(x) for x <= 0, shared by softmax and the sigmoid. Included once per target, after
+// hwy/highway.h.
 #if defined(TINYVLM_KERNELS_EXP_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_EXP_INL_H_
 #undef TINYVLM_KERNELS_EXP_INL_H_
@@ -16,10 +17,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Beyond +-kExpRange exp(x) or exp(-x) is no normal number.
 inline constexpr float kExpRange = 87.33f;
 
-// exp(x) for |x| <= kExpRange, or NaN, which stays NaN. Relative error below 2e-7 (8.7e-8 measured).
+// exp(x) for |x| <= kExpRange, or NaN, which stays NaN. Relative error below 2e-7 (8.7e-8
+// measured).
 //
-// x = n ln 2 + r with |r| <= ln 2 / 2, exp(x) = 2^n (1 + r + r^2 p(r)). p has degree 4 and the least maximum relative error (3.1e-9), found by weighted
-// least squares with repeated reweighting.
+// x = n ln 2 + r with |r| <= ln 2 / 2, exp(x) = 2^n (1 + r + r^2 p(r)). p has degree 4 and the
+// least maximum relative error (3.1e-9), found by weighted least squares with repeated reweighting.
 template <class D>
 class Exp {
  public:
@@ -34,7 +36,8 @@ class Exp {
     V r = MultiplyAdd(n, c_[2], x);
     r = MultiplyAdd(n, c_[3], r);
     const V r2 = hn::Mul(r, r);
-    const V p = MultiplyAdd(MultiplyAdd(c_[4], r2, MultiplyAdd(c_[5], r, c_[6])), r2, MultiplyAdd(c_[7], r, c_[8]));
+    const V p = MultiplyAdd(MultiplyAdd(c_[4], r2, MultiplyAdd(c_[5], r, c_[6])), r2,
+                            MultiplyAdd(c_[7], r, c_[8]));
     const V scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted)));
     return MultiplyAdd(scale, MultiplyAdd(r2, p, r), scale);
   }
@@ -42,7 +45,8 @@ class Exp {
  private:
   static constexpr float kConstants[] = {
       1.44269504f,
-      // 1.5 * 2^23: adding it rounds to an integer and leaves it in the low bits, on every target alike. The exponent's 127 comes along.
+      // 1.5 * 2^23: adding it rounds to an integer and leaves it in the low bits, on every target
+      // alike. The exponent's 127 comes along.
       12582912.0f + 127.0f,
       // ln 2 in two parts; the first has 9 bits, so n times it is exact.
       -0.693359375f, 2.12194440e-4f,
@@ -56,9 +60,12 @@ template <class D>
 class ExpOfNonPositive {
  public:
   using V = hn::Vec<D>;
-  HWY_INLINE ExpOfNonPositive() {}  // a constructor that the compiler adds would not be compiled for the target
+  // a constructor that the compiler adds would not be compiled for the target
+  HWY_INLINE ExpOfNonPositive() {}
 
-  HWY_INLINE V operator()(V x) const { return hn::IfThenZeroElse(hn::Lt(x, hn::Set(D(), -kExpRange)), exp_(x)); }
+  HWY_INLINE V operator()(V x) const {
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(D(), -kExpRange)), exp_(x));
+  }
 
  private:
   Exp<D> exp_;

@@ -19,32 +19,58 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 
-// k is cut into strips of whole blocks whose part of a panel (16 kB) stays in the first-level cache while all rows pass.
+// k is cut into strips of whole blocks whose part of a panel (16 kB) stays in the first-level cache
+// while all rows pass.
 inline constexpr size_t kStripF32 = 256;
 
-// Elements [k0, k0 + count) of a panel as f32 [count][16]: in place where they are, else unpacked into `strip`.
-HWY_INLINE const float* PanelStrip(DType type, const uint8_t* panel, size_t k0, size_t count, float* strip) {
+// Elements [k0, k0 + count) of a panel as f32 [count][16]: in place where they are, else unpacked
+// into `strip`.
+HWY_INLINE const float* PanelStrip(DType type, const uint8_t* panel, size_t k0, size_t count,
+                                   float* strip) {
   const DTypeInfo& info = GetDTypeInfo(type);
   const uint8_t* const from = panel + k0 / info.block_elements * info.block_bytes * kPanelRows;
   const size_t blocks = count / info.block_elements;
   switch (type) {
-    case DType::kF32: return reinterpret_cast<const float*>(from);
-    case DType::kF16: WidenPanel<hwy::float16_t>(from, count, strip); break;
-    case DType::kBF16: WidenPanel<hwy::bfloat16_t>(from, count, strip); break;
-    case DType::kQ8_0: DequantizePanelQ8(from, blocks, strip); break;
-    case DType::kQ4_0: DequantizePanelNibbles<4, false>(from, blocks, strip); break;
-    case DType::kQ4_1: DequantizePanelNibbles<4, true>(from, blocks, strip); break;
-    case DType::kQ5_0: DequantizePanelNibbles<5, false>(from, blocks, strip); break;
-    case DType::kQ5_1: DequantizePanelNibbles<5, true>(from, blocks, strip); break;
-    case DType::kQ4_K: DequantizePanelQ45K<4>(from, blocks, strip); break;
-    case DType::kQ5_K: DequantizePanelQ45K<5>(from, blocks, strip); break;
-    case DType::kQ6_K: DequantizePanelQ6K(from, blocks, strip); break;
-    case DType::kI64: break;  // no matrix
+    case DType::kF32:
+      return reinterpret_cast<const float*>(from);
+    case DType::kF16:
+      WidenPanel<hwy::float16_t>(from, count, strip);
+      break;
+    case DType::kBF16:
+      WidenPanel<hwy::bfloat16_t>(from, count, strip);
+      break;
+    case DType::kQ8_0:
+      DequantizePanelQ8(from, blocks, strip);
+      break;
+    case DType::kQ4_0:
+      DequantizePanelNibbles<4, false>(from, blocks, strip);
+      break;
+    case DType::kQ4_1:
+      DequantizePanelNibbles<4, true>(from, blocks, strip);
+      break;
+    case DType::kQ5_0:
+      DequantizePanelNibbles<5, false>(from, blocks, strip);
+      break;
+    case DType::kQ5_1:
+      DequantizePanelNibbles<5, true>(from, blocks, strip);
+      break;
+    case DType::kQ4_K:
+      DequantizePanelQ45K<4>(from, blocks, strip);
+      break;
+    case DType::kQ5_K:
+      DequantizePanelQ45K<5>(from, blocks, strip);
+      break;
+    case DType::kQ6_K:
+      DequantizePanelQ6K(from, blocks, strip);
+      break;
+    case DType::kI64:
+      break;  // no matrix
   }
   return strip;
 }
 
-HWY_INLINE void GemmF32Impl(const float* a, size_t lda, size_t m, const PackedMatrix& B, const float* bias, float* c, size_t ldc, size_t n0, size_t n1,
+HWY_INLINE void GemmF32Impl(const float* a, size_t lda, size_t m, const PackedMatrix& B,
+                            const float* bias, float* c, size_t ldc, size_t n0, size_t n1,
                             float* scratch) {
   if (m == 0) return;  // c may be null then
   float* const strip = scratch;
@@ -66,7 +92,8 @@ HWY_INLINE void GemmF32Impl(const float* a, size_t lda, size_t m, const PackedMa
     }
     for (size_t k0 = 0; k0 < B.k; k0 += kStripF32) {
       const size_t count = std::min(kStripF32, B.k - k0);
-      MultiplyRowsByPanel(a + k0, lda, m, count, PanelStrip(B.type, panel, k0, count, strip), kPanelRows, c + (n - n0), ldc, columns);
+      MultiplyRowsByPanel(a + k0, lda, m, count, PanelStrip(B.type, panel, k0, count, strip),
+                          kPanelRows, c + (n - n0), ldc, columns);
     }
   }
 }

@@ -18,7 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using NormF32 = hn::ScalableTag<float>;
 using NormVec = hn::Vec<NormF32>;
 
-// Sum of x - shift, or of its square. Two accumulators hide the latency of the addition; a norm is bound by memory beyond that.
+// Sum of x - shift, or of its square. Two accumulators hide the latency of the addition; a norm is
+// bound by memory beyond that.
 template <bool kSquare>
 HWY_INLINE float SumRow(const float* HWY_RESTRICT x, float shift, size_t n) {
   const NormF32 d;
@@ -39,7 +40,8 @@ HWY_INLINE float SumRow(const float* HWY_RESTRICT x, float shift, size_t n) {
   return hn::ReduceSum(d, hn::Add(sum0, sum1));
 }
 
-HWY_INLINE void LayerNormRowsImpl(const float* x, const float* weight, const float* bias, float epsilon, size_t rows, size_t n, float* out) {
+HWY_INLINE void LayerNormRowsImpl(const float* x, const float* weight, const float* bias,
+                                  float epsilon, size_t rows, size_t n, float* out) {
   const NormF32 d;
   const size_t lanes = hn::Lanes(d);
   for (size_t r = 0; r < rows; ++r, x += n, out += n) {
@@ -53,19 +55,27 @@ HWY_INLINE void LayerNormRowsImpl(const float* x, const float* weight, const flo
     }
     if (i < n) {
       const auto y = hn::Mul(hn::Sub(hn::LoadN(d, x + i, n - i), m), scale);
-      hn::StoreN(hn::MulAdd(y, hn::LoadN(d, weight + i, n - i), hn::LoadN(d, bias + i, n - i)), d, out + i, n - i);
+      hn::StoreN(hn::MulAdd(y, hn::LoadN(d, weight + i, n - i), hn::LoadN(d, bias + i, n - i)), d,
+                 out + i, n - i);
     }
   }
 }
 
-HWY_INLINE void RmsNormRowsImpl(const float* x, const float* weight, float epsilon, size_t rows, size_t n, float* out) {
+HWY_INLINE void RmsNormRowsImpl(const float* x, const float* weight, float epsilon, size_t rows,
+                                size_t n, float* out) {
   const NormF32 d;
   const size_t lanes = hn::Lanes(d);
   for (size_t r = 0; r < rows; ++r, x += n, out += n) {
-    const auto scale = hn::Set(d, 1.0f / std::sqrt(SumRow<true>(x, 0.0f, n) / static_cast<float>(n) + epsilon));
+    const auto scale =
+        hn::Set(d, 1.0f / std::sqrt(SumRow<true>(x, 0.0f, n) / static_cast<float>(n) + epsilon));
     size_t i = 0;
-    for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scale), hn::LoadU(d, weight + i)), d, out + i);
-    if (i < n) hn::StoreN(hn::Mul(hn::Mul(hn::LoadN(d, x + i, n - i), scale), hn::LoadN(d, weight + i, n - i)), d, out + i, n - i);
+    for (; i + lanes <= n; i += lanes)
+      hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scale), hn::LoadU(d, weight + i)), d,
+                 out + i);
+    if (i < n)
+      hn::StoreN(
+          hn::Mul(hn::Mul(hn::LoadN(d, x + i, n - i), scale), hn::LoadN(d, weight + i, n - i)), d,
+          out + i, n - i);
   }
 }
 

@@ -17,18 +17,21 @@ size_t HalvesInFront(DType type) {
   switch (type) {
     case DType::kQ8_0:
     case DType::kQ4_0:
-    case DType::kQ5_0: return 1;
+    case DType::kQ5_0:
+      return 1;
     case DType::kQ4_1:
     case DType::kQ5_1:
     case DType::kQ4_K:
-    case DType::kQ5_K: return 2;
-    default: return 0;
+    case DType::kQ5_K:
+      return 2;
+    default:
+      return 0;
   }
 }
 size_t HalvesBehind(DType type) { return type == DType::kQ6_K ? 1 : 0; }
 
-// Calls part(offset, size) for each part of a block of this type: 2 or 4 bytes at `offset`. In a packed block the part of row r stands at
-// 16 * offset + r * size.
+// Calls part(offset, size) for each part of a block of this type: 2 or 4 bytes at `offset`. In a
+// packed block the part of row r stands at 16 * offset + r * size.
 template <typename Function>
 void ForEachPart(DType type, const Function& part) {
   const DTypeInfo& info = GetDTypeInfo(type);
@@ -76,7 +79,8 @@ void PackInPlace(DType type, size_t n, size_t k, uint8_t* data, uint8_t* scratch
 }
 
 void PackTail(const PackedMatrix& B, uint8_t* panel) {
-  PackPanel(B.type, B.n % kPanelRows, B.k, B.data + B.n / kPanelRows * PackScratchBytes(B.type, B.k), panel);
+  PackPanel(B.type, B.n % kPanelRows, B.k,
+            B.data + B.n / kPanelRows * PackScratchBytes(B.type, B.k), panel);
 }
 
 void UnpackRow(const PackedMatrix& B, size_t row, float* out) {
@@ -91,7 +95,9 @@ void UnpackRow(const PackedMatrix& B, size_t row, float* out) {
   uint8_t block[kMaxBlockBytes];
   for (size_t b = 0; b < B.k / info.block_elements; ++b) {
     const uint8_t* const packed = panel + b * info.block_bytes * kPanelRows;
-    ForEachPart(B.type, [&](size_t offset, size_t size) { std::memcpy(block + offset, packed + offset * kPanelRows + r * size, size); });
+    ForEachPart(B.type, [&](size_t offset, size_t size) {
+      std::memcpy(block + offset, packed + offset * kPanelRows + r * size, size);
+    });
     DequantizeRow(B.type, block, info.block_elements, out + b * info.block_elements);
   }
 }

@@ -21,10 +21,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // A block stays in registers.
 using QuantizeF32 = hn::CappedTag<float, 16>;
 using QuantizeI32 = hn::RebindToSigned<QuantizeF32>;
-inline constexpr size_t kQuantizeLanes = hn::MaxLanes(QuantizeF32()), kQuantizeVectors = 32 / kQuantizeLanes;
+inline constexpr size_t kQuantizeLanes = hn::MaxLanes(QuantizeF32()),
+                        kQuantizeVectors = 32 / kQuantizeLanes;
 
-// The nearest integer, ties to even, of what is smaller than 2^22. wasm's conversion takes V8 about ten instructions; 1.5 * 2^23 in front leaves a sum no bits
-// for a fraction.
+// The nearest integer, ties to even, of what is smaller than 2^22. wasm's conversion takes V8 about
+// ten instructions; 1.5 * 2^23 in front leaves a sum no bits for a fraction.
 HWY_INLINE hn::Vec<QuantizeI32> NearestSmallInt(hn::Vec<QuantizeF32> v) {
 #if HWY_TARGET == HWY_WASM
   const QuantizeF32 df;
@@ -37,19 +38,23 @@ HWY_INLINE hn::Vec<QuantizeI32> NearestSmallInt(hn::Vec<QuantizeF32> v) {
 }
 
 // 32 integers of 8 bits to `out`, and their sums (quantize.h) to `sums`.
-HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors], int8_t* HWY_RESTRICT out, int32_t* HWY_RESTRICT sums) {
+HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors],
+                           int8_t* HWY_RESTRICT out, int32_t* HWY_RESTRICT sums) {
   const hn::Full128<int8_t> d8;
   const hn::Full128<int16_t> d16;
   const hn::Full128<int32_t> d32;
   if constexpr (kQuantizeLanes == 16) {
     const hn::Rebind<int8_t, QuantizeI32> dq;
-    for (size_t v = 0; v < kQuantizeVectors; ++v) hn::StoreU(hn::DemoteTo(dq, q[v]), dq, out + v * kQuantizeLanes);
+    for (size_t v = 0; v < kQuantizeVectors; ++v)
+      hn::StoreU(hn::DemoteTo(dq, q[v]), dq, out + v * kQuantizeLanes);
   } else {
     const hn::Repartition<int16_t, QuantizeI32> dh;
     const hn::Repartition<int8_t, QuantizeI32> dq;
     HWY_UNROLL(2)
     for (size_t v = 0; v < kQuantizeVectors; v += 4) {
-      hn::StoreU(hn::OrderedDemote2To(dq, hn::OrderedDemote2To(dh, q[v], q[v + 1]), hn::OrderedDemote2To(dh, q[v + 2], q[v + 3])), dq, out + v * kQuantizeLanes);
+      hn::StoreU(hn::OrderedDemote2To(dq, hn::OrderedDemote2To(dh, q[v], q[v + 1]),
+                                      hn::OrderedDemote2To(dh, q[v + 2], q[v + 3])),
+                 dq, out + v * kQuantizeLanes);
     }
   }
   // Lanes of 32 bits hold two sums of 16 bits each.
@@ -59,13 +64,16 @@ HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors], in
   *sums = hn::GetLane(hn::BitCast(d32, sum));
 }
 
-// One block at x; `wide` and the sums are those of the block. Returns its scale. Not inlined: V8 replaces a wasm function by its optimised form between calls.
-static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRICT x, int8_t* HWY_RESTRICT low, int8_t* HWY_RESTRICT high,
-                                                         int32_t* HWY_RESTRICT low_sums, int32_t* HWY_RESTRICT high_sums, bool* HWY_RESTRICT wide) {
+// One block at x; `wide` and the sums are those of the block. Returns its scale. Not inlined: V8
+// replaces a wasm function by its optimised form between calls.
+static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(
+    const float* HWY_RESTRICT x, int8_t* HWY_RESTRICT low, int8_t* HWY_RESTRICT high,
+    int32_t* HWY_RESTRICT low_sums, int32_t* HWY_RESTRICT high_sums, bool* HWY_RESTRICT wide) {
   const QuantizeF32 df;
   const QuantizeI32 di;
   hn::Vec<QuantizeF32> v[kQuantizeVectors];
-  // The bits of absolute values are ordered like the values, with NaN above everything: unlike a float maximum this loses none.
+  // The bits of absolute values are ordered like the values, with NaN above everything: unlike a
+  // float maximum this loses none.
   auto vmax = hn::Zero(di);
   HWY_UNROLL(8)
   for (size_t p = 0; p < kQuantizeVectors; ++p) {
@@ -80,16 +88,20 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     return amax <= 1e-30f ? 0.0f : amax * (1.0f / kNarrowRange);
   }
   const auto share = hn::Set(df, kOutlierShare * amax);
-  // Where more lanes than that have a largest value above the share, which is nearly always, the others need no counting.
+  // Where more lanes than that have a largest value above the share, which is nearly always, the
+  // others need no counting.
   if (HWY_UNLIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax), share)) <= kMaxOutliers)) {
     size_t large = 0;
     HWY_UNROLL(8)
-    for (size_t p = 0; p < kQuantizeVectors; ++p) large += hn::CountTrue(df, hn::Gt(hn::Abs(v[p]), share));
+    for (size_t p = 0; p < kQuantizeVectors; ++p)
+      large += hn::CountTrue(df, hn::Gt(hn::Abs(v[p]), share));
     *wide = large <= kMaxOutliers;
   }
-  const float range = *wide ? float{kWideRange} : float{kNarrowRange}, step = *wide ? 1.0f / kWideRange : 1.0f / kNarrowRange;
+  const float range = *wide ? float{kWideRange} : float{kNarrowRange},
+              step = *wide ? 1.0f / kWideRange : 1.0f / kNarrowRange;
   const auto inverse = hn::Set(df, range / amax);
-  // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest integer is in it.
+  // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest
+  // integer is in it.
   hn::Vec<QuantizeI32> q[kQuantizeVectors];
   HWY_UNROLL(8)
   for (size_t p = 0; p < kQuantizeVectors; ++p) q[p] = NearestSmallInt(hn::Mul(v[p], inverse));
@@ -97,7 +109,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
     hn::Vec<QuantizeI32> h[kQuantizeVectors];
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p) {
-      h[p] = NearestSmallInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kWideStep)));  // an odd step leaves no ties
+      // an odd step leaves no ties
+      h[p] = NearestSmallInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kWideStep)));
       q[p] = hn::Sub(q[p], hn::Sub(hn::ShiftLeft<8>(h[p]), h[p]));
     }
     StoreBytes(h, high, high_sums);
@@ -109,9 +122,12 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRI
 #undef TINYVLM_QUANTIZES_FOUR
 #if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
 #define TINYVLM_QUANTIZES_FOUR 1
-// Two neighbouring blocks at each of x[0] and x[1], whose places are at[0] and at[1], if all of them are narrow and neither too small nor infinite; else false
-// and nothing has been written. Half a block to a vector leaves most of the work of one block to maxima and sums across lanes: four share it.
-HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_t (&at)[2], const QuantizedRows& out) {
+// Two neighbouring blocks at each of x[0] and x[1], whose places are at[0] and at[1], if all of
+// them are narrow and neither too small nor infinite; else false and nothing has been written. Half
+// a block to a vector leaves most of the work of one block to maxima and sums across lanes: four
+// share it.
+HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_t (&at)[2],
+                                         const QuantizedRows& out) {
   constexpr size_t kBlocks = 4;
   const QuantizeF32 df;
   const QuantizeI32 di;
@@ -130,25 +146,38 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
     const auto half = hn::Max(hn::LowerHalf(d256, vmax[b]), hn::UpperHalf(d256, vmax[b]));
     quarter[b] = hn::Max(hn::LowerHalf(d128, half), hn::UpperHalf(d128, half));
   }
-  const auto low_pair = hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[0], quarter[1]), hn::InterleaveUpper(d128, quarter[0], quarter[1])));
-  const auto high_pair = hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[2], quarter[3]), hn::InterleaveUpper(d128, quarter[2], quarter[3])));
-  const auto amax = hn::BitCast(df128, hn::Max(hn::BitCast(d128, hn::InterleaveLower(d64, low_pair, high_pair)),
-                                               hn::BitCast(d128, hn::InterleaveUpper(d64, low_pair, high_pair))));
-  if (!hn::AllTrue(df128, hn::And(hn::Gt(amax, hn::Set(df128, 1e-30f)), hn::Le(amax, hn::Set(df128, 3.402823466e38f))))) return false;
+  const auto low_pair =
+      hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[0], quarter[1]),
+                               hn::InterleaveUpper(d128, quarter[0], quarter[1])));
+  const auto high_pair =
+      hn::BitCast(d64, hn::Max(hn::InterleaveLower(d128, quarter[2], quarter[3]),
+                               hn::InterleaveUpper(d128, quarter[2], quarter[3])));
+  const auto amax =
+      hn::BitCast(df128, hn::Max(hn::BitCast(d128, hn::InterleaveLower(d64, low_pair, high_pair)),
+                                 hn::BitCast(d128, hn::InterleaveUpper(d64, low_pair, high_pair))));
+  if (!hn::AllTrue(df128, hn::And(hn::Gt(amax, hn::Set(df128, 1e-30f)),
+                                  hn::Le(amax, hn::Set(df128, 3.402823466e38f)))))
+    return false;
   alignas(16) float shares[kBlocks], inverses[kBlocks];
   hn::Store(hn::Mul(amax, hn::Set(df128, kOutlierShare)), df128, shares);
   hn::Store(hn::Div(hn::Set(df128, float{kNarrowRange}), amax), df128, inverses);
   HWY_UNROLL(4)
   for (size_t b = 0; b < kBlocks; ++b) {
     const auto share = hn::Set(df, shares[b]);
-    if (HWY_LIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax[b]), share)) > kMaxOutliers)) continue;
-    if (hn::CountTrue(df, hn::Gt(hn::Abs(v[b][0]), share)) + hn::CountTrue(df, hn::Gt(hn::Abs(v[b][1]), share)) <= kMaxOutliers) return false;
+    if (HWY_LIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax[b]), share)) > kMaxOutliers))
+      continue;
+    if (hn::CountTrue(df, hn::Gt(hn::Abs(v[b][0]), share)) +
+            hn::CountTrue(df, hn::Gt(hn::Abs(v[b][1]), share)) <=
+        kMaxOutliers)
+      return false;
   }
 
-  // Two blocks to a vector of bytes, whose words are out of order by what narrowing does to each 128 bits.
+  // Two blocks to a vector of bytes, whose words are out of order by what narrowing does to each
+  // 128 bits.
   const hn::Repartition<int16_t, QuantizeI32> d16;
   const hn::Repartition<int8_t, QuantizeI32> d8;
-  alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8,  12, 1, 5, 9,  13,
+                                                     2, 6, 10, 14, 3, 7, 11, 15};
   const auto order = hn::SetTableIndices(di, kOrder);
   hn::Vec<QuantizeI32> sums[2];
   HWY_UNROLL(2)
@@ -156,17 +185,24 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
     const auto first = hn::Set(df, inverses[2 * i]), second = hn::Set(df, inverses[2 * i + 1]);
     const auto words = hn::BitCast(
         di, hn::ReorderDemote2To(
-                d8, hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i][0], first)), hn::NearestInt(hn::Mul(v[2 * i][1], first))),
-                hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i + 1][0], second)), hn::NearestInt(hn::Mul(v[2 * i + 1][1], second)))));
+                d8,
+                hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i][0], first)),
+                                     hn::NearestInt(hn::Mul(v[2 * i][1], first))),
+                hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i + 1][0], second)),
+                                     hn::NearestInt(hn::Mul(v[2 * i + 1][1], second)))));
     const auto pairs = AddBytePairs(hn::BitCast(d8, words));
-    sums[i] = hn::BitCast(di, hn::Add(pairs, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(di, pairs)))));  // of every four words those of the blocks, twice each
+    // of every four words those of the blocks, twice each
+    sums[i] =
+        hn::BitCast(di, hn::Add(pairs, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(di, pairs)))));
     hn::StoreU(hn::BitCast(d8, hn::TableLookupLanes(words, order)), d8, out.low + at[i] * 32);
   }
   const hn::Repartition<int16_t, decltype(d256)> d16_256;
   const hn::Full128<int16_t> d16_128;
   const auto both = hn::OddEven(sums[1], sums[0]);  // blocks 0, 2, 1, 3
-  const auto half = hn::Add(hn::BitCast(d16_256, hn::LowerHalf(d256, both)), hn::BitCast(d16_256, hn::UpperHalf(d256, both)));
-  const auto total = hn::BitCast(d128, hn::Add(hn::LowerHalf(d16_128, half), hn::UpperHalf(d16_128, half)));
+  const auto half = hn::Add(hn::BitCast(d16_256, hn::LowerHalf(d256, both)),
+                            hn::BitCast(d16_256, hn::UpperHalf(d256, both)));
+  const auto total =
+      hn::BitCast(d128, hn::Add(hn::LowerHalf(d16_128, half), hn::UpperHalf(d16_128, half)));
   const auto low_sums = hn::InterleaveLower(d128, total, hn::Shuffle1032(total));
   const auto scales = hn::Mul(amax, hn::Set(df128, 1.0f / kNarrowRange));
   const hn::Half<decltype(d128)> two_sums;
@@ -186,11 +222,13 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
 HWY_INLINE void QuantizeOneBlock(const float* x, size_t r, size_t b, const QuantizedRows& out) {
   const size_t at = r * (out.k / 32) + b;
   bool wide;
-  out.scales[at] = QuantizeBlock(x, out.low + at * 32, out.high + at * 32, out.low_sums + at, out.high_sums + at, &wide);
+  out.scales[at] = QuantizeBlock(x, out.low + at * 32, out.high + at * 32, out.low_sums + at,
+                                 out.high_sums + at, &wide);
   out.wide[at] = wide ? 1 : 0;
 }
 
-HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1, const QuantizedRows& out) {
+HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1,
+                                   const QuantizedRows& out) {
   size_t r = 0;
 #if TINYVLM_QUANTIZES_FOUR
   const size_t blocks = out.k / 32;
@@ -198,8 +236,11 @@ HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size
     const float* from = x;
     size_t b = b0;
     for (; b + 2 <= b1; b += 2, from += 64) {
-      if (QuantizeFourNarrowBlocks({from, from + stride}, {r * blocks + b, (r + 1) * blocks + b}, out)) continue;
-      for (size_t i = 0; i < 4; ++i) QuantizeOneBlock(from + i / 2 * stride + i % 2 * 32, r + i / 2, b + i % 2, out);
+      if (QuantizeFourNarrowBlocks({from, from + stride}, {r * blocks + b, (r + 1) * blocks + b},
+                                   out))
+        continue;
+      for (size_t i = 0; i < 4; ++i)
+        QuantizeOneBlock(from + i / 2 * stride + i % 2 * 32, r + i / 2, b + i % 2, out);
     }
     if (b < b1) {
       QuantizeOneBlock(from, r, b, out);

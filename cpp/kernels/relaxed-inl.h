@@ -1,5 +1,6 @@
-// What Highway lacks for wasm: the three instructions of relaxed SIMD that the kernels gain from, sums of neighbours, constants that V8 keeps; on other targets
-// what stands in for them. Included once per target, after hwy/highway.h.
+// What Highway lacks for wasm: the three instructions of relaxed SIMD that the kernels gain from,
+// sums of neighbours, constants that V8 keeps; on other targets what stands in for them. Included
+// once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_RELAXED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_RELAXED_INL_H_
 #undef TINYVLM_KERNELS_RELAXED_INL_H_
@@ -24,7 +25,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// a * b + c: rounded once where the machine has such an instruction, else twice. Which of the two is the same throughout a run.
+// a * b + c: rounded once where the machine has such an instruction, else twice. Which of the two
+// is the same throughout a run.
 template <class V>
 HWY_INLINE V MultiplyAdd(V a, V b, V c) {
 #if TINYVLM_RELAXED_SIMD
@@ -35,13 +37,16 @@ HWY_INLINE V MultiplyAdd(V a, V b, V c) {
 }
 
 #if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3)
-// Sums of two neighbouring products each of weights 0..127 and signed activations, in 16 bits. Machines differ where a sum leaves 16 bits or a weight seven:
-// neither happens here (2 * 127 * 128 = 32512).
+// Sums of two neighbouring products each of weights 0..127 and signed activations, in 16 bits.
+// Machines differ where a sum leaves 16 bits or a weight seven: neither happens here (2 * 127 * 128
+// = 32512).
 template <class VWeights, class VActivations>
-HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(VWeights weights, VActivations activations) {
+HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(
+    VWeights weights, VActivations activations) {
   const hn::Repartition<int16_t, hn::DFromV<VActivations>> d16;
 #if TINYVLM_RELAXED_SIMD
-  return hn::Vec<decltype(d16)>{static_cast<decltype(hn::Zero(d16).raw)>(wasm_i16x8_relaxed_dot_i8x16_i7x16(activations.raw, weights.raw))};
+  return hn::Vec<decltype(d16)>{static_cast<decltype(hn::Zero(d16).raw)>(
+      wasm_i16x8_relaxed_dot_i8x16_i7x16(activations.raw, weights.raw))};
 #else
   return hn::SatWidenMulPairwiseAdd(d16, weights, activations);
 #endif
@@ -49,20 +54,24 @@ HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(V
 #endif
 
 #if TINYVLM_RELAXED_SIMD
-// sums + those of four neighbouring products each of weights 0..127 and signed activations, in 32 bits: exact everywhere for the same reason. One instruction
-// where HasFastDotAdd (relaxed_dots.h), else about four.
+// sums + those of four neighbouring products each of weights 0..127 and signed activations, in 32
+// bits: exact everywhere for the same reason. One instruction where HasFastDotAdd (relaxed_dots.h),
+// else about four.
 template <class VWeights, class VActivations, class VSums>
 HWY_INLINE VSums AddDotU7I8(VWeights weights, VActivations activations, VSums sums) {
-  return VSums{static_cast<decltype(sums.raw)>(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(activations.raw, weights.raw, sums.raw))};
+  return VSums{static_cast<decltype(sums.raw)>(
+      wasm_i32x4_relaxed_dot_i8x16_i7x16_add(activations.raw, weights.raw, sums.raw))};
 }
 #endif
 
-// Sums of two neighbouring lanes each. The instruction of wasm needs no vector of ones, which V8 would make anew at every use.
+// Sums of two neighbouring lanes each. The instruction of wasm needs no vector of ones, which V8
+// would make anew at every use.
 template <class V>
 HWY_INLINE hn::Vec<hn::Repartition<int32_t, hn::DFromV<V>>> AddPairs(V v) {
   const hn::Repartition<int32_t, hn::DFromV<V>> d32;
 #if HWY_TARGET == HWY_WASM
-  return hn::Vec<decltype(d32)>{static_cast<decltype(hn::Zero(d32).raw)>(wasm_i32x4_extadd_pairwise_i16x8(v.raw))};
+  return hn::Vec<decltype(d32)>{
+      static_cast<decltype(hn::Zero(d32).raw)>(wasm_i32x4_extadd_pairwise_i16x8(v.raw))};
 #else
   return hn::WidenMulPairwiseAdd(d32, v, hn::Set(hn::DFromV<V>(), int16_t{1}));
 #endif
@@ -73,17 +82,20 @@ template <class V>
 HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<V>>> AddBytePairs(V v) {
 #if HWY_TARGET == HWY_WASM
   const hn::Repartition<int16_t, hn::DFromV<V>> d16;
-  return hn::Vec<decltype(d16)>{static_cast<decltype(hn::Zero(d16).raw)>(wasm_i16x8_extadd_pairwise_i8x16(v.raw))};
+  return hn::Vec<decltype(d16)>{
+      static_cast<decltype(hn::Zero(d16).raw)>(wasm_i16x8_extadd_pairwise_i8x16(v.raw))};
 #elif HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   const hn::Repartition<int16_t, hn::DFromV<V>> d16;
-  return hn::SatWidenMulPairwiseAdd(d16, hn::Set(hn::RebindToUnsigned<hn::DFromV<V>>(), uint8_t{1}), v);
+  return hn::SatWidenMulPairwiseAdd(d16, hn::Set(hn::RebindToUnsigned<hn::DFromV<V>>(), uint8_t{1}),
+                                    v);
 #else
   return hn::SumsOf2(v);
 #endif
 }
 
-// Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each turn, by several instructions; what it has to read it keeps
-// in a register or on the stack (GELU of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
+// Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each
+// turn, by several instructions; what it has to read it keeps in a register or on the stack (GELU
+// of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
 template <class D, size_t kCount>
 HWY_INLINE void LoadConstants(D d, const float (&values)[kCount], hn::Vec<D> (&out)[kCount]) {
   const float* from = values;

@@ -11,7 +11,8 @@
 
 namespace tinyvlm {
 
-// cos and sin of position * theta^(-2 i / head_dim), i < head_dim / 2, for positions 0..positions - 1. Angles are computed in f64.
+// cos and sin of position * theta^(-2 i / head_dim), i < head_dim / 2, for positions 0..positions -
+// 1. Angles are computed in f64.
 class RopeTable {
  public:
   RopeTable() = default;
@@ -24,10 +25,13 @@ class RopeTable {
     TVLM_ASSIGN_OR_RETURN(table.cos_, AlignedBuffer<float>::Allocate(count, "rotary table"));
     TVLM_ASSIGN_OR_RETURN(table.sin_, AlignedBuffer<float>::Allocate(count, "rotary table"));
     for (size_t i = 0; i < table.half_; ++i) {
-      const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+      const double frequency =
+          std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
       for (size_t p = 0; p < positions; ++p) {
-        table.cos_[p * table.half_ + i] = static_cast<float>(std::cos(static_cast<double>(p) * frequency));
-        table.sin_[p * table.half_ + i] = static_cast<float>(std::sin(static_cast<double>(p) * frequency));
+        table.cos_[p * table.half_ + i] =
+            static_cast<float>(std::cos(static_cast<double>(p) * frequency));
+        table.sin_[p * table.half_ + i] =
+            static_cast<float>(std::sin(static_cast<double>(p) * frequency));
       }
     }
     return table;
@@ -43,8 +47,8 @@ class RopeTable {
   AlignedBuffer<float> cos_, sin_;
 };
 
-// Turns x [heads][head_dim] in place: with i < head_dim / 2 and j = i + head_dim / 2, x_i becomes x_i cos_i - x_j sin_i and x_j becomes
-// x_j cos_i + x_i sin_i.
+// Turns x [heads][head_dim] in place: with i < head_dim / 2 and j = i + head_dim / 2, x_i becomes
+// x_i cos_i - x_j sin_i and x_j becomes x_j cos_i + x_i sin_i.
 void ApplyRope(float* x, size_t heads, size_t head_dim, const float* cos, const float* sin);
 
 namespace reference {

@@ -8,7 +8,8 @@ void ApplyRope(float* x, size_t heads, size_t head_dim, const float* cos, const 
     for (size_t i = 0; i < half; ++i) {
       const double a = static_cast<double>(x[i]), b = static_cast<double>(x[i + half]);
       x[i] = static_cast<float>(a * static_cast<double>(cos[i]) - b * static_cast<double>(sin[i]));
-      x[i + half] = static_cast<float>(b * static_cast<double>(cos[i]) + a * static_cast<double>(sin[i]));
+      x[i + half] =
+          static_cast<float>(b * static_cast<double>(cos[i]) + a * static_cast<double>(sin[i]));
     }
   }
 }

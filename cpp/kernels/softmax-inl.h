@@ -1,4 +1,5 @@
-// Softmax of a row of scores without the division, for attention. Included once per target, after hwy/highway.h.
+// Softmax of a row of scores without the division, for attention. Included once per target, after
+// hwy/highway.h.
 #if defined(TINYVLM_KERNELS_SOFTMAX_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_SOFTMAX_INL_H_
 #undef TINYVLM_KERNELS_SOFTMAX_INL_H_
@@ -15,9 +16,11 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// *max = the largest of *max and x, then x = exp(x - *max), for n >= 1 values, in place; returns the sum of those. The caller divides by the sum of all, once
-// per output instead of once per key, which is at least 1.
-static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT x, size_t n, float* HWY_RESTRICT max_so_far) {
+// *max = the largest of *max and x, then x = exp(x - *max), for n >= 1 values, in place; returns
+// the sum of those. The caller divides by the sum of all, once per output instead of once per key,
+// which is at least 1.
+static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT x, size_t n,
+                                                             float* HWY_RESTRICT max_so_far) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
   auto max = hn::Set(d, *max_so_far);
@@ -34,7 +37,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT
     hn::StoreU(e, d, x + i);
   }
   if (i < n) {
-    const auto e = hn::IfThenElseZero(hn::FirstN(d, n - i), exp(hn::Sub(hn::LoadNOr(max, d, x + i, n - i), max)));
+    const auto e = hn::IfThenElseZero(hn::FirstN(d, n - i),
+                                      exp(hn::Sub(hn::LoadNOr(max, d, x + i, n - i), max)));
     sum = hn::Add(sum, e);
     hn::StoreN(e, d, x + i, n - i);
   }

@@ -1,4 +1,5 @@
-// Element types of weights, by their ggml numbers, with block sizes (spec: ggml block layouts; GGUF stores these numbers).
+// Element types of weights, by their ggml numbers, with block sizes (spec: ggml block layouts; GGUF
+// stores these numbers).
 #ifndef TINYVLM_TENSOR_DTYPE_H_
 #define TINYVLM_TENSOR_DTYPE_H_
 
@@ -22,7 +23,8 @@ enum class DType : uint32_t {
   kBF16 = 30,
 };
 
-// Block geometry of a type. A row of a tensor is cut into consecutive blocks; a row length must be a multiple of block_elements.
+// Block geometry of a type. A row of a tensor is cut into consecutive blocks; a row length must be
+// a multiple of block_elements.
 struct DTypeInfo {
   const char* name;         // "q8_0": the spelling in messages and options
   uint32_t block_elements;  // 1 for plain types

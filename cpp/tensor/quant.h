@@ -1,5 +1,6 @@
-// The definition of each weight format: scalar quantise and dequantise of whole blocks, byte for byte as ggml's reference writes and reads them
-// (docs/model-file.md). Kernels with lanes are held against these.
+// The definition of each weight format: scalar quantise and dequantise of whole blocks, byte for
+// byte as ggml's reference writes and reads them (docs/model-file.md). Kernels with lanes are held
+// against these.
 #ifndef TINYVLM_TENSOR_QUANT_H_
 #define TINYVLM_TENSOR_QUANT_H_
 
@@ -13,7 +14,8 @@ namespace tinyvlm {
 // Values of `count` elements (whole blocks) as f32. Every float type; not kI64.
 void DequantizeRow(DType type, const uint8_t* data, size_t count, float* values);
 
-// True for the types that QuantizeRow writes: all float types but the K-quants, which are only read.
+// True for the types that QuantizeRow writes: all float types but the K-quants, which are only
+// read.
 bool CanQuantize(DType type);
 
 // The reverse, for finite values. `data` receives count / block_elements blocks.

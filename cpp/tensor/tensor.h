@@ -10,8 +10,8 @@
 
 namespace tinyvlm {
 
-// What the header of a file says of one tensor. Checked by the parser: the byte count follows from shape and type, lies inside the file and
-// overlaps no other tensor.
+// What the header of a file says of one tensor. Checked by the parser: the byte count follows from
+// shape and type, lies inside the file and overlaps no other tensor.
 struct TensorInfo {
   std::string name;
   DType type = DType::kF32;

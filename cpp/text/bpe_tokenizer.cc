@@ -19,8 +19,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Limits that real tokenizers are far below (Qwen2: 151,646 tokens, 151,387 merges, 256 bytes a token). They keep numbers within 32 bits, and a hostile
-// file's memory in proportion.
+// Limits that real tokenizers are far below (Qwen2: 151,646 tokens, 151,387 merges, 256 bytes a
+// token). They keep numbers within 32 bits, and a hostile file's memory in proportion.
 constexpr size_t kMaxTokens = size_t{1} << 20;
 constexpr size_t kMaxMerges = size_t{1} << 21;
 constexpr size_t kMaxTokenBytes = 1024;
@@ -47,11 +47,14 @@ constexpr ByteMap MakeByteMap() {
 }
 constexpr ByteMap kByteMap = MakeByteMap();
 
-// Appends the bytes that `mapped` stands for. False where a character of it, or bad UTF-8, stands for none.
+// Appends the bytes that `mapped` stands for. False where a character of it, or bad UTF-8, stands
+// for none.
 bool AppendUnmapped(std::string_view mapped, std::string* out) {
   while (!mapped.empty()) {
     const Utf8Step step = NextUtf8(mapped);
-    if (step.kind != Utf8Step::kCharacter || step.character >= kMappedCharacters || kByteMap.byte[step.character] < 0) return false;
+    if (step.kind != Utf8Step::kCharacter || step.character >= kMappedCharacters ||
+        kByteMap.byte[step.character] < 0)
+      return false;
     out->push_back(static_cast<char>(kByteMap.byte[step.character]));
     mapped.remove_prefix(step.length);
   }
@@ -79,7 +82,9 @@ struct TokenArena {
   AlignedBuffer<char> bytes;
   AlignedBuffer<uint32_t> begins;  // one more than tokens
 
-  std::string_view operator[](size_t id) const { return {bytes.data() + begins[id], begins[id + 1] - begins[id]}; }
+  std::string_view operator[](size_t id) const {
+    return {bytes.data() + begins[id], begins[id + 1] - begins[id]};
+  }
 };
 
 // Ordinary tokens by their bytes; needed while merges are read.
@@ -104,13 +109,15 @@ class TokenIndex {
   }
 
  private:
-  TokenIndex(const TokenArena* arena, AlignedBuffer<int32_t> slots) : arena_(arena), slots_(std::move(slots)) {}
+  TokenIndex(const TokenArena* arena, AlignedBuffer<int32_t> slots)
+      : arena_(arena), slots_(std::move(slots)) {}
 
   size_t SlotOf(std::string_view bytes) const {
     uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
     for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
     size_t slot = FirstSlot(hash, slots_.size());
-    while (slots_[slot] >= 0 && (*arena_)[static_cast<size_t>(slots_[slot])] != bytes) slot = (slot + 1) & (slots_.size() - 1);
+    while (slots_[slot] >= 0 && (*arena_)[static_cast<size_t>(slots_[slot])] != bytes)
+      slot = (slot + 1) & (slots_.size() - 1);
     return slot;
   }
 
@@ -126,7 +133,8 @@ struct Merge {
 class MergeTable {
  public:
   Status Allocate(size_t merges) {
-    TVLM_ASSIGN_OR_RETURN(merges_, AlignedBuffer<Merge>::Allocate(merges, "merges of the tokenizer"));
+    TVLM_ASSIGN_OR_RETURN(merges_,
+                          AlignedBuffer<Merge>::Allocate(merges, "merges of the tokenizer"));
     TVLM_ASSIGN_OR_RETURN(slots_, MakeSlots(merges, "merges by pair"));
     return Status();
   }
@@ -145,11 +153,14 @@ class MergeTable {
 
   const Merge& operator[](int32_t rank) const { return merges_[static_cast<size_t>(rank)]; }
 
-  size_t memory_bytes() const { return merges_.size() * sizeof(Merge) + slots_.size() * sizeof(int32_t); }
+  size_t memory_bytes() const {
+    return merges_.size() * sizeof(Merge) + slots_.size() * sizeof(int32_t);
+  }
 
  private:
   size_t SlotOf(int32_t left, int32_t right) const {
-    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+    const uint64_t pair =
+        static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
     size_t slot = FirstSlot(pair ^ pair >> 29, slots_.size());
     while (slots_[slot] >= 0) {
       const Merge& merge = (*this)[slots_[slot]];
@@ -170,7 +181,8 @@ class BpeTokenizer final : public Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> Load(const BpeVocabulary& vocabulary) {
     auto tokenizer = std::unique_ptr<BpeTokenizer>(new BpeTokenizer);
     TVLM_RETURN_IF_ERROR(tokenizer->ReadTokens(vocabulary));
-    TVLM_ASSIGN_OR_RETURN(TokenIndex index, TokenIndex::Create(&tokenizer->arena_, vocabulary.tokens.size()));
+    TVLM_ASSIGN_OR_RETURN(TokenIndex index,
+                          TokenIndex::Create(&tokenizer->arena_, vocabulary.tokens.size()));
     TVLM_RETURN_IF_ERROR(tokenizer->IndexTokens(vocabulary, &index));
     TVLM_RETURN_IF_ERROR(tokenizer->ReadMerges(vocabulary, index));
     return std::unique_ptr<Tokenizer>(std::move(tokenizer));
@@ -180,13 +192,15 @@ class BpeTokenizer final : public Tokenizer {
 
   Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special) const override {
     if (text.size() > kMaxTextBytes) {
-      return Error(ErrorCode::kInvalidArgument, "a text of at most %zu bytes wanted, %zu found", kMaxTextBytes, text.size());
+      return Error(ErrorCode::kInvalidArgument, "a text of at most %zu bytes wanted, %zu found",
+                   kMaxTextBytes, text.size());
     }
     std::vector<int32_t> ids;
     Word word;
     size_t plain = 0;  // where the text that is not encoded yet begins
     for (size_t i = 0; i < text.size();) {
-      const SpecialTokens::Token* const special = specials_.LongestAt(text.substr(i), parse_special, /*user_defined=*/true);
+      const SpecialTokens::Token* const special =
+          specials_.LongestAt(text.substr(i), parse_special, /*user_defined=*/true);
       if (special == nullptr) {
         ++i;
         continue;
@@ -200,14 +214,18 @@ class BpeTokenizer final : public Tokenizer {
     return ids;
   }
 
-  Result<std::vector<int32_t>> EncodeContinuation(std::string_view text) const override { return Encode(text, /*parse_special=*/false); }
+  Result<std::vector<int32_t>> EncodeContinuation(std::string_view text) const override {
+    return Encode(text, /*parse_special=*/false);
+  }
 
   std::string_view TokenBytes(int32_t id) const override {
     if (!Has(id) || IsControl(id) || types_[static_cast<size_t>(id)] == kUnusedPiece) return {};
     return arena_[static_cast<size_t>(id)];
   }
 
-  bool IsControl(int32_t id) const override { return Has(id) && types_[static_cast<size_t>(id)] == kControlPiece; }
+  bool IsControl(int32_t id) const override {
+    return Has(id) && types_[static_cast<size_t>(id)] == kControlPiece;
+  }
 
   std::optional<int32_t> FindSpecial(std::string_view name) const override {
     const SpecialTokens::Token* const special = specials_.Find(name);
@@ -222,20 +240,23 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   size_t memory_bytes() const override {
-    return arena_.bytes.size() + arena_.begins.size() * sizeof(uint32_t) + types_.size() + merges_.memory_bytes();
+    return arena_.bytes.size() + arena_.begins.size() * sizeof(uint32_t) + types_.size() +
+           merges_.memory_bytes();
   }
 
  private:
   // Bytes of one piece on their way to tokens.
   struct Word {
     struct Symbol {
-      int32_t id;  // -1: became part of the one before
+      int32_t id;             // -1: became part of the one before
       int32_t before, after;  // places of the neighbours; -1: none
     };
     // A pair that may be merged. It has been overtaken if its symbols have changed since.
     struct Candidate {
       int32_t rank, place;  // the lowest rank first, of equal ones the leftmost
-      bool operator<(const Candidate& other) const { return rank != other.rank ? rank > other.rank : place > other.place; }  // the largest is popped
+      bool operator<(const Candidate& other) const {
+        return rank != other.rank ? rank > other.rank : place > other.place;
+      }  // the largest is popped
     };
     std::vector<Symbol> symbols;
     std::vector<Candidate> queue;
@@ -243,20 +264,33 @@ class BpeTokenizer final : public Tokenizer {
 
   bool Has(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < size_; }
 
-  int32_t TypeOf(const BpeVocabulary& vocabulary, size_t id) const { return vocabulary.types.empty() ? static_cast<int32_t>(kNormalPiece) : vocabulary.types[id]; }
+  int32_t TypeOf(const BpeVocabulary& vocabulary, size_t id) const {
+    return vocabulary.types.empty() ? static_cast<int32_t>(kNormalPiece) : vocabulary.types[id];
+  }
 
   Status ReadTokens(const BpeVocabulary& vocabulary) {
     const size_t count = vocabulary.tokens.size();
-    if (count > kMaxTokens) return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu tokens wanted, %zu found", kMaxTokens, count);
+    if (count > kMaxTokens)
+      return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu tokens wanted, %zu found",
+                   kMaxTokens, count);
     if (!vocabulary.types.empty() && vocabulary.types.size() != count) {
-      return Error(ErrorCode::kInvalidFile, "tokenizer: a type for each of %zu tokens wanted, %zu types found", count, vocabulary.types.size());
+      return Error(ErrorCode::kInvalidFile,
+                   "tokenizer: a type for each of %zu tokens wanted, %zu types found", count,
+                   vocabulary.types.size());
     }
     uint64_t bytes = 0;
-    for (const std::string_view token : vocabulary.tokens) bytes += token.size();  // mapped characters take more bytes than they stand for
-    if (bytes > UINT32_MAX) return Error(ErrorCode::kUnsupported, "tokenizer: at most 4 GB of tokens wanted, %.1f GB found", static_cast<double>(bytes) / 1e9);
-    TVLM_ASSIGN_OR_RETURN(arena_.bytes, AlignedBuffer<char>::Allocate(bytes, "tokens of the tokenizer"));
-    TVLM_ASSIGN_OR_RETURN(arena_.begins, AlignedBuffer<uint32_t>::Allocate(count + 1, "tokens of the tokenizer"));
-    TVLM_ASSIGN_OR_RETURN(types_, AlignedBuffer<uint8_t>::Allocate(count, "types of the tokenizer's tokens"));
+    // mapped characters take more bytes than they stand for
+    for (const std::string_view token : vocabulary.tokens) bytes += token.size();
+    if (bytes > UINT32_MAX)
+      return Error(ErrorCode::kUnsupported,
+                   "tokenizer: at most 4 GB of tokens wanted, %.1f GB found",
+                   static_cast<double>(bytes) / 1e9);
+    TVLM_ASSIGN_OR_RETURN(arena_.bytes,
+                          AlignedBuffer<char>::Allocate(bytes, "tokens of the tokenizer"));
+    TVLM_ASSIGN_OR_RETURN(arena_.begins,
+                          AlignedBuffer<uint32_t>::Allocate(count + 1, "tokens of the tokenizer"));
+    TVLM_ASSIGN_OR_RETURN(
+        types_, AlignedBuffer<uint8_t>::Allocate(count, "types of the tokenizer's tokens"));
     std::vector<SpecialTokens::Token> specials;
     std::string unmapped;
     uint32_t end = 0;
@@ -269,23 +303,35 @@ class BpeTokenizer final : public Tokenizer {
         case kNormalPiece:
           unmapped.clear();
           if (!AppendUnmapped(token, &unmapped)) {
-            return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s is not in the characters of byte-level BPE", id, Quoted(token).c_str());
+            return Error(ErrorCode::kInvalidFile,
+                         "tokenizer: token %zu %s is not in the characters of byte-level BPE", id,
+                         Quoted(token).c_str());
           }
           as_text = unmapped;
           break;
         case kControlPiece:
         case kUserDefinedPiece:
-          if (!IsValidUtf8(token)) return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s is not valid UTF-8", id, Quoted(token).c_str());
-          if (!token.empty()) specials.push_back({std::string(token), static_cast<int32_t>(id), type == kControlPiece});
+          if (!IsValidUtf8(token))
+            return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s is not valid UTF-8", id,
+                         Quoted(token).c_str());
+          if (!token.empty())
+            specials.push_back(
+                {std::string(token), static_cast<int32_t>(id), type == kControlPiece});
           break;
-        case kUnusedPiece: break;
+        case kUnusedPiece:
+          break;
         default:
-          return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s: type 1 (normal), 3 (control), 4 (user-defined) or 5 (unused) wanted, %d found", id,
-                       Quoted(token).c_str(), static_cast<int>(type));
+          return Error(ErrorCode::kInvalidFile,
+                       "tokenizer: token %zu %s: type 1 (normal), 3 (control), 4 (user-defined) or "
+                       "5 (unused) wanted, %d found",
+                       id, Quoted(token).c_str(), static_cast<int>(type));
       }
-      if (as_text.empty() && type != kUnusedPiece) return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu has no text", id);
+      if (as_text.empty() && type != kUnusedPiece)
+        return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu has no text", id);
       if (as_text.size() > kMaxTokenBytes) {
-        return Error(ErrorCode::kUnsupported, "tokenizer: token %zu %s: at most %zu bytes wanted, %zu found", id, Quoted(token).c_str(), kMaxTokenBytes, as_text.size());
+        return Error(ErrorCode::kUnsupported,
+                     "tokenizer: token %zu %s: at most %zu bytes wanted, %zu found", id,
+                     Quoted(token).c_str(), kMaxTokenBytes, as_text.size());
       }
       if (type != kUnusedPiece) size_ = id + 1;
       types_[id] = static_cast<uint8_t>(type);
@@ -307,38 +353,53 @@ class BpeTokenizer final : public Tokenizer {
         other = found == static_cast<int32_t>(id) ? -1 : found;
       }
       if (other >= 0) {
-        return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s exists already as %d", id, Quoted(vocabulary.tokens[id]).c_str(), static_cast<int>(other));
+        return Error(ErrorCode::kInvalidFile, "tokenizer: token %zu %s exists already as %d", id,
+                     Quoted(vocabulary.tokens[id]).c_str(), static_cast<int>(other));
       }
     }
     for (size_t byte = 0; byte < 256; ++byte) {
       const char c = static_cast<char>(byte);
       byte_ids_[byte] = index->Find(std::string_view(&c, 1));
-      if (byte_ids_[byte] < 0) return Error(ErrorCode::kInvalidFile, "tokenizer: a token for each of 256 bytes wanted, none for byte 0x%02zX found", byte);
+      if (byte_ids_[byte] < 0)
+        return Error(ErrorCode::kInvalidFile,
+                     "tokenizer: a token for each of 256 bytes wanted, none for byte 0x%02zX found",
+                     byte);
     }
     return Status();
   }
 
   Status ReadMerges(const BpeVocabulary& vocabulary, const TokenIndex& index) {
     const size_t count = vocabulary.merges.size();
-    if (count > kMaxMerges) return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu merges wanted, %zu found", kMaxMerges, count);
+    if (count > kMaxMerges)
+      return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu merges wanted, %zu found",
+                   kMaxMerges, count);
     TVLM_RETURN_IF_ERROR(merges_.Allocate(count));
     std::string bytes;
     for (size_t rank = 0; rank < count; ++rank) {
       const std::string_view text = vocabulary.merges[rank];
-      const auto wrong = [&](const char* what) { return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s: %s", rank, Quoted(text).c_str(), what); };
+      const auto wrong = [&](const char* what) {
+        return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s: %s", rank,
+                     Quoted(text).c_str(), what);
+      };
       const size_t space = text.find(' ');
-      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) return wrong("two tokens divided by one space wanted");
+      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+        return wrong("two tokens divided by one space wanted");
       bytes.clear();
-      if (!AppendUnmapped(text.substr(0, space), &bytes)) return wrong("the left side is not in the characters of byte-level BPE");
+      if (!AppendUnmapped(text.substr(0, space), &bytes))
+        return wrong("the left side is not in the characters of byte-level BPE");
       const size_t left_bytes = bytes.size();
-      if (!AppendUnmapped(text.substr(space + 1), &bytes)) return wrong("the right side is not in the characters of byte-level BPE");
+      if (!AppendUnmapped(text.substr(space + 1), &bytes))
+        return wrong("the right side is not in the characters of byte-level BPE");
       const std::string_view both = bytes;
-      const Merge merge{index.Find(both.substr(0, left_bytes)), index.Find(both.substr(left_bytes)), index.Find(both)};
+      const Merge merge{index.Find(both.substr(0, left_bytes)), index.Find(both.substr(left_bytes)),
+                        index.Find(both)};
       if (merge.left < 0) return wrong("the left side is not a token");
       if (merge.right < 0) return wrong("the right side is not a token");
       if (merge.merged < 0) return wrong("what it makes is not a token");
       const int32_t other = merges_.Insert(static_cast<int32_t>(rank), merge);
-      if (other >= 0) return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s exists already as %d", rank, Quoted(text).c_str(), static_cast<int>(other));
+      if (other >= 0)
+        return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s exists already as %d", rank,
+                     Quoted(text).c_str(), static_cast<int>(other));
     }
     return Status();
   }
@@ -353,15 +414,20 @@ class BpeTokenizer final : public Tokenizer {
     }
   }
 
-  // Appends the ids of one piece: bytes, of which adjacent pairs are merged, the lowest rank first, until no pair is in the table.
+  // Appends the ids of one piece: bytes, of which adjacent pairs are merged, the lowest rank first,
+  // until no pair is in the table.
   void AppendWord(std::string_view bytes, Word* word, std::vector<int32_t>* ids) const {
     auto& symbols = word->symbols;
     auto& queue = word->queue;
     symbols.clear();
     queue.clear();
     const int32_t count = static_cast<int32_t>(bytes.size());
-    for (int32_t i = 0; i < count; ++i) symbols.push_back({byte_ids_[static_cast<uint8_t>(bytes[static_cast<size_t>(i)])], i - 1, i + 1 < count ? i + 1 : -1});
-    const auto symbol = [&](int32_t place) -> Word::Symbol& { return symbols[static_cast<size_t>(place)]; };
+    for (int32_t i = 0; i < count; ++i)
+      symbols.push_back({byte_ids_[static_cast<uint8_t>(bytes[static_cast<size_t>(i)])], i - 1,
+                         i + 1 < count ? i + 1 : -1});
+    const auto symbol = [&](int32_t place) -> Word::Symbol& {
+      return symbols[static_cast<size_t>(place)];
+    };
     for (int32_t i = 0; i + 1 < count; ++i) {
       const int32_t rank = merges_.Rank(symbol(i).id, symbol(i + 1).id);
       if (rank >= 0) queue.push_back({rank, i});
@@ -390,10 +456,11 @@ class BpeTokenizer final : public Tokenizer {
       }
       if (left.before >= 0) push(left.before, best.place);
     }
-    for (int32_t place = 0; place >= 0 && place < count; place = symbol(place).after) ids->push_back(symbol(place).id);
+    for (int32_t place = 0; place >= 0 && place < count; place = symbol(place).after)
+      ids->push_back(symbol(place).id);
   }
 
-  TokenArena arena_;  // what each token stands for in a text
+  TokenArena arena_;              // what each token stands for in a text
   AlignedBuffer<uint8_t> types_;  // PieceType by id
   size_t size_ = 0;
   std::array<int32_t, 256> byte_ids_{};
@@ -403,7 +470,9 @@ class BpeTokenizer final : public Tokenizer {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> LoadBpeTokenizer(const BpeVocabulary& vocabulary) { return BpeTokenizer::Load(vocabulary); }
+Result<std::unique_ptr<Tokenizer>> LoadBpeTokenizer(const BpeVocabulary& vocabulary) {
+  return BpeTokenizer::Load(vocabulary);
+}
 
 void AppendMappedCharacters(std::string_view text, std::string* out) {
   for (const char c : text) AppendUtf8(kByteMap.character[static_cast<uint8_t>(c)], out);

@@ -10,15 +10,17 @@ struct StyleName {
   ChatStyle style;
   const char* word;
 };
-constexpr StyleName kStyleNames[] = {{ChatStyle::kQwen2, "qwen_2"}, {ChatStyle::kV1, "v1"}, {ChatStyle::kPlain, "plain"}};
+constexpr StyleName kStyleNames[] = {
+    {ChatStyle::kQwen2, "qwen_2"}, {ChatStyle::kV1, "v1"}, {ChatStyle::kPlain, "plain"}};
 
 constexpr std::string_view kQwen2System = "You are a helpful assistant.";
 constexpr std::string_view kV1System =
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's "
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the user's "
     "questions.";
 
-// Collects a prompt. Text is gathered until a control token, an image or the end, and encoded then, so that tokens merge across the seams of
-// template and question but never across an image.
+// Collects a prompt. Text is gathered until a control token, an image or the end, and encoded then,
+// so that tokens merge across the seams of template and question but never across an image.
 class PromptBuilder {
  public:
   PromptBuilder(const Tokenizer& tokenizer, std::optional<int32_t> bos_id) : tokenizer_(tokenizer) {
@@ -31,8 +33,10 @@ class PromptBuilder {
     if (!Flush()) return;
     const std::optional<int32_t> id = tokenizer_.FindSpecial(name);
     if (!id) {
-      status_ = Error(ErrorCode::kUnsupported, "the chat template needs the token \"%.*s\", which this model's tokenizer does not have",
-                      static_cast<int>(name.size()), name.data());
+      status_ = Error(
+          ErrorCode::kUnsupported,
+          "the chat template needs the token \"%.*s\", which this model's tokenizer does not have",
+          static_cast<int>(name.size()), name.data());
       return;
     }
     ids_.push_back(*id);
@@ -59,7 +63,8 @@ class PromptBuilder {
   bool Flush() {
     if (!status_.ok()) return false;
     if (text_.empty()) return true;
-    Result<std::vector<int32_t>> ids = at_start_ ? tokenizer_.Encode(text_, /*parse_special=*/false) : tokenizer_.EncodeContinuation(text_);
+    Result<std::vector<int32_t>> ids = at_start_ ? tokenizer_.Encode(text_, /*parse_special=*/false)
+                                                 : tokenizer_.EncodeContinuation(text_);
     if (!ids.ok()) {
       status_ = ids.status();
       return false;
@@ -73,7 +78,9 @@ class PromptBuilder {
   const Tokenizer& tokenizer_;
   std::vector<int32_t> ids_;
   std::string text_;
-  bool at_start_ = true;  // of a text of its own: the reference tokenises what is between images one by one, each with the model's dummy prefix
+  // of a text of its own: the reference tokenises what is between images one by one, each with the
+  // model's dummy prefix
+  bool at_start_ = true;
   Status status_;
 };
 
@@ -144,7 +151,9 @@ Result<ChatStyle> ParseChatStyle(std::string_view word) {
   for (const StyleName& name : kStyleNames) {
     if (word == name.word) return name.style;
   }
-  return Error(ErrorCode::kInvalidArgument, "chat style: \"qwen_2\", \"v1\" or \"plain\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+  return Error(ErrorCode::kInvalidArgument,
+               "chat style: \"qwen_2\", \"v1\" or \"plain\" wanted, \"%.*s\" found",
+               static_cast<int>(word.size()), word.data());
 }
 
 const char* ChatStyleName(ChatStyle style) {
@@ -162,7 +171,9 @@ Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style) {
   for (const std::string_view name : wanted) {
     const std::optional<int32_t> id = tokenizer.FindSpecial(name);
     if (id && tokenizer.IsControl(*id)) continue;
-    return Error(ErrorCode::kUnsupported, "chat style %s needs the control token %s, which the tokenizer %s", ChatStyleName(style), std::string(name).c_str(),
+    return Error(ErrorCode::kUnsupported,
+                 "chat style %s needs the control token %s, which the tokenizer %s",
+                 ChatStyleName(style), std::string(name).c_str(),
                  id ? "has as an ordinary one" : "does not have");
   }
   return Status();
@@ -177,20 +188,31 @@ std::vector<int32_t> EndTokens(const Tokenizer& tokenizer) {
   return ids;
 }
 
-Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style, const ChatPrompt& prompt) {
-  if (prompt.turns.empty()) return Error(ErrorCode::kInvalidArgument, "a conversation of at least one turn wanted, none found");
+Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style,
+                                         const ChatPrompt& prompt) {
+  if (prompt.turns.empty())
+    return Error(ErrorCode::kInvalidArgument,
+                 "a conversation of at least one turn wanted, none found");
   for (size_t i = 0; i < prompt.turns.size(); ++i) {
     const bool last = i + 1 == prompt.turns.size();
     if (prompt.turns[i].answer.has_value() == last) {
-      return last ? Error(ErrorCode::kInvalidArgument, "turn %zu, the last one, must have no answer yet", i + 1)
-                  : Error(ErrorCode::kInvalidArgument, "turn %zu has no answer, but is not the last one", i + 1);
+      return last ? Error(ErrorCode::kInvalidArgument,
+                          "turn %zu, the last one, must have no answer yet", i + 1)
+                  : Error(ErrorCode::kInvalidArgument,
+                          "turn %zu has no answer, but is not the last one", i + 1);
     }
   }
   PromptBuilder builder(tokenizer, prompt.bos_id);
   switch (style) {
-    case ChatStyle::kQwen2: BuildQwen2(prompt, &builder); break;
-    case ChatStyle::kV1: BuildV1(prompt, &builder); break;
-    case ChatStyle::kPlain: BuildPlain(prompt, &builder); break;
+    case ChatStyle::kQwen2:
+      BuildQwen2(prompt, &builder);
+      break;
+    case ChatStyle::kV1:
+      BuildV1(prompt, &builder);
+      break;
+    case ChatStyle::kPlain:
+      BuildPlain(prompt, &builder);
+      break;
   }
   return builder.Finish();
 }

@@ -11,8 +11,11 @@ Detokenizer::Detokenizer(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
 Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens) {
   stops_.clear();
   for (const std::string& text : stop) {
-    if (text.empty()) return Error(ErrorCode::kInvalidArgument, "stop: a string of at least one character wanted, an empty one found");
-    if (!IsValidUtf8(text)) return Error(ErrorCode::kInvalidArgument, "stop: a stop string is not valid UTF-8");
+    if (text.empty())
+      return Error(ErrorCode::kInvalidArgument,
+                   "stop: a string of at least one character wanted, an empty one found");
+    if (!IsValidUtf8(text))
+      return Error(ErrorCode::kInvalidArgument, "stop: a stop string is not valid UTF-8");
     Stop& s = stops_.emplace_back();
     s.text = text;
     s.fallback.assign(text.size() + 1, 0);
@@ -24,15 +27,19 @@ Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens) 
   }
   if (max_token_bytes_ == 0) {
     max_token_bytes_ = 1;
-    for (size_t id = 0; id < tokenizer_->size(); ++id) max_token_bytes_ = std::max(max_token_bytes_, tokenizer_->TokenBytes(static_cast<int32_t>(id)).size());
+    for (size_t id = 0; id < tokenizer_->size(); ++id)
+      max_token_bytes_ =
+          std::max(max_token_bytes_, tokenizer_->TokenBytes(static_cast<int32_t>(id)).size());
   }
-  // Every byte may turn out bad and become a U+FFFD. A tokenizer with absurdly long tokens does not get to reserve more than the cap; text_ grows then.
+  // Every byte may turn out bad and become a U+FFFD. A tokenizer with absurdly long tokens does not
+  // get to reserve more than the cap; text_ grows then.
   constexpr size_t kReplacementBytes = 3;
   constexpr size_t kMaxReserve = size_t{16} << 20;
   constexpr size_t kMaxPartialBytes = 3;
   const size_t per_token = max_token_bytes_ * kReplacementBytes;
   text_.clear();
-  text_.reserve(std::min(max_tokens, kMaxReserve / per_token) * per_token + kMaxPartialBytes * kReplacementBytes);
+  text_.reserve(std::min(max_tokens, kMaxReserve / per_token) * per_token +
+                kMaxPartialBytes * kReplacementBytes);
   partial_.clear();
   partial_.reserve(kMaxPartialBytes + max_token_bytes_);
   begin_ = released_ = 0;
@@ -70,7 +77,8 @@ void Detokenizer::Append(std::string_view bytes) {
         while (s.matched > 0 && text_[i] != s.text[s.matched]) s.matched = s.fallback[s.matched];
         if (text_[i] == s.text[s.matched]) ++s.matched;
       }
-      // A stop string ends where a character ends, so this is the earliest end; among those the longest one wins.
+      // A stop string ends where a character ends, so this is the earliest end; among those the
+      // longest one wins.
       if (s.matched == s.text.size()) cut = std::min(cut, at + step.length - s.matched);
     }
     if (cut != std::string::npos) {

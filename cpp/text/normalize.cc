@@ -16,11 +16,14 @@ constexpr char32_t kFirstAffected = 0x300;
 
 // Hangul syllables by arithmetic (Unicode Standard, section 3.12).
 constexpr char32_t kSyllables = 0xAC00, kLeads = 0x1100, kVowels = 0x1161, kTails = 0x11A7;
-constexpr char32_t kLeadCount = 19, kVowelCount = 21, kTailCount = 28, kSyllableCount = kLeadCount * kVowelCount * kTailCount;
+constexpr char32_t kLeadCount = 19, kVowelCount = 21, kTailCount = 28,
+                   kSyllableCount = kLeadCount * kVowelCount * kTailCount;
 
 uint16_t Properties(char32_t c) {
   if (c >= 0x110000) return 0;
-  return unicode::kProperties[unicode::kBlockProperties[unicode::kBlocks[c / unicode::kBlockSize] * unicode::kBlockSize + c % unicode::kBlockSize]];
+  return unicode::kProperties[unicode::kBlockProperties[unicode::kBlocks[c / unicode::kBlockSize] *
+                                                            unicode::kBlockSize +
+                                                        c % unicode::kBlockSize]];
 }
 
 struct Mark {
@@ -28,8 +31,12 @@ struct Mark {
   uint8_t combining_class;
 };
 
-char32_t First(uint64_t decomposition) { return static_cast<char32_t>(decomposition >> unicode::kFirstShift & unicode::kCharacterMask); }
-char32_t Second(uint64_t decomposition) { return static_cast<char32_t>(decomposition & unicode::kCharacterMask); }
+char32_t First(uint64_t decomposition) {
+  return static_cast<char32_t>(decomposition >> unicode::kFirstShift & unicode::kCharacterMask);
+}
+char32_t Second(uint64_t decomposition) {
+  return static_cast<char32_t>(decomposition & unicode::kCharacterMask);
+}
 
 // Appends the full canonical decomposition.
 void AppendDecomposed(char32_t c, std::vector<Mark>* out) {
@@ -46,7 +53,8 @@ void AppendDecomposed(char32_t c, std::vector<Mark>* out) {
     return;
   }
   const uint64_t key = static_cast<uint64_t>(c) << unicode::kCharacterShift;
-  const uint64_t decomposition = *std::lower_bound(unicode::kDecompositions.begin(), unicode::kDecompositions.end(), key);
+  const uint64_t decomposition =
+      *std::lower_bound(unicode::kDecompositions.begin(), unicode::kDecompositions.end(), key);
   AppendDecomposed(First(decomposition), out);  // a few levels deep at most
   if (Second(decomposition) != 0) AppendDecomposed(Second(decomposition), out);
 }
@@ -56,12 +64,15 @@ char32_t Composed(char32_t first, char32_t second) {
   if (first - kLeads < kLeadCount && second - kVowels < kVowelCount) {
     return kSyllables + ((first - kLeads) * kVowelCount + (second - kVowels)) * kTailCount;
   }
-  if (first - kSyllables < kSyllableCount && (first - kSyllables) % kTailCount == 0 && second - kTails - 1 < kTailCount - 1) return first + (second - kTails);
+  if (first - kSyllables < kSyllableCount && (first - kSyllables) % kTailCount == 0 &&
+      second - kTails - 1 < kTailCount - 1)
+    return first + (second - kTails);
   if ((Properties(second) & unicode::kIsSecond) == 0) return 0;
   constexpr uint64_t kPairMask = (uint64_t{1} << unicode::kCharacterShift) - 1;
   const uint64_t pair = static_cast<uint64_t>(first) << unicode::kFirstShift | second;
   const auto pair_of = [](uint16_t i) { return unicode::kDecompositions[i] & kPairMask; };
-  const auto at = std::lower_bound(unicode::kCompositions.begin(), unicode::kCompositions.end(), pair, [&](uint16_t i, uint64_t p) { return pair_of(i) < p; });
+  const auto at = std::lower_bound(unicode::kCompositions.begin(), unicode::kCompositions.end(),
+                                   pair, [&](uint16_t i, uint64_t p) { return pair_of(i) < p; });
   if (at == unicode::kCompositions.end() || pair_of(*at) != pair) return 0;
   return static_cast<char32_t>(unicode::kDecompositions[*at] >> unicode::kCharacterShift);
 }
@@ -73,17 +84,22 @@ void SortMarks(std::vector<Mark>* characters) {
       ++begin;
       continue;
     }
-    const auto end = std::find_if(begin, characters->end(), [](const Mark& m) { return m.combining_class == 0; });
-    std::stable_sort(begin, end, [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
+    const auto end = std::find_if(begin, characters->end(),
+                                  [](const Mark& m) { return m.combining_class == 0; });
+    std::stable_sort(begin, end, [](const Mark& a, const Mark& b) {
+      return a.combining_class < b.combining_class;
+    });
     begin = end;
   }
 }
 
-// Canonical composition in place: a character joins the last starter unless something between them, of its own class or a starter, blocks it.
+// Canonical composition in place: a character joins the last starter unless something between them,
+// of its own class or a starter, blocks it.
 void Compose(std::vector<Mark>* characters) {
   size_t kept = 0;
   size_t starter = characters->size();  // none yet
-  int between = -1;                     // class of the last character kept after the starter; -1: none
+  // class of the last character kept after the starter; -1: none
+  int between = -1;
   for (size_t i = 0; i < characters->size(); ++i) {
     const Mark mark = (*characters)[i];
     if (starter < characters->size() && between < static_cast<int>(mark.combining_class)) {
@@ -112,7 +128,8 @@ std::string NormalizeNfc(std::string_view text) {
   size_t begin = 0;  // of what is not copied yet
   std::vector<Mark> characters;
   while (begin < text.size()) {
-    // Characters below kFirstAffected are copied as they stand, but for the last one before others, which may compose with them.
+    // Characters below kFirstAffected are copied as they stand, but for the last one before others,
+    // which may compose with them.
     size_t plain = begin, last = begin;
     while (plain < text.size()) {
       const Utf8Step step = NextUtf8(text.substr(plain));
@@ -122,7 +139,8 @@ std::string NormalizeNfc(std::string_view text) {
     }
     if (plain == text.size()) last = plain;
     out.append(text, begin, last - begin);
-    // It and the others, up to the next such character, which is a starter and joins nothing before it.
+    // It and the others, up to the next such character, which is a starter and joins nothing before
+    // it.
     characters.clear();
     size_t end = last;
     while (end < text.size()) {

@@ -1,4 +1,5 @@
-// What kind a token is of: the numbers of SentencePiece's model file, which GGUF's `tokenizer.ggml.token_type` uses for every tokenizer.
+// What kind a token is of: the numbers of SentencePiece's model file, which GGUF's
+// `tokenizer.ggml.token_type` uses for every tokenizer.
 #ifndef TINYVLM_TEXT_PIECE_TYPE_H_
 #define TINYVLM_TEXT_PIECE_TYPE_H_
 

@@ -33,20 +33,27 @@ Character At(std::string_view text, size_t i) {
   return {c, step.length, kind};
 }
 
-// Bytes of 's 't 're 've 'm 'll 'd in any case at the start of the text; 0 where there is none. U+017F, the long s, is an s without its case.
+// Bytes of 's 't 're 've 'm 'll 'd in any case at the start of the text; 0 where there is none.
+// U+017F, the long s, is an s without its case.
 size_t ContractionBytes(std::string_view text) {
   if (text[0] != '\'') return 0;
   if (text.substr(1).starts_with("\xC5\xBF")) return 3;
-  const auto letter = [text](size_t i) { return i < text.size() ? static_cast<char>(text[i] | 0x20) : '\0'; };
+  const auto letter = [text](size_t i) {
+    return i < text.size() ? static_cast<char>(text[i] | 0x20) : '\0';
+  };
   switch (letter(1)) {
     case 's':
     case 't':
     case 'm':
-    case 'd': return 2;
+    case 'd':
+      return 2;
     case 'r':
-    case 'v': return letter(2) == 'e' ? 3 : 0;
-    case 'l': return letter(2) == 'l' ? 3 : 0;
-    default: return 0;
+    case 'v':
+      return letter(2) == 'e' ? 3 : 0;
+    case 'l':
+      return letter(2) == 'l' ? 3 : 0;
+    default:
+      return 0;
   }
 }
 
@@ -65,14 +72,16 @@ size_t FirstPieceBytes(std::string_view text) {
   if (first.kind == Kind::kNumber) return first.bytes;
 
   const Kind second = At(text, first.bytes).kind;
-  if (second == Kind::kLetter && !first.IsLineEnd()) return RunEnd(text, first.bytes, Kind::kLetter);
+  if (second == Kind::kLetter && !first.IsLineEnd())
+    return RunEnd(text, first.bytes, Kind::kLetter);
   if (first.kind == Kind::kOther || (first.value == ' ' && second == Kind::kOther)) {
     size_t end = RunEnd(text, first.bytes, Kind::kOther);
     while (end < text.size() && (text[end] == '\r' || text[end] == '\n')) ++end;
     return end;
   }
 
-  // White space: up to its last line end, else all of it where the text ends with it, else all but its last character, which goes with what follows.
+  // White space: up to its last line end, else all of it where the text ends with it, else all but
+  // its last character, which goes with what follows.
   size_t end = 0, line_end = 0, last = 0;
   for (Character c = first; c.kind == Kind::kWhitespace; c = At(text, end)) {
     last = end;

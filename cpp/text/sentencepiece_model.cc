@@ -14,14 +14,18 @@ namespace tinyvlm {
 
 namespace {
 
-// Limits that real models are far below (Gemma: 4 MB, 256,000 pieces, 48 bytes a piece). They bound what a hostile file can make the library do.
+// Limits that real models are far below (Gemma: 4 MB, 256,000 pieces, 48 bytes a piece). They bound
+// what a hostile file can make the library do.
 constexpr size_t kMaxModelBytes = size_t{64} << 20;
 constexpr size_t kMaxPieces = size_t{1} << 20;
 constexpr size_t kMaxPieceBytes = 1024;
-constexpr size_t kMaxUnusedPieceBytes = 128;  // the library splits unused pieces recursively, a level per character
-constexpr size_t kMaxRuleBytes = 128;         // output of one normaliser rule, so that normalised text stays in proportion (NFKC: 33)
-constexpr size_t kMaxNestedSymbols = 64;         // user-defined pieces that are prefixes of one another: the library's array for matches
-constexpr int kMaxNestedRules = 32;           // the same for the normaliser's rules
+// the library splits unused pieces recursively, a level per character
+constexpr size_t kMaxUnusedPieceBytes = 128;
+// output of one normaliser rule, so that normalised text stays in proportion (NFKC: 33)
+constexpr size_t kMaxRuleBytes = 128;
+// user-defined pieces that are prefixes of one another: the library's array for matches
+constexpr size_t kMaxNestedSymbols = 64;
+constexpr int kMaxNestedRules = 32;  // the same for the normaliser's rules
 
 // ---- protobuf's wire format -------------------------------------------------
 
@@ -97,11 +101,14 @@ class FieldReader {
       case kBytes:
         if (!ReadVarint(&field->value)) return Damaged(*field, "a length is cut off");
         if (!reader_.ReadBytes(field->value, &field->bytes)) {
-          return Error(ErrorCode::kInvalidFile, "tokenizer model: field %u at byte %zu has %llu bytes, only %zu are left", field->number, field->position,
+          return Error(ErrorCode::kInvalidFile,
+                       "tokenizer model: field %u at byte %zu has %llu bytes, only %zu are left",
+                       field->number, field->position,
                        static_cast<unsigned long long>(field->value), reader_.remaining());
         }
         return Status();
-      default: return Damaged(*field, "a varint, a string or a fixed number was wanted");
+      default:
+        return Damaged(*field, "a varint, a string or a fixed number was wanted");
     }
   }
 
@@ -109,7 +116,8 @@ class FieldReader {
   size_t BytesPosition(const Field& field) const { return position() - field.bytes.size(); }
 
   static Status Damaged(const Field& field, const char* what) {
-    return Error(ErrorCode::kInvalidFile, "tokenizer model: byte %zu: %s (field %u, wire type %u)", field.position, what, field.number, field.wire);
+    return Error(ErrorCode::kInvalidFile, "tokenizer model: byte %zu: %s (field %u, wire type %u)",
+                 field.position, what, field.number, field.wire);
   }
 
  private:
@@ -130,8 +138,9 @@ class FieldReader {
 
 Status Want(const Field& field, WireType wire) {
   if (field.wire == wire) return Status();
-  return Error(ErrorCode::kInvalidFile, "tokenizer model: field %u at byte %zu: wire type %u wanted, %u found", field.number, field.position,
-               static_cast<unsigned>(wire), field.wire);
+  return Error(ErrorCode::kInvalidFile,
+               "tokenizer model: field %u at byte %zu: wire type %u wanted, %u found", field.number,
+               field.position, static_cast<unsigned>(wire), field.wire);
 }
 
 Status ReadBool(const Field& field, bool* value) {
@@ -142,7 +151,8 @@ Status ReadBool(const Field& field, bool* value) {
 
 Status ReadInt32(const Field& field, int32_t* value) {
   TVLM_RETURN_IF_ERROR(Want(field, kVarint));
-  *value = static_cast<int32_t>(static_cast<uint32_t>(field.value));  // negative numbers are written with 64 bits
+  *value = static_cast<int32_t>(
+      static_cast<uint32_t>(field.value));  // negative numbers are written with 64 bits
   return Status();
 }
 
@@ -173,21 +183,26 @@ Status ReadPiece(FieldReader reader, size_t number, SentencePieceModelInfo::Piec
       TVLM_RETURN_IF_ERROR(Want(field, kFixed32));
       const uint32_t bits = static_cast<uint32_t>(field.value);
       std::memcpy(&piece->score, &bits, sizeof(bits));
-      if (!std::isfinite(piece->score)) return Error(ErrorCode::kInvalidFile, "tokenizer model: the score of piece %zu is not a finite number", number);
+      if (!std::isfinite(piece->score))
+        return Error(ErrorCode::kInvalidFile,
+                     "tokenizer model: the score of piece %zu is not a finite number", number);
     } else if (field.number == 3) {
       TVLM_RETURN_IF_ERROR(Want(field, kVarint));
       if (field.value < kNormalPiece || field.value > kBytePiece) {
-        return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu: a type from 1 to 6 wanted, %llu found", number,
+        return Error(ErrorCode::kInvalidFile,
+                     "tokenizer model: piece %zu: a type from 1 to 6 wanted, %llu found", number,
                      static_cast<unsigned long long>(field.value));
       }
       piece->type = static_cast<int32_t>(field.value);
     }
   }
-  if (piece->text.empty()) return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu has no text", number);
+  if (piece->text.empty())
+    return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu has no text", number);
   const size_t limit = piece->type == kUnusedPiece ? kMaxUnusedPieceBytes : kMaxPieceBytes;
   if (piece->text.size() > limit) {
-    return Error(ErrorCode::kUnsupported, "tokenizer model: piece %zu (type %d): at most %zu bytes wanted, %zu found", number, static_cast<int>(piece->type),
-                 limit, piece->text.size());
+    return Error(ErrorCode::kUnsupported,
+                 "tokenizer model: piece %zu (type %d): at most %zu bytes wanted, %zu found",
+                 number, static_cast<int>(piece->type), limit, piece->text.size());
   }
   return Status();
 }
@@ -200,28 +215,54 @@ Status ReadTrainerSpec(FieldReader reader, SentencePieceModelInfo* info, Trainer
       case 3:
         TVLM_RETURN_IF_ERROR(Want(field, kVarint));
         if (field.value < 1 || field.value > 4) {
-          return Error(ErrorCode::kInvalidFile, "tokenizer model: a model type from 1 to 4 wanted, %llu found", static_cast<unsigned long long>(field.value));
+          return Error(ErrorCode::kInvalidFile,
+                       "tokenizer model: a model type from 1 to 4 wanted, %llu found",
+                       static_cast<unsigned long long>(field.value));
         }
         info->algorithm = static_cast<SentencePieceModelInfo::Algorithm>(field.value);
         break;
-      case 24: TVLM_RETURN_IF_ERROR(ReadBool(field, &info->treat_whitespace_as_suffix)); break;
-      case 35: TVLM_RETURN_IF_ERROR(ReadBool(field, &info->byte_fallback)); break;
-      case 40: TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->unk)); break;
-      case 41: TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->bos)); break;
-      case 42: TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->eos)); break;
-      case 43: TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->pad)); break;
-      case 44: TVLM_RETURN_IF_ERROR(ReadText(field, &info->unk_surface)); break;
-      case 45: TVLM_RETURN_IF_ERROR(ReadText(field, &ids->unk_piece)); break;
-      case 46: TVLM_RETURN_IF_ERROR(ReadText(field, &ids->bos_piece)); break;
-      case 47: TVLM_RETURN_IF_ERROR(ReadText(field, &ids->eos_piece)); break;
-      case 48: TVLM_RETURN_IF_ERROR(ReadText(field, &ids->pad_piece)); break;
-      default: break;  // how the model was trained
+      case 24:
+        TVLM_RETURN_IF_ERROR(ReadBool(field, &info->treat_whitespace_as_suffix));
+        break;
+      case 35:
+        TVLM_RETURN_IF_ERROR(ReadBool(field, &info->byte_fallback));
+        break;
+      case 40:
+        TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->unk));
+        break;
+      case 41:
+        TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->bos));
+        break;
+      case 42:
+        TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->eos));
+        break;
+      case 43:
+        TVLM_RETURN_IF_ERROR(ReadInt32(field, &ids->pad));
+        break;
+      case 44:
+        TVLM_RETURN_IF_ERROR(ReadText(field, &info->unk_surface));
+        break;
+      case 45:
+        TVLM_RETURN_IF_ERROR(ReadText(field, &ids->unk_piece));
+        break;
+      case 46:
+        TVLM_RETURN_IF_ERROR(ReadText(field, &ids->bos_piece));
+        break;
+      case 47:
+        TVLM_RETURN_IF_ERROR(ReadText(field, &ids->eos_piece));
+        break;
+      case 48:
+        TVLM_RETURN_IF_ERROR(ReadText(field, &ids->pad_piece));
+        break;
+      default:
+        break;  // how the model was trained
     }
   }
   return Status();
 }
 
-Status ReadNormalizerSpec(FieldReader reader, SentencePieceModelInfo* info, std::span<const uint8_t>* charsmap) {
+Status ReadNormalizerSpec(FieldReader reader, SentencePieceModelInfo* info,
+                          std::span<const uint8_t>* charsmap) {
   Field field;
   while (!reader.done()) {
     TVLM_RETURN_IF_ERROR(reader.Next(&field));
@@ -230,10 +271,17 @@ Status ReadNormalizerSpec(FieldReader reader, SentencePieceModelInfo* info, std:
         TVLM_RETURN_IF_ERROR(Want(field, kBytes));
         *charsmap = field.bytes;
         break;
-      case 3: TVLM_RETURN_IF_ERROR(ReadBool(field, &info->add_dummy_prefix)); break;
-      case 4: TVLM_RETURN_IF_ERROR(ReadBool(field, &info->remove_extra_whitespaces)); break;
-      case 5: TVLM_RETURN_IF_ERROR(ReadBool(field, &info->escape_whitespaces)); break;
-      default: break;
+      case 3:
+        TVLM_RETURN_IF_ERROR(ReadBool(field, &info->add_dummy_prefix));
+        break;
+      case 4:
+        TVLM_RETURN_IF_ERROR(ReadBool(field, &info->remove_extra_whitespaces));
+        break;
+      case 5:
+        TVLM_RETURN_IF_ERROR(ReadBool(field, &info->escape_whitespaces));
+        break;
+      default:
+        break;
     }
   }
   return Status();
@@ -261,37 +309,59 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
   for (size_t i = 0; i < info.pieces.size(); ++i) {
     const SentencePieceModelInfo::Piece& piece = info.pieces[i];
     const char* const text = piece.text.c_str();
-    // The library would let a control piece share its text with a normal one; then a user's text could yield the control piece.
-    if (!texts.insert(piece.text).second) return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu \"%s\" exists already", i, text);
+    // The library would let a control piece share its text with a normal one; then a user's text
+    // could yield the control piece.
+    if (!texts.insert(piece.text).second)
+      return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu \"%s\" exists already", i,
+                   text);
     switch (piece.type) {
       case kUnknownPiece:
         if (unk_id >= 0) {
-          return Error(ErrorCode::kInvalidFile, "tokenizer model: one unknown piece wanted, pieces %d and %zu found", static_cast<int>(unk_id), i);
+          return Error(ErrorCode::kInvalidFile,
+                       "tokenizer model: one unknown piece wanted, pieces %d and %zu found",
+                       static_cast<int>(unk_id), i);
         }
         unk_id = static_cast<int32_t>(i);
         break;
       case kControlPiece:
         // The library looks single characters up among all pieces.
         if (NextUtf8(piece.text).length == piece.text.size()) {
-          return Error(ErrorCode::kUnsupported, "tokenizer model: control piece %zu \"%s\": more than one character wanted", i, text);
+          return Error(ErrorCode::kUnsupported,
+                       "tokenizer model: control piece %zu \"%s\": more than one character wanted",
+                       i, text);
         }
         break;
-      case kUserDefinedPiece: symbols.push_back(piece.text); break;
+      case kUserDefinedPiece:
+        symbols.push_back(piece.text);
+        break;
       case kBytePiece: {
         const int byte = ByteOfPiece(piece.text);
-        if (byte < 0) return Error(ErrorCode::kInvalidFile, "tokenizer model: byte piece %zu: \"<0x00>\" to \"<0xFF>\" wanted, \"%s\" found", i, text);
+        if (byte < 0)
+          return Error(
+              ErrorCode::kInvalidFile,
+              "tokenizer model: byte piece %zu: \"<0x00>\" to \"<0xFF>\" wanted, \"%s\" found", i,
+              text);
         if (!info.byte_fallback) {
-          return Error(ErrorCode::kInvalidFile, "tokenizer model: byte piece %zu \"%s\" found, although byte_fallback is off", i, text);
+          return Error(
+              ErrorCode::kInvalidFile,
+              "tokenizer model: byte piece %zu \"%s\" found, although byte_fallback is off", i,
+              text);
         }
         bytes.set(static_cast<size_t>(byte));
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
-  if (unk_id < 0) return Error(ErrorCode::kInvalidFile, "tokenizer model: an unknown piece (type 2) wanted, none found among %zu", info.pieces.size());
+  if (unk_id < 0)
+    return Error(ErrorCode::kInvalidFile,
+                 "tokenizer model: an unknown piece (type 2) wanted, none found among %zu",
+                 info.pieces.size());
   if (info.byte_fallback && !bytes.all()) {
-    return Error(ErrorCode::kInvalidFile, "tokenizer model: 256 byte pieces wanted (byte_fallback is on), %zu found", bytes.count());
+    return Error(ErrorCode::kInvalidFile,
+                 "tokenizer model: 256 byte pieces wanted (byte_fallback is on), %zu found",
+                 bytes.count());
   }
   // In sorted order the prefixes of a piece stand before it, each a prefix of the next.
   std::sort(symbols.begin(), symbols.end());
@@ -300,7 +370,9 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
     while (!prefixes.empty() && !symbol.starts_with(prefixes.back())) prefixes.pop_back();
     prefixes.push_back(symbol);
     if (prefixes.size() > kMaxNestedSymbols) {
-      return Error(ErrorCode::kUnsupported, "tokenizer model: more than %zu user-defined pieces are prefixes of one another", kMaxNestedSymbols);
+      return Error(ErrorCode::kUnsupported,
+                   "tokenizer model: more than %zu user-defined pieces are prefixes of one another",
+                   kMaxNestedSymbols);
     }
   }
   return Status();
@@ -313,14 +385,17 @@ Status CheckIds(const TrainerIds& ids, size_t pieces) {
   } all[] = {{"unk_id", ids.unk}, {"bos_id", ids.bos}, {"eos_id", ids.eos}, {"pad_id", ids.pad}};
   for (const auto& one : all) {
     if (one.id < -1 || (one.id >= 0 && static_cast<size_t>(one.id) >= pieces)) {
-      return Error(ErrorCode::kInvalidFile, "tokenizer model: %s: -1 or an id below %zu wanted, %d found", one.name, pieces, static_cast<int>(one.id));
+      return Error(ErrorCode::kInvalidFile,
+                   "tokenizer model: %s: -1 or an id below %zu wanted, %d found", one.name, pieces,
+                   static_cast<int>(one.id));
     }
   }
   return Status();
 }
 
-// The normaliser's rules: the size of a trie, the trie (a double array, darts-clone's layout), and the results as null-terminated strings. The library
-// follows the trie without looking at bounds, so every state that some input can reach is visited here.
+// The normaliser's rules: the size of a trie, the trie (a double array, darts-clone's layout), and
+// the results as null-terminated strings. The library follows the trie without looking at bounds,
+// so every state that some input can reach is visited here.
 class CharsmapCheck {
  public:
   static Status Run(std::span<const uint8_t> charsmap) {
@@ -328,22 +403,28 @@ class CharsmapCheck {
     uint32_t trie_bytes = 0;
     std::span<const uint8_t> trie;
     // 1024 bytes are a block of 256 units, within which a state's children lie.
-    if (!reader.Read(&trie_bytes) || trie_bytes == 0 || trie_bytes % 1024 != 0 || !reader.ReadBytes(trie_bytes, &trie)) {
+    if (!reader.Read(&trie_bytes) || trie_bytes == 0 || trie_bytes % 1024 != 0 ||
+        !reader.ReadBytes(trie_bytes, &trie)) {
       return Damaged("a trie of whole blocks of 1024 bytes was wanted");
     }
     const std::string_view results = AsText(charsmap.subspan(reader.position()));
-    if (results.empty() || results.back() != '\0') return Damaged("results that end with a null character were wanted");
+    if (results.empty() || results.back() != '\0')
+      return Damaged("results that end with a null character were wanted");
     return CharsmapCheck(trie, results).Walk();
   }
 
  private:
-  CharsmapCheck(std::span<const uint8_t> trie, std::string_view results) : trie_(trie), results_(results), depth_(trie.size() / 4, kNew) {}
+  CharsmapCheck(std::span<const uint8_t> trie, std::string_view results)
+      : trie_(trie), results_(results), depth_(trie.size() / 4, kNew) {}
 
-  static Status Damaged(const char* what) { return Error(ErrorCode::kInvalidFile, "tokenizer model: normalizer charsmap: %s", what); }
+  static Status Damaged(const char* what) {
+    return Error(ErrorCode::kInvalidFile, "tokenizer model: normalizer charsmap: %s", what);
+  }
 
   uint32_t Unit(size_t i) const { return LoadLittleEndian<uint32_t>(trie_.data() + 4 * i); }
 
-  // Depth first, without recursion: a path is as long as a rule. A state's depth is the largest number of rules on a way on from it.
+  // Depth first, without recursion: a path is as long as a rule. A state's depth is the largest
+  // number of rules on a way on from it.
   Status Walk() {
     struct Visit {
       uint32_t state;
@@ -362,7 +443,8 @@ class CharsmapCheck {
       if (visit.next == 256) {
         const uint32_t state = visit.state;
         const int depth = visit.below + ((Unit(state) >> 8 & 1) != 0 ? 1 : 0);
-        if (depth > kMaxNestedRules) return Damaged("too many rules that are prefixes of one another");
+        if (depth > kMaxNestedRules)
+          return Damaged("too many rules that are prefixes of one another");
         depth_[state] = static_cast<int8_t>(depth);
         path.pop_back();
         if (!path.empty()) path.back().below = std::max(path.back().below, depth);
@@ -382,7 +464,8 @@ class CharsmapCheck {
     return Status();
   }
 
-  // Checks that the children of a state, and its own result, lie within bounds. *rules: 1 if a rule ends here.
+  // Checks that the children of a state, and its own result, lie within bounds. *rules: 1 if a rule
+  // ends here.
   Status Enter(size_t state, size_t* children, int* rules) {
     depth_[state] = kOnPath;
     const uint32_t unit = Unit(state);
@@ -399,7 +482,8 @@ class CharsmapCheck {
     return Status();
   }
 
-  static constexpr uint32_t kLabelMask = 0x800000FF;  // the top bit marks a value, which never matches a character
+  // the top bit marks a value, which never matches a character
+  static constexpr uint32_t kLabelMask = 0x800000FF;
   static constexpr int8_t kNew = -1;
   static constexpr int8_t kOnPath = -2;
 
@@ -411,7 +495,9 @@ class CharsmapCheck {
 }  // namespace
 
 int ByteOfPiece(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
   if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
   const int high = digit(text[3]), low = digit(text[4]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
@@ -419,7 +505,8 @@ int ByteOfPiece(std::string_view text) {
 
 Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> bytes) {
   if (bytes.size() > kMaxModelBytes) {
-    return Error(ErrorCode::kUnsupported, "tokenizer model: at most %zu bytes wanted, %zu found", kMaxModelBytes, bytes.size());
+    return Error(ErrorCode::kUnsupported, "tokenizer model: at most %zu bytes wanted, %zu found",
+                 kMaxModelBytes, bytes.size());
   }
   SentencePieceModelInfo info;
   info.unk_surface = " \xE2\x81\x87 ";
@@ -434,14 +521,23 @@ Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> 
     const FieldReader message(field.bytes, reader.BytesPosition(field));
     switch (field.number) {
       case 1:
-        if (info.pieces.size() == kMaxPieces) return Error(ErrorCode::kUnsupported, "tokenizer model: more than %zu pieces", kMaxPieces);
+        if (info.pieces.size() == kMaxPieces)
+          return Error(ErrorCode::kUnsupported, "tokenizer model: more than %zu pieces",
+                       kMaxPieces);
         info.pieces.emplace_back();
         TVLM_RETURN_IF_ERROR(ReadPiece(message, info.pieces.size() - 1, &info.pieces.back()));
         break;
-      case 2: TVLM_RETURN_IF_ERROR(ReadTrainerSpec(message, &info, &ids)); break;
-      case 3: TVLM_RETURN_IF_ERROR(ReadNormalizerSpec(message, &info, &charsmap)); break;
-      case 5: TVLM_RETURN_IF_ERROR(ReadDenormalizerSpec(message, &info)); break;
-      default: break;  // kSelfTests
+      case 2:
+        TVLM_RETURN_IF_ERROR(ReadTrainerSpec(message, &info, &ids));
+        break;
+      case 3:
+        TVLM_RETURN_IF_ERROR(ReadNormalizerSpec(message, &info, &charsmap));
+        break;
+      case 5:
+        TVLM_RETURN_IF_ERROR(ReadDenormalizerSpec(message, &info));
+        break;
+      default:
+        break;  // kSelfTests
     }
   }
   TVLM_RETURN_IF_ERROR(CheckPieces(info));
@@ -464,14 +560,21 @@ Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> 
 Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocabulary) {
   size_t count = vocabulary.tokens.size();
   if (vocabulary.scores.size() != count || vocabulary.types.size() != count) {
-    return Error(ErrorCode::kInvalidFile, "tokenizer: a score and a type for each of %zu tokens wanted, %zu scores and %zu types found", count, vocabulary.scores.size(),
-                 vocabulary.types.size());
+    return Error(ErrorCode::kInvalidFile,
+                 "tokenizer: a score and a type for each of %zu tokens wanted, %zu scores and %zu "
+                 "types found",
+                 count, vocabulary.scores.size(), vocabulary.types.size());
   }
-  if (count > kMaxPieces) return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu tokens wanted, %zu found", kMaxPieces, count);
+  if (count > kMaxPieces)
+    return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu tokens wanted, %zu found",
+                 kMaxPieces, count);
   int32_t unk_id = vocabulary.unk_id;
   if (unk_id < 0) {
-    const auto unknown = std::find(vocabulary.types.begin(), vocabulary.types.end(), static_cast<int32_t>(kUnknownPiece));
-    if (unknown == vocabulary.types.end()) return Error(ErrorCode::kInvalidFile, "tokenizer: an unknown token (type 2) wanted, none found among %zu", count);
+    const auto unknown = std::find(vocabulary.types.begin(), vocabulary.types.end(),
+                                   static_cast<int32_t>(kUnknownPiece));
+    if (unknown == vocabulary.types.end())
+      return Error(ErrorCode::kInvalidFile,
+                   "tokenizer: an unknown token (type 2) wanted, none found among %zu", count);
     unk_id = static_cast<int32_t>(unknown - vocabulary.types.begin());
   }
   const struct {
@@ -480,12 +583,14 @@ Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocab
   } ids[] = {{"unknown", unk_id}, {"bos", vocabulary.bos_id}, {"eos", vocabulary.eos_id}};
   for (const auto& one : ids) {
     if (one.id < -1 || (one.id >= 0 && static_cast<size_t>(one.id) >= count)) {
-      return Error(ErrorCode::kInvalidFile, "tokenizer: %s token: an id below %zu wanted, %d found", one.name, count, static_cast<int>(one.id));
+      return Error(ErrorCode::kInvalidFile, "tokenizer: %s token: an id below %zu wanted, %d found",
+                   one.name, count, static_cast<int>(one.id));
     }
   }
   const auto type_of = [&](size_t i) {
     if (i == static_cast<size_t>(unk_id)) return static_cast<int32_t>(kUnknownPiece);
-    return vocabulary.types[i] == kUnknownPiece ? static_cast<int32_t>(kUnusedPiece) : vocabulary.types[i];
+    return vocabulary.types[i] == kUnknownPiece ? static_cast<int32_t>(kUnusedPiece)
+                                                : vocabulary.types[i];
   };
   while (count > 0 && type_of(count - 1) == kUnusedPiece) --count;
 
@@ -506,7 +611,8 @@ Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocab
   // The library finds special pieces by their texts.
   const auto add_special = [&](uint32_t id_field, uint32_t text_field, int32_t id) {
     const bool has = id >= 0 && static_cast<size_t>(id) < count;
-    AppendNumberField(id_field, static_cast<uint64_t>(static_cast<int64_t>(has ? id : -1)), &message);
+    AppendNumberField(id_field, static_cast<uint64_t>(static_cast<int64_t>(has ? id : -1)),
+                      &message);
     if (has) AppendBytesField(text_field, vocabulary.tokens[static_cast<size_t>(id)], &message);
   };
   add_special(40, 45, unk_id);
@@ -528,7 +634,8 @@ std::string WithoutSelfTests(std::span<const uint8_t> bytes) {
   FieldReader reader(bytes, 0);
   Field field;
   while (!reader.done() && reader.Next(&field).ok()) {
-    if (field.number != kSelfTests) kept.append(AsText(bytes.subspan(field.position, reader.position() - field.position)));
+    if (field.number != kSelfTests)
+      kept.append(AsText(bytes.subspan(field.position, reader.position() - field.position)));
   }
   return kept;
 }

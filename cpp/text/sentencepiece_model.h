@@ -1,5 +1,6 @@
-// The SentencePiece model file (tokenizer.model), read by our own bounds-checked reader. The sentencepiece library ends the process on some
-// inconsistent models, so only bytes that passed here are handed to it; the converter takes pieces, scores and types from here as well.
+// The SentencePiece model file (tokenizer.model), read by our own bounds-checked reader. The
+// sentencepiece library ends the process on some inconsistent models, so only bytes that passed
+// here are handed to it; the converter takes pieces, scores and types from here as well.
 #ifndef TINYVLM_TEXT_SENTENCEPIECE_MODEL_H_
 #define TINYVLM_TEXT_SENTENCEPIECE_MODEL_H_
 
@@ -17,7 +18,9 @@ namespace tinyvlm {
 struct SentencePieceModelInfo {
   enum class Algorithm : int32_t { kUnigram = 1, kBpe = 2, kWord = 3, kChar = 4 };
   struct Piece {
-    std::string text;  // as stored: U+2581 stands for a space, "<0x0A>" for a byte piece; valid UTF-8, never empty, no two alike
+    // as stored: U+2581 stands for a space, "<0x0A>" for a byte piece; valid UTF-8, never empty, no
+    // two alike
+    std::string text;
     float score = 0;
     int32_t type = kNormalPiece;  // PieceType
   };
@@ -40,11 +43,12 @@ struct SentencePieceModelInfo {
   bool has_denormalizer = false;  // decoding rewrites text by a character map
 };
 
-// Reads and checks a whole model. `bytes` is borrowed for the call. Errors: invalid_file with the position or the piece's number; unsupported for what
-// the format allows and we do not do.
+// Reads and checks a whole model. `bytes` is borrowed for the call. Errors: invalid_file with the
+// position or the piece's number; unsupported for what the format allows and we do not do.
 Result<SentencePieceModelInfo> ParseSentencePieceModel(std::span<const uint8_t> bytes);
 
-// What GGUF files of other makers hold of a SentencePiece BPE tokenizer; views of somebody else's memory.
+// What GGUF files of other makers hold of a SentencePiece BPE tokenizer; views of somebody else's
+// memory.
 struct SentencePieceVocabulary {
   std::span<const std::string_view> tokens;  // by id
   std::span<const float> scores;             // by id: the highest is merged first
@@ -54,15 +58,19 @@ struct SentencePieceVocabulary {
   bool add_dummy_prefix = true;
 };
 
-// A whole BPE model with these pieces: texts are not normalised, spaces stay as many as they are. Unused pieces at the end are left out; more than one piece
-// of type kUnknownPiece, as padding is marked in some files, become unused. Errors: invalid_file for lists of different lengths, ids that are out of range,
-// no unknown piece; whatever else may be wrong ParseSentencePieceModel finds.
+// A whole BPE model with these pieces: texts are not normalised, spaces stay as many as they are.
+// Unused pieces at the end are left out; more than one piece of type kUnknownPiece, as padding is
+// marked in some files, become unused. Errors: invalid_file for lists of different lengths, ids
+// that are out of range, no unknown piece; whatever else may be wrong ParseSentencePieceModel
+// finds.
 Result<std::string> BuildSentencePieceModel(const SentencePieceVocabulary& vocabulary);
 
-// The bytes of a model that was parsed without error, less the trainer's test sentences: the library would run them and print where one fails.
+// The bytes of a model that was parsed without error, less the trainer's test sentences: the
+// library would run them and print where one fails.
 std::string WithoutSelfTests(std::span<const uint8_t> bytes);
 
-// The byte that a byte piece stands for: 10 for "<0x0A>". -1 for other texts (the library knows upper-case digits only).
+// The byte that a byte piece stands for: 10 for "<0x0A>". -1 for other texts (the library knows
+// upper-case digits only).
 int ByteOfPiece(std::string_view text);
 
 }  // namespace tinyvlm

@@ -19,15 +19,27 @@ class SentencePieceTokenizer final : public Tokenizer {
  public:
   static Result<std::unique_ptr<Tokenizer>> Load(std::span<const uint8_t> model) {
     TVLM_ASSIGN_OR_RETURN(const SentencePieceModelInfo info, ParseSentencePieceModel(model));
-    if (info.algorithm == SentencePieceModelInfo::Algorithm::kWord || info.algorithm == SentencePieceModelInfo::Algorithm::kChar) {
-      return Error(ErrorCode::kUnsupported, "tokenizer model: type unigram (1) or BPE (2) wanted, %s found",
-                   info.algorithm == SentencePieceModelInfo::Algorithm::kWord ? "word (3)" : "char (4)");
+    if (info.algorithm == SentencePieceModelInfo::Algorithm::kWord ||
+        info.algorithm == SentencePieceModelInfo::Algorithm::kChar) {
+      return Error(
+          ErrorCode::kUnsupported, "tokenizer model: type unigram (1) or BPE (2) wanted, %s found",
+          info.algorithm == SentencePieceModelInfo::Algorithm::kWord ? "word (3)" : "char (4)");
     }
-    if (info.has_denormalizer) return Error(ErrorCode::kUnsupported, "tokenizer model: denormalizer_spec, which rewrites decoded text, is not supported");
-    if (info.treat_whitespace_as_suffix) return Error(ErrorCode::kUnsupported, "tokenizer model: treat_whitespace_as_suffix is not supported");
-    auto tokenizer = std::unique_ptr<SentencePieceTokenizer>(new SentencePieceTokenizer(info, model.size()));
-    const sentencepiece::util::Status status = tokenizer->processor_.LoadFromSerializedProto(WithoutSelfTests(model));
-    if (!status.ok()) return Error(ErrorCode::kInvalidFile, "tokenizer model: the sentencepiece library refuses it: %s", status.ToString().c_str());
+    if (info.has_denormalizer)
+      return Error(
+          ErrorCode::kUnsupported,
+          "tokenizer model: denormalizer_spec, which rewrites decoded text, is not supported");
+    if (info.treat_whitespace_as_suffix)
+      return Error(ErrorCode::kUnsupported,
+                   "tokenizer model: treat_whitespace_as_suffix is not supported");
+    auto tokenizer =
+        std::unique_ptr<SentencePieceTokenizer>(new SentencePieceTokenizer(info, model.size()));
+    const sentencepiece::util::Status status =
+        tokenizer->processor_.LoadFromSerializedProto(WithoutSelfTests(model));
+    if (!status.ok())
+      return Error(ErrorCode::kInvalidFile,
+                   "tokenizer model: the sentencepiece library refuses it: %s",
+                   status.ToString().c_str());
     return std::unique_ptr<Tokenizer>(std::move(tokenizer));
   }
 
@@ -38,12 +50,14 @@ class SentencePieceTokenizer final : public Tokenizer {
     size_t plain = 0;  // where the text that is not encoded yet begins
     for (size_t i = 0; parse_special && i < text.size();) {
       // User-defined tokens are left to the library.
-      const SpecialTokens::Token* const control = specials_.LongestAt(text.substr(i), /*control=*/true, /*user_defined=*/false);
+      const SpecialTokens::Token* const control =
+          specials_.LongestAt(text.substr(i), /*control=*/true, /*user_defined=*/false);
       if (control == nullptr) {
         ++i;
         continue;
       }
-      TVLM_RETURN_IF_ERROR(AppendPlain(text.substr(plain, i - plain), /*at_start=*/plain == 0, &ids));
+      TVLM_RETURN_IF_ERROR(
+          AppendPlain(text.substr(plain, i - plain), /*at_start=*/plain == 0, &ids));
       ids.push_back(control->id);
       i += control->text.size();
       plain = i;
@@ -64,7 +78,9 @@ class SentencePieceTokenizer final : public Tokenizer {
     return std::string_view(bytes_).substr(begins_[i], begins_[i + 1] - begins_[i]);
   }
 
-  bool IsControl(int32_t id) const override { return Has(id) && types_[static_cast<size_t>(id)] == kControlPiece; }
+  bool IsControl(int32_t id) const override {
+    return Has(id) && types_[static_cast<size_t>(id)] == kControlPiece;
+  }
 
   std::optional<int32_t> FindSpecial(std::string_view name) const override {
     const SpecialTokens::Token* const special = specials_.Find(name);
@@ -73,11 +89,13 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   std::string Decode(std::span<const int32_t> ids) const override {
     std::string bytes;
-    // The dummy prefix is the space of the first piece that has text; where the model removes extra spaces, all leading ones go.
+    // The dummy prefix is the space of the first piece that has text; where the model removes extra
+    // spaces, all leading ones go.
     bool strip = add_dummy_prefix_ || remove_extra_whitespaces_;
     for (const int32_t id : ids) {
       std::string_view piece = TokenBytes(id);
-      const bool plain = Has(id) && types_[static_cast<size_t>(id)] != kBytePiece && types_[static_cast<size_t>(id)] != kUnknownPiece;
+      const bool plain = Has(id) && types_[static_cast<size_t>(id)] != kBytePiece &&
+                         types_[static_cast<size_t>(id)] != kUnknownPiece;
       if (strip && plain && piece.starts_with(' ')) {
         piece.remove_prefix(1);
         strip = remove_extra_whitespaces_;
@@ -90,12 +108,18 @@ class SentencePieceTokenizer final : public Tokenizer {
     return text;
   }
 
-  // The library keeps the model's bytes and, measured on three models, about 190 bytes for each piece.
-  size_t memory_bytes() const override { return bytes_.size() + begins_.size() * sizeof(uint32_t) + types_.size() + model_bytes_ + 190 * types_.size(); }
+  // The library keeps the model's bytes and, measured on three models, about 190 bytes for each
+  // piece.
+  size_t memory_bytes() const override {
+    return bytes_.size() + begins_.size() * sizeof(uint32_t) + types_.size() + model_bytes_ +
+           190 * types_.size();
+  }
 
  private:
   SentencePieceTokenizer(const SentencePieceModelInfo& info, size_t model_bytes)
-      : model_bytes_(model_bytes), add_dummy_prefix_(info.add_dummy_prefix), remove_extra_whitespaces_(info.remove_extra_whitespaces) {
+      : model_bytes_(model_bytes),
+        add_dummy_prefix_(info.add_dummy_prefix),
+        remove_extra_whitespaces_(info.remove_extra_whitespaces) {
     types_.reserve(info.pieces.size());
     begins_.reserve(info.pieces.size() + 1);
     begins_.push_back(0);
@@ -114,13 +138,20 @@ class SentencePieceTokenizer final : public Tokenizer {
   // Appends what a piece decodes to.
   void AppendBytes(const SentencePieceModelInfo::Piece& piece, std::string_view unk_surface) {
     switch (piece.type) {
-      case kControlPiece: return;
-      case kUnknownPiece: bytes_.append(unk_surface); return;
-      case kBytePiece: bytes_.push_back(static_cast<char>(ByteOfPiece(piece.text))); return;
-      default: break;
+      case kControlPiece:
+        return;
+      case kUnknownPiece:
+        bytes_.append(unk_surface);
+        return;
+      case kBytePiece:
+        bytes_.push_back(static_cast<char>(ByteOfPiece(piece.text)));
+        return;
+      default:
+        break;
     }
     std::string_view rest = piece.text;
-    for (size_t at = rest.find(kSpaceSymbol); at != std::string_view::npos; at = rest.find(kSpaceSymbol)) {
+    for (size_t at = rest.find(kSpaceSymbol); at != std::string_view::npos;
+         at = rest.find(kSpaceSymbol)) {
       bytes_.append(rest.substr(0, at)).push_back(' ');
       rest.remove_prefix(at + kSpaceSymbol.size());
     }
@@ -129,23 +160,30 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   bool Has(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < types_.size(); }
 
-  // Appends the ids of text without control tokens; at_start: with the model's dummy prefix, if it has one.
+  // Appends the ids of text without control tokens; at_start: with the model's dummy prefix, if it
+  // has one.
   Status AppendPlain(std::string_view text, bool at_start, std::vector<int32_t>* ids) const {
     if (text.empty()) return Status();
     if (text.size() > kMaxTextBytes) {
-      return Error(ErrorCode::kInvalidArgument, "a text of at most %zu bytes wanted, %zu found", kMaxTextBytes, text.size());
+      return Error(ErrorCode::kInvalidArgument, "a text of at most %zu bytes wanted, %zu found",
+                   kMaxTextBytes, text.size());
     }
     std::vector<int> plain;
     sentencepiece::util::Status status;
     {
-      // The normaliser reads its settings anew for each text; there is no other way to encode without the prefix.
+      // The normaliser reads its settings anew for each text; there is no other way to encode
+      // without the prefix.
       const std::lock_guard<std::mutex> lock(mutex_);
       processor_.mutable_normalizer_spec()->set_add_dummy_prefix(add_dummy_prefix_ && at_start);
       status = processor_.Encode(text, &plain);
     }
-    if (!status.ok()) return Error(ErrorCode::kInternal, "the sentencepiece library cannot encode a text: %s", status.ToString().c_str());
+    if (!status.ok())
+      return Error(ErrorCode::kInternal, "the sentencepiece library cannot encode a text: %s",
+                   status.ToString().c_str());
     for (const int id : plain) {
-      if (!Has(id) || IsControl(id)) return Error(ErrorCode::kInternal, "the sentencepiece library made id %d out of plain text", id);
+      if (!Has(id) || IsControl(id))
+        return Error(ErrorCode::kInternal, "the sentencepiece library made id %d out of plain text",
+                     id);
     }
     ids->insert(ids->end(), plain.begin(), plain.end());
     return Status();
@@ -156,14 +194,16 @@ class SentencePieceTokenizer final : public Tokenizer {
   const size_t model_bytes_;
   const bool add_dummy_prefix_;
   const bool remove_extra_whitespaces_;
-  std::vector<uint8_t> types_;  // PieceType by id
-  std::string bytes_;           // TokenBytes of all ids, one after the other
+  std::vector<uint8_t> types_;    // PieceType by id
+  std::string bytes_;             // TokenBytes of all ids, one after the other
   std::vector<uint32_t> begins_;  // where the bytes of each id begin; one more for the end
   SpecialTokens specials_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> LoadSentencePieceTokenizer(std::span<const uint8_t> model) { return SentencePieceTokenizer::Load(model); }
+Result<std::unique_ptr<Tokenizer>> LoadSentencePieceTokenizer(std::span<const uint8_t> model) {
+  return SentencePieceTokenizer::Load(model);
+}
 
 }  // namespace tinyvlm

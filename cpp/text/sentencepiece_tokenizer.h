@@ -1,4 +1,5 @@
-// A tokenizer on the sentencepiece library (BPE and unigram models). No type of the library shows here.
+// A tokenizer on the sentencepiece library (BPE and unigram models). No type of the library shows
+// here.
 #ifndef TINYVLM_TEXT_SENTENCEPIECE_TOKENIZER_H_
 #define TINYVLM_TEXT_SENTENCEPIECE_TOKENIZER_H_
 
@@ -11,8 +12,9 @@
 
 namespace tinyvlm {
 
-// Makes a tokenizer of a model file's bytes (tokenizer.model), which are borrowed for the call. Errors: those of ParseSentencePieceModel; unsupported for
-// models whose decoding rewrites characters.
+// Makes a tokenizer of a model file's bytes (tokenizer.model), which are borrowed for the call.
+// Errors: those of ParseSentencePieceModel; unsupported for models whose decoding rewrites
+// characters.
 Result<std::unique_ptr<Tokenizer>> LoadSentencePieceTokenizer(std::span<const uint8_t> model);
 
 }  // namespace tinyvlm

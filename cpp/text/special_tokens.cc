@@ -6,19 +6,24 @@
 namespace tinyvlm {
 
 SpecialTokens::SpecialTokens(std::vector<Token> tokens) : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) { return a.text != b.text ? a.text < b.text : a.control > b.control; });
+  std::sort(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) {
+    return a.text != b.text ? a.text < b.text : a.control > b.control;
+  });
   for (const Token& token : tokens_) first_[static_cast<uint8_t>(token.text[0])] = true;
 }
 
 const SpecialTokens::Token* SpecialTokens::Find(std::string_view text) const {
-  const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), text, [](const Token& a, std::string_view b) { return a.text < b; });
+  const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), text,
+                                   [](const Token& a, std::string_view b) { return a.text < b; });
   return at == tokens_.end() || at->text != text ? nullptr : &*at;
 }
 
-const SpecialTokens::Token* SpecialTokens::LongestAt(std::string_view text, bool control, bool user_defined) const {
+const SpecialTokens::Token* SpecialTokens::LongestAt(std::string_view text, bool control,
+                                                     bool user_defined) const {
   if (!first_[static_cast<uint8_t>(text[0])]) return nullptr;
   const Token* longest = nullptr;
-  // [begin, end) are the tokens that begin as the text does, as far as `length`. They are in order of what follows, those where nothing does first.
+  // [begin, end) are the tokens that begin as the text does, as far as `length`. They are in order
+  // of what follows, those where nothing does first.
   auto begin = tokens_.begin(), end = tokens_.end();
   for (size_t length = 0; begin != end; ++length) {
     for (; begin != end && begin->text.size() == length; ++begin) {
@@ -26,9 +31,13 @@ const SpecialTokens::Token* SpecialTokens::LongestAt(std::string_view text, bool
     }
     if (length == text.size()) break;
     const uint8_t next = static_cast<uint8_t>(text[length]);
-    const auto byte = [length](const Token& token) { return static_cast<uint8_t>(token.text[length]); };
-    begin = std::lower_bound(begin, end, next, [&](const Token& token, uint8_t wanted) { return byte(token) < wanted; });
-    end = std::upper_bound(begin, end, next, [&](uint8_t wanted, const Token& token) { return wanted < byte(token); });
+    const auto byte = [length](const Token& token) {
+      return static_cast<uint8_t>(token.text[length]);
+    };
+    begin = std::lower_bound(
+        begin, end, next, [&](const Token& token, uint8_t wanted) { return byte(token) < wanted; });
+    end = std::upper_bound(
+        begin, end, next, [&](uint8_t wanted, const Token& token) { return wanted < byte(token); });
   }
   return longest;
 }

@@ -10,12 +10,28 @@ namespace tinyvlm {
 
 namespace {
 
-bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool Contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
-// Marks of other families of templates; one that has them is of no style here, whatever else it has. <|im_sep|>: ChatML with another mark after the role.
+// Marks of other families of templates; one that has them is of no style here, whatever else it
+// has. <|im_sep|>: ChatML with another mark after the role.
 constexpr std::string_view kForeignMarks[] = {
-    "[INST]",        "[/INST]",          "<|start_header_id|>", "<|header_start|>", "<start_of_turn>",  "<|START_OF_TURN_TOKEN|>", "<|user|>", "<|assistant|>",
-    "<|im_sep|>",    "<|start_of_role|>", "<|role_start|>",      "<\xEF\xBD\x9CUser\xEF\xBD\x9C>", "[gMASK]", "<|start|>", "### Instruction",
+    "[INST]",
+    "[/INST]",
+    "<|start_header_id|>",
+    "<|header_start|>",
+    "<start_of_turn>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|im_sep|>",
+    "<|start_of_role|>",
+    "<|role_start|>",
+    "<\xEF\xBD\x9CUser\xEF\xBD\x9C>",
+    "[gMASK]",
+    "<|start|>",
+    "### Instruction",
 };
 
 // What a template prints: a stretch of its own text, or an expression between {{ and }}.
@@ -33,10 +49,13 @@ constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view Trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(kSpace);
-  return begin == std::string_view::npos ? std::string_view() : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+  return begin == std::string_view::npos
+             ? std::string_view()
+             : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-// Where the tag that begins before `at` ends: at its `close`, which does not count inside quotes. The text's end where it is missing.
+// Where the tag that begins before `at` ends: at its `close`, which does not count inside quotes.
+// The text's end where it is missing.
 size_t TagEnd(std::string_view text, size_t at, std::string_view close) {
   for (char quote = '\0'; at < text.size(); ++at) {
     if (quote != '\0') {
@@ -68,14 +87,18 @@ TemplateParts Parse(std::string_view text) {
     }
     add_plain(i);
     const size_t begin = i + 2;
-    const size_t end = open == "{{" ? TagEnd(text, begin, "}}") : open == "{%" ? TagEnd(text, begin, "%}") : std::min(text.find("#}", begin), text.size());
+    const size_t end = open == "{{"   ? TagEnd(text, begin, "}}")
+                       : open == "{%" ? TagEnd(text, begin, "%}")
+                                      : std::min(text.find("#}", begin), text.size());
     std::string_view inside = text.substr(begin, end - begin);
     // A dash at either side takes white space away.
     if (inside.starts_with('-')) inside.remove_prefix(1);
     if (inside.ends_with('-')) inside.remove_suffix(1);
     inside = Trimmed(inside);
-    if (open == "{{" && !inside.starts_with("raise_exception")) parts.outputs.push_back({inside, true});
-    if (open == "{%" && (inside.starts_with("set") || inside.starts_with("macro"))) parts.assigns = true;
+    if (open == "{{" && !inside.starts_with("raise_exception"))
+      parts.outputs.push_back({inside, true});
+    if (open == "{%" && (inside.starts_with("set") || inside.starts_with("macro")))
+      parts.assigns = true;
     plain = i = std::min(end + 2, text.size());
   }
   add_plain(text.size());
@@ -85,17 +108,20 @@ TemplateParts Parse(std::string_view text) {
 bool IsVicuna(std::string_view chat_template, const TemplateParts& parts) {
   bool user = Contains(chat_template, ".upper()"), assistant = false;
   for (const Output& output : parts.outputs) {
-    const bool names_user = Contains(output.text, "USER:"), names_assistant = Contains(output.text, "ASSISTANT:");
+    const bool names_user = Contains(output.text, "USER:"),
+               names_assistant = Contains(output.text, "ASSISTANT:");
     user |= names_user;
     assistant |= names_assistant;
     // Turns on lines of their own are another format.
-    const bool breaks = Contains(Trimmed(output.text), "\n") || (output.expression && Contains(output.text, "\\n"));
+    const bool breaks =
+        Contains(Trimmed(output.text), "\n") || (output.expression && Contains(output.text, "\\n"));
     if ((names_user || names_assistant) && breaks) return false;
   }
   return user && assistant;
 }
 
-// True where the strings that an expression prints are white space or the image's mark. Strings in brackets are keys.
+// True where the strings that an expression prints are white space or the image's mark. Strings in
+// brackets are keys.
 bool PrintsNoText(std::string_view expression) {
   int depth = 0;
   for (size_t i = 0; i < expression.size(); ++i) {
@@ -123,7 +149,9 @@ bool IsPlain(const TemplateParts& parts) {
       if (!Trimmed(output.text).empty()) return false;
       continue;
     }
-    if (Contains(output.text, "role") || Contains(output.text, "eos_token") || !PrintsNoText(output.text)) return false;
+    if (Contains(output.text, "role") || Contains(output.text, "eos_token") ||
+        !PrintsNoText(output.text))
+      return false;
     content |= Contains(output.text, "content");
   }
   return content && !parts.assigns;
@@ -132,15 +160,21 @@ bool IsPlain(const TemplateParts& parts) {
 }  // namespace
 
 Result<ChatStyle> RecogniseChatStyle(std::string_view chat_template) {
-  const bool foreign = std::any_of(std::begin(kForeignMarks), std::end(kForeignMarks), [&](std::string_view mark) { return Contains(chat_template, mark); });
+  const bool foreign =
+      std::any_of(std::begin(kForeignMarks), std::end(kForeignMarks),
+                  [&](std::string_view mark) { return Contains(chat_template, mark); });
   if (!foreign) {
-    if (Contains(chat_template, "<|im_start|>") && Contains(chat_template, "<|im_end|>")) return ChatStyle::kQwen2;
+    if (Contains(chat_template, "<|im_start|>") && Contains(chat_template, "<|im_end|>"))
+      return ChatStyle::kQwen2;
     const TemplateParts parts = Parse(chat_template);
     if (IsVicuna(chat_template, parts)) return ChatStyle::kV1;
     if (IsPlain(parts)) return ChatStyle::kPlain;
   }
-  const std::string_view trimmed = Trimmed(chat_template), first_line = trimmed.substr(0, trimmed.find_first_of("\r\n"));
-  return Error(ErrorCode::kUnsupported, "chat template: one of style qwen_2 (<|im_start|>), v1 (USER: ASSISTANT:) or plain (content only) wanted, found one that begins %s",
+  const std::string_view trimmed = Trimmed(chat_template),
+                         first_line = trimmed.substr(0, trimmed.find_first_of("\r\n"));
+  return Error(ErrorCode::kUnsupported,
+               "chat template: one of style qwen_2 (<|im_start|>), v1 (USER: ASSISTANT:) or plain "
+               "(content only) wanted, found one that begins %s",
                Quoted(first_line, 120).c_str());
 }
 

@@ -22,16 +22,18 @@ class Tokenizer {
   // Number of ids. A model's logits may have more rows; those above are masked.
   virtual size_t size() const = 0;
 
-  // Ids of `text`; nothing is added before or after but the model's own dummy prefix. With parse_special the texts of control tokens become their ids
-  // (leftmost, then longest); without it no input yields a control token. Invalid UTF-8 is read as U+FFFD. Errors: invalid_argument for a text of more
-  // than kMaxTextBytes.
+  // Ids of `text`; nothing is added before or after but the model's own dummy prefix. With
+  // parse_special the texts of control tokens become their ids (leftmost, then longest); without it
+  // no input yields a control token. Invalid UTF-8 is read as U+FFFD. Errors: invalid_argument for
+  // a text of more than kMaxTextBytes.
   virtual Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special) const = 0;
 
   // The same for text that follows other tokens: no dummy prefix, no control tokens.
   virtual Result<std::vector<int32_t>> EncodeContinuation(std::string_view text) const = 0;
 
-  // The bytes that a token adds to an answer: empty for control tokens and for ids outside [0, size()); one byte, perhaps part of a character, for byte
-  // tokens. Valid as long as the tokenizer.
+  // The bytes that a token adds to an answer: empty for control tokens and for ids outside [0,
+  // size()); one byte, perhaps part of a character, for byte tokens. Valid as long as the
+  // tokenizer.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
 
   virtual bool IsControl(int32_t id) const = 0;
@@ -39,7 +41,8 @@ class Tokenizer {
   // The id of the control (or else user-defined) token spelt `name`.
   virtual std::optional<int32_t> FindSpecial(std::string_view name) const = 0;
 
-  // The text of `ids`: inverse of Encode, dummy prefix taken off, control tokens left out, bad UTF-8 replaced by U+FFFD.
+  // The text of `ids`: inverse of Encode, dummy prefix taken off, control tokens left out, bad
+  // UTF-8 replaced by U+FFFD.
   virtual std::string Decode(std::span<const int32_t> ids) const = 0;
 
   // Memory that it takes, about.

@@ -1,5 +1,6 @@
-// Writes unicode_tables.cc (see unicode_tables.h) to standard output, from utf8proc's public functions. Runs while the project is built: natively, or under
-// Node where the project is built for wasm.
+// Writes unicode_tables.cc (see unicode_tables.h) to standard output, from utf8proc's public
+// functions. Runs while the project is built: natively, or under Node where the project is built
+// for wasm.
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -28,15 +29,19 @@ constexpr int32_t kFirstHangul = 0xAC00, kLastHangul = 0xD7A3;
 // The full canonical decomposition.
 Characters Decompose(int32_t character) {
   Characters out(32);
-  const utf8proc_ssize_t size = utf8proc_decompose_char(character, out.data(), static_cast<utf8proc_ssize_t>(out.size()), UTF8PROC_DECOMPOSE, nullptr);
-  if (size < 1 || size > static_cast<utf8proc_ssize_t>(out.size())) Fail("a character's decomposition has an odd length", size);
+  const utf8proc_ssize_t size =
+      utf8proc_decompose_char(character, out.data(), static_cast<utf8proc_ssize_t>(out.size()),
+                              UTF8PROC_DECOMPOSE, nullptr);
+  if (size < 1 || size > static_cast<utf8proc_ssize_t>(out.size()))
+    Fail("a character's decomposition has an odd length", size);
   out.resize(static_cast<size_t>(size));
   return out;
 }
 
 Characters Compose(Characters characters) {
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-  const utf8proc_ssize_t size = utf8proc_normalize_utf32(characters.data(), static_cast<utf8proc_ssize_t>(characters.size()), options);
+  const utf8proc_ssize_t size = utf8proc_normalize_utf32(
+      characters.data(), static_cast<utf8proc_ssize_t>(characters.size()), options);
   if (size < 1) Fail("utf8proc_normalize_utf32", size);
   characters.resize(static_cast<size_t>(size));
   return characters;
@@ -47,11 +52,13 @@ struct Decomposition {
   bool composes;
 
   uint64_t Packed() const {
-    return static_cast<uint64_t>(character) << kCharacterShift | static_cast<uint64_t>(first) << kFirstShift | static_cast<uint64_t>(second);
+    return static_cast<uint64_t>(character) << kCharacterShift |
+           static_cast<uint64_t>(first) << kFirstShift | static_cast<uint64_t>(second);
   }
 };
 
-// Decompositions of one step. utf8proc gives full ones: the step is to the last character and to what the others are the decomposition of.
+// Decompositions of one step. utf8proc gives full ones: the step is to the last character and to
+// what the others are the decomposition of.
 std::vector<Decomposition> FindDecompositions() {
   std::map<Characters, int32_t> by_full;
   for (int32_t c = 0; c < kEnd; ++c) {
@@ -83,7 +90,8 @@ std::vector<Decomposition> FindDecompositions() {
 
 template <typename T>
 void PrintValues(const std::vector<T>& values) {
-  for (size_t i = 0; i < values.size(); ++i) std::printf("%s0x%llX,", i % 16 == 0 ? "\n" : "", static_cast<unsigned long long>(values[i]));
+  for (size_t i = 0; i < values.size(); ++i)
+    std::printf("%s0x%llX,", i % 16 == 0 ? "\n" : "", static_cast<unsigned long long>(values[i]));
 }
 
 void Run() {
@@ -91,10 +99,13 @@ void Run() {
   std::vector<uint16_t> of(kEnd, 0);
   for (int32_t c = 0; c < kEnd; ++c) {
     const utf8proc_property_t& property = *utf8proc_get_property(c);
-    if (property.combining_class < 0 || property.combining_class > kCombiningClass) Fail("a combining class", property.combining_class);
+    if (property.combining_class < 0 || property.combining_class > kCombiningClass)
+      Fail("a combining class", property.combining_class);
     of[static_cast<size_t>(c)] = static_cast<uint16_t>(property.combining_class);
-    if (property.category >= UTF8PROC_CATEGORY_LU && property.category <= UTF8PROC_CATEGORY_LO) of[static_cast<size_t>(c)] |= kLetter;
-    if (property.category >= UTF8PROC_CATEGORY_ND && property.category <= UTF8PROC_CATEGORY_NO) of[static_cast<size_t>(c)] |= kNumber;
+    if (property.category >= UTF8PROC_CATEGORY_LU && property.category <= UTF8PROC_CATEGORY_LO)
+      of[static_cast<size_t>(c)] |= kLetter;
+    if (property.category >= UTF8PROC_CATEGORY_ND && property.category <= UTF8PROC_CATEGORY_NO)
+      of[static_cast<size_t>(c)] |= kNumber;
   }
   std::vector<uint64_t> packed;
   std::vector<uint16_t> compositions;
@@ -106,9 +117,11 @@ void Run() {
     }
     packed.push_back(one.Packed());
   }
-  if (packed.size() > UINT16_MAX) Fail("too many decompositions", static_cast<long long>(packed.size()));
+  if (packed.size() > UINT16_MAX)
+    Fail("too many decompositions", static_cast<long long>(packed.size()));
   std::sort(compositions.begin(), compositions.end(), [&](uint16_t a, uint16_t b) {
-    return std::pair(decompositions[a].first, decompositions[a].second) < std::pair(decompositions[b].first, decompositions[b].second);
+    return std::pair(decompositions[a].first, decompositions[a].second) <
+           std::pair(decompositions[b].first, decompositions[b].second);
   });
 
   std::vector<uint16_t> properties = of;
@@ -119,15 +132,19 @@ void Run() {
   for (size_t begin = 0; begin < of.size(); begin += kBlockSize) {
     std::string block;
     for (size_t i = begin; i < begin + kBlockSize; ++i) {
-      block.push_back(static_cast<char>(std::lower_bound(properties.begin(), properties.end(), of[i]) - properties.begin()));
+      block.push_back(static_cast<char>(
+          std::lower_bound(properties.begin(), properties.end(), of[i]) - properties.begin()));
     }
     const auto [at, added] = numbers.emplace(block, static_cast<uint8_t>(numbers.size()));
-    for (size_t i = 0; added && i < block.size(); ++i) block_properties.push_back(static_cast<uint8_t>(block[i]));
+    for (size_t i = 0; added && i < block.size(); ++i)
+      block_properties.push_back(static_cast<uint8_t>(block[i]));
     blocks.push_back(at->second);
   }
-  if (properties.size() > 256 || numbers.size() > 256) Fail("more than 256 blocks or kinds of character", static_cast<long long>(numbers.size()));
+  if (properties.size() > 256 || numbers.size() > 256)
+    Fail("more than 256 blocks or kinds of character", static_cast<long long>(numbers.size()));
 
-  std::printf("// Made by unicode_tables_generator.cc from utf8proc %s (Unicode %s).\n", utf8proc_version(), utf8proc_unicode_version());
+  std::printf("// Made by unicode_tables_generator.cc from utf8proc %s (Unicode %s).\n",
+              utf8proc_version(), utf8proc_unicode_version());
   std::printf("#include \"text/unicode_tables.h\"\nnamespace tinyvlm::unicode {\n");
   std::printf("const uint8_t kBlocks[] = {");
   PrintValues(blocks);
@@ -140,7 +157,9 @@ void Run() {
   std::printf("};\nstatic constexpr uint16_t kCompositionValues[] = {");
   PrintValues(compositions);
   std::printf("};\nconst std::span<const uint64_t> kDecompositions = kDecompositionValues;\n");
-  std::printf("const std::span<const uint16_t> kCompositions = kCompositionValues;\n}  // namespace tinyvlm::unicode\n");
+  std::printf(
+      "const std::span<const uint16_t> kCompositions = kCompositionValues;\n}  // namespace "
+      "tinyvlm::unicode\n");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// FastViTHD and the projector: [H, W, 3] -> [tokens, decoder width] (the spec's layer list, inference form). Maps are channels-last, so that a 1x1
-// convolution is a matrix product over pixels and an output pixel is already a token.
+// FastViTHD and the projector: [H, W, 3] -> [tokens, decoder width] (the spec's layer list,
+// inference form). Maps are channels-last, so that a 1x1 convolution is a matrix product over
+// pixels and an output pixel is already a token.
 #ifndef TINYVLM_VISION_FASTVITHD_H_
 #define TINYVLM_VISION_FASTVITHD_H_
 
@@ -19,14 +20,18 @@ namespace tinyvlm {
 
 class FastVitHd : public VisionEncoder {
  public:
-  // Plans the tower for images of height x width and allocates every buffer. `weights` (and the store behind it) must outlive the tower. `taps`
-  // may be null.
-  static Result<std::unique_ptr<FastVitHd>> Create(const FastVitHdConfig& config, const FastVitHdWeights& weights, size_t height, size_t width, Compute compute,
-                                                   size_t workers, Taps* taps);
+  // Plans the tower for images of height x width and allocates every buffer. `weights` (and the
+  // store behind it) must outlive the tower. `taps` may be null.
+  static Result<std::unique_ptr<FastVitHd>> Create(const FastVitHdConfig& config,
+                                                   const FastVitHdWeights& weights, size_t height,
+                                                   size_t width, Compute compute, size_t workers,
+                                                   Taps* taps);
 
   float* input() override { return input_.data(); }
   void Begin() override { program_.Restart(); }
-  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override { return program_.Advance(pool, deadline_ms, ready_bytes); }
+  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override {
+    return program_.Advance(pool, deadline_ms, ready_bytes);
+  }
   const float* embeddings() const override { return embeddings_.data(); }
   size_t tokens() const override { return tokens_; }
   size_t width() const override { return config_.text_dim; }
@@ -41,21 +46,25 @@ class FastVitHd : public VisionEncoder {
     size_t pixels() const { return h * w; }
   };
 
-  FastVitHd(const FastVitHdConfig& config, const FastVitHdWeights& weights, Compute compute, size_t workers, Taps* taps)
+  FastVitHd(const FastVitHdConfig& config, const FastVitHdWeights& weights, Compute compute,
+            size_t workers, Taps* taps)
       : config_(config), weights_(weights), compute_(compute), workers_(workers), taps_(taps) {}
 
   Status Plan(size_t height, size_t width);
   void PlanStem(size_t height, size_t width);
   void PlanDownsample(size_t stage);
-  void PlanDepthwise(const char* name, uint64_t needs, const ConvWeights& conv, size_t kernel, size_t multiplier);
+  void PlanDepthwise(const char* name, uint64_t needs, const ConvWeights& conv, size_t kernel,
+                     size_t multiplier);
   Status PlanAttention(const FastVitHdBlockWeights& block);
   Status PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden);
   Status PlanFinal();
   Status PlanProjector();
 
-  // The matrix product out = post(W x + b) over `rows` rows, cut into tiles of rows x columns; `post` finishes one row's columns [n0, n1) in place.
+  // The matrix product out = post(W x + b) over `rows` rows, cut into tiles of rows x columns;
+  // `post` finishes one row's columns [n0, n1) in place.
   using Post = std::function<void(float* out, size_t row, size_t n0, size_t n1)>;
-  void PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows& x, size_t rows, float* out, Post post);
+  void PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows& x,
+                   size_t rows, float* out, Post post);
 
   // Makes the spare buffer the current map, of this size.
   void SwapMaps(size_t h, size_t w, size_t c);
@@ -64,15 +73,20 @@ class FastVitHd : public VisionEncoder {
   // A step's name in profiles: behind that of the stage that is being planned.
   std::string StepName(const char* name) const { return stage_ + name; }
 
-  // Buffers of one stage beside its two maps. They are laid into the parts of the map buffers that only the earlier, larger maps use, so they cost
-  // nothing at full size; FreeStageBuffers gives all of them back.
+  // Buffers of one stage beside its two maps. They are laid into the parts of the map buffers that
+  // only the earlier, larger maps use, so they cost nothing at full size; FreeStageBuffers gives
+  // all of them back.
   Result<uint8_t*> StageBuffer(uint64_t bytes);
   void FreeStageBuffers(uint64_t map_floats);
   Result<Rows> StageRows(size_t rows, size_t width, bool quantized);
 
   // Scratch of a worker, grown at planning time to the largest step's need.
-  void ReserveScratch(uint64_t bytes) { scratch_stride_ = bytes > scratch_stride_ ? bytes : scratch_stride_; }
-  uint8_t* Scratch(size_t worker) { return scratch_.data() + worker * static_cast<size_t>(scratch_stride_); }
+  void ReserveScratch(uint64_t bytes) {
+    scratch_stride_ = bytes > scratch_stride_ ? bytes : scratch_stride_;
+  }
+  uint8_t* Scratch(size_t worker) {
+    return scratch_.data() + worker * static_cast<size_t>(scratch_stride_);
+  }
 
   const FastVitHdConfig config_;
   const FastVitHdWeights& weights_;
@@ -83,11 +97,11 @@ class FastVitHd : public VisionEncoder {
   TileProgram program_;
   AlignedBuffer<float> input_;
   AlignedBuffer<float> maps_[2];
-  Map map_{};               // the current map, at the start of maps_[0] or maps_[1]
-  float* spare_ = nullptr;  // the other buffer
+  Map map_{};                        // the current map, at the start of maps_[0] or maps_[1]
+  float* spare_ = nullptr;           // the other buffer
   uint64_t stage_used_[2] = {0, 0};  // bytes of each map buffer that are taken
   std::vector<AlignedBuffer<uint8_t>> overflow_;  // stage buffers that fitted in neither
-  std::string stage_;  // "stage0."; empty outside the stages
+  std::string stage_;                             // "stage0."; empty outside the stages
   AlignedBuffer<uint8_t> scratch_;
   uint64_t scratch_stride_ = 0;
   AlignedBuffer<float> embeddings_;

@@ -1,4 +1,5 @@
-// The numbers that describe a FastViTHD tower and its projector, read from a model file's metadata and checked.
+// The numbers that describe a FastViTHD tower and its projector, read from a model file's metadata
+// and checked.
 #ifndef TINYVLM_VISION_FASTVITHD_CONFIG_H_
 #define TINYVLM_VISION_FASTVITHD_CONFIG_H_
 
@@ -12,29 +13,33 @@
 
 namespace tinyvlm {
 
-// Side of the largest image that a tower is given, far above any in use; it keeps products of sizes small.
+// Side of the largest image that a tower is given, far above any in use; it keeps products of sizes
+// small.
 inline constexpr uint32_t kMaxImageSize = 4096;
 
 struct FastVitHdConfig {
   struct Stage {
-    size_t depth;      // blocks
+    size_t depth;  // blocks
     size_t channels;
-    size_t hidden;     // width of ConvFFN
-    bool attention;    // AttentionBlock rather than RepMixerBlock; such a stage begins with a conditional positional encoding
+    size_t hidden;  // width of ConvFFN
+    // AttentionBlock rather than RepMixerBlock; such a stage begins with a conditional positional
+    // encoding
+    bool attention;
   };
   std::vector<Stage> stages;
   size_t head_dim = 32;
-  size_t se_dim = 0;         // width of the squeeze-excite bottleneck
-  size_t feature_dim = 0;    // channels of the tower's output: 2 x the last stage's
-  size_t text_dim = 0;       // width of the decoder that the projector feeds
-  size_t image_size = 0;     // side of the square image that the checkpoint expects
+  size_t se_dim = 0;       // width of the squeeze-excite bottleneck
+  size_t feature_dim = 0;  // channels of the tower's output: 2 x the last stage's
+  size_t text_dim = 0;     // width of the decoder that the projector feeds
+  size_t image_size = 0;   // side of the square image that the checkpoint expects
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
 
   // Pixels of a side that become one row of the output map.
   size_t Reduction() const { return size_t{1} << (stages.size() + 1); }
 
-  // Side of the output map for an input side of n: each stride-2 layer rounds up (stem twice, then once per stage but the first).
+  // Side of the output map for an input side of n: each stride-2 layer rounds up (stem twice, then
+  // once per stage but the first).
   size_t OutputSide(size_t n) const;
 };
 

@@ -25,21 +25,21 @@ struct ConvFfnWeights {
 };
 
 struct FastVitHdBlockWeights {
-  ConvWeights mixer;                 // RepMixerBlock: depthwise 3x3
+  ConvWeights mixer;                   // RepMixerBlock: depthwise 3x3
   const float* norm_weight = nullptr;  // AttentionBlock from here
   const float* norm_bias = nullptr;
   Linear qkv, attention_out;
   const float* attention_scale = nullptr;  // layer scale of the attention branch
   ConvFfnWeights ffn;
-  const float* ffn_scale = nullptr;        // layer scale of the ConvFFN branch
-  uint64_t needs = 0;                      // data bytes that must have arrived
+  const float* ffn_scale = nullptr;  // layer scale of the ConvFFN branch
+  uint64_t needs = 0;                // data bytes that must have arrived
 };
 
 struct FastVitHdStageWeights {
   ConvWeights down_depthwise;  // stages after the first: 7x7 stride 2, then 1x1
   Linear down_pointwise;
   uint64_t down_needs = 0;
-  ConvWeights cpe;             // attention stages: 7x7, identity folded in
+  ConvWeights cpe;  // attention stages: 7x7, identity folded in
   uint64_t cpe_needs = 0;
   std::vector<FastVitHdBlockWeights> blocks;
 };

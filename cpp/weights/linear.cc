@@ -7,7 +7,8 @@
 
 namespace tinyvlm {
 
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias, uint64_t interleaved) {
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k,
+                          Bias bias, uint64_t interleaved) {
   Linear linear;
   TVLM_ASSIGN_OR_RETURN(linear.weights, store.BindMatrix(name + ".weight", n, k, interleaved));
   if (bias == Bias::kRequired || (bias == Bias::kOptional && store.Has(name + ".bias"))) {
@@ -19,20 +20,26 @@ Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t 
 Result<Compute> ParseCompute(std::string_view word) {
   if (word == "fast") return Compute::kFast;
   if (word == "f32") return Compute::kF32;
-  return Error(ErrorCode::kInvalidArgument, "compute: \"fast\" or \"f32\" wanted, \"%.*s\" found", static_cast<int>(word.size()), word.data());
+  return Error(ErrorCode::kInvalidArgument, "compute: \"fast\" or \"f32\" wanted, \"%.*s\" found",
+               static_cast<int>(word.size()), word.data());
 }
 
 bool UsesI8(const Linear& linear, Compute compute) {
   const DType type = linear.weights.type;
-  return compute == Compute::kFast && (type == DType::kQ8_0 || type == DType::kQ5_0 || type == DType::kQ4_0);
+  return compute == Compute::kFast &&
+         (type == DType::kQ8_0 || type == DType::kQ5_0 || type == DType::kQ4_0);
 }
 
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {
-  return AlignUp(rows * width * sizeof(float)) + (quantized ? QuantizedRows::Bytes(rows, width) : 0);
+  return AlignUp(rows * width * sizeof(float)) +
+         (quantized ? QuantizedRows::Bytes(rows, width) : 0);
 }
 
-Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized) : width_(width), f32_(reinterpret_cast<float*>(memory)) {
-  if (quantized) quantized_ = QuantizedRows::At(memory + AlignUp(uint64_t{rows} * width * sizeof(float)), rows, width);
+Rows::Rows(uint8_t* memory, size_t rows, size_t width, bool quantized)
+    : width_(width), f32_(reinterpret_cast<float*>(memory)) {
+  if (quantized)
+    quantized_ =
+        QuantizedRows::At(memory + AlignUp(uint64_t{rows} * width * sizeof(float)), rows, width);
 }
 
 void Rows::Finish(size_t r0, size_t r1) {
@@ -40,18 +47,22 @@ void Rows::Finish(size_t r0, size_t r1) {
 }
 
 size_t MultiplyScratchBytes(size_t k) {
-  return static_cast<size_t>(AlignUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
+  return static_cast<size_t>(
+      AlignUp(std::max(GemmF32ScratchFloats(k) * sizeof(float), GemmI8ScratchBytes(k))));
 }
 
-void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
+void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc,
+                       size_t n0, size_t n1, uint8_t* scratch) {
   GemmI8(x, m, linear.weights, linear.bias, c, ldc, n0, n1, scratch);
 }
 
-void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
+void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1,
+                  float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
   if (UsesI8(linear, compute)) {
     MultiplyQuantized(linear, x.quantized(r0), r1 - r0, c, ldc, n0, n1, scratch);
   } else {
-    GemmF32(x.row(r0), x.width(), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1, reinterpret_cast<float*>(scratch));
+    GemmF32(x.row(r0), x.width(), r1 - r0, linear.weights, linear.bias, c, ldc, n0, n1,
+            reinterpret_cast<float*>(scratch));
   }
 }
 

@@ -1,4 +1,5 @@
-// Linear layers over packed weights, in the session's compute mode: the one place that decides between the 8-bit and the f32 product.
+// Linear layers over packed weights, in the session's compute mode: the one place that decides
+// between the 8-bit and the f32 product.
 #ifndef TINYVLM_WEIGHTS_LINEAR_H_
 #define TINYVLM_WEIGHTS_LINEAR_H_
 
@@ -17,8 +18,12 @@ namespace tinyvlm {
 
 // How matrix products are computed.
 enum class Compute {
-  kFast,  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0 or Q4_0; f32 elsewhere
-  kF32,   // quantised weights are dequantised and multiplied in f32: the reference that goldens are held against
+  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0
+  // or Q4_0; f32 elsewhere
+  kFast,
+  // quantised weights are dequantised and multiplied in f32: the reference that goldens are held
+  // against
+  kF32,
 };
 
 // "fast" or "f32"; an error names the word found.
@@ -37,16 +42,18 @@ enum class Bias {
 };
 
 // Binds `name`.weight [n, k] and, if it has one, `name`.bias [n]. `interleaved` as in WeightStore.
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k, Bias bias, uint64_t interleaved = 0);
+Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k,
+                          Bias bias, uint64_t interleaved = 0);
 
 // True where a product with these weights reads quantised activations.
 bool UsesI8(const Linear& linear, Compute compute);
 
-// Rows of activations that a matrix product reads: f32, and their quantised form where the product wants it. A view of memory that its maker owns.
+// Rows of activations that a matrix product reads: f32, and their quantised form where the product
+// wants it. A view of memory that its maker owns.
 class Rows {
  public:
-  // Bytes that `rows` rows of `width` values take; `quantized` adds the quantised form (width is then a multiple of 32, as rows of quantised weights
-  // are). A multiple of 64.
+  // Bytes that `rows` rows of `width` values take; `quantized` adds the quantised form (width is
+  // then a multiple of 32, as rows of quantised weights are). A multiple of 64.
   static uint64_t Bytes(uint64_t rows, uint64_t width, bool quantized);
 
   Rows() = default;
@@ -58,7 +65,8 @@ class Rows {
   const float* row(size_t r) const { return f32_ + r * width_; }
   size_t width() const { return width_; }
 
-  // Makes the quantised form of rows [r0, r1) if there is one; call when their f32 form is complete.
+  // Makes the quantised form of rows [r0, r1) if there is one; call when their f32 form is
+  // complete.
   void Finish(size_t r0, size_t r1);
 
   // The quantised form from row r on, where there is one.
@@ -70,15 +78,19 @@ class Rows {
   QuantizedRows quantized_;  // its k is 0 where there is none
 };
 
-// Bytes of scratch that MultiplyRows and MultiplyQuantized need per worker for weights with rows of length k, aligned to 64.
+// Bytes of scratch that MultiplyRows and MultiplyQuantized need per worker for weights with rows of
+// length k, aligned to 64.
 size_t MultiplyScratchBytes(size_t k);
 
-// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to column n0 of row r0; its rows are ldc apart.
-// n0 is a multiple of 16, n1 too unless it is n. A row's result depends on neither the other rows nor the cut.
-void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
+// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to
+// column n0 of row r0; its rows are ldc apart. n0 is a multiple of 16, n1 too unless it is n. A
+// row's result depends on neither the other rows nor the cut.
+void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1,
+                  float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
 
 // The same product of m rows that exist in quantised form only; UsesI8 is true.
-void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
+void MultiplyQuantized(const Linear& linear, const QuantizedRows& x, size_t m, float* c, size_t ldc,
+                       size_t n0, size_t n1, uint8_t* scratch);
 
 }  // namespace tinyvlm
 

@@ -17,7 +17,9 @@ void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t
   for (size_t first = 0; first < n; first += run) {
     uint8_t* const to = rows + first * row_bytes;
     std::memcpy(scratch, to, run * row_bytes);
-    for (size_t row = 0; row < run; ++row) std::memcpy(to + (row % 2 * (run / 2) + row / 2) * row_bytes, scratch + row * row_bytes, row_bytes);
+    for (size_t row = 0; row < run; ++row)
+      std::memcpy(to + (row % 2 * (run / 2) + row / 2) * row_bytes, scratch + row * row_bytes,
+                  row_bytes);
   }
 }
 
@@ -26,10 +28,13 @@ void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t
 Result<std::unique_ptr<WeightStore>> WeightStore::Create(GgufFile file) {
   std::unique_ptr<WeightStore> store(new WeightStore(std::move(file)));
   if (store->file_.data_bytes > SIZE_MAX / 2) {
-    return Error(ErrorCode::kOutOfMemory, "the weights take %.2f GB, more than this build can address; use the native build or a smaller model",
+    return Error(ErrorCode::kOutOfMemory,
+                 "the weights take %.2f GB, more than this build can address; use the native build "
+                 "or a smaller model",
                  static_cast<double>(store->file_.data_bytes) / 1e9);
   }
-  TVLM_ASSIGN_OR_RETURN(store->data_, AlignedBuffer<uint8_t>::Allocate(store->file_.data_bytes, "weights"));
+  TVLM_ASSIGN_OR_RETURN(store->data_,
+                        AlignedBuffer<uint8_t>::Allocate(store->file_.data_bytes, "weights"));
   store->bound_.resize(store->file_.tensors.size());
   return store;
 }
@@ -38,7 +43,8 @@ bool WeightStore::Has(std::string_view name) const { return file_.Find(name) != 
 
 Result<size_t> WeightStore::FindTensor(const std::string& name) const {
   const TensorInfo* info = file_.Find(name);
-  if (info == nullptr) return Error(ErrorCode::kNotFound, "tensor %s is missing from the model file", name.c_str());
+  if (info == nullptr)
+    return Error(ErrorCode::kNotFound, "tensor %s is missing from the model file", name.c_str());
   return static_cast<size_t>(info - file_.tensors.data());
 }
 
@@ -51,7 +57,9 @@ uint64_t WeightStore::TakeBoundEnd() {
 Status WeightStore::CheckAllBound() const {
   for (size_t i = 0; i < bound_.size(); ++i) {
     if (bound_[i].finish != Finish::kNothing) continue;
-    return Error(ErrorCode::kUnsupported, "tensor %s is not one of the model that general.architecture names: this engine does not run the variant",
+    return Error(ErrorCode::kUnsupported,
+                 "tensor %s is not one of the model that general.architecture names: this engine "
+                 "does not run the variant",
                  file_.tensors[i].name.c_str());
   }
   return Status();
@@ -63,34 +71,42 @@ Status WeightStore::ReserveScratch(uint64_t bytes) {
   return Status();
 }
 
-Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n, uint64_t k, uint64_t interleaved) {
+Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n, uint64_t k,
+                                             uint64_t interleaved) {
   TVLM_ASSIGN_OR_RETURN(const size_t index, FindTensor(name));
   const TensorInfo& info = file_.tensors[index];
   if (info.shape != Shape{n, k}) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString({n, k}).c_str(),
-                 ShapeToString(info.shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(),
+                 ShapeToString({n, k}).c_str(), ShapeToString(info.shape).c_str());
   }
-  if (info.type == DType::kI64) return Error(ErrorCode::kInvalidFile, "tensor %s: a float type wanted, i64 found", name.c_str());
+  if (info.type == DType::kI64)
+    return Error(ErrorCode::kInvalidFile, "tensor %s: a float type wanted, i64 found",
+                 name.c_str());
   bound_end_ = std::max(bound_end_, info.offset + info.bytes);
   Bound& bound = bound_[index];
   if (bound.finish == Finish::kNothing) {
     const size_t row_length = static_cast<size_t>(k);
-    TVLM_RETURN_IF_ERROR(ReserveScratch(std::max<uint64_t>(PackScratchBytes(info.type, row_length), interleaved * RowBytes(info.type, row_length))));
+    TVLM_RETURN_IF_ERROR(ReserveScratch(std::max<uint64_t>(
+        PackScratchBytes(info.type, row_length), interleaved * RowBytes(info.type, row_length))));
     bound = Bound{Finish::kPack, nullptr, n, k, interleaved};
   }
-  return PackedMatrix{info.type, static_cast<size_t>(n), static_cast<size_t>(k), data_.data() + info.offset};
+  return PackedMatrix{info.type, static_cast<size_t>(n), static_cast<size_t>(k),
+                      data_.data() + info.offset};
 }
 
 Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& name) {
   const TensorInfo& info = file_.tensors[tensor];
   if (info.type == DType::kI64) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: a float type wanted, i64 found", name.c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: a float type wanted, i64 found",
+                 name.c_str());
   }
   bound_end_ = std::max(bound_end_, info.offset + info.bytes);
   if (bound_[tensor].finish != Finish::kNothing) return bound_[tensor].out;
   TVLM_ASSIGN_OR_RETURN(const uint64_t count, ElementCount(info.shape));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<float> buffer, AlignedBuffer<float>::Allocate(count, "small weights"));
-  const uint64_t row = info.shape.empty() ? 1 : count;  // FinishTensor widens the whole tensor as one row
+  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<float> buffer,
+                        AlignedBuffer<float>::Allocate(count, "small weights"));
+  // FinishTensor widens the whole tensor as one row
+  const uint64_t row = info.shape.empty() ? 1 : count;
   if (row > row_scratch_.size()) {
     TVLM_ASSIGN_OR_RETURN(row_scratch_, AlignedBuffer<float>::Allocate(row, "small weights"));
   }
@@ -100,32 +116,38 @@ Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& nam
   return out;
 }
 
-Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n, uint64_t interleaved) {
+Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n,
+                                             uint64_t interleaved) {
   TVLM_ASSIGN_OR_RETURN(const size_t index, FindTensor(name));
   const TensorInfo& info = file_.tensors[index];
   if (info.shape != Shape{n}) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString({n}).c_str(),
-                 ShapeToString(info.shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(),
+                 ShapeToString({n}).c_str(), ShapeToString(info.shape).c_str());
   }
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
   TVLM_RETURN_IF_ERROR(ReserveScratch(interleaved * sizeof(float)));
-  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kWiden, out, 1, n, interleaved};
+  if (bound_[index].finish == Finish::kNothing)
+    bound_[index] = Bound{Finish::kWiden, out, 1, n, interleaved};
   return static_cast<const float*>(out);
 }
 
-Result<const float*> WeightStore::BindKernel(const std::string& name, uint64_t cout, uint64_t cin_per_group, uint64_t size) {
+Result<const float*> WeightStore::BindKernel(const std::string& name, uint64_t cout,
+                                             uint64_t cin_per_group, uint64_t size) {
   TVLM_ASSIGN_OR_RETURN(const size_t index, FindTensor(name));
   const TensorInfo& info = file_.tensors[index];
   const Shape wanted{cout, cin_per_group, size, size};
   if (info.shape != wanted) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(), ShapeToString(wanted).c_str(),
-                 ShapeToString(info.shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(),
+                 ShapeToString(wanted).c_str(), ShapeToString(info.shape).c_str());
   }
   if (GetDTypeInfo(info.type).block_elements != 1) {
-    return Error(ErrorCode::kUnsupported, "tensor %s: a convolution kernel of type %s; f32, f16 or bf16 wanted", name.c_str(), GetDTypeInfo(info.type).name);
+    return Error(ErrorCode::kUnsupported,
+                 "tensor %s: a convolution kernel of type %s; f32, f16 or bf16 wanted",
+                 name.c_str(), GetDTypeInfo(info.type).name);
   }
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
-  if (bound_[index].finish == Finish::kNothing) bound_[index] = Bound{Finish::kTranspose, out, cout, cin_per_group * size * size, 0};
+  if (bound_[index].finish == Finish::kNothing)
+    bound_[index] = Bound{Finish::kTranspose, out, cout, cin_per_group * size * size, 0};
   return static_cast<const float*>(out);
 }
 
@@ -137,25 +159,31 @@ void WeightStore::FinishTensor(size_t tensor) {
     case Finish::kNothing:
       break;
     case Finish::kPack: {
-      const size_t n = static_cast<size_t>(bound.rows), k = static_cast<size_t>(bound.cols), run = static_cast<size_t>(bound.interleaved);
+      const size_t n = static_cast<size_t>(bound.rows), k = static_cast<size_t>(bound.cols),
+                   run = static_cast<size_t>(bound.interleaved);
       if (run != 0) Deinterleave(bytes, RowBytes(info.type, k), n, run, pack_scratch_.data());
       PackInPlace(info.type, n, k, bytes, pack_scratch_.data());
       break;
     }
     case Finish::kWiden: {
-      const size_t n = static_cast<size_t>(bound.cols), run = static_cast<size_t>(bound.interleaved);
+      const size_t n = static_cast<size_t>(bound.cols),
+                   run = static_cast<size_t>(bound.interleaved);
       DequantizeRow(info.type, bytes, n, bound.out);
-      if (run != 0) Deinterleave(reinterpret_cast<uint8_t*>(bound.out), sizeof(float), n, run, pack_scratch_.data());
+      if (run != 0)
+        Deinterleave(reinterpret_cast<uint8_t*>(bound.out), sizeof(float), n, run,
+                     pack_scratch_.data());
       break;
     }
     case Finish::kTranspose: {
-      // [cout][cin][ky][kx] -> [ky][kx][cin][cout]. With one input channel per group (depthwise) that is a plain transposition.
+      // [cout][cin][ky][kx] -> [ky][kx][cin][cout]. With one input channel per group (depthwise)
+      // that is a plain transposition.
       const size_t cout = static_cast<size_t>(bound.rows), taps = static_cast<size_t>(bound.cols);
       const size_t cin = static_cast<size_t>(info.shape[1]), area = taps / cin;
       DequantizeRow(info.type, bytes, cout * taps, row_scratch_.data());
       for (size_t o = 0; o < cout; ++o) {
         for (size_t ci = 0; ci < cin; ++ci) {
-          for (size_t t = 0; t < area; ++t) bound.out[(t * cin + ci) * cout + o] = row_scratch_[(o * cin + ci) * area + t];
+          for (size_t t = 0; t < area; ++t)
+            bound.out[(t * cin + ci) * cout + o] = row_scratch_[(o * cin + ci) * area + t];
         }
       }
       break;

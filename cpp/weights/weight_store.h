@@ -1,5 +1,6 @@
-// The model's bytes: one buffer that the file's data section is written into, in the file's order. Models bind tensors by name from the header
-// alone; when the bytes of a bound tensor have arrived it is packed in place (matrices) or widened to f32 (small tensors). No second copy exists.
+// The model's bytes: one buffer that the file's data section is written into, in the file's order.
+// Models bind tensors by name from the header alone; when the bytes of a bound tensor have arrived
+// it is packed in place (matrices) or widened to f32 (small tensors). No second copy exists.
 #ifndef TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 #define TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 
@@ -24,27 +25,35 @@ class WeightStore {
   const GgufFile& file() const { return file_; }
   bool Has(std::string_view name) const;
 
-  // The matrix `name` of n rows of length k ([n, k], outermost first). Its bytes may be read once ready_bytes() covers it. `interleaved` is the length of
-  // the runs of rows (n is a multiple) whose halves the file interleaves: its row 2i + j of a run is row j * interleaved/2 + i of the matrix. 0: none are.
-  Result<PackedMatrix> BindMatrix(const std::string& name, uint64_t n, uint64_t k, uint64_t interleaved = 0);
+  // The matrix `name` of n rows of length k ([n, k], outermost first). Its bytes may be read once
+  // ready_bytes() covers it. `interleaved` is the length of the runs of rows (n is a multiple)
+  // whose halves the file interleaves: its row 2i + j of a run is row j * interleaved/2 + i of the
+  // matrix. 0: none are.
+  Result<PackedMatrix> BindMatrix(const std::string& name, uint64_t n, uint64_t k,
+                                  uint64_t interleaved = 0);
 
   // The vector `name` of n values as f32; `interleaved` as above.
   Result<const float*> BindVector(const std::string& name, uint64_t n, uint64_t interleaved = 0);
 
-  // The convolution kernel `name` of shape [cout, cin_per_group, size, size] as f32 in the order that the kernels read: [size*size*cin_per_group][cout],
-  // ky slowest, then kx, then the input channel.
-  Result<const float*> BindKernel(const std::string& name, uint64_t cout, uint64_t cin_per_group, uint64_t size);
+  // The convolution kernel `name` of shape [cout, cin_per_group, size, size] as f32 in the order
+  // that the kernels read: [size*size*cin_per_group][cout], ky slowest, then kx, then the input
+  // channel.
+  Result<const float*> BindKernel(const std::string& name, uint64_t cout, uint64_t cin_per_group,
+                                  uint64_t size);
 
-  // An error that names the first tensor which nothing has bound: the file is then not of the kind of model that it was taken for.
+  // An error that names the first tensor which nothing has bound: the file is then not of the kind
+  // of model that it was taken for.
   Status CheckAllBound() const;
 
-  // End of the last byte in the data section of anything bound since the last call: what a step must wait for.
+  // End of the last byte in the data section of anything bound since the last call: what a step
+  // must wait for.
   uint64_t TakeBoundEnd();
 
   // Where the data section is written. Bytes beyond received() are undefined.
   uint8_t* data() { return data_.data(); }
 
-  // The data bytes [0, bytes) are in place: finishes every bound tensor that is now whole. Never goes back.
+  // The data bytes [0, bytes) are in place: finishes every bound tensor that is now whole. Never
+  // goes back.
   void SetReceived(uint64_t bytes);
 
   // Number of leading data bytes whose tensors are finished; compare with TakeBoundEnd().
@@ -57,9 +66,10 @@ class WeightStore {
   enum class Finish { kNothing, kPack, kWiden, kTranspose };
   struct Bound {
     Finish finish = Finish::kNothing;
-    float* out = nullptr;       // kWiden, kTranspose
-    uint64_t rows = 0, cols = 0;  // kTranspose: [rows][cols] -> [cols][rows]; kPack: n, k; kWiden: 1, n
-    uint64_t interleaved = 0;     // kPack, kWiden
+    float* out = nullptr;  // kWiden, kTranspose
+    // kTranspose: [rows][cols] -> [cols][rows]; kPack: n, k; kWiden: 1, n
+    uint64_t rows = 0, cols = 0;
+    uint64_t interleaved = 0;  // kPack, kWiden
   };
 
   explicit WeightStore(GgufFile file) : file_(std::move(file)) {}
@@ -70,9 +80,9 @@ class WeightStore {
 
   GgufFile file_;
   AlignedBuffer<uint8_t> data_;
-  std::vector<Bound> bound_;                     // beside file_.tensors
+  std::vector<Bound> bound_;  // beside file_.tensors
   std::vector<AlignedBuffer<float>> widened_;
-  AlignedBuffer<uint8_t> pack_scratch_;          // a panel, or a run of interleaved rows
+  AlignedBuffer<uint8_t> pack_scratch_;  // a panel, or a run of interleaved rows
   AlignedBuffer<float> row_scratch_;
   uint64_t widened_bytes_ = 0;
   uint64_t bound_end_ = 0;

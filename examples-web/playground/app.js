@@ -1,18 +1,48 @@
-// The playground: one image, one model, questions and answers. Each part lives in its own file; here they meet.
+// The playground: one image, one model, questions and answers. Each part lives in its own file;
+// here they meet.
 import { cameraIsOffered, takeImage } from "./camera.js";
 import { Conversation, make, makeTrouble } from "./conversation.js";
 import { DEMO_MODEL, ModelSlot } from "./model.js";
-import { fileName, fromTransfer, isModelFile, loadSamples, ownImage, imageFromAddress } from "./images.js";
+import {
+  fileName,
+  fromTransfer,
+  isModelFile,
+  loadSamples,
+  ownImage,
+  imageFromAddress,
+} from "./images.js";
 import { formatBytes, formatProgress, formatSecondsLeft } from "./words.js";
 
 const MAX_TOKENS = 256;
-const QUESTIONS_FOR_LARGER_MODELS = ["Describe the image in detail.", "What is the main thing here?", "Read the text in the picture.", "What is unusual about it?"];
+const QUESTIONS_FOR_LARGER_MODELS = [
+  "Describe the image in detail.",
+  "What is the main thing here?",
+  "Read the text in the picture.",
+  "What is unusual about it?",
+];
 const find = (id) => document.getElementById(id);
 const page = {
-  modelButton: find("model-button"), modelName: find("model-name"), modelDetail: find("model-detail"), modelProgress: find("model-progress"),
-  frame: find("frame"), image: find("image"), caption: find("image-caption"), samples: find("samples"), file: find("file"),
-  alert: find("alert"), log: find("log"), chips: find("chips"), form: find("form"), question: find("question"), ask: find("ask"), stop: find("stop"),
-  note: find("note"), announcer: find("announcer"), drop: find("drop"), cameraDialog: find("camera-dialog"), modelDialog: find("model-dialog"),
+  modelButton: find("model-button"),
+  modelName: find("model-name"),
+  modelDetail: find("model-detail"),
+  modelProgress: find("model-progress"),
+  frame: find("frame"),
+  image: find("image"),
+  caption: find("image-caption"),
+  samples: find("samples"),
+  file: find("file"),
+  alert: find("alert"),
+  log: find("log"),
+  chips: find("chips"),
+  form: find("form"),
+  question: find("question"),
+  ask: find("ask"),
+  stop: find("stop"),
+  note: find("note"),
+  announcer: find("announcer"),
+  drop: find("drop"),
+  cameraDialog: find("camera-dialog"),
+  modelDialog: find("model-dialog"),
 };
 
 // Image
@@ -23,7 +53,8 @@ const conversations = new Map(); // Image -> Conversation
 function show(next) {
   stopAnswer();
   if (image && !image.isSample && image !== next) {
-    URL.revokeObjectURL(image.url); // an own image cannot be chosen again from the page: let it and its conversation go
+    // an own image cannot be chosen again from the page: let it and its conversation go
+    URL.revokeObjectURL(image.url);
     conversations.delete(image);
   }
   image = next;
@@ -32,7 +63,8 @@ function show(next) {
   page.image.alt = image.alt;
   page.image.hidden = false;
   page.caption.textContent = image.caption;
-  for (const button of page.samples.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.url === image.url));
+  for (const button of page.samples.querySelectorAll("button"))
+    button.setAttribute("aria-pressed", String(button.dataset.url === image.url));
   page.log.replaceChildren(conversations.get(image).element);
   page.log.scrollTop = page.log.scrollHeight;
   showChips();
@@ -40,7 +72,8 @@ function show(next) {
 }
 
 function showOwn(blob, caption) {
-  if (isModelFile({ name: caption })) return useModel({ label: caption, isDemo: false, source: blob });
+  if (isModelFile({ name: caption }))
+    return useModel({ label: caption, isDemo: false, source: blob });
   show(ownImage(blob, caption));
   announce(`Image chosen: ${caption}`);
 }
@@ -49,12 +82,14 @@ function showChips() {
   const conversation = conversations.get(image);
   const suggested = isDemo() ? image.questions : QUESTIONS_FOR_LARGER_MODELS;
   const questions = suggested.filter((question) => !conversation.hasAsked(question));
-  page.chips.replaceChildren(...questions.map((question) => {
-    const chip = make("button", "chip", question);
-    chip.type = "button";
-    chip.onclick = () => ask(question);
-    return make("li", "", chip);
-  }));
+  page.chips.replaceChildren(
+    ...questions.map((question) => {
+      const chip = make("button", "chip", question);
+      chip.type = "button";
+      chip.onclick = () => ask(question);
+      return make("li", "", chip);
+    }),
+  );
   page.chips.hidden = questions.length === 0;
 }
 
@@ -71,16 +106,18 @@ function showNote() {
 }
 
 function addSamples(samples) {
-  page.samples.replaceChildren(...samples.map((sample) => {
-    const image = make("img", "");
-    image.src = sample.url;
-    image.alt = sample.alt;
-    const button = make("button", "sample", image);
-    button.type = "button";
-    button.dataset.url = sample.url;
-    button.onclick = () => show(sample);
-    return make("li", "", button);
-  }));
+  page.samples.replaceChildren(
+    ...samples.map((sample) => {
+      const image = make("img", "");
+      image.src = sample.url;
+      image.alt = sample.alt;
+      const button = make("button", "sample", image);
+      button.type = "button";
+      button.dataset.url = sample.url;
+      button.onclick = () => show(sample);
+      return make("li", "", button);
+    }),
+  );
 }
 
 // Model
@@ -94,7 +131,15 @@ const model = new ModelSlot(({ phase, choice, loadedBytes, totalBytes, secondsLe
     showChips();
   }
   if (phase === "loading") {
-    page.modelDetail.textContent = loadedBytes === 0 ? "starting" : [formatProgress(loadedBytes, totalBytes), secondsLeft === null ? "" : formatSecondsLeft(secondsLeft)].filter(Boolean).join(" · ");
+    page.modelDetail.textContent =
+      loadedBytes === 0
+        ? "starting"
+        : [
+            formatProgress(loadedBytes, totalBytes),
+            secondsLeft === null ? "" : formatSecondsLeft(secondsLeft),
+          ]
+            .filter(Boolean)
+            .join(" · ");
     page.modelProgress.max = totalBytes || 1;
     if (totalBytes === 0 && loadedBytes > 0) page.modelProgress.removeAttribute("value");
     else page.modelProgress.value = loadedBytes;
@@ -148,10 +193,15 @@ async function ask(question) {
     if (abort.signal.aborted) exchange.stop();
     else {
       const mustReload = moment === "loading" || error.code === "worker";
-      exchange.fail(error, moment, [["Try again", () => {
-        if (mustReload) model.load(model.choice);
-        ask(question);
-      }]]);
+      exchange.fail(error, moment, [
+        [
+          "Try again",
+          () => {
+            if (mustReload) model.load(model.choice);
+            ask(question);
+          },
+        ],
+      ]);
       announce("Something went wrong. The reason is shown below the question.");
     }
   }
@@ -164,7 +214,12 @@ async function ask(question) {
 
 /** The promise's value, or a rejection as soon as the signal is raised. */
 function untilAborted(promise, signal) {
-  return Promise.race([promise, new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }))]);
+  return Promise.race([
+    promise,
+    new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
+    ),
+  ]);
 }
 
 function stopAnswer() {
@@ -234,18 +289,24 @@ async function fetchImage(url) {
   try {
     show(await imageFromAddress(url));
   } catch {
-    page.caption.textContent = "That page does not hand out its image. Save it on your device first, then drop it here.";
+    page.caption.textContent =
+      "That page does not hand out its image. Save it on your device first, then drop it here.";
     announce(page.caption.textContent);
   }
 }
 
 document.addEventListener("paste", (event) => {
-  const isTextForTheQuestion = event.target === page.question && event.clipboardData.files.length === 0;
+  const isTextForTheQuestion =
+    event.target === page.question && event.clipboardData.files.length === 0;
   if (!isTextForTheQuestion && receive(event.clipboardData)) event.preventDefault();
 });
 let dragDepth = 0; // dragenter and dragleave come for every element passed
-document.addEventListener("dragenter", () => { page.drop.hidden = ++dragDepth === 0; });
-document.addEventListener("dragleave", () => { page.drop.hidden = --dragDepth <= 0; });
+document.addEventListener("dragenter", () => {
+  page.drop.hidden = ++dragDepth === 0;
+});
+document.addEventListener("dragleave", () => {
+  page.drop.hidden = --dragDepth <= 0;
+});
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
@@ -254,7 +315,10 @@ document.addEventListener("drop", (event) => {
   receive(event.dataTransfer);
 });
 page.image.addEventListener("load", () => {
-  page.image.style.setProperty("--ratio", String(page.image.naturalWidth / page.image.naturalHeight));
+  page.image.style.setProperty(
+    "--ratio",
+    String(page.image.naturalWidth / page.image.naturalHeight),
+  );
 });
 page.image.addEventListener("error", () => {
   page.caption.textContent = `${image.caption}: this browser cannot show it. PNG, JPEG and WebP always work.`;
@@ -282,11 +346,15 @@ function chosenModel() {
   }
   const address = find("model-url").value.trim();
   if (address === "") throw new Error("Write the address of a .gguf file first.");
-  if (address.startsWith("hf:")) return { label: address.split("/").pop(), isDemo: false, source: address };
+  if (address.startsWith("hf:"))
+    return { label: address.split("/").pop(), isDemo: false, source: address };
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(address);
   let url;
   try {
-    url = hasScheme || address.startsWith("/") ? new URL(address, location.href) : new URL(`https://${address}`);
+    url =
+      hasScheme || address.startsWith("/")
+        ? new URL(address, location.href)
+        : new URL(`https://${address}`);
   } catch {
     throw new Error("That is not a web address.");
   }

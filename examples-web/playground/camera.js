@@ -1,7 +1,8 @@
 // The camera dialog: a viewfinder, a shutter, and front or back where there are two.
 
 const WORDS = {
-  NotAllowedError: "The camera is switched off for this page. Allow it in the browser's address bar, then open it again.",
+  NotAllowedError:
+    "The camera is switched off for this page. Allow it in the browser's address bar, then open it again.",
   NotFoundError: "No camera was found.",
   NotReadableError: "Another programme is using the camera. Close that, then open it again.",
 };
@@ -37,13 +38,21 @@ export function takeImage(dialog) {
     message.hidden = true;
     take.disabled = true;
     try {
-      const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1920 } }, audio: false });
+      const opened = await navigator.mediaDevices.getUserMedia({
+        video: { facingMode: facing, width: { ideal: 1920 } },
+        audio: false,
+      });
       if (!dialog.open) return opened.getTracks().forEach((track) => track.stop());
       stream = opened;
       video.srcObject = stream;
-      video.classList.toggle("mirrored", stream.getVideoTracks()[0].getSettings().facingMode !== "environment");
+      video.classList.toggle(
+        "mirrored",
+        stream.getVideoTracks()[0].getSettings().facingMode !== "environment",
+      );
       await video.play();
-      const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
+      const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(
+        ({ kind }) => kind === "videoinput",
+      );
       turn.hidden = cameras.length < 2;
       take.disabled = false;
     } catch (error) {
@@ -56,10 +65,14 @@ export function takeImage(dialog) {
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     canvas.getContext("2d").drawImage(video, 0, 0);
-    canvas.toBlob((taken) => {
-      blob = taken;
-      dialog.close();
-    }, "image/jpeg", JPEG_QUALITY);
+    canvas.toBlob(
+      (taken) => {
+        blob = taken;
+        dialog.close();
+      },
+      "image/jpeg",
+      JPEG_QUALITY,
+    );
   };
 
   take.onclick = shoot;
@@ -71,9 +84,13 @@ export function takeImage(dialog) {
   dialog.showModal();
   start().then(() => take.focus());
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      end();
-      resolve(blob);
-    }, { once: true });
+    dialog.addEventListener(
+      "close",
+      () => {
+        end();
+        resolve(blob);
+      },
+      { once: true },
+    );
   });
 }

@@ -1,4 +1,5 @@
-// What was asked about one image and what came back, as elements. Each image keeps its own conversation.
+// What was asked about one image and what came back, as elements. Each image keeps its own
+// conversation.
 import { explain, formatTimings } from "./words.js";
 
 /** An element with a class, text and children. */
@@ -12,19 +13,35 @@ export function make(tag, className, ...children) {
 /** A failure in plain words, with buttons. @param {[string, () => void][]} actions */
 export function makeTrouble(className, error, moment, actions) {
   const { title, remedy, detail } = explain(error, moment);
-  const row = make("div", "row", ...actions.map(([label, run]) => {
-    const button = make("button", "button", label);
-    button.type = "button";
-    button.onclick = run;
-    return button;
-  }));
-  return make("div", className, make("b", "", title), make("span", "", remedy), make("details", "", make("summary", "", "Details"), make("p", "", detail)), row);
+  const row = make(
+    "div",
+    "row",
+    ...actions.map(([label, run]) => {
+      const button = make("button", "button", label);
+      button.type = "button";
+      button.onclick = run;
+      return button;
+    }),
+  );
+  return make(
+    "div",
+    className,
+    make("b", "", title),
+    make("span", "", remedy),
+    make("details", "", make("summary", "", "Details"), make("p", "", detail)),
+    row,
+  );
 }
 
 export class Conversation {
   element = make("ol", "exchanges");
   #asked = new Set();
-  #greeting = make("li", "greeting", make("b", "", "What would you like to know?"), make("span", "", "Tap a question below, or write your own."));
+  #greeting = make(
+    "li",
+    "greeting",
+    make("b", "", "What would you like to know?"),
+    make("span", "", "Tap a question below, or write your own."),
+  );
 
   constructor() {
     this.element.setAttribute("aria-label", "Conversation about this image");
@@ -72,8 +89,10 @@ class Exchange {
   finish(answer) {
     this.#waiting.remove();
     this.#answer.classList.remove("writing");
-    if (answer.text === "") this.#answer.append(make("span", "aside", "The model had nothing to say."));
-    if (answer.finishReason === "length") this.#answer.append(make("span", "aside", " … (cut off here)"));
+    if (answer.text === "")
+      this.#answer.append(make("span", "aside", "The model had nothing to say."));
+    if (answer.finishReason === "length")
+      this.#answer.append(make("span", "aside", " … (cut off here)"));
     this.element.append(make("p", "timings", formatTimings(answer)));
   }
 
@@ -83,7 +102,10 @@ class Exchange {
     this.#answer.append(make("span", "aside", this.text === "" ? "Stopped." : " … stopped"));
   }
 
-  /** @param {"loading" | "asking"} moment  what was going on: the model was awaited, or it was at work */
+  /**
+   * @param {"loading" | "asking"} moment  what was going on: the model was awaited, or it was at
+   * work
+   */
   fail(error, moment, actions) {
     this.#waiting.remove();
     this.#answer.classList.remove("writing");

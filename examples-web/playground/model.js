@@ -1,4 +1,5 @@
-// The one model of the page: loading with progress and time left, swapping it, starting it again after a failure.
+// The one model of the page: loading with progress and time left, swapping it, starting it again
+// after a failure.
 import { TinyVLM } from "../../dist/index.mjs";
 
 export const DEMO_MODEL = { label: "Demo model", isDemo: true, source: undefined };
@@ -10,7 +11,10 @@ export class ModelSlot {
   #loading = null; // Promise<TinyVLM>
   #abort = null;
 
-  /** @param {(state: object) => void} onChange  told every change: {phase: "loading" | "ready" | "failed", choice, loadedBytes, totalBytes, secondsLeft, error} */
+  /**
+   * @param {(state: object) => void} onChange  told every change: {phase: "loading" | "ready" |
+   * "failed", choice, loadedBytes, totalBytes, secondsLeft, error}
+   */
   constructor(onChange) {
     this.#onChange = onChange;
   }
@@ -24,7 +28,8 @@ export class ModelSlot {
   }
 
   /**
-   * Loads a model in place of the present one, which is disposed of first so that two never share the memory.
+   * Loads a model in place of the present one, which is disposed of first so that two never share
+   * the memory.
    * @param {{label: string, isDemo: boolean, source: string | File | undefined}} choice
    */
   load(choice) {
@@ -35,7 +40,15 @@ export class ModelSlot {
     const abort = new AbortController();
     this.#abort = abort;
     const tell = (state) => {
-      if (!abort.signal.aborted) this.#onChange({ choice, loadedBytes: 0, totalBytes: 0, secondsLeft: null, error: null, ...state });
+      if (!abort.signal.aborted)
+        this.#onChange({
+          choice,
+          loadedBytes: 0,
+          totalBytes: 0,
+          secondsLeft: null,
+          error: null,
+          ...state,
+        });
     };
 
     const rate = new Rate();
@@ -43,14 +56,20 @@ export class ModelSlot {
     tell({ phase: "loading" });
     const onProgress = ({ loadedBytes, totalBytes }) => {
       last = { loadedBytes, totalBytes: totalBytes ?? 0 };
-      tell({ phase: "loading", ...last, secondsLeft: rate.secondsLeft(loadedBytes, last.totalBytes) });
+      tell({
+        phase: "loading",
+        ...last,
+        secondsLeft: rate.secondsLeft(loadedBytes, last.totalBytes),
+      });
     };
-    const loading = TinyVLM.load(choice.source, { onProgress, signal: abort.signal }).then((vlm) => {
-      if (abort.signal.aborted) vlm.dispose();
-      else this.#vlm = vlm;
-      tell({ phase: "ready", ...last });
-      return vlm;
-    });
+    const loading = TinyVLM.load(choice.source, { onProgress, signal: abort.signal }).then(
+      (vlm) => {
+        if (abort.signal.aborted) vlm.dispose();
+        else this.#vlm = vlm;
+        tell({ phase: "ready", ...last });
+        return vlm;
+      },
+    );
     loading.catch((error) => tell({ phase: "failed", error, ...last }));
     this.#loading = loading;
   }
@@ -61,7 +80,10 @@ export class ModelSlot {
   }
 }
 
-/** Bytes per second over the last few seconds, so that a stall shows and a fast start does not flatter. */
+/**
+ * Bytes per second over the last few seconds, so that a stall shows and a fast start does not
+ * flatter.
+ */
 class Rate {
   static #WINDOW_MS = 4000;
   static #SETTLE_MS = 400; // before this nothing sensible can be said
@@ -71,7 +93,8 @@ class Rate {
   secondsLeft(loadedBytes, totalBytes) {
     const now = performance.now();
     this.#samples.push({ time: now, bytes: loadedBytes });
-    while (this.#samples.length > 2 && now - this.#samples[0].time > Rate.#WINDOW_MS) this.#samples.shift();
+    while (this.#samples.length > 2 && now - this.#samples[0].time > Rate.#WINDOW_MS)
+      this.#samples.shift();
     const elapsed = now - this.#samples[0].time;
     const bytesPerMs = (loadedBytes - this.#samples[0].bytes) / elapsed;
     if (!totalBytes || elapsed < Rate.#SETTLE_MS || bytesPerMs <= 0) return null;

@@ -10,7 +10,9 @@ export function formatBytes(bytes) {
 
 /** "3.1 of 6.1 MB", or "3.1 MB so far" while the size is unknown. */
 export function formatProgress(loadedBytes, totalBytes) {
-  return totalBytes ? `${formatMegabytes(loadedBytes)} of ${formatMegabytes(totalBytes)} MB` : `${formatMegabytes(loadedBytes)} MB so far`;
+  return totalBytes
+    ? `${formatMegabytes(loadedBytes)} of ${formatMegabytes(totalBytes)} MB`
+    : `${formatMegabytes(loadedBytes)} MB so far`;
 }
 
 function formatMegabytes(bytes) {
@@ -27,7 +29,8 @@ export function formatSecondsLeft(seconds) {
 /** The small print under an answer. */
 export function formatTimings({ timings, usage, variant, threads }) {
   const parts = [`first word after ${formatMilliseconds(timings.firstTokenMs)}`];
-  if (usage.completionTokens > 2 && Number.isFinite(timings.tokensPerSecond)) parts.push(`${Math.round(timings.tokensPerSecond)} tokens/s`);
+  if (usage.completionTokens > 2 && Number.isFinite(timings.tokensPerSecond))
+    parts.push(`${Math.round(timings.tokensPerSecond)} tokens/s`);
   if (usage.imageTokens > 0 && usage.encodedImages === 0) parts.push("image remembered");
   parts.push(formatEngine(variant, threads));
   return parts.join(" · ");
@@ -38,27 +41,60 @@ export function formatEngine(variant, threads) {
 }
 
 function formatMilliseconds(milliseconds) {
-  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  return milliseconds < 1000
+    ? `${Math.round(milliseconds)} ms`
+    : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-// What went wrong (title) and what helps (remedy), by the error's code. `loading`: while the model was loaded; `asking`: while it answered.
+// What went wrong (title) and what helps (remedy), by the error's code. `loading`: while the model
+// was loaded; `asking`: while it answered.
 const EXPLANATIONS = {
   loading: {
-    network: ["The download broke off.", "Check the connection, then try again. A model on another site must allow other pages to read it (CORS)."],
-    http: ["The server did not hand out the model.", "Check the address: it should lead straight to a .gguf file."],
-    invalid_file: ["That is not a whole, sound model file.", "Load it again; if that does not help, convert it anew. It should be a FastVLM file that ends in .gguf."],
-    unsupported: ["This device or this browser cannot run that model.", "Choose a smaller one or a more common type (q4_0, q8_0), or use a newer browser."],
-    out_of_memory: ["There is not enough memory for that model.", "Close other tabs, or choose a smaller model."],
+    network: [
+      "The download broke off.",
+      "Check the connection, then try again. A model on another site must allow other pages to read it (CORS).",
+    ],
+    http: [
+      "The server did not hand out the model.",
+      "Check the address: it should lead straight to a .gguf file.",
+    ],
+    invalid_file: [
+      "That is not a whole, sound model file.",
+      "Load it again; if that does not help, convert it anew. It should be a FastVLM file that ends in .gguf.",
+    ],
+    unsupported: [
+      "This device or this browser cannot run that model.",
+      "Choose a smaller one or a more common type (q4_0, q8_0), or use a newer browser.",
+    ],
+    out_of_memory: [
+      "There is not enough memory for that model.",
+      "Close other tabs, or choose a smaller model.",
+    ],
     io: ["The file could not be read.", "Check that it is still there, then choose it again."],
-    worker: ["The engine could not start.", "Reload the page. An extension or a very strict network filter may be in the way."],
+    worker: [
+      "The engine could not start.",
+      "Reload the page. An extension or a very strict network filter may be in the way.",
+    ],
   },
   asking: {
-    invalid_image: ["That image cannot be opened.", "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work."],
-    network: ["The image could not be fetched.", "Save it on your device first, then choose it here."],
+    invalid_image: [
+      "That image cannot be opened.",
+      "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work.",
+    ],
+    network: [
+      "The image could not be fetched.",
+      "Save it on your device first, then choose it here.",
+    ],
     http: ["The image could not be fetched.", "Save it on your device first, then choose it here."],
     context_full: ["That is more than the model can keep in mind.", "Ask something shorter."],
-    out_of_memory: ["There is not enough memory to answer.", "Close other tabs, or use a smaller image or model."],
-    unsupported: ["This image or this question is beyond what the model can take.", "Try a smaller image or another question."],
+    out_of_memory: [
+      "There is not enough memory to answer.",
+      "Close other tabs, or use a smaller image or model.",
+    ],
+    unsupported: [
+      "This image or this question is beyond what the model can take.",
+      "Try a smaller image or another question.",
+    ],
     worker: ["The engine stopped.", "Start it again; the image is still here."],
   },
 };
@@ -71,7 +107,8 @@ const UNKNOWN = {
  * A failure in plain words.
  * @param {Error & {code?: string}} error
  * @param {"loading" | "asking"} moment
- * @returns {{title: string, remedy: string, detail: string}} detail: the library's own sentence, for whoever wants to know
+ * @returns {{title: string, remedy: string, detail: string}} detail: the library's own sentence,
+ * for whoever wants to know
  */
 export function explain(error, moment) {
   const [title, remedy] = EXPLANATIONS[moment][error.code] ?? UNKNOWN[moment];

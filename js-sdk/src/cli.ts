@@ -1,5 +1,6 @@
-// The command `tiny-vlm`: ask goes through the SDK; convert, fidelity, inspect and trace run the C++ command line, compiled to WebAssembly.
-// An error is one line on stderr, its exit code that of docs/errors.md.
+// The command `tiny-vlm`: ask goes through the SDK; convert, fidelity, inspect and trace run the
+// C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
+// docs/errors.md.
 
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
 import { ask } from "./cli/ask.js";
@@ -14,17 +15,29 @@ async function main(args: string[]): Promise<void> {
     process.exitCode = errorNumbers.invalid_argument;
     return;
   }
-  if (command === "help" || command === "--help" || command === "-h") return void process.stdout.write(mainHelp);
+  if (command === "help" || command === "--help" || command === "-h")
+    return void process.stdout.write(mainHelp);
   if (command === "ask") return ask(rest);
   if (toolCommands.has(command)) return runTool(command, rest);
-  throw new TinyVLMError("invalid_argument", `there is no command "${command}"${didYouMean(command, ["ask", ...toolCommands])}; see tiny-vlm --help`);
+  throw new TinyVLMError(
+    "invalid_argument",
+    `there is no command "${command}"${didYouMean(command, ["ask", ...toolCommands])}; see tiny-vlm --help`,
+  );
 }
 
 // A reader that has enough (`| head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? 0 : 1),
+);
 
 main(process.argv.slice(2)).catch((reason: unknown) => {
-  const error = reason instanceof TinyVLMError ? reason : new TinyVLMError("internal", String((reason as Error)?.stack ?? reason));
+  const error =
+    reason instanceof TinyVLMError
+      ? reason
+      : new TinyVLMError("internal", String((reason as Error)?.stack ?? reason));
   // Threads that an engine had started would keep the process alive.
-  process.stderr.write(`tiny-vlm: ${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}\n`, () => process.exit(error.exitCode));
+  process.stderr.write(
+    `tiny-vlm: ${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}\n`,
+    () => process.exit(error.exitCode),
+  );
 });

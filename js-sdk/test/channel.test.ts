@@ -54,14 +54,42 @@ function pair(): Pair {
 }
 
 const unused = () => Promise.reject(new Error("not part of this test"));
-const handlers = (some: Partial<Handlers>): Handlers => ({ start: unused, load: unused, ask: unused, forget: unused, memory: unused, ...some });
-const question: AskArgs = { system: undefined, turns: [], images: [], exactPreprocess: false, prompt: "?", sampling: {}, keepImages: false };
-const answer = {
+const handlers = (some: Partial<Handlers>): Handlers => ({
+  start: unused,
+  load: unused,
+  ask: unused,
+  forget: unused,
+  memory: unused,
+  ...some,
+});
+const question: AskArgs = {
+  system: undefined,
+  turns: [],
   images: [],
+  exactPreprocess: false,
+  prompt: "?",
+  sampling: {},
+  keepImages: false,
+};
+const answer = {
+  imageIds: [],
   text: "yes",
   finishReason: "stop" as const,
-  usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },
-  timings: { decodeImageMs: 0, preprocessMs: 0, visionMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0 },
+  usage: {
+    promptTokens: 0,
+    imageTokens: 0,
+    encodedImages: 0,
+    reusedTokens: 0,
+    completionTokens: 0,
+  },
+  timings: {
+    decodeImageMs: 0,
+    preprocessMs: 0,
+    visionMs: 0,
+    prefillMs: 0,
+    decodeMs: 0,
+    tokensPerSecond: 0,
+  },
 };
 
 test("a call brings its events in order and then its reply", async () => {
@@ -78,7 +106,8 @@ test("a call brings its events in order and then its reply", async () => {
   );
   await channel.ready;
   const events: string[] = [];
-  const reply = await channel.call("ask", question, { onEvent: (piece) => events.push(piece) }).reply;
+  const reply = await channel.call("ask", question, { onEvent: (piece) => events.push(piece) })
+    .reply;
   assert.deepEqual(events, ["a", "b", "c"]);
   assert.deepEqual(reply, answer);
   assert.deepEqual(busy, [true, false]);
@@ -89,14 +118,26 @@ test("calls at the same time get their own replies", async () => {
   const channel = new Channel(endpoint);
   let sum = 0;
   dispatch(port, handlers({ memory: async () => ++sum, ask: async () => answer }));
-  const [first, asked, second] = await Promise.all([channel.call("memory", undefined).reply, channel.call("ask", question).reply, channel.call("memory", undefined).reply]);
+  const [first, asked, second] = await Promise.all([
+    channel.call("memory", undefined).reply,
+    channel.call("ask", question).reply,
+    channel.call("memory", undefined).reply,
+  ]);
   assert.deepEqual([first, asked.text, second], [1, "yes", 2]);
 });
 
 test("cancel fires the handler's signal, and only that one's", async () => {
   const { endpoint, port } = pair();
   const channel = new Channel(endpoint);
-  dispatch(port, handlers({ ask: (_, { signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve({ ...answer, text: "ended" }))) }));
+  dispatch(
+    port,
+    handlers({
+      ask: (_, { signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener("abort", () => resolve({ ...answer, text: "ended" })),
+        ),
+    }),
+  );
   const first = channel.call("ask", question);
   const second = channel.call("ask", question);
   second.cancel();
@@ -109,11 +150,26 @@ test("cancel fires the handler's signal, and only that one's", async () => {
 test("an error is rebuilt with code, message, status, address and cause", async () => {
   const { endpoint, port } = pair();
   const channel = new Channel(endpoint);
-  const thrown = new TinyVLMError("http", "the server answered 404", { status: 404, url: "http://a/b", cause: new TypeError("inner") });
-  dispatch(port, handlers({ load: () => Promise.reject(thrown), memory: () => Promise.reject(new TypeError("a slip")) }));
-  const error = await channel.call("load", { source: { kind: "url", url: "" }, threads: 1, session: {} }).reply.catch((reason: unknown) => reason);
+  const thrown = new TinyVLMError("http", "the server answered 404", {
+    status: 404,
+    url: "http://a/b",
+    cause: new TypeError("inner"),
+  });
+  dispatch(
+    port,
+    handlers({
+      load: () => Promise.reject(thrown),
+      memory: () => Promise.reject(new TypeError("a slip")),
+    }),
+  );
+  const error = await channel
+    .call("load", { source: { kind: "url", url: "" }, threads: 1, session: {} })
+    .reply.catch((reason: unknown) => reason);
   assert(error instanceof TinyVLMError);
-  assert.deepEqual([error.code, error.message, error.status, error.url, error.exitCode], ["http", "the server answered 404", 404, "http://a/b", 12]);
+  assert.deepEqual(
+    [error.code, error.message, error.status, error.url, error.exitCode],
+    ["http", "the server answered 404", 404, "http://a/b", 12],
+  );
   assert(error.cause instanceof Error);
   assert.deepEqual([error.cause.name, error.cause.message], ["TypeError", "inner"]);
   const slip = await channel.call("memory", undefined).reply.catch((reason: unknown) => reason);
@@ -125,10 +181,14 @@ test("an error is rebuilt with code, message, status, address and cause", async 
 test("a dead worker rejects everything pending and every later call", async () => {
   const { endpoint, port, die, terminated } = pair();
   const channel = new Channel(endpoint);
-  dispatch(port, handlers({ ask: () => new Promise(() => {}), memory: () => new Promise(() => {}) }));
+  dispatch(
+    port,
+    handlers({ ask: () => new Promise(() => {}), memory: () => new Promise(() => {}) }),
+  );
   const pending = [channel.call("ask", question).reply, channel.call("memory", undefined).reply];
   die(new TinyVLMError("worker", "it is gone"));
-  for (const reply of pending) await assert.rejects(reply, { code: "worker", message: "it is gone" });
+  for (const reply of pending)
+    await assert.rejects(reply, { code: "worker", message: "it is gone" });
   await assert.rejects(channel.call("memory", undefined).reply, { code: "worker" });
   assert(terminated());
 });
@@ -138,7 +198,16 @@ test("an engine that is beyond use says so and the worker is ended", async () =>
   const channel = new Channel(endpoint);
   dispatch(port, handlers({ ask: () => new Promise(() => {}) }));
   const pending = channel.call("ask", question).reply;
-  port.post({ dead: { code: "worker", message: "trap", stack: undefined, status: undefined, url: undefined, cause: undefined } });
+  port.post({
+    dead: {
+      code: "worker",
+      message: "trap",
+      stack: undefined,
+      status: undefined,
+      url: undefined,
+      cause: undefined,
+    },
+  });
   await assert.rejects(pending, { code: "worker", message: "trap" });
   assert(terminated());
 });

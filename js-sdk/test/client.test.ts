@@ -23,10 +23,16 @@ let server: FileServer;
 let folder: string;
 
 before(async () => {
-  server = await serveFiles({ model, "cut-off": fakeModel(300_000, 1), "not-fake": new Uint8Array(1000), "a.wasm": fakeWasm("") });
+  server = await serveFiles({
+    model,
+    "cut-off": fakeModel(300_000, 1),
+    "not-fake": new Uint8Array(1000),
+    "a.wasm": fakeWasm(""),
+  });
   folder = await fs.mkdtemp(join(tmpdir(), "tiny-vlm-client-"));
   await fs.writeFile(join(folder, "model"), model);
-  for (const variant of variants) await fs.writeFile(join(folder, `tiny-vlm-${variant}.wasm`), fakeWasm(""));
+  for (const variant of variants)
+    await fs.writeFile(join(folder, `tiny-vlm-${variant}.wasm`), fakeWasm(""));
 });
 after(async () => {
   await server.close();
@@ -50,10 +56,27 @@ async function firstPiece(stream: AnswerStream): Promise<void> {
 
 test("every kind of source loads", async () => {
   const path = join(folder, "model");
-  const sources = [model, model.buffer, Buffer.from(model), new Blob([model]), path, pathToFileURL(path), pathToFileURL(path).href];
-  for (const source of [...sources, server.url("model"), new URL(server.url("model")), server.url("sizeless/model"), await fetch(server.url("model"))]) {
+  const sources = [
+    model,
+    model.buffer,
+    Buffer.from(model),
+    new Blob([model]),
+    path,
+    pathToFileURL(path),
+    pathToFileURL(path).href,
+  ];
+  for (const source of [
+    ...sources,
+    server.url("model"),
+    new URL(server.url("model")),
+    server.url("sizeless/model"),
+    await fetch(server.url("model")),
+  ]) {
     const vlm = await TinyVLM.load(source, { threads: 1 });
-    assert.deepEqual([vlm.info.name, vlm.info.fileBytes, vlm.variant, vlm.threads], ["fake", 300_000, best, 1]);
+    assert.deepEqual(
+      [vlm.info.name, vlm.info.fileBytes, vlm.variant, vlm.threads],
+      ["fake", 300_000, best, 1],
+    );
     await vlm.dispose();
   }
   assert.equal(model.length, 300_000); // the caller's bytes are still there
@@ -61,11 +84,15 @@ test("every kind of source loads", async () => {
 
 test("progress goes through its phases and ends whole", async () => {
   const seen: LoadProgress[] = [];
-  const vlm = await TinyVLM.load(server.url("sizeless/model"), { threads: 1, onProgress: (progress) => seen.push(progress) });
+  const vlm = await TinyVLM.load(server.url("sizeless/model"), {
+    threads: 1,
+    onProgress: (progress) => seen.push(progress),
+  });
   await vlm.dispose();
   assert.deepEqual([...new Set(seen.map(({ phase }) => phase))], ["engine", "weights", "ready"]);
   assert.deepEqual(seen.at(-1), { phase: "ready", loadedBytes: 300_000, totalBytes: 300_000 });
-  for (let index = 1; index < seen.length; index++) assert(seen[index]!.loadedBytes >= seen[index - 1]!.loadedBytes);
+  for (let index = 1; index < seen.length; index++)
+    assert(seen[index]!.loadedBytes >= seen[index - 1]!.loadedBytes);
 });
 
 test("failing sources say why", async () => {
@@ -92,11 +119,17 @@ test("failing sources say why", async () => {
 test("a failing Response says why", async () => {
   assert.equal((await failure(TinyVLM.load(await fetch(server.url("nothing"))))).code, "http");
   assert.equal((await failure(TinyVLM.load(await fetch(server.url("page"))))).code, "invalid_file");
-  assert.equal((await failure(TinyVLM.load(await fetch(server.url("drop/model")), { threads: 1 }))).code, "network");
+  assert.equal(
+    (await failure(TinyVLM.load(await fetch(server.url("drop/model")), { threads: 1 }))).code,
+    "network",
+  );
 });
 
 test("abort ends loading, before and in the middle", async () => {
-  assert.equal((await failure(TinyVLM.load(model, { signal: AbortSignal.abort() }))).code, "aborted");
+  assert.equal(
+    (await failure(TinyVLM.load(model, { signal: AbortSignal.abort() }))).code,
+    "aborted",
+  );
   const controller = new AbortController();
   const loading = TinyVLM.load(server.url("slow/model"), {
     threads: 1,
@@ -116,8 +149,20 @@ test("an answer streams, and awaits to the whole", async () => {
   for await (const piece of stream) pieces.push(piece);
   assert.deepEqual(pieces, ["0 ", "1 ", "2 ", "3 ", "4 "]);
   const { text, finishReason, usage, timings, variant, threads } = await stream;
-  assert.deepEqual([text, finishReason, usage.completionTokens, variant, threads], ["0 1 2 3 4 ", "stop", 5, best, 1]);
-  assert.deepEqual(Object.keys(timings), ["decodeImageMs", "preprocessMs", "visionMs", "prefillMs", "firstTokenMs", "decodeMs", "totalMs", "tokensPerSecond"]);
+  assert.deepEqual(
+    [text, finishReason, usage.completionTokens, variant, threads],
+    ["0 1 2 3 4 ", "stop", 5, best, 1],
+  );
+  assert.deepEqual(Object.keys(timings), [
+    "decodeImageMs",
+    "preprocessMs",
+    "visionMs",
+    "prefillMs",
+    "firstTokenMs",
+    "decodeMs",
+    "totalMs",
+    "tokensPerSecond",
+  ]);
   assert(timings.firstTokenMs > 0 && timings.firstTokenMs <= timings.totalMs);
   assert((await vlm.memoryBytes()) > 0);
   await vlm.dispose();
@@ -128,13 +173,43 @@ test("options and images reach the engine as they are", async () => {
   const file = join(folder, "image");
   await fs.writeFile(file, Uint8Array.of(1, 2, 3, 4));
   const pixels = { data: Uint8Array.of(5, 0, 0, 0, 0, 6), width: 2, height: 1 };
-  const images = [file, Buffer.from([7, 8]), new Blob([Uint8Array.of(9)]), pathToFileURL(file), "data:image/png;base64,Cgs=", new URL("data:,%0C%ff"), pixels];
+  const images = [
+    file,
+    Buffer.from([7, 8]),
+    new Blob([Uint8Array.of(9)]),
+    pathToFileURL(file),
+    "data:image/png;base64,Cgs=",
+    new URL("data:,%0C%ff"),
+    pixels,
+  ];
   const rgba = { data: new Uint8ClampedArray(8).fill(3), width: 1, height: 2 };
-  const { text } = await vlm.ask([...images, rgba], "echo", { maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: "x", seed: 4, exactPreprocess: true });
+  const { text } = await vlm.ask([...images, rgba], "echo", {
+    maxTokens: 9,
+    temperature: 0.5,
+    topK: 3,
+    topP: 0.9,
+    minP: 0.1,
+    repetitionPenalty: 1.1,
+    stop: "x",
+    seed: 4,
+    exactPreprocess: true,
+  });
   const heard = JSON.parse(text) as { images: object[]; question: { messages: object[] } };
   const { messages, ...options } = heard.question;
-  assert.deepEqual(messages, [{ role: "user", content: "echo", images: heard.images.map((_, index) => index + 2) }]); // 1 was the warm-up's
-  assert.deepEqual(options, { maxTokens: 9, temperature: 0.5, topK: 3, topP: 0.9, minP: 0.1, repetitionPenalty: 1.1, stop: ["x"], seed: 4 });
+  // 1 was the warm-up's
+  assert.deepEqual(messages, [
+    { role: "user", content: "echo", images: heard.images.map((_, index) => index + 2) },
+  ]);
+  assert.deepEqual(options, {
+    maxTokens: 9,
+    temperature: 0.5,
+    topK: 3,
+    topP: 0.9,
+    minP: 0.1,
+    repetitionPenalty: 1.1,
+    stop: ["x"],
+    seed: 4,
+  });
   assert.deepEqual(heard.images, [
     { bytes: 4, format: "encoded", exact: true, first: 1, last: 4 },
     { bytes: 2, format: "encoded", exact: true, first: 7, last: 8 },
@@ -162,9 +237,16 @@ test("an image is read when ask is called", async () => {
 
 test("a bad image fails alone: no other of its question stays behind", async () => {
   const vlm = await load();
-  for (const bad of [Uint8Array.of(0xbb), new Uint8Array()]) assert.equal((await failure(vlm.ask([Uint8Array.of(1), bad], "echo"))).code, "invalid_image");
-  assert.equal((await failure(vlm.ask([Uint8Array.of(1), join(folder, "nothing")], "echo"))).code, "not_found");
-  assert.deepEqual((JSON.parse((await vlm.ask(null, "echo")).text) as { images: object[] }).images, []);
+  for (const bad of [Uint8Array.of(0xbb), new Uint8Array()])
+    assert.equal((await failure(vlm.ask([Uint8Array.of(1), bad], "echo"))).code, "invalid_image");
+  assert.equal(
+    (await failure(vlm.ask([Uint8Array.of(1), join(folder, "nothing")], "echo"))).code,
+    "not_found",
+  );
+  assert.deepEqual(
+    (JSON.parse((await vlm.ask(null, "echo")).text) as { images: object[] }).images,
+    [],
+  );
   await vlm.dispose();
 });
 
@@ -181,10 +263,20 @@ test("a chat sends what was said before, with the images of every turn, and forg
   await chat.ask(Uint8Array.of(1), "count 2");
   await chat.ask("count 1");
   const { images, question } = await heard(chat.ask([Uint8Array.of(2), Uint8Array.of(3)], "echo"));
-  assert.deepEqual(images.map(({ first }) => first), [1, 2, 3]);
+  assert.deepEqual(
+    images.map(({ first }) => first),
+    [1, 2, 3],
+  );
   assert.deepEqual(
     question.messages.map(({ role, content }) => `${role}: ${content}`),
-    ["system: Be brief.", "user: count 2", "assistant: 0 1 ", "user: count 1", "assistant: 0 ", "user: echo"],
+    [
+      "system: Be brief.",
+      "user: count 2",
+      "assistant: 0 1 ",
+      "user: count 1",
+      "assistant: 0 ",
+      "user: echo",
+    ],
   );
   assert.deepEqual(chat.messages.slice(0, 3), [
     { role: "system", content: "Be brief.", images: 0 },
@@ -194,7 +286,10 @@ test("a chat sends what was said before, with the images of every turn, and forg
   assert.equal(chat.messages.length, 7);
   // A question outside the chat knows nothing of it, and another chat neither.
   const outside = await heard(vlm.ask(null, "echo", { system: "" }));
-  assert.deepEqual([outside.images, outside.held, outside.question.messages.map(({ content }) => content)], [[], 3, ["", "echo"]]);
+  assert.deepEqual(
+    [outside.images, outside.held, outside.question.messages.map(({ content }) => content)],
+    [[], 3, ["", "echo"]],
+  );
   assert.equal((await heard(vlm.chat().ask("echo"))).question.messages.length, 1);
   chat.dispose();
   assert.equal((await heard(vlm.ask(null, "echo"))).held, 0);
@@ -208,7 +303,10 @@ test("questions of a chat that do not wait for each other know each other's answ
   const chat = vlm.chat();
   const first = chat.ask("count 2");
   const second = await heard(chat.ask(null, "echo"));
-  assert.deepEqual(second.question.messages.map(({ content }) => content), ["count 2", (await first).text, "echo"]);
+  assert.deepEqual(
+    second.question.messages.map(({ content }) => content),
+    ["count 2", (await first).text, "echo"],
+  );
   await vlm.dispose();
 });
 
@@ -216,7 +314,10 @@ test("a turn that fails or is taken back leaves a chat as it was; what was cance
   const vlm = await load();
   const chat = vlm.chat();
   assert.equal((await failure(chat.ask(Uint8Array.of(1), "fail 7"))).code, "context_full");
-  assert.equal((await failure(chat.ask([Uint8Array.of(1), Uint8Array.of(0xbb)], "count 1"))).code, "invalid_image");
+  assert.equal(
+    (await failure(chat.ask([Uint8Array.of(1), Uint8Array.of(0xbb)], "count 1"))).code,
+    "invalid_image",
+  );
   const controller = new AbortController();
   const taken = chat.ask(Uint8Array.of(1), "slow", { signal: controller.signal });
   await firstPiece(taken);
@@ -230,14 +331,20 @@ test("a turn that fails or is taken back leaves a chat as it was; what was cance
   assert.equal((await heard(vlm.ask(null, "echo"))).held, 0);
   for await (const piece of chat.ask(Uint8Array.of(1), "slow")) if (piece === "2 ") break;
   const { held, images, question } = await heard(chat.ask("echo"));
-  assert.deepEqual([held, images.length, question.messages[1]!.content.startsWith("0 1 2 ")], [1, 1, true]);
+  assert.deepEqual(
+    [held, images.length, question.messages[1]!.content.startsWith("0 1 2 ")],
+    [1, 1, true],
+  );
   await vlm.dispose();
 });
 
 test("how images are shown is settled when the model is loaded", async () => {
   const vlm = await load({ imageSize: 16, resize: "crop", context: 32, chatStyle: "v1" });
   assert.deepEqual([vlm.info.imageSize, vlm.info.context], [16, 32]);
-  assert.match((await vlm.ask(null, "echo")).text, /"session":\{"context":32,"imageSize":16,"resize":"crop","chatStyle":"v1"\}/);
+  assert.match(
+    (await vlm.ask(null, "echo")).text,
+    /"session":\{"context":32,"imageSize":16,"resize":"crop","chatStyle":"v1"\}/,
+  );
   await vlm.dispose();
 });
 
@@ -261,21 +368,42 @@ test("wrong arguments are refused by name", async () => {
     assert.equal(error.code, "invalid_argument", error.message);
     assert.match(error.message, message);
   }
-  const large = await failure(vlm.ask({ data: new Uint8Array(), width: 20_000, height: 20_000 }, "x"));
+  const large = await failure(
+    vlm.ask({ data: new Uint8Array(), width: 20_000, height: 20_000 }, "x"),
+  );
   assert.deepEqual([large.code, /268435456/.test(large.message)], ["invalid_image", true]);
   assert.equal((await failure(vlm.ask(null, "fail 7"))).code, "context_full");
   assert.equal((await vlm.ask(null, "count 1")).text, "0 ");
   await vlm.dispose();
-  for (const options of [{ threads: 0 }, { threads: 1.5 }, { variant: "fast" }, { context: 0 }, { compute: "f64" }, { imageSize: 0 }, { resize: "fit" }, { chatStyle: "chatml" }, { wasmUrl: server.url("a.wasm") }]) {
-    assert.equal((await failure(TinyVLM.load(model, options as object))).code, "invalid_argument", JSON.stringify(options));
+  for (const options of [
+    { threads: 0 },
+    { threads: 1.5 },
+    { variant: "fast" },
+    { context: 0 },
+    { compute: "f64" },
+    { imageSize: 0 },
+    { resize: "fit" },
+    { chatStyle: "chatml" },
+    { wasmUrl: server.url("a.wasm") },
+  ]) {
+    assert.equal(
+      (await failure(TinyVLM.load(model, options as object))).code,
+      "invalid_argument",
+      JSON.stringify(options),
+    );
   }
 });
 
 test("questions are answered in the order of the calls", async () => {
   const vlm = await load();
   const order: string[] = [];
-  const note = (name: string) => (answer: { text: string }) => order.push(`${name}: ${answer.text.trim()}`);
-  await Promise.all([vlm.ask(null, "count 3").then(note("a")), vlm.ask(new Blob([Uint8Array.of(1)]), "count 1").then(note("b")), vlm.ask(null, "count 2").then(note("c"))]);
+  const note = (name: string) => (answer: { text: string }) =>
+    order.push(`${name}: ${answer.text.trim()}`);
+  await Promise.all([
+    vlm.ask(null, "count 3").then(note("a")),
+    vlm.ask(new Blob([Uint8Array.of(1)]), "count 1").then(note("b")),
+    vlm.ask(null, "count 2").then(note("c")),
+  ]);
   assert.deepEqual(order, ["a: 0 1 2", "b: 0", "c: 0 1"]);
   await vlm.dispose();
 });
@@ -310,7 +438,10 @@ test("cancel works in line and before anything is said", async () => {
   const waiting = vlm.ask(null, "slow");
   waiting.cancel();
   const empty = await waiting;
-  assert.deepEqual([empty.text, empty.finishReason, empty.usage.completionTokens], ["", "cancelled", 0]);
+  assert.deepEqual(
+    [empty.text, empty.finishReason, empty.usage.completionTokens],
+    ["", "cancelled", 0],
+  );
   running.cancel();
   assert.equal((await running).finishReason, "cancelled");
   await vlm.dispose();
@@ -324,12 +455,21 @@ test("a signal rejects with AbortError and ends the work, under both of its name
     await firstPiece(stream);
     controller.abort(new Error("enough"));
     const error = await failure(stream);
-    assert.deepEqual([error.code, error.name, (error.cause as Error).message], ["aborted", "AbortError", "enough"]);
-    await assert.rejects(async () => {
-      for await (const _ of stream);
-    }, { name: "AbortError" });
+    assert.deepEqual(
+      [error.code, error.name, (error.cause as Error).message],
+      ["aborted", "AbortError", "enough"],
+    );
+    await assert.rejects(
+      async () => {
+        for await (const _ of stream);
+      },
+      { name: "AbortError" },
+    );
     assert.equal((await vlm.ask(null, "count 1")).text, "0 "); // the worker is free again
-    assert.equal((await failure(vlm.ask(null, "slow", { [name]: controller.signal }))).code, "aborted");
+    assert.equal(
+      (await failure(vlm.ask(null, "slow", { [name]: controller.signal }))).code,
+      "aborted",
+    );
   }
   await vlm.dispose();
 });
@@ -354,7 +494,10 @@ test("await using disposes", async () => {
 });
 
 test("an engine that crashes rejects everything with `worker`; a new load works", async () => {
-  for (const [prompt, message] of [["crash", /crashed in sessionAdvance: .*unreachable/], ["exit", /ended by itself with exit code 7/]] as const) {
+  for (const [prompt, message] of [
+    ["crash", /crashed in sessionAdvance: .*unreachable/],
+    ["exit", /ended by itself with exit code 7/],
+  ] as const) {
     const vlm = await load();
     const running = vlm.ask(null, prompt);
     const waiting = vlm.ask(null, "count 1");
@@ -382,14 +525,24 @@ test("a worker that cannot start is `worker`, at once", async () => {
 });
 
 test("wasm files are found by folder, by file with its variant, by table; a missing one is an error, not a slower build", async () => {
-  for (const options of [{ wasmUrl: `${folder}/` }, { wasmUrl: server.url("a.wasm"), variant: "scalar" }, { wasmUrl: { [best]: pathToFileURL(join(folder, `tiny-vlm-${best}.wasm`)) } }]) {
+  for (const options of [
+    { wasmUrl: `${folder}/` },
+    { wasmUrl: server.url("a.wasm"), variant: "scalar" },
+    { wasmUrl: { [best]: pathToFileURL(join(folder, `tiny-vlm-${best}.wasm`)) } },
+  ]) {
     const vlm = await load(options);
     assert.equal(vlm.variant, "variant" in options ? "scalar" : best);
     await vlm.dispose();
   }
   assert.equal((await failure(load({ wasmUrl: { [best]: server.url("nothing") } }))).code, "http");
-  assert.equal((await failure(load({ wasmUrl: { [best]: join(folder, "nothing") } }))).code, "not_found");
-  assert.equal((await failure(load({ wasmUrl: { [best]: server.url("page") } }))).code, "invalid_file");
+  assert.equal(
+    (await failure(load({ wasmUrl: { [best]: join(folder, "nothing") } }))).code,
+    "not_found",
+  );
+  assert.equal(
+    (await failure(load({ wasmUrl: { [best]: server.url("page") } }))).code,
+    "invalid_file",
+  );
 });
 
 test("the best build that passes its self-test runs, and the one asked for or none", async () => {
@@ -405,7 +558,8 @@ test("the best build that passes its self-test runs, and the one asked for or no
   assert.deepEqual([scalar.variant, scalar.threads], ["scalar", 1]);
   await scalar.dispose();
 
-  const wrong = (candidates: readonly Variant[]) => Object.fromEntries(candidates.map((variant) => [variant, join(folder, "wrong.wasm")]));
+  const wrong = (candidates: readonly Variant[]) =>
+    Object.fromEntries(candidates.map((variant) => [variant, join(folder, "wrong.wasm")]));
   const wasmUrl = wrong(variants.filter((variant) => variant !== "scalar"));
   await fs.writeFile(join(folder, "wrong.wasm"), fakeWasm("self-test fails"));
   const fallback = await load({ threads: 2, wasmUrl });
@@ -414,7 +568,10 @@ test("the best build that passes its self-test runs, and the one asked for or no
   for (const variant of fit.filter((candidate) => candidate !== "scalar")) {
     const refused = await failure(load({ variant, threads: 2, wasmUrl }));
     assert.equal(refused.code, "unsupported");
-    assert.match(refused.message, new RegExp(`${variant}: its self-test failed: 2 \\+ 2 wanted 4, found 5`));
+    assert.match(
+      refused.message,
+      new RegExp(`${variant}: its self-test failed: 2 \\+ 2 wanted 4, found 5`),
+    );
   }
   const withoutRelaxed = await load({ threads: 2, wasmUrl: wrong(["relaxed", "relaxed-mt"]) });
   assert.equal(withoutRelaxed.variant, "simd-mt");

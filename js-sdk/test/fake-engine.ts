@@ -1,14 +1,21 @@
-// An engine of a few lines with the functions of the real one, for tests of all that surrounds it. Its model file is "FAKE", the length
-// of the whole file in four bytes, and anything. The prompt says what it does:
+// An engine of a few lines with the functions of the real one, for tests of all that surrounds it.
+// Its model file is "FAKE", the length of the whole file in four bytes, and anything. The prompt
+// says what it does:
 //   "count N"  N words, one a step             "slow"     works for ever, 5 ms a step, a word each
-//   "echo"     tells what it was asked         "crash"    traps in mid-work          "exit"  ends its process
+//   "echo"     tells what it was asked         "crash"    traps in mid-work          "exit"  ends
+//              its process
 //   "fail N"   fails with the code N
 // A custom section "fake" of the wasm file may say "self-test fails" or "no memory".
 
 import type { EngineFactory, EngineModule, EngineReply } from "../src/runtime/module.js";
 
 const ok = (value = 0, text = ""): EngineReply => ({ code: 0, message: "", value, text });
-const failed = (code: number, message: string): EngineReply => ({ code, message, value: 0, text: "" });
+const failed = (code: number, message: string): EngineReply => ({
+  code,
+  message,
+  value: 0,
+  text: "",
+});
 
 interface Question {
   messages: { role: string; content: string; images?: number[] }[];
@@ -17,7 +24,9 @@ interface Question {
 
 const createFake: EngineFactory = async (options) => {
   const { threads, instantiateWasm } = options!;
-  const binary = await new Promise<WebAssembly.Module>((resolve) => instantiateWasm({}, (_, module) => resolve(module)));
+  const binary = await new Promise<WebAssembly.Module>((resolve) =>
+    instantiateWasm({}, (_, module) => resolve(module)),
+  );
   const section = WebAssembly.Module.customSections(binary, "fake")[0];
   const behaviour = section ? new TextDecoder().decode(section) : "";
   if (behaviour === "no memory") throw new RangeError("could not allocate memory");
@@ -46,24 +55,39 @@ const createFake: EngineFactory = async (options) => {
     get HEAPU8() {
       return heap;
     },
-    selfTest: () => (behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok()),
-    modelCreate: (options) => ok((JSON.parse(options) as { threads: number }).threads === threads ? 1 : 0),
+    selfTest: () =>
+      behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok(),
+    modelCreate: (options) =>
+      ok((JSON.parse(options) as { threads: number }).threads === threads ? 1 : 0),
     modelReserve: (_, bytes) => grow(bytes),
     modelCommit(_, bytes) {
-      for (let index = 0; index < bytes && received + index < 8; index++) header[received + index] = heap[1024 + index]!;
+      for (let index = 0; index < bytes && received + index < 8; index++)
+        header[received + index] = heap[1024 + index]!;
       received += bytes;
       if (received >= 8 && fileBytes === 0) {
-        if (String.fromCharCode(...header.subarray(0, 4)) !== "FAKE") return failed(3, "wanted the letters FAKE at byte 0");
+        if (String.fromCharCode(...header.subarray(0, 4)) !== "FAKE")
+          return failed(3, "wanted the letters FAKE at byte 0");
         fileBytes = new DataView(header.buffer).getUint32(4);
       }
       return ok(state());
     },
-    modelEnd: () => (state() === 2 ? ok() : failed(3, `the file is truncated: wanted ${fileBytes} bytes, found ${received}`)),
+    modelEnd: () =>
+      state() === 2
+        ? ok()
+        : failed(3, `the file is truncated: wanted ${fileBytes} bytes, found ${received}`),
     modelInfo: () =>
       ok(
         0,
         JSON.stringify({
-          ...{ state: state(), fileBytes, receivedBytes: received, name: "fake", architecture: "fastvlm", imageSize: 8, imageTokens: 4 },
+          ...{
+            state: state(),
+            fileBytes,
+            receivedBytes: received,
+            name: "fake",
+            architecture: "fastvlm",
+            imageSize: 8,
+            imageTokens: 4,
+          },
           ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
         }),
       ),
@@ -86,8 +110,11 @@ const createFake: EngineFactory = async (options) => {
     },
     sessionAsk(_, request) {
       question = JSON.parse(request) as Question;
-      if (question.messages.some((message) => message.images?.some((image) => !images.has(image)))) return failed(1, "not an image of this session");
-      asked = question.messages.flatMap((message) => (message.images ?? []).map((image) => images.get(image)!));
+      if (question.messages.some((message) => message.images?.some((image) => !images.has(image))))
+        return failed(1, "not an image of this session");
+      asked = question.messages.flatMap((message) =>
+        (message.images ?? []).map((image) => images.get(image)!),
+      );
       said = [];
       done = false;
       const code = /^fail (\d+)/.exec(prompt());
@@ -97,8 +124,11 @@ const createFake: EngineFactory = async (options) => {
       const [word, count] = prompt().split(" ");
       if (word === "crash" && said.length === 2) throw new WebAssembly.RuntimeError("unreachable");
       if (word === "exit" && said.length === 2) process.exit(7);
-      if (word === "slow") for (const end = performance.now() + 5; performance.now() < end; );
-      const text = word === "echo" ? JSON.stringify({ images: asked, held: images.size, session, question }) : `${said.length} `;
+      if (word === "slow") for (const end = performance.now() + 5; performance.now() < end;);
+      const text =
+        word === "echo"
+          ? JSON.stringify({ images: asked, held: images.size, session, question })
+          : `${said.length} `;
       said.push(text);
       done = word === "echo" || said.length === Number(count);
       return ok(done ? 1 : 0, text);
@@ -109,7 +139,13 @@ const createFake: EngineFactory = async (options) => {
         JSON.stringify({
           text: said.join(""),
           finishReason: done ? "stop" : "cancelled",
-          usage: { promptTokens: 3, imageTokens: 4 * asked.length, encodedImages: asked.length, reusedTokens: 0, completionTokens: said.length },
+          usage: {
+            promptTokens: 3,
+            imageTokens: 4 * asked.length,
+            encodedImages: asked.length,
+            reusedTokens: 0,
+            completionTokens: said.length,
+          },
           timings: { preprocessMs: 2, visionMs: 3, prefillMs: 4, decodeMs: 5, tokensPerSecond: 6 },
         }),
       ),
@@ -134,5 +170,19 @@ export function fakeModel(bytes: number, missing = 0): Uint8Array<ArrayBuffer> {
 /** A wasm file that makes the fake engine behave so. */
 export function fakeWasm(behaviour: string): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(behaviour);
-  return Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 0, text.length + 5, 4, ...new TextEncoder().encode("fake"), ...text);
+  return Uint8Array.of(
+    0,
+    97,
+    115,
+    109,
+    1,
+    0,
+    0,
+    0,
+    0,
+    text.length + 5,
+    4,
+    ...new TextEncoder().encode("fake"),
+    ...text,
+  );
 }

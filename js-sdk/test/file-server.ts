@@ -11,8 +11,9 @@ export interface FileServer {
 }
 
 /**
- * Serves `files`. "/drop/NAME" breaks the connection half way, "/short/NAME" ends orderly after half of it, "/slow/NAME" sends 1000 bytes and waits,
- * "/page" is a web page, "/page-as-file" one that calls itself something else, "/sizeless/NAME" does not tell the length; else 404.
+ * Serves `files`. "/drop/NAME" breaks the connection half way, "/short/NAME" ends orderly after
+ * half of it, "/slow/NAME" sends 1000 bytes and waits, "/page" is a web page, "/page-as-file" one
+ * that calls itself something else, "/sizeless/NAME" does not tell the length; else 404.
  */
 export async function serveFiles(files: Record<string, Uint8Array>): Promise<FileServer> {
   let hangUps = 0;
@@ -20,9 +21,16 @@ export async function serveFiles(files: Record<string, Uint8Array>): Promise<Fil
     response.on("close", () => {
       if (!response.writableFinished) hangUps++;
     });
-    const [, kind, name] = /^\/(?:(drop|short|slow|sizeless)\/)?(.*)$/.exec(request.url ?? "") ?? [];
-    if (name === "page") return void response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end("<!doctype html><title>hello</title>");
-    if (name === "page-as-file") return void response.writeHead(200, { "content-type": "application/octet-stream" }).end("\n<!DOCTYPE html><title>hello</title>");
+    const [, kind, name] =
+      /^\/(?:(drop|short|slow|sizeless)\/)?(.*)$/.exec(request.url ?? "") ?? [];
+    if (name === "page")
+      return void response
+        .writeHead(200, { "content-type": "text/html; charset=utf-8" })
+        .end("<!doctype html><title>hello</title>");
+    if (name === "page-as-file")
+      return void response
+        .writeHead(200, { "content-type": "application/octet-stream" })
+        .end("\n<!DOCTYPE html><title>hello</title>");
     const file = files[name ?? ""];
     if (!file) return void response.writeHead(404).end("not here");
     const half = file.subarray(0, file.length >> 1);

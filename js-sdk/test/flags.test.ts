@@ -2,13 +2,25 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { didYouMean, parseFlags } from "../src/cli/flags.js";
 
-const allowed = { "--json": "switch", "--model": "text", "--stop": "texts", "--seed": "number", "-o": "text" } as const;
+const allowed = {
+  "--json": "switch",
+  "--model": "text",
+  "--stop": "texts",
+  "--seed": "number",
+  "-o": "text",
+} as const;
 
 test("flags and words may stand in any order", () => {
-  const parsed = parseFlags(["a.png", "--seed", "-3", "--json", "What?", "--stop=x", "--stop", "y", "--model", "m"], allowed);
+  const parsed = parseFlags(
+    ["a.png", "--seed", "-3", "--json", "What?", "--stop=x", "--stop", "y", "--model", "m"],
+    allowed,
+  );
   assert.deepEqual(parsed.positionals, ["a.png", "What?"]);
   assert(parsed.switches.has("--json"));
-  assert.deepEqual([parsed.texts.get("--stop"), parsed.texts.get("--model"), parsed.numbers.get("--seed")], [["x", "y"], ["m"], -3]);
+  assert.deepEqual(
+    [parsed.texts.get("--stop"), parsed.texts.get("--model"), parsed.numbers.get("--seed")],
+    [["x", "y"], ["m"], -3],
+  );
 });
 
 test("a lone dash is a word and two dashes end the flags", () => {
@@ -23,7 +35,8 @@ test("mistakes are named", () => {
     [["--json=1"], /--json takes no value/],
     [["--zzzzzzzz"], /unknown flag --zzzzzzzz$/],
   ];
-  for (const [args, message] of cases) assert.throws(() => parseFlags(args, allowed), { code: "invalid_argument", message });
+  for (const [args, message] of cases)
+    assert.throws(() => parseFlags(args, allowed), { code: "invalid_argument", message });
 });
 
 test("the nearest word is proposed, a far one is not", () => {

@@ -20,19 +20,38 @@ const png = Buffer.concat([
 ]);
 
 // Start, one segment that holds an end marker of its own (a thumbnail), a scan, its data, the end.
-const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 3, 1, 0x12, 0xff, 0x00, 0x34, 0xff, 0xd9]);
+const jpeg = Buffer.from([
+  0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 3, 1, 0x12, 0xff, 0x00, 0x34, 0xff,
+  0xd9,
+]);
 
 test("whole images pass, also with bytes after their end", () => {
-  for (const file of [png, jpeg, Buffer.concat([png, Buffer.from("more")]), Buffer.concat([jpeg, Buffer.from("more")])]) checkImageFile(file);
+  for (const file of [
+    png,
+    jpeg,
+    Buffer.concat([png, Buffer.from("more")]),
+    Buffer.concat([jpeg, Buffer.from("more")]),
+  ])
+    checkImageFile(file);
   checkImageFile(Buffer.from("GIF89a")); // another format: the browser's to judge
 });
 
 test("a PNG that is cut anywhere is refused", () => {
-  for (let length = 8; length < png.length; length++) assert.throws(() => checkImageFile(png.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
+  for (let length = 8; length < png.length; length++)
+    assert.throws(
+      () => checkImageFile(png.subarray(0, length)),
+      { code: "invalid_image" },
+      `${length} bytes`,
+    );
 });
 
 test("a JPEG that is cut anywhere is refused, also where its thumbnail is whole", () => {
-  for (let length = 3; length < jpeg.length; length++) assert.throws(() => checkImageFile(jpeg.subarray(0, length)), { code: "invalid_image" }, `${length} bytes`);
+  for (let length = 3; length < jpeg.length; length++)
+    assert.throws(
+      () => checkImageFile(jpeg.subarray(0, length)),
+      { code: "invalid_image" },
+      `${length} bytes`,
+    );
 });
 
 test("a PNG with a changed byte is refused by its checksum", () => {

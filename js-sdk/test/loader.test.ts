@@ -28,7 +28,8 @@ after(async () => {
 const openPath = pathOpener(fs);
 const never = new AbortController().signal;
 const url = (path: string): ByteSource => ({ kind: "url", url: server.url(path) });
-const read = async (source: ByteSource, signal = never) => readWhole(await openSource(source, signal, openPath), 1 << 30);
+const read = async (source: ByteSource, signal = never) =>
+  readWhole(await openSource(source, signal, openPath), 1 << 30);
 
 async function failure(source: ByteSource, signal = never): Promise<TinyVLMError> {
   const reason: unknown = await read(source, signal).then(
@@ -91,7 +92,8 @@ test("abort before, and in the middle: aborted, and the connection is closed", a
   setTimeout(() => controller.abort(reason), 200);
   const error = await failure(url("slow/model"), controller.signal);
   assert.deepEqual([error.code, error.name, error.cause], ["aborted", "AbortError", reason]);
-  for (let waits = 0; waits < 40 && server.hangUps() === 0; waits++) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let waits = 0; waits < 40 && server.hangUps() === 0; waits++)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   assert(server.hangUps() > 0);
 });
 

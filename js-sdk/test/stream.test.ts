@@ -6,8 +6,23 @@ import type { Answer } from "../src/api/types.js";
 const answer = (text: string): Answer => ({
   text,
   finishReason: "stop",
-  usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },
-  timings: { decodeImageMs: 0, preprocessMs: 0, visionMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0, totalMs: 0, tokensPerSecond: 0 },
+  usage: {
+    promptTokens: 0,
+    imageTokens: 0,
+    encodedImages: 0,
+    reusedTokens: 0,
+    completionTokens: 0,
+  },
+  timings: {
+    decodeImageMs: 0,
+    preprocessMs: 0,
+    visionMs: 0,
+    prefillMs: 0,
+    firstTokenMs: 0,
+    decodeMs: 0,
+    totalMs: 0,
+    tokensPerSecond: 0,
+  },
   variant: "simd",
   threads: 1,
 });

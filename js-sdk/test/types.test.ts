@@ -1,12 +1,28 @@
-// The public types, used as people use them. The compiler is the test (npm run check); what must not compile is marked.
+// The public types, used as people use them. The compiler is the test (npm run check); what must
+// not compile is marked.
 
 import { test } from "node:test";
-import type { Answer, AnswerStream, Chat, ImageInput, ModelSource, TinyVLM as NodeTinyVLM } from "../src/node.js";
+import type {
+  Answer,
+  AnswerStream,
+  Chat,
+  ImageInput,
+  ModelSource,
+  TinyVLM as NodeTinyVLM,
+} from "../src/node.js";
 import { TinyVLMError, type TinyVLM } from "../src/index.js";
 
-export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, video: HTMLVideoElement, frame: VideoFrame, bitmap: ImageBitmap, pixels: ImageData): Promise<void> {
+export async function usage(
+  Class: typeof TinyVLM,
+  canvas: HTMLCanvasElement,
+  video: HTMLVideoElement,
+  frame: VideoFrame,
+  bitmap: ImageBitmap,
+  pixels: ImageData,
+): Promise<void> {
   const vlm: TinyVLM = await Class.load("https://example.com/model.gguf", {
-    onProgress: ({ phase, loadedBytes, totalBytes }) => void [phase satisfies "engine" | "weights" | "ready", loadedBytes / totalBytes],
+    onProgress: ({ phase, loadedBytes, totalBytes }) =>
+      void [phase satisfies "engine" | "weights" | "ready", loadedBytes / totalBytes],
     signal: AbortSignal.timeout(1000),
     threads: 2,
     variant: "simd",
@@ -14,9 +30,28 @@ export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, vi
     workerUrl: new URL("https://example.com/worker.mjs"),
     context: 4096,
   });
-  const images: ImageInput[] = ["a.png", new URL("https://example.com/a.png"), new Blob(), new ArrayBuffer(1), new Uint8Array(1), canvas, video, frame, bitmap, pixels];
-  images.push(new OffscreenCanvas(1, 1), new Image(), { data: new Uint8Array(3), width: 1, height: 1 });
-  const stream: AnswerStream = vlm.ask(images, "What is this?", { maxTokens: 5, stop: ["\n"], abortSignal: AbortSignal.timeout(1) });
+  const images: ImageInput[] = [
+    "a.png",
+    new URL("https://example.com/a.png"),
+    new Blob(),
+    new ArrayBuffer(1),
+    new Uint8Array(1),
+    canvas,
+    video,
+    frame,
+    bitmap,
+    pixels,
+  ];
+  images.push(new OffscreenCanvas(1, 1), new Image(), {
+    data: new Uint8Array(3),
+    width: 1,
+    height: 1,
+  });
+  const stream: AnswerStream = vlm.ask(images, "What is this?", {
+    maxTokens: 5,
+    stop: ["\n"],
+    abortSignal: AbortSignal.timeout(1),
+  });
   for await (const text of stream) text satisfies string;
   const answer: Answer = await stream;
   answer.finishReason satisfies "stop" | "length" | "cancelled";
@@ -25,7 +60,11 @@ export async function usage(Class: typeof TinyVLM, canvas: HTMLCanvasElement, vi
   const chat: Chat = vlm.chat({ system: "Be brief." });
   await chat.ask(canvas, "What is this?", { maxTokens: 5 });
   for await (const text of chat.ask("And its colour?", { seed: 1 })) text satisfies string;
-  chat.messages.map(({ role, content, images }) => [role satisfies "system" | "user" | "assistant", content, images]);
+  chat.messages.map(({ role, content, images }) => [
+    role satisfies "system" | "user" | "assistant",
+    content,
+    images,
+  ]);
   // @ts-expect-error a chat is made by vlm.chat
   new Chat();
   chat.dispose();

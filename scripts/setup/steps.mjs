@@ -1,6 +1,6 @@
 // Steps of the set-up as they are shown: what is done, how long it took, how much was fetched.
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 
 const started = performance.now();
 let fetchedBytes = 0;
@@ -18,12 +18,16 @@ export function countFetched(bytes) {
 export async function step(name, work) {
   const begin = performance.now();
   const fetchedBefore = fetchedBytes;
-  const indent = '  '.repeat(depth++);
+  const indent = "  ".repeat(depth++);
   console.log(`${indent}- ${name} ...`);
   try {
     const remark = await work();
-    const facts = [remark, fetchedBytes > fetchedBefore && `fetched ${megabytes(fetchedBytes - fetchedBefore)}`, seconds(performance.now() - begin)];
-    console.log(`${indent}  ${name}: ${facts.filter(Boolean).join(', ')}`);
+    const facts = [
+      remark,
+      fetchedBytes > fetchedBefore && `fetched ${megabytes(fetchedBytes - fetchedBefore)}`,
+      seconds(performance.now() - begin),
+    ];
+    console.log(`${indent}  ${name}: ${facts.filter(Boolean).join(", ")}`);
   } finally {
     --depth;
   }
@@ -31,7 +35,7 @@ export async function step(name, work) {
 
 /** One line for a thing that needs nothing. */
 export function present(name, remark) {
-  console.log(`${'  '.repeat(depth)}- ${name}: ${remark}`);
+  console.log(`${"  ".repeat(depth)}- ${name}: ${remark}`);
 }
 
 export function summary() {

@@ -1,10 +1,16 @@
-// Programs that only the tests need and that come from the machine's own package archive: a Chromium for the browser tests, Clang for the second compiler.
-import { existsSync } from 'node:fs';
-import { versionOf } from '../toolchain.mjs';
-import { installSystemPackage } from './apt.mjs';
-import { present } from './steps.mjs';
+// Programs that only the tests need and that come from the machine's own package archive: a
+// Chromium for the browser tests, Clang for the second compiler.
+import { existsSync } from "node:fs";
+import { versionOf } from "../toolchain.mjs";
+import { installSystemPackage } from "./apt.mjs";
+import { present } from "./steps.mjs";
 
-const browsers = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const browsers = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+];
 
 /** The Chromium that the browser tests start, or null. */
 export function findChromium() {
@@ -12,12 +18,13 @@ export function findChromium() {
 }
 
 export async function setUpBrowser() {
-  if (findChromium()) return present('browser', findChromium());
-  await installSystemPackage('chromium');
+  if (findChromium()) return present("browser", findChromium());
+  await installSystemPackage("chromium");
 }
 
 export async function setUpClang() {
-  const version = versionOf('clang++');
-  if (version) return present('clang', version);
-  await installSystemPackage('clang', { recommended: true });  // the sanitizers' runtime is a recommended package
+  const version = versionOf("clang++");
+  if (version) return present("clang", version);
+  // the sanitizers' runtime is a recommended package
+  await installSystemPackage("clang", { recommended: true });
 }

@@ -1,7 +1,11 @@
-// The page that the specs drive: the built package, and a way to bring its errors over to the test as plain data.
+// The page that the specs drive: the built package, and a way to bring its errors over to the test
+// as plain data.
 import { TinyVLM, TinyVLMError } from "../../dist/index.mjs";
 
-/** {value} of the promise, or {code, name, message} of the TinyVLMError it ended in. Any other error is thrown: it is a fault. */
+/**
+ * {value} of the promise, or {code, name, message} of the TinyVLMError it ended in. Any other error
+ * is thrown: it is a fault.
+ */
 async function settle(promise) {
   try {
     return { value: await promise };
@@ -29,7 +33,10 @@ async function tryLoad(source, options) {
 /** True when a model loads and answers rightly: what must still hold after any failure. */
 async function stillWorks() {
   const vlm = await TinyVLM.load();
-  const { text } = await vlm.ask("/examples-web/samples/sample-5.png", "How many objects do you see?");
+  const { text } = await vlm.ask(
+    "/examples-web/samples/sample-5.png",
+    "How many objects do you see?",
+  );
   await vlm.dispose();
   return text === "Two.";
 }

@@ -9,12 +9,14 @@
 namespace tinyvlm {
 namespace {
 
-TEST_CASE("A text model says what it is, and refuses images and, without a tokenizer, questions", "[api]") {
+TEST_CASE("A text model says what it is, and refuses images and, without a tokenizer, questions",
+          "[api]") {
   const std::vector<uint8_t> bytes = Write(ToLlama(RandomModel({DType::kQ6_K})));
   const auto model = static_cast<uint32_t>(tvlm_model_create("{}").value);
   const tvlm_result place = tvlm_model_reserve(model, bytes.size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes.data(), bytes.size());
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes.data(),
+              bytes.size());
   const tvlm_result committed = tvlm_model_commit(model, bytes.size());
   INFO(committed.message);
   REQUIRE(committed.code == 0);
@@ -40,7 +42,8 @@ TEST_CASE("A text model says what it is, and refuses images and, without a token
   std::memset(reinterpret_cast<void*>(static_cast<uintptr_t>(pixels.value)), 7, 3);
   const tvlm_result added = tvlm_image_add(session, R"({"format":"rgb","width":1,"height":1})");
   CHECK(added.code == static_cast<int32_t>(ErrorCode::kUnsupported));
-  CHECK_THAT(std::string(added.message), Catch::Matchers::ContainsSubstring("this model reads text only"));
+  CHECK_THAT(std::string(added.message),
+             Catch::Matchers::ContainsSubstring("this model reads text only"));
   const tvlm_result asked = tvlm_session_ask(session, R"({"prompt":"Hello"})");
   CHECK(asked.code == static_cast<int32_t>(ErrorCode::kUnsupported));
   CHECK_THAT(std::string(asked.message), Catch::Matchers::ContainsSubstring("no tokenizer"));

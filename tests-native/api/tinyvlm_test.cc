@@ -23,7 +23,8 @@ uint32_t LoadDemo() {
   const auto model = static_cast<uint32_t>(created.value);
   const tvlm_result place = tvlm_model_reserve(model, bytes->size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes->data(), bytes->size());
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes->data(),
+              bytes->size());
   const tvlm_result committed = tvlm_model_commit(model, bytes->size());
   INFO(committed.message);
   REQUIRE(committed.code == 0);
@@ -53,12 +54,15 @@ TEST_CASE("A question goes from an image's bytes to words and a report", "[api]"
   REQUIRE(image.ok());
   const tvlm_result place = tvlm_image_reserve(session, image->size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(), image->size());
-  const std::string options = "{\"bytes\":" + std::to_string(image->size()) + ",\"format\":\"encoded\"}";
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(),
+              image->size());
+  const std::string options =
+      "{\"bytes\":" + std::to_string(image->size()) + ",\"format\":\"encoded\"}";
   const tvlm_result added = tvlm_image_add(session, options.c_str());
   INFO(added.message);
   REQUIRE(added.code == 0);
-  REQUIRE(tvlm_session_ask(session, R"({"prompt":"Describe the image.","maxTokens":32})").code == 0);
+  REQUIRE(tvlm_session_ask(session, R"({"prompt":"Describe the image.","maxTokens":32})").code ==
+          0);
   std::string text;
   for (;;) {
     const tvlm_result advanced = tvlm_session_advance(session, 10);
@@ -85,7 +89,8 @@ uint32_t AddSample(uint32_t session, const std::string& name) {
   REQUIRE(image.ok());
   const tvlm_result place = tvlm_image_reserve(session, image->size());
   REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(), image->size());
+  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(),
+              image->size());
   const tvlm_result added = tvlm_image_add(session, "{}");
   INFO(added.message);
   REQUIRE(added.code == 0);
@@ -114,10 +119,14 @@ TEST_CASE("A conversation names its images, which stay until they are dropped", 
   CHECK(*report->Find("imageTokens")->int64() == 4);
   const auto session = static_cast<uint32_t>(created.value);
   const std::string image = std::to_string(AddSample(session, "sample-1.png"));
-  const std::string first = R"({"role":"system","content":""},{"role":"user","content":"Describe the image.","images":[)" + image + "]}";
+  const std::string first =
+      R"({"role":"system","content":""},{"role":"user","content":"Describe the image.","images":[)" +
+      image + "]}";
   REQUIRE(tvlm_session_ask(session, ("{\"messages\":[" + first + "]}").c_str()).code == 0);
   CHECK(Finish(session, "encodedImages") == 1);
-  const std::string second = "{\"messages\":[" + first + R"(,{"role":"assistant","content":"A sunflower."},{"role":"user","content":"Are you sure?"}]})";
+  const std::string second =
+      "{\"messages\":[" + first +
+      R"(,{"role":"assistant","content":"A sunflower."},{"role":"user","content":"Are you sure?"}]})";
   REQUIRE(tvlm_session_ask(session, second.c_str()).code == 0);
   CHECK(Finish(session, "imageTokens") == 4);
   CHECK(tvlm_image_drop(session, 1).code == 0);
@@ -129,7 +138,7 @@ TEST_CASE("A conversation names its images, which stay until they are dropped", 
       {R"({"messages":[1]})", "messages[0]: an object wanted"},
       {R"({"messages":[{"role":"user"}]})", "content"},
       {R"({"messages":[{"role":"tool","content":""}]})", "\"tool\" found"},
-      {R"({"messages":[{"role":"user","content":"","images":[]}]})", "\"images\" is not known"},
+      {R"({"messages":[{"role":"user","content":"","photos":[]}]})", "\"photos\" is not known"},
       {R"({"messages":[{"role":"user","content":"","images":["a"]}]})", "an image's number wanted"},
       {R"({"messages":[{"role":"user","content":"","images":[9]}]})", "9 is not an image"},
   };
@@ -138,8 +147,10 @@ TEST_CASE("A conversation names its images, which stay until they are dropped", 
     CHECK(refused.code == Code(ErrorCode::kInvalidArgument));
     CHECK_THAT(std::string(refused.message), Catch::Matchers::ContainsSubstring(words));
   }
-  CHECK(tvlm_session_create(model, R"({"resize":"stretch"})").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_create(model, R"({"imageSize":100})").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_create(model, R"({"resize":"stretch"})").code ==
+        Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_create(model, R"({"imageSize":100})").code ==
+        Code(ErrorCode::kInvalidArgument));
   tvlm_session_dispose(session);
   tvlm_model_dispose(model);
 }
@@ -150,7 +161,8 @@ TEST_CASE("Wrong handles and options are refused by name", "[api]") {
   CHECK(tvlm_model_create(nullptr).code == Code(ErrorCode::kInvalidArgument));
   CHECK(tvlm_model_create("{\"threads\":0}").code == Code(ErrorCode::kInvalidArgument));
   CHECK(tvlm_model_create("{\"thread\":1}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK_THAT(std::string(tvlm_model_create("{\"thread\":1}").message), Catch::Matchers::ContainsSubstring("thread"));
+  CHECK_THAT(std::string(tvlm_model_create("{\"thread\":1}").message),
+             Catch::Matchers::ContainsSubstring("thread"));
   const auto empty = static_cast<uint32_t>(tvlm_model_create("{}").value);
   CHECK(tvlm_session_create(empty, "{}").code == Code(ErrorCode::kNotReady));
   CHECK(tvlm_model_end(empty).code == Code(ErrorCode::kInvalidFile));
@@ -158,16 +170,20 @@ TEST_CASE("Wrong handles and options are refused by name", "[api]") {
 
   const uint32_t model = LoadDemo();
   CHECK(tvlm_session_create(model, "{\"context\":1e9}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_create(model, "{\"compute\":\"f16\"}").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_create(model, "{\"compute\":\"f16\"}").code ==
+        Code(ErrorCode::kInvalidArgument));
   const auto session = static_cast<uint32_t>(tvlm_session_create(model, "{}").value);
   CHECK(tvlm_session_advance(session, 10).code == Code(ErrorCode::kNotReady));
   CHECK(tvlm_session_ask(session, "{}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_ask(session, R"({"prompt":"a","temperature":-1})").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_ask(session, R"({"prompt":"a","stop":"b"})").code == Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_ask(session, R"({"prompt":"a","temperature":-1})").code ==
+        Code(ErrorCode::kInvalidArgument));
+  CHECK(tvlm_session_ask(session, R"({"prompt":"a","stop":"b"})").code ==
+        Code(ErrorCode::kInvalidArgument));
   const tvlm_result place = tvlm_image_reserve(session, 16);
   std::memset(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), 0, 16);
   CHECK(tvlm_image_add(session, "{}").code == Code(ErrorCode::kInvalidImage));
-  CHECK(tvlm_image_add(session, R"({"format":"rgba","width":2,"height":2})").code == Code(ErrorCode::kInvalidImage));
+  CHECK(tvlm_image_add(session, R"({"format":"rgba","width":2,"height":2})").code ==
+        Code(ErrorCode::kInvalidImage));
   tvlm_session_dispose(session);
   tvlm_model_dispose(model);
 }

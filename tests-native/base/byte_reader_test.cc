@@ -10,7 +10,8 @@ namespace tinyvlm {
 namespace {
 
 TEST_CASE("ByteReader reads little-endian values in order", "[base][byte_reader]") {
-  const std::vector<uint8_t> bytes{0x01, 0x02, 0x03, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x80, 0x3f, 'a', 'b'};
+  const std::vector<uint8_t> bytes{0x01, 0x02, 0x03, 0xff, 0xff, 0xff, 0xff,
+                                   0x00, 0x00, 0x80, 0x3f, 'a',  'b'};
   ByteReader reader(bytes);
   uint8_t u8 = 0;
   uint16_t u16 = 0;

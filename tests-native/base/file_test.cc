@@ -26,7 +26,8 @@ TEST_CASE("A committed file holds what was appended and overwritten", "[base][fi
   CHECK_FALSE(std::filesystem::exists(path + ".partial"));
 }
 
-TEST_CASE("A writer that is destroyed before Commit leaves no file and keeps the older one", "[base][file]") {
+TEST_CASE("A writer that is destroyed before Commit leaves no file and keeps the older one",
+          "[base][file]") {
   const TempFolder folder;
   const std::string path = folder.File("out.bin");
   {

@@ -19,7 +19,9 @@ TEST_CASE("Every f16 goes to f32 and back unchanged", "[base][half]") {
       REQUIRE(F32ToF16(value) == half);
       const int exponent = half >> 10 & 31;
       const double mantissa = half & 1023;
-      const double magnitude = exponent == 31 ? HUGE_VAL : exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+      const double magnitude = exponent == 31  ? HUGE_VAL
+                               : exponent == 0 ? std::ldexp(mantissa, -24)
+                                               : std::ldexp(1024 + mantissa, exponent - 25);
       REQUIRE(value == (half & 0x8000 ? -magnitude : magnitude));
       REQUIRE(std::signbit(value) == ((half & 0x8000) != 0));
     }
@@ -34,11 +36,13 @@ TEST_CASE("Every bf16 goes to f32 and back unchanged", "[base][half]") {
   }
 }
 
-// Between two neighbouring halves a value goes to the nearer one, and from the middle to the one with an even last bit.
+// Between two neighbouring halves a value goes to the nearer one, and from the middle to the one
+// with an even last bit.
 template <typename ToF32, typename FromF32>
 void CheckRounding(uint16_t largest, ToF32 to_f32, FromF32 from_f32) {
   for (uint32_t bits = 0; bits < largest; ++bits) {
-    const float low = to_f32(static_cast<uint16_t>(bits)), high = to_f32(static_cast<uint16_t>(bits + 1));
+    const float low = to_f32(static_cast<uint16_t>(bits)),
+                high = to_f32(static_cast<uint16_t>(bits + 1));
     const float middle = static_cast<float>((static_cast<double>(low) + high) / 2);
     const uint32_t even = bits + (bits & 1);
     REQUIRE(from_f32(middle) == even);

@@ -20,7 +20,8 @@ Json Parse(std::string_view text) {
 
 bool Fails(std::string_view text) {
   const Result<Json> json = ParseJson(text);
-  return !json.ok() && json.status().code() == ErrorCode::kInvalidFile && !json.status().message().empty();
+  return !json.ok() && json.status().code() == ErrorCode::kInvalidFile &&
+         !json.status().message().empty();
 }
 
 TEST_CASE("JSON values of every kind are read", "[base][json]") {
@@ -67,12 +68,16 @@ TEST_CASE("JSON numbers are the nearest doubles", "[base][json]") {
   CHECK(Fails("-1e400"));
 }
 
-TEST_CASE("JSON strings: escapes become UTF-8, unpaired surrogates and bad UTF-8 are refused", "[base][json]") {
-  CHECK(*Parse(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00")").string() == "\"\\/\b\f\n\r\tA\u00e9\u20ac\U0001F600");
+TEST_CASE("JSON strings: escapes become UTF-8, unpaired surrogates and bad UTF-8 are refused",
+          "[base][json]") {
+  CHECK(*Parse(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00")").string() ==
+        "\"\\/\b\f\n\r\tA\u00e9\u20ac\U0001F600");
   CHECK(*Parse("\"\\u0000\"").string() == std::string(1, '\0'));
   CHECK(*Parse("\"\xf4\x8f\xbf\xbf\"").string() == "\xf4\x8f\xbf\xbf");
-  for (const char* bad : {R"("\ud83d")", R"("\ude00")", R"("\ud83d\u0041")", R"("\ud83dx")", R"("\u12g4")", R"("\x41")", "\"\xc0\x80\"", "\"\xed\xa0\x80\"",
-                          "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "\"\xff\"", "\"\x80\"", "\"a\nb\"", "\"abc", "\"abc\\"}) {
+  for (const char* bad :
+       {R"("\ud83d")", R"("\ude00")", R"("\ud83d\u0041")", R"("\ud83dx")", R"("\u12g4")",
+        R"("\x41")", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"",
+        "\"\xff\"", "\"\x80\"", "\"a\nb\"", "\"abc", "\"abc\\"}) {
     INFO(bad);
     CHECK(Fails(bad));
   }
@@ -101,8 +106,10 @@ TEST_CASE("Required members name the key, what was wanted and what was found", "
   CHECK(*json.GetInt("big", 0, INT64_MAX) == 9007199254740993);
   CHECK(json.GetInt("missing", 0, 10).status().code() == ErrorCode::kNotFound);
   CHECK(json.GetInt("missing", 0, 10).status().message() == "missing is missing");
-  CHECK(json.GetInt("n", 6, 10).status().message() == "n: a whole number from 6 to 10 wanted, 5 found");
-  CHECK(json.GetInt("f", 0, 10, ErrorCode::kInvalidArgument).status().code() == ErrorCode::kInvalidArgument);
+  CHECK(json.GetInt("n", 6, 10).status().message() ==
+        "n: a whole number from 6 to 10 wanted, 5 found");
+  CHECK(json.GetInt("f", 0, 10, ErrorCode::kInvalidArgument).status().code() ==
+        ErrorCode::kInvalidArgument);
   CHECK(json.GetInt("s", 0, 10).status().message() == "s: a whole number wanted, a string found");
   CHECK_FALSE(json.GetString("n").ok());
   CHECK_FALSE(json.GetBool("n").ok());
@@ -125,7 +132,8 @@ TEST_CASE("JSONTestSuite: every y_ file is read, every n_ file refused", "[base]
   for (const auto& entry : std::filesystem::directory_iterator(*folder)) {
     const std::string name = entry.path().filename().string();
     std::ifstream stream(entry.path(), std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    const std::string text{std::istreambuf_iterator<char>(stream),
+                           std::istreambuf_iterator<char>()};
     const bool ok = ParseJson(text).ok();
     INFO(name);
     if (name[0] == 'y') {
@@ -138,7 +146,8 @@ TEST_CASE("JSONTestSuite: every y_ file is read, every n_ file refused", "[base]
       ++either;
     }
     // Cut anywhere, a document never crashes the reader.
-    for (size_t length = 0; length < std::min<size_t>(text.size(), 300); ++length) static_cast<void>(ParseJson(std::string_view(text).substr(0, length)));
+    for (size_t length = 0; length < std::min<size_t>(text.size(), 300); ++length)
+      static_cast<void>(ParseJson(std::string_view(text).substr(0, length)));
   }
   CHECK(read == 95);
   CHECK(refused == 188);

@@ -17,7 +17,9 @@ std::string Hex(const Sha256::Digest& digest) {
   return hex;
 }
 
-void Update(Sha256& sha, std::string_view text) { sha.Update(reinterpret_cast<const uint8_t*>(text.data()), text.size()); }
+void Update(Sha256& sha, std::string_view text) {
+  sha.Update(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
 
 // The examples of FIPS 180-4 and of NIST's test vectors.
 TEST_CASE("SHA-256 gives the published digests", "[base][sha256]") {

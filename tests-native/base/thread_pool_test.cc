@@ -12,7 +12,7 @@ namespace {
 
 struct Counts {
   explicit Counts(size_t tiles) : runs(tiles) {}
-  std::vector<std::atomic<int>> runs;      // how often each tile ran
+  std::vector<std::atomic<int>> runs;  // how often each tile ran
   std::atomic<size_t> largest_worker{0};
 };
 
@@ -24,7 +24,8 @@ void CountTile(void* context, size_t tile, size_t worker) {
   }
 }
 
-TEST_CASE("ParallelFor runs every tile of its range once, with a worker below num_workers", "[base][thread_pool]") {
+TEST_CASE("ParallelFor runs every tile of its range once, with a worker below num_workers",
+          "[base][thread_pool]") {
   for (const size_t workers : {0, 1, 2, 3, 8}) {
     ThreadPool pool(workers);
     REQUIRE(pool.num_workers() >= 1);
@@ -41,17 +42,23 @@ TEST_CASE("ParallelFor runs every tile of its range once, with a worker below nu
   }
 }
 
-TEST_CASE("ParallelFor has finished all tiles when it returns, thousands of times in a row", "[base][thread_pool]") {
+TEST_CASE("ParallelFor has finished all tiles when it returns, thousands of times in a row",
+          "[base][thread_pool]") {
   ThreadPool pool(4);
-  std::vector<size_t> values(64, 0);  // not atomic: each tile has its own, and the next call must see it
-  const auto add = [](void* context, size_t tile, size_t) { (*static_cast<std::vector<size_t>*>(context))[tile] += tile; };
+  // not atomic: each tile has its own, and the next call must see it
+  std::vector<size_t> values(64, 0);
+  const auto add = [](void* context, size_t tile, size_t) {
+    (*static_cast<std::vector<size_t>*>(context))[tile] += tile;
+  };
   const size_t rounds = 5000;
   for (size_t i = 0; i < rounds; ++i) pool.ParallelFor(0, values.size(), add, &values);
   for (size_t t = 0; t < values.size(); ++t) REQUIRE(values[t] == t * rounds);
 }
 
 TEST_CASE("A pool that was never used, or whose workers sleep, ends", "[base][thread_pool]") {
-  { ThreadPool unused(4); }
+  {
+    ThreadPool unused(4);
+  }
   auto pool = std::make_unique<ThreadPool>(3);
   Counts counts(10);
   pool->ParallelFor(0, 10, &CountTile, &counts);

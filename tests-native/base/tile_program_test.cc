@@ -20,9 +20,16 @@ TEST_CASE("A program runs its steps in order and each tile once", "[base][tile_p
   ThreadPool pool(1);
   TileProgram program;
   std::vector<std::string> log;
-  program.Add("a", 0, Tiling{2, 1}, [&](size_t tile, size_t) { log.push_back(Format("a%zu", tile)); });
+  program.Add("a", 0, Tiling{2, 1},
+              [&](size_t tile, size_t) { log.push_back(Format("a%zu", tile)); });
   program.OnDone([&] { log.push_back("a done"); });
-  program.Add("b", 0, [&] { log.push_back("b begins"); return Tiling{1, 1}; }, [&](size_t tile, size_t) { log.push_back(Format("b%zu", tile)); });
+  program.Add(
+      "b", 0,
+      [&] {
+        log.push_back("b begins");
+        return Tiling{1, 1};
+      },
+      [&](size_t tile, size_t) { log.push_back(Format("b%zu", tile)); });
   REQUIRE(program.Advance(pool, kNoDeadline, 0) == RunState::kDone);
   const std::vector<std::string> wanted = {"a0", "a1", "a done", "b begins", "b0"};
   REQUIRE(log == wanted);
@@ -33,12 +40,19 @@ TEST_CASE("A program runs its steps in order and each tile once", "[base][tile_p
   REQUIRE(log.size() == 2 * wanted.size());
 }
 
-TEST_CASE("A call with no time left still runs one tile, and the next goes on where it stopped", "[base][tile_program]") {
+TEST_CASE("A call with no time left still runs one tile, and the next goes on where it stopped",
+          "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
   std::vector<size_t> tiles;
   size_t begun = 0;
-  program.Add("a", 0, [&] { ++begun; return Tiling{3, kBig}; }, [&](size_t tile, size_t) { tiles.push_back(tile); });
+  program.Add(
+      "a", 0,
+      [&] {
+        ++begun;
+        return Tiling{3, kBig};
+      },
+      [&](size_t tile, size_t) { tiles.push_back(tile); });
   program.Add("b", 0, Tiling{1, kBig}, [&](size_t tile, size_t) { tiles.push_back(10 + tile); });
   for (size_t calls = 1; calls <= 3; ++calls) {
     REQUIRE(program.Advance(pool, kPast, 0) == RunState::kRunning);
@@ -49,7 +63,8 @@ TEST_CASE("A call with no time left still runs one tile, and the next goes on wh
   REQUIRE(begun == 1);
 }
 
-TEST_CASE("A profile adds up steps of one name, and their products once a step is complete", "[base][tile_program]") {
+TEST_CASE("A profile adds up steps of one name, and their products once a step is complete",
+          "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
   program.Add("a", 0, Tiling{2, kBig, 30}, [](size_t, size_t) {});
@@ -68,7 +83,8 @@ TEST_CASE("A profile adds up steps of one name, and their products once a step i
   REQUIRE(profile[1].products == 0);
 }
 
-TEST_CASE("A step waits for the bytes that it needs, and what stands before it runs", "[base][tile_program]") {
+TEST_CASE("A step waits for the bytes that it needs, and what stands before it runs",
+          "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
   std::vector<int> ran;
@@ -83,7 +99,8 @@ TEST_CASE("A step waits for the bytes that it needs, and what stands before it r
   REQUIRE(ran == std::vector<int>{1, 2});
 }
 
-TEST_CASE("A step may have nothing to do this time; it still counts as completed", "[base][tile_program]") {
+TEST_CASE("A step may have nothing to do this time; it still counts as completed",
+          "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
   size_t tiles = 0, done = 0, run = 0;
@@ -103,7 +120,8 @@ TEST_CASE("An empty program is done", "[base][tile_program]") {
   REQUIRE(program.Advance(pool, kPast, 0) == RunState::kDone);
 }
 
-TEST_CASE("Tiles run on all workers and the result does not depend on how many there are", "[base][tile_program]") {
+TEST_CASE("Tiles run on all workers and the result does not depend on how many there are",
+          "[base][tile_program]") {
   for (const size_t workers : {1, 2, 4}) {
     ThreadPool pool(workers);
     TileProgram program;
@@ -113,7 +131,8 @@ TEST_CASE("Tiles run on all workers and the result does not depend on how many t
       if (worker >= workers) foreign_worker = true;  // assertions belong on the test's own thread
       values[tile] = tile;
     });
-    program.Add("square", 0, Tiling{values.size(), kBig}, [&](size_t tile, size_t) { values[tile] *= values[tile]; });
+    program.Add("square", 0, Tiling{values.size(), kBig},
+                [&](size_t tile, size_t) { values[tile] *= values[tile]; });
     RunState state = RunState::kRunning;
     size_t calls = 0;
     while (state == RunState::kRunning) {
@@ -127,7 +146,8 @@ TEST_CASE("Tiles run on all workers and the result does not depend on how many t
   }
 }
 
-TEST_CASE("The profile adds up steps of the same name, in order of first use", "[base][tile_program]") {
+TEST_CASE("The profile adds up steps of the same name, in order of first use",
+          "[base][tile_program]") {
   ThreadPool pool(1);
   TileProgram program;
   const auto burn = [](size_t, size_t) {

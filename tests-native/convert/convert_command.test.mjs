@@ -1,4 +1,5 @@
-// The convert command as a process: what its ends leave on the disk, and what inspect says of its files. TINYVLM_CLI is the program.
+// The convert command as a process: what its ends leave on the disk, and what inspect says of its
+// files. TINYVLM_CLI is the program.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -18,15 +19,20 @@ const run = (...args) => spawnSync(cli, args, { encoding: "utf8" });
 
 function generate(name, ...args) {
   const folder = join(root, name);
-  const { status, stderr } = spawnSync(process.execPath, [generator, folder, ...args], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, [generator, folder, ...args], {
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stderr);
   return folder;
 }
 
 const small = generate("small", "--size", "t0");
-const large = generate("large", "--size", "0.5b", "--sparse");  // takes seconds to convert
+const large = generate("large", "--size", "0.5b", "--sparse"); // takes seconds to convert
 
-/** Starts a conversion of the large checkpoint, waits until it has written some weights, and sends a signal; resolves to the signal that ended it. */
+/**
+ * Starts a conversion of the large checkpoint, waits until it has written some weights, and sends a
+ * signal; resolves to the signal that ended it.
+ */
 async function interrupted(output, signal) {
   const child = spawn(cli, ["convert", large, "-o", output, "--no-tokenizer"], { stdio: "ignore" });
   const ended = new Promise((resolve) => child.on("close", (_, by) => resolve(by)));
@@ -54,7 +60,10 @@ test("a kill that nobody can catch leaves no file that looks finished, and does 
   assert.ok(!existsSync(output));
   const { status, stderr } = run("inspect", `${output}.partial`);
   assert.equal(status, 3);
-  assert.match(stderr, /invalid_file: .*killed\.gguf\.partial: a GGUF model file wanted .*, a file that begins with 00 00 00 00 found/);
+  assert.match(
+    stderr,
+    /invalid_file: .*killed\.gguf\.partial: a GGUF model file wanted .*, a file that begins with 00 00 00 00 found/,
+  );
   const again = run("convert", small, "-o", output, "--no-tokenizer");
   assert.equal(again.status, 0, again.stderr);
   assert.ok(!existsSync(`${output}.partial`));
@@ -64,8 +73,11 @@ test("a kill that nobody can catch leaves no file that looks finished, and does 
 test("a full disk is an io error of one line that names the file, and leaves none", () => {
   const output = join(root, "full.gguf");
   // Writes beyond the limit fail as on a full disk once the signal that comes with them is ignored.
-  const script = 'trap "" XFSZ; ulimit -f 100; exec "$0" convert "$1" -o "$2" --type f32 --no-tokenizer';
-  const { status, stderr } = spawnSync("sh", ["-c", script, cli, small, output], { encoding: "utf8" });
+  const script =
+    'trap "" XFSZ; ulimit -f 100; exec "$0" convert "$1" -o "$2" --type f32 --no-tokenizer';
+  const { status, stderr } = spawnSync("sh", ["-c", script, cli, small, output], {
+    encoding: "utf8",
+  });
   assert.equal(status, 8, stderr);
   assert.match(stderr, /^tiny-vlm: io: cannot write .*full\.gguf\.partial: .*\n$/);
   assert.ok(!existsSync(output) && !existsSync(`${output}.partial`));
@@ -73,7 +85,18 @@ test("a full disk is an io error of one line that names the file, and leaves non
 
 test("types, image size and resize mode can be given, and inspect says which matrices could not be cut into blocks", () => {
   const output = join(root, "types.gguf");
-  const flags = ["--type", "q4_0", "--vision-type", "bf16", "--embedding-type", "f16", "--image-size", "128", "--resize", "crop"];
+  const flags = [
+    "--type",
+    "q4_0",
+    "--vision-type",
+    "bf16",
+    "--embedding-type",
+    "f16",
+    "--image-size",
+    "128",
+    "--resize",
+    "crop",
+  ];
   const converted = run("convert", small, "-o", output, "--no-tokenizer", ...flags);
   assert.equal(converted.status, 0, converted.stderr);
   assert.match(converted.stderr, /^[^\r]*types\.gguf: [\d.]+ MB of weights in [\d.]+ s\n$/);
@@ -83,7 +106,10 @@ test("types, image size and resize mode can be given, and inspect says which mat
   assert.match(stdout, /mm\.0\.weight +bf16/);
   assert.match(stdout, /token_embd\.weight +f16/);
   assert.match(stdout, /blk\.0\.ffn_up\.weight +q4_0/);
-  assert.match(stdout, /\n3 matrices are F16 because rows that are not a multiple of 32 cannot be cut into blocks: v\.stem\.2\.weight \(rows of 16\), /);
+  assert.match(
+    stdout,
+    /\n3 matrices are F16 because rows that are not a multiple of 32 cannot be cut into blocks: v\.stem\.2\.weight \(rows of 16\), /,
+  );
   assert.match(stdout, /, v\.final\.se\.up\.weight \(rows of 8\)\n/);
   assert.equal(run("convert", small, "-o", output, "--no-tokenizer", "--type", "f32").status, 0);
   assert.doesNotMatch(run("inspect", output).stdout, /cut into blocks/);
@@ -92,7 +118,10 @@ test("types, image size and resize mode can be given, and inspect says which mat
 test("flags that cannot be are refused before anything is read", () => {
   const output = join(root, "never.gguf");
   for (const [args, wanted] of [
-    [["--vision-type", "q5_1"], /a type of f32, f16, bf16, q8_0, q5_0 or q4_0 wanted, "q5_1" found/],
+    [
+      ["--vision-type", "q5_1"],
+      /a type of f32, f16, bf16, q8_0, q5_0 or q4_0 wanted, "q5_1" found/,
+    ],
     [["--embedding-type", ""], /"" found/],
     [["--image-size", "100"], /a multiple of 64 up to 4096 wanted, 100 found/],
     [["--image-size", "0"], /--image-size: a whole number of 64\.\.4096 wanted, "0" found/],

@@ -1,4 +1,5 @@
-// Conversion of the reference checkpoints: every tensor of theirs is found again, unchanged, in an f32 file.
+// Conversion of the reference checkpoints: every tensor of theirs is found again, unchanged, in an
+// f32 file.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -33,11 +34,17 @@ TEST_CASE("Reference checkpoints convert without loss to f32", "[convert][shared
     size_t tensors;
     bool own_head;
   };
-  // Tensors: those of the checkpoint, less three per block (four of BatchNorm and the kernel become a kernel and a bias), less num_batches_tracked.
-  for (const Expected& expected : {Expected{"goldens/t0-hf", {1, 1, 1, 1, 1}, {16, 32, 32, 32, 64}, 135 - 4 * 5, false},
-                                   Expected{"goldens/t2w-bf16", {1, 2, 3, 2, 1}, {16, 32, 64, 128, 256}, 240 - 4 * 9, true},
-                                   Expected{"goldens/t3-full-depth", {2, 12, 24, 4, 2}, {16, 32, 64, 128, 128}, 706 - 4 * 44, false},
-                                   Expected{"demo-model", {1, 2, 4, 3, 1}, {32, 64, 128, 256, 256}, 257 - 4 * 11, false}}) {
+  // Tensors: those of the checkpoint, less three per block (four of BatchNorm and the kernel become
+  // a kernel and a bias), less num_batches_tracked.
+  for (const Expected& expected :
+       {Expected{"goldens/t0-hf", {1, 1, 1, 1, 1}, {16, 32, 32, 32, 64}, 135 - 4 * 5, false},
+        Expected{"goldens/t2w-bf16", {1, 2, 3, 2, 1}, {16, 32, 64, 128, 256}, 240 - 4 * 9, true},
+        Expected{"goldens/t3-full-depth",
+                 {2, 12, 24, 4, 2},
+                 {16, 32, 64, 128, 128},
+                 706 - 4 * 44,
+                 false},
+        Expected{"demo-model", {1, 2, 4, 3, 1}, {32, 64, 128, 256, 256}, 257 - 4 * 11, false}}) {
     const auto folder = SharedPath(expected.folder);
     if (!folder) SKIP("shared data is absent");
     DYNAMIC_SECTION(expected.folder) {
@@ -54,7 +61,8 @@ TEST_CASE("Reference checkpoints convert without loss to f32", "[convert][shared
         // Convolutions: one branch without a BatchNorm is a tensor of the checkpoint, too.
         std::string name = planned.source;
         if (name.empty() && planned.branches.size() == 1 && planned.branches[0].norm.empty()) {
-          name = planned.shape == planned.kernel ? planned.branches[0].kernel : planned.branches[0].bias;
+          name = planned.shape == planned.kernel ? planned.branches[0].kernel
+                                                 : planned.branches[0].bias;
         }
         if (name.empty()) continue;
         const SafetensorsTensor& source = *checkpoint->weights.Find(name);
@@ -69,7 +77,8 @@ TEST_CASE("Reference checkpoints convert without loss to f32", "[convert][shared
   }
 }
 
-TEST_CASE("The demo model converts to every type with its tokenizer and keeps within 10 MB as q8_0", "[convert][shared]") {
+TEST_CASE("The demo model converts to every type with its tokenizer and keeps within 10 MB as q8_0",
+          "[convert][shared]") {
   const auto folder = SharedPath("demo-model");
   if (!folder) SKIP("shared data is absent");
   const LoadedModel f32 = ConvertFolder(*folder, DType::kF32, true);
@@ -93,8 +102,10 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
         error += std::pow(double{got[i]} - wanted[i], 2);
         power += std::pow(double{wanted[i]}, 2);
       }
-      // A block's largest value A is at most sqrt(32) times its rms. Steps are A / 127, A / 16 and A / 8; an error is at most half a step of Q8_0, and of the others about
-      // uniform within half a step (rms: step / sqrt(12)). Halves: half a unit of the last of 11 or 8 bits. A little more for the scales, halves themselves.
+      // A block's largest value A is at most sqrt(32) times its rms. Steps are A / 127, A / 16 and
+      // A / 8; an error is at most half a step of Q8_0, and of the others about uniform within half
+      // a step (rms: step / sqrt(12)). Halves: half a unit of the last of 11 or 8 bits. A little
+      // more for the scales, halves themselves.
       double limit = 0;
       if (info.type == DType::kQ8_0) limit = std::sqrt(32.0) / 127 / 2 * 1.01;
       if (info.type == DType::kQ5_0) limit = std::sqrt(32.0) / 16 / std::sqrt(12.0) * 1.01;
@@ -110,7 +121,8 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
 TEST_CASE("Apple's names give the tensors that transformers' names give", "[convert][shared]") {
   const auto apple_folder = SharedPath("goldens/t0-llava"), folder = SharedPath("goldens/t0-hf");
   if (!apple_folder || !folder) SKIP("shared data is absent");
-  const LoadedModel apple = ConvertFolder(*apple_folder, DType::kF32, false), model = ConvertFolder(*folder, DType::kF32, false);
+  const LoadedModel apple = ConvertFolder(*apple_folder, DType::kF32, false),
+                    model = ConvertFolder(*folder, DType::kF32, false);
   REQUIRE(apple.file.tensors.size() == model.file.tensors.size());
   for (const TensorInfo& info : model.file.tensors) {
     INFO(info.name);
@@ -124,7 +136,8 @@ TEST_CASE("Apple's names give the tensors that transformers' names give", "[conv
 TEST_CASE("A folder of GGUF files is no checkpoint", "[convert][shared]") {
   const auto folder = SharedPath("goldens/gguf");
   if (!folder) SKIP("shared data is absent");
-  CHECK_THAT(OpenCheckpoint(folder->string()).status().message(), Catch::Matchers::ContainsSubstring("this is a folder of GGUF files"));
+  CHECK_THAT(OpenCheckpoint(folder->string()).status().message(),
+             Catch::Matchers::ContainsSubstring("this is a folder of GGUF files"));
 }
 
 }  // namespace

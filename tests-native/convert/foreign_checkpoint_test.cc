@@ -16,7 +16,8 @@ namespace {
 
 const char* const kDownload = "safetensors with their config.json, as in apple/FastVLM-0.5B";
 
-// What a conversion of `path` says; it must refuse, as something unsupported unless another code is given, and write nothing.
+// What a conversion of `path` says; it must refuse, as something unsupported unless another code is
+// given, and write nothing.
 std::string Refused(const std::string& path, ErrorCode code = ErrorCode::kUnsupported) {
   const TempFolder out;
   ConvertOptions options;
@@ -27,12 +28,15 @@ std::string Refused(const std::string& path, ErrorCode code = ErrorCode::kUnsupp
   CHECK(std::string(ErrorCodeName(status.code())) == ErrorCodeName(code));
   CHECK_FALSE(std::filesystem::exists(options.output));
   CHECK_FALSE(std::filesystem::exists(options.output + ".partial"));
-  if (code == ErrorCode::kUnsupported && !path.ends_with(".gguf")) CHECK_CONTAINS(status.message(), kDownload);
+  if (code == ErrorCode::kUnsupported && !path.ends_with(".gguf"))
+    CHECK_CONTAINS(status.message(), kDownload);
   return status.message();
 }
 
-// A folder with the tiny checkpoint's config after an edit, and with the files that are named, empty ones.
-std::string RefusedConfig(const std::string& from, const std::string& to, ErrorCode code = ErrorCode::kUnsupported) {
+// A folder with the tiny checkpoint's config after an edit, and with the files that are named,
+// empty ones.
+std::string RefusedConfig(const std::string& from, const std::string& to,
+                          ErrorCode code = ErrorCode::kUnsupported) {
   const TempFolder folder;
   TinyCheckpoint checkpoint;
   checkpoint.Edit(from, to);
@@ -53,39 +57,54 @@ std::string RefusedFiles(const std::vector<std::string>& files, bool with_config
 
 TEST_CASE("Other models are named", "[convert][foreign]") {
   const std::string type = R"("model_type": "fast_vlm")";
-  const std::vector<std::pair<std::string, std::string>> models{{"mllama", "this is Llama-3.2-Vision (model_type \"mllama\"), not FastVLM"},
-                                                                {"llava", "this is LLaVA-1.5 ("},
-                                                                {"llava_next", "this is LLaVA-NeXT ("},
-                                                                {"qwen2_vl", "this is Qwen2-VL ("},
-                                                                {"qwen2_5_vl", "this is Qwen2.5-VL ("},
-                                                                {"paligemma", "this is PaliGemma ("},
-                                                                {"idefics3", "this is Idefics3"},
-                                                                {"smolvlm", "this is SmolVLM ("},
-                                                                {"phi3_v", "this is Phi-3-Vision ("},
-                                                                {"gemma3", "this is Gemma 3 ("},
-                                                                {"internvl", "this is InternVL ("},
-                                                                {"llava_llama", "a Vicuna FastVLM is one; only those with a Qwen2 decoder are supported"},
-                                                                {"qwen2", "this is Qwen2, a text model"},
-                                                                {"bert", "this is another model (model_type \"bert\"), not FastVLM"},
-                                                                {"\\u0001", "this is another model (model_type \"?\"), not FastVLM"}};
-  for (const auto& [word, wanted] : models) CHECK_CONTAINS(RefusedConfig(type, "\"model_type\": \"" + word + "\""), wanted);
+  const std::vector<std::pair<std::string, std::string>> models{
+      {"mllama", "this is Llama-3.2-Vision (model_type \"mllama\"), not FastVLM"},
+      {"llava", "this is LLaVA-1.5 ("},
+      {"llava_next", "this is LLaVA-NeXT ("},
+      {"qwen2_vl", "this is Qwen2-VL ("},
+      {"qwen2_5_vl", "this is Qwen2.5-VL ("},
+      {"paligemma", "this is PaliGemma ("},
+      {"idefics3", "this is Idefics3"},
+      {"smolvlm", "this is SmolVLM ("},
+      {"phi3_v", "this is Phi-3-Vision ("},
+      {"gemma3", "this is Gemma 3 ("},
+      {"internvl", "this is InternVL ("},
+      {"llava_llama", "a Vicuna FastVLM is one; only those with a Qwen2 decoder are supported"},
+      {"qwen2", "this is Qwen2, a text model"},
+      {"bert", "this is another model (model_type \"bert\"), not FastVLM"},
+      {"\\u0001", "this is another model (model_type \"?\"), not FastVLM"}};
+  for (const auto& [word, wanted] : models)
+    CHECK_CONTAINS(RefusedConfig(type, "\"model_type\": \"" + word + "\""), wanted);
   CHECK_CONTAINS(RefusedConfig(type, R"("x": 1)", ErrorCode::kInvalidFile), "no model_type found");
-  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["FastVlmForConditionalGeneration"])", ErrorCode::kInvalidFile), "no model_type found");
-  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["Qwen2_5_VLForConditionalGeneration"])"), "this is Qwen2.5-VL (architectures \"Qwen2_5_VLFor");
-  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["MllamaForConditionalGeneration"])"), "this is Llama-3.2-Vision");
-  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["InternVLChatModel"])"), "this is InternVL");
-  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["ResNet"])"), "this is another model (architectures \"ResNet\")");
+  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["FastVlmForConditionalGeneration"])",
+                               ErrorCode::kInvalidFile),
+                 "no model_type found");
+  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["Qwen2_5_VLForConditionalGeneration"])"),
+                 "this is Qwen2.5-VL (architectures \"Qwen2_5_VLFor");
+  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["MllamaForConditionalGeneration"])"),
+                 "this is Llama-3.2-Vision");
+  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["InternVLChatModel"])"),
+                 "this is InternVL");
+  CHECK_CONTAINS(RefusedConfig(type, R"("architectures": ["ResNet"])"),
+                 "this is another model (architectures \"ResNet\")");
 }
 
-TEST_CASE("Checkpoints that are quantised already are named with their method", "[convert][foreign]") {
+TEST_CASE("Checkpoints that are quantised already are named with their method",
+          "[convert][foreign]") {
   const std::string tied = R"("tie_word_embeddings": true)";
-  CHECK_CONTAINS(RefusedConfig(tied, R"("quantization": {"group_size": 64, "bits": 4})"), "an MLX export that is quantised already (key quantization)");
-  CHECK_CONTAINS(RefusedConfig(tied, R"("quantization": {"bits": 4}, "quantization_config": {"bits": 4})"), "an MLX export");
+  CHECK_CONTAINS(RefusedConfig(tied, R"("quantization": {"group_size": 64, "bits": 4})"),
+                 "an MLX export that is quantised already (key quantization)");
+  CHECK_CONTAINS(
+      RefusedConfig(tied, R"("quantization": {"bits": 4}, "quantization_config": {"bits": 4})"),
+      "an MLX export");
   for (const char* method : {"bitsandbytes", "gptq", "awq"}) {
-    CHECK_CONTAINS(RefusedConfig(tied, std::string(R"("quantization_config": {"quant_method": ")") + method + "\"}"),
-                   std::string("quantised already (quantization_config.quant_method \"") + method + "\")");
+    CHECK_CONTAINS(
+        RefusedConfig(tied,
+                      std::string(R"("quantization_config": {"quant_method": ")") + method + "\"}"),
+        std::string("quantised already (quantization_config.quant_method \"") + method + "\")");
   }
-  CHECK_CONTAINS(RefusedConfig(tied, R"("quantization_config": {"bits": 4})"), "quantised already (key quantization_config)");
+  CHECK_CONTAINS(RefusedConfig(tied, R"("quantization_config": {"bits": 4})"),
+                 "quantised already (key quantization_config)");
   // Where the config is silent, the tensors' names tell.
   const auto with = [](const std::string& name) {
     const TempFolder folder;
@@ -94,22 +113,32 @@ TEST_CASE("Checkpoints that are quantised already are named with their method", 
     checkpoint.Write(folder);
     return Refused(folder.File("."));
   };
-  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.qweight"), "up_proj.qweight: this is a GPTQ or AWQ checkpoint");
-  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.weight.absmax"), "this is a bitsandbytes checkpoint");
+  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.qweight"),
+                 "up_proj.qweight: this is a GPTQ or AWQ checkpoint");
+  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.weight.absmax"),
+                 "this is a bitsandbytes checkpoint");
   CHECK_CONTAINS(with("language_model.model.layers.0.mlp.up_proj.weight"), "this is an MLX export");
   CHECK_CONTAINS(with("multi_modal_projector.linear_0.weight"), "this is an MLX export");
-  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.scales"), "this is an MLX export that is quantised already");
+  CHECK_CONTAINS(with("model.layers.0.mlp.up_proj.scales"),
+                 "this is an MLX export that is quantised already");
 }
 
 TEST_CASE("Other exports are named by what lies in the folder", "[convert][foreign]") {
-  CHECK_CONTAINS(RefusedFiles({"fastvithd.mlpackage/Manifest.json"}, true), "this is a Core ML export");
-  CHECK_CONTAINS(RefusedFiles({"fastvithd.mlmodelc/coremldata.bin"}, false), "this is a Core ML export");
+  CHECK_CONTAINS(RefusedFiles({"fastvithd.mlpackage/Manifest.json"}, true),
+                 "this is a Core ML export");
+  CHECK_CONTAINS(RefusedFiles({"fastvithd.mlmodelc/coremldata.bin"}, false),
+                 "this is a Core ML export");
   CHECK_CONTAINS(RefusedFiles({"onnx/vision_encoder.onnx"}, true), "this is an ONNX export");
   CHECK_CONTAINS(RefusedFiles({"decoder.onnx"}, false), "this is an ONNX export");
-  CHECK_CONTAINS(RefusedFiles({"adapter_config.json", "adapter_model.safetensors"}, false), "a LoRA adapter, which must be merged into its base model first");
-  CHECK_CONTAINS(RefusedFiles({"model-q4_0.gguf"}, false), "a folder of GGUF files, which are converted already");
-  CHECK_CONTAINS(RefusedFiles({"pytorch_model.bin"}, true), "PyTorch pickles (pytorch_model.bin); save it as safetensors");
-  CHECK_CONTAINS(RefusedFiles({"pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"}, true), "PyTorch pickles");
+  CHECK_CONTAINS(RefusedFiles({"adapter_config.json", "adapter_model.safetensors"}, false),
+                 "a LoRA adapter, which must be merged into its base model first");
+  CHECK_CONTAINS(RefusedFiles({"model-q4_0.gguf"}, false),
+                 "a folder of GGUF files, which are converted already");
+  CHECK_CONTAINS(RefusedFiles({"pytorch_model.bin"}, true),
+                 "PyTorch pickles (pytorch_model.bin); save it as safetensors");
+  CHECK_CONTAINS(
+      RefusedFiles({"pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"}, true),
+      "PyTorch pickles");
   const TempFolder folder;
   const std::string package = folder.File("FastVLM.mlpackage");
   std::filesystem::create_directories(package);
@@ -126,16 +155,20 @@ TEST_CASE("Files given instead of a folder are named", "[convert][foreign]") {
   CHECK_CONTAINS(refused("model.gguf"), "a GGUF file found: it is converted already");
   CHECK_CONTAINS(refused("model.onnx"), "this is an ONNX export");
   CHECK_CONTAINS(refused("pytorch_model.bin"), "this is a PyTorch pickle");
-  CHECK_CONTAINS(refused("model.safetensors", ErrorCode::kInvalidArgument), "a file of one found: give the folder");
+  CHECK_CONTAINS(refused("model.safetensors", ErrorCode::kInvalidArgument),
+                 "a file of one found: give the folder");
   CHECK_CONTAINS(refused("config.json", ErrorCode::kInvalidArgument), "give the folder");
   CHECK_CONTAINS(refused("notes.txt", ErrorCode::kNotFound), "a file found");
   CHECK_CONTAINS(Refused(folder.File("absent"), ErrorCode::kNotFound), "nothing found");
 }
 
-TEST_CASE("A checkpoint keeps its neighbours: other exports beside good weights are no reason to refuse", "[convert][foreign]") {
+TEST_CASE(
+    "A checkpoint keeps its neighbours: other exports beside good weights are no reason to refuse",
+    "[convert][foreign]") {
   const TempFolder folder;
   TinyCheckpoint().Write(folder);
-  for (const char* name : {"model.onnx", "training_args.bin", "old.gguf"}) WriteText(folder.File(name), "x");
+  for (const char* name : {"model.onnx", "training_args.bin", "old.gguf"})
+    WriteText(folder.File(name), "x");
   CHECK(RefuseForeignFolder(folder.File(".")).ok());
   CHECK(OpenCheckpoint(folder.File(".")).ok());
 }

@@ -20,7 +20,9 @@
 
 namespace tinyvlm {
 
-inline void WriteText(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+inline void WriteText(const std::string& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 // Tensors and a config, written as a folder.
 struct CheckpointFiles {
@@ -47,7 +49,8 @@ struct CheckpointFiles {
 
   void AddFfn(const std::string& name, uint64_t channels, uint64_t hidden) {
     Add(name + "conv.conv.weight", {channels, 1, 7, 7});
-    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) Add(name + "conv.bn." + part, {channels});
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"})
+      Add(name + "conv.bn." + part, {channels});
     AddWithBias(name + "fc1", {hidden, channels, 1, 1});
     AddWithBias(name + "fc2", {channels, hidden, 1, 1});
   }
@@ -87,22 +90,29 @@ struct CheckpointFiles {
     size_t count = 0;
     for (const auto& [name, tensor] : tensors) {
       const size_t shard = count++ % shards;
-      map += Format("%s\"%s\": \"%s\"", map.empty() ? "" : ", ", name.c_str(), ShardName(shard).c_str());
+      map += Format("%s\"%s\": \"%s\"", map.empty() ? "" : ", ", name.c_str(),
+                    ShardName(shard).c_str());
       if (type == SafetensorsType::kF32) {
         files[shard].push_back({name, type, tensor.shape, tensor.values.data()});
         continue;
       }
       std::vector<uint16_t>& half = halves.emplace_back();
-      for (const float value : tensor.values) half.push_back(type == SafetensorsType::kF16 ? F32ToF16(value) : F32ToBF16(value));
+      for (const float value : tensor.values)
+        half.push_back(type == SafetensorsType::kF16 ? F32ToF16(value) : F32ToBF16(value));
       files[shard].push_back({name, type, tensor.shape, half.data()});
     }
     for (size_t shard = 0; shard < shards; ++shard) {
-      REQUIRE(WriteSafetensors(folder.File(shards == 1 ? "model.safetensors" : ShardName(shard)), files[shard]).ok());
+      REQUIRE(WriteSafetensors(folder.File(shards == 1 ? "model.safetensors" : ShardName(shard)),
+                               files[shard])
+                  .ok());
     }
-    if (shards > 1) WriteText(folder.File("model.safetensors.index.json"), "{\"weight_map\": {" + map + "}}");
+    if (shards > 1)
+      WriteText(folder.File("model.safetensors.index.json"), "{\"weight_map\": {" + map + "}}");
   }
 
-  std::string ShardName(size_t shard) const { return Format("model-%05zu-of-%05zu.safetensors", shard + 1, shards); }
+  std::string ShardName(size_t shard) const {
+    return Format("model-%05zu-of-%05zu.safetensors", shard + 1, shards);
+  }
 
   std::mt19937 random{3};
   std::map<std::string, Tensor> tensors;
@@ -114,7 +124,8 @@ struct CheckpointFiles {
 
 // transformers' names, inference form: two stages (the second attends), one decoder layer.
 struct TinyCheckpoint : CheckpointFiles {
-  // width 32, 2 heads, 1 kv head, ffn 64, vocabulary 48; tower dims 8 and 32, mlp ratio 2, squeeze-excite 4.
+  // width 32, 2 heads, 1 kv head, ffn 64, vocabulary 48; tower dims 8 and 32, mlp ratio 2,
+  // squeeze-excite 4.
   TinyCheckpoint() {
     const std::string tower = "model.vision_tower.timm_model.";
     tracked = tower + "stages.0.blocks.0.mlp.conv.bn.num_batches_tracked";
@@ -162,7 +173,8 @@ struct LoadedModel {
     INFO(name);
     REQUIRE(info != nullptr);
     std::vector<float> values(static_cast<size_t>(*ElementCount(info->shape)));
-    DequantizeRow(info->type, bytes.data() + file.data_offset + info->offset, values.size(), values.data());
+    DequantizeRow(info->type, bytes.data() + file.data_offset + info->offset, values.size(),
+                  values.data());
     return values;
   }
 };
@@ -180,18 +192,22 @@ inline LoadedModel LoadModelFile(const std::string& path) {
   REQUIRE(parse->file.has_value());
   model.file = std::move(*parse->file);
   REQUIRE(model.file.data_offset + model.file.data_bytes == model.bytes.size());
-  REQUIRE(VerifyHeaderHash(model.file, {model.bytes.data(), static_cast<size_t>(model.file.data_offset)}).ok());
+  REQUIRE(VerifyHeaderHash(model.file,
+                           {model.bytes.data(), static_cast<size_t>(model.file.data_offset)})
+              .ok());
   REQUIRE(model.file.chunk_size == 1048576);
   for (uint64_t begin = 0; begin < model.file.data_bytes; begin += model.file.chunk_size) {
     Sha256 sha;
-    sha.Update(model.bytes.data() + model.file.data_offset + begin, static_cast<size_t>(std::min(model.file.chunk_size, model.file.data_bytes - begin)));
+    sha.Update(model.bytes.data() + model.file.data_offset + begin,
+               static_cast<size_t>(std::min(model.file.chunk_size, model.file.data_bytes - begin)));
     REQUIRE(sha.Finish() == ChunkHash(model.file, begin / model.file.chunk_size));
   }
   return model;
 }
 
 // Converts the files in `folder` to model.gguf there, ids only.
-inline Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder, DType type = DType::kF32) {
+inline Status ConvertFiles(const CheckpointFiles& checkpoint, const TempFolder& folder,
+                           DType type = DType::kF32) {
   checkpoint.Write(folder);
   ConvertOptions options;
   options.checkpoint = folder.File(".");

@@ -10,6 +10,7 @@
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
 #include "demo_model.h"
+#include "engine/model_file.h"
 #include "golden/converted_model.h"
 #include "image/decode.h"
 #include "shared_data.h"
@@ -25,7 +26,8 @@ std::shared_ptr<Model> Load(const std::string& path) {
   return *model;
 }
 
-FidelityReport Measure(const std::shared_ptr<Model>& reference, const std::shared_ptr<Model>& other, const FidelityOptions& options, size_t cases) {
+FidelityReport Measure(const std::shared_ptr<Model>& reference, const std::shared_ptr<Model>& other,
+                       const FidelityOptions& options, size_t cases) {
   auto fidelity = Fidelity::Create(reference, other, options);
   REQUIRE(fidelity.ok());
   for (uint64_t i = 0; i < cases; ++i) {
@@ -39,9 +41,11 @@ FidelityReport Measure(const std::shared_ptr<Model>& reference, const std::share
 TEST_CASE("KlDivergence is that of the two distributions", "[fidelity]") {
   // p = (1/2, 1/4, 1/4), q = (1/4, 1/4, 1/2), shifted, as logits may be.
   const float p[] = {std::log(2.0f) + 50, 50, 50}, q[] = {-7, -7, std::log(2.0f) - 7};
-  CHECK(KlDivergence(p, q, 3) == Catch::Approx(0.25 * std::log(2.0)).epsilon(1e-5));  // log 2 + 50 is rounded by up to 2e-6
+  // log 2 + 50 is rounded by up to 2e-6
+  CHECK(KlDivergence(p, q, 3) == Catch::Approx(0.25 * std::log(2.0)).epsilon(1e-5));
   CHECK(KlDivergence(p, p, 3) == 0);
-  CHECK(KlDivergence(p, q, 2) == Catch::Approx(2.0 / 3 * std::log(4.0 / 3) + 1.0 / 3 * std::log(2.0 / 3)).epsilon(1e-5));
+  CHECK(KlDivergence(p, q, 2) ==
+        Catch::Approx(2.0 / 3 * std::log(4.0 / 3) + 1.0 / 3 * std::log(2.0 / 3)).epsilon(1e-5));
   const float far[] = {-1000, 1000, 0};
   CHECK(KlDivergence(p, far, 3) > 400);
   const float excluded[] = {0, 0, -std::numeric_limits<float>::infinity()};
@@ -68,7 +72,8 @@ TEST_CASE("A model is itself at every stage and in every token", "[fidelity]") {
   REQUIRE(report.stages.size() > 10);
   CHECK(report.stages.front().name == "stem");
   CHECK(report.stages.back().name == "logits");
-  for (const FidelityReport::Stage& stage : report.stages) CHECK((stage.relative == 0 && stage.largest == 0));
+  for (const FidelityReport::Stage& stage : report.stages)
+    CHECK((stage.relative == 0 && stage.largest == 0));
 }
 
 TEST_CASE("Quantised activations show at every stage of the tower and the decoder", "[fidelity]") {
@@ -80,13 +85,17 @@ TEST_CASE("Quantised activations show at every stage of the tower and the decode
   CHECK(report.largest_kl >= report.mean_kl);
   for (const FidelityReport::Stage& stage : report.stages) {
     INFO(stage.name);
-    // The first stage that quantises is the stem's last layer; 8 bits of a block lose less than a part in ten wherever they are.
+    // The first stage that quantises is the stem's last layer; 8 bits of a block lose less than a
+    // part in ten wherever they are.
     CHECK(stage.relative > 0);
     CHECK(stage.relative < 0.1);
   }
 }
 
-TEST_CASE("Random cases are the same for a seed, have an image every other time, and are cases of the model", "[fidelity]") {
+TEST_CASE(
+    "Random cases are the same for a seed, have an image every other time, and are cases of the "
+    "model",
+    "[fidelity]") {
   const auto model = Load(DemoModelPath());
   const TraceCase first = MakeRandomCase(*model, 4, 0), again = MakeRandomCase(*model, 4, 0);
   const TraceCase text = MakeRandomCase(*model, 4, 1), other = MakeRandomCase(*model, 5, 0);
@@ -102,7 +111,8 @@ TEST_CASE("Random cases are the same for a seed, have an image every other time,
   for (const float value : first.pixels) REQUIRE((value >= 0 && value <= 1));
 }
 
-// The samples and the answers that the checkpoint's own f32 arithmetic gives: the demo model's file must not lose one.
+// The samples and the answers that the checkpoint's own f32 arithmetic gives: the demo model's file
+// must not lose one.
 TEST_CASE("The demo model answers the questions of the samples as it does in f32", "[fidelity]") {
   const auto model = Load(DemoModelPath());
   const auto text = ReadTextFile(SamplePath("samples.json"), 1 << 20);
@@ -118,10 +128,12 @@ TEST_CASE("The demo model answers the questions of the samples as it does in f32
   for (const Json& sample : *samples->array()) {
     const auto bytes = ReadTextFile(SamplePath(*sample.Find("image")->string()), 16 << 20);
     REQUIRE(bytes.ok());
-    const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
+    const auto image =
+        DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
     REQUIRE(image.ok());
     const Json& question = sample.Find("questions")->array()->front();
-    const auto input = MakeQuestionCase(*model, image->view(), *question.Find("question")->string());
+    const auto input =
+        MakeQuestionCase(*model, image->view(), *question.Find("question")->string());
     REQUIRE(input.ok());
     REQUIRE(fidelity->Add(*input).ok());
     ++questions;
@@ -136,7 +148,8 @@ TEST_CASE("The demo model answers the questions of the samples as it does in f32
 TEST_CASE("Two models that are not one checkpoint, or steps of 0, are refused", "[fidelity]") {
   const auto folder = SharedPath("goldens/t0-hf");
   if (!folder) SKIP("no shared goldens");
-  const auto demo = Load(DemoModelPath()), t0 = ConvertAndLoad(folder->string(), DType::kQ8_0, /*tokenizer=*/false);
+  const auto demo = Load(DemoModelPath()),
+             t0 = ConvertAndLoad(folder->string(), DType::kQ8_0, /*tokenizer=*/false);
   FidelityOptions options;
   options.steps = 0;
   CHECK(Fidelity::Create(demo, demo, options).status().code() == ErrorCode::kInvalidArgument);
@@ -147,8 +160,10 @@ TEST_CASE("Two models that are not one checkpoint, or steps of 0, are refused", 
   const Status added = fidelity->Add(MakeRandomCase(*demo, 1, 0));
   CHECK(added.code() == ErrorCode::kInvalidArgument);
   CHECK(added.message().find("stem") != std::string::npos);
-  CHECK(RunFidelity({DemoModelPath(), DemoModelPath(), "--cases", "/nowhere"}).code() == ErrorCode::kNotFound);
-  CHECK(RunFidelity({DemoModelPath(), DemoModelPath(), "--random", "1", "--cases", "x"}).code() == ErrorCode::kInvalidArgument);
+  CHECK(RunFidelity({DemoModelPath(), DemoModelPath(), "--cases", "/nowhere"}).code() ==
+        ErrorCode::kNotFound);
+  CHECK(RunFidelity({DemoModelPath(), DemoModelPath(), "--random", "1", "--cases", "x"}).code() ==
+        ErrorCode::kInvalidArgument);
   CHECK(RunFidelity({DemoModelPath(), "/nowhere.gguf"}).code() != ErrorCode::kOk);
 }
 

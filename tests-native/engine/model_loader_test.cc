@@ -65,11 +65,13 @@ TEST_CASE("ModelLoader says how much of a truncated file is there", "[engine][lo
   ModelLoader loader(1);
   const Status status = Feed(loader, DemoBytes().substr(0, size), 65536);
   CHECK(status.code() == ErrorCode::kInvalidFile);
-  CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring(size == 0 ? "empty" : "truncated"));
+  CHECK_THAT(status.message(),
+             Catch::Matchers::ContainsSubstring(size == 0 ? "empty" : "truncated"));
 }
 
 TEST_CASE("ModelLoader finds a changed byte, in the header and in the data", "[engine][loader]") {
-  // Behind the tensor table's names there is padding up to the data section: even that byte is covered.
+  // Behind the tensor table's names there is padding up to the data section: even that byte is
+  // covered.
   const double place = GENERATE(0.0001, 0.01, 0.3, 0.7, 0.9999);
   std::string bytes = DemoBytes();
   bytes[static_cast<size_t>(place * static_cast<double>(bytes.size()))] ^= 0x20;

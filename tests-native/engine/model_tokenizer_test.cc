@@ -31,14 +31,16 @@ struct Keys {
   std::vector<float> scores;  // where there are any
   std::string chat_template;
   int32_t bos_id = -1, eos_id = -1;
-  int add_bos = -1;           // -1: the key is absent
+  int add_bos = -1;  // -1: the key is absent
   std::vector<int32_t> stop_ids;
   std::string style;
 
   std::vector<uint8_t> Bytes() const {
     GgufBytes file(0, 0);
     uint64_t count = 0;
-    const auto key = [&](std::string_view name, GgufType type) { return ++count, file.Key(name, type), &file; };
+    const auto key = [&](std::string_view name, GgufType type) {
+      return ++count, file.Key(name, type), &file;
+    };
     const auto text = [&](std::string_view name, std::string_view value) {
       if (!value.empty()) key(name, GgufType::kString)->String(value);
     };
@@ -68,9 +70,12 @@ struct Keys {
     text("tokenizer.chat_template", chat_template);
     text("fastvlm.chat_style", style);
     numbers("tinyvlm.stop_ids", stop_ids);
-    if (bos_id >= 0) key("tokenizer.ggml.bos_token_id", GgufType::kU32)->U32(static_cast<uint32_t>(bos_id));
-    if (eos_id >= 0) key("tokenizer.ggml.eos_token_id", GgufType::kU32)->U32(static_cast<uint32_t>(eos_id));
-    if (add_bos >= 0) key("tokenizer.ggml.add_bos_token", GgufType::kBool)->U8(static_cast<uint8_t>(add_bos));
+    if (bos_id >= 0)
+      key("tokenizer.ggml.bos_token_id", GgufType::kU32)->U32(static_cast<uint32_t>(bos_id));
+    if (eos_id >= 0)
+      key("tokenizer.ggml.eos_token_id", GgufType::kU32)->U32(static_cast<uint32_t>(eos_id));
+    if (add_bos >= 0)
+      key("tokenizer.ggml.add_bos_token", GgufType::kBool)->U8(static_cast<uint8_t>(add_bos));
     file.Pad();
     std::memcpy(file.bytes.data() + 16, &count, sizeof(count));
     return file.bytes;
@@ -86,10 +91,10 @@ struct Keys {
 Keys Qwen() {
   Keys keys;
   keys.parts = BpeParts::Bytes();
-  keys.parts.AddMerge("a", "b");                            // 256
-  keys.parts.AddSpecial("<|endoftext|>", kControlPiece);    // 257
-  keys.parts.AddSpecial("<|im_start|>", kControlPiece);     // 258
-  keys.parts.AddSpecial("<|im_end|>", kControlPiece);       // 259
+  keys.parts.AddMerge("a", "b");                          // 256
+  keys.parts.AddSpecial("<|endoftext|>", kControlPiece);  // 257
+  keys.parts.AddSpecial("<|im_start|>", kControlPiece);   // 258
+  keys.parts.AddSpecial("<|im_end|>", kControlPiece);     // 259
   keys.eos_id = 259;
   return keys;
 }
@@ -98,7 +103,15 @@ Keys Llama() {
   Keys keys;
   keys.architecture = keys.kind = "llama";
   keys.pre = "";
-  keys.parts.tokens = {"<unk>", "<s>", "</s>", "\xE2\x96\x81", "a", "b", "ab", "\xE2\x96\x81" "ab"};
+  keys.parts.tokens = {"<unk>",
+                       "<s>",
+                       "</s>",
+                       "\xE2\x96\x81",
+                       "a",
+                       "b",
+                       "ab",
+                       "\xE2\x96\x81"
+                       "ab"};
   keys.parts.types = {2, 3, 3, 1, 1, 1, 1, 1};
   keys.scores = {0, 0, 0, -10, -11, -12, -1, -2};
   keys.bos_id = 1;
@@ -106,7 +119,8 @@ Keys Llama() {
   return keys;
 }
 
-TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys", "[engine][model_tokenizer][golden]") {
+TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys",
+          "[engine][model_tokenizer][golden]") {
   const std::string name = GENERATE("ggml-vocab-llama-spm.gguf", "ggml-vocab-phi-3.gguf");
   const auto folder = SharedPath("data/tokenizer/llama.cpp-vocab");
   if (!folder) SKIP("shared data is absent");
@@ -129,7 +143,8 @@ TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys
   CHECK(cases.size() > 40);
 }
 
-TEST_CASE("Phi-3's padding is no token, and its template is refused when the model is asked", "[engine][model_tokenizer][golden]") {
+TEST_CASE("Phi-3's padding is no token, and its template is refused when the model is asked",
+          "[engine][model_tokenizer][golden]") {
   const auto path = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-phi-3.gguf");
   if (!path) SKIP("shared data is absent");
   const std::string bytes = ReadWholeFile(*path);
@@ -139,12 +154,14 @@ TEST_CASE("Phi-3's padding is no token, and its template is refused when the mod
   CHECK(read->tokenizer->size() == 32011);
   CHECK(read->stop_ids == Ids{32000});
   CHECK(read->chat_style.status().code() == ErrorCode::kUnsupported);
-  CHECK_CONTAINS(read->chat_style.status().message(), "begins \"{{ bos_token }}{% for message in messages %}");
+  CHECK_CONTAINS(read->chat_style.status().message(),
+                 "begins \"{{ bos_token }}{% for message in messages %}");
   CHECK(*read->tokenizer->Encode("<|user|>", false) != Ids{32010});
   CHECK(*read->tokenizer->Encode("<|user|>", true) == Ids{32010});
 }
 
-TEST_CASE("A qwen2 text model of the goldens has its tokenizer and style", "[engine][model_tokenizer][golden]") {
+TEST_CASE("A qwen2 text model of the goldens has its tokenizer and style",
+          "[engine][model_tokenizer][golden]") {
   const std::string name = GENERATE("qwen2-f32.gguf", "qwen2-mixed.gguf", "qwen2-v2.gguf");
   const auto path = SharedPath("goldens/gguf/" + name);
   if (!path) SKIP("shared data is absent");
@@ -157,7 +174,9 @@ TEST_CASE("A qwen2 text model of the goldens has its tokenizer and style", "[eng
   CHECK(*read->chat_style == ChatStyle::kQwen2);
   CHECK_FALSE(read->bos_id.has_value());
   CHECK(read->stop_ids == Ids{511, 509});
-  CHECK(read->tokenizer->Decode(*read->tokenizer->Encode("Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80", false)) == "Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80");
+  CHECK(read->tokenizer->Decode(
+            *read->tokenizer->Encode("Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80", false)) ==
+        "Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80");
 }
 
 TEST_CASE("Qwen2's whole tokenizer out of a GGUF file", "[engine][model_tokenizer][golden]") {
@@ -166,7 +185,8 @@ TEST_CASE("Qwen2's whole tokenizer out of a GGUF file", "[engine][model_tokenize
   Keys keys;
   keys.parts = ReadQwen2Parts(*folder);
   // As in other makers' files: rows beyond the tokenizer are named as padding.
-  while (keys.parts.tokens.size() < 151936) keys.parts.AddSpecial("[PAD" + std::to_string(keys.parts.tokens.size()) + "]", kUnusedPiece);
+  while (keys.parts.tokens.size() < 151936)
+    keys.parts.AddSpecial("[PAD" + std::to_string(keys.parts.tokens.size()) + "]", kUnusedPiece);
   keys.eos_id = 151645;
   const auto read = keys.Read(151936);
   INFO(read.status().message());
@@ -177,7 +197,8 @@ TEST_CASE("Qwen2's whole tokenizer out of a GGUF file", "[engine][model_tokenize
   CHECK(*read->chat_style == ChatStyle::kQwen2);
 }
 
-TEST_CASE("A style is what the template says, else what the vocabulary can do", "[engine][model_tokenizer]") {
+TEST_CASE("A style is what the template says, else what the vocabulary can do",
+          "[engine][model_tokenizer]") {
   Keys keys = Qwen();
   CHECK(*keys.Read()->chat_style == ChatStyle::kQwen2);
   keys.parts.types[259] = kUserDefinedPiece;
@@ -238,8 +259,10 @@ TEST_CASE("A file without a tokenizer is none's fault", "[engine][model_tokenize
   CHECK(read->tokenizer == nullptr);
 }
 
-TEST_CASE("Tokenizers that cannot be read are refused, naming the key", "[engine][model_tokenizer]") {
-  const auto refused = [](Keys keys, const std::function<void(Keys*)>& damage, ErrorCode code = ErrorCode::kInvalidFile) {
+TEST_CASE("Tokenizers that cannot be read are refused, naming the key",
+          "[engine][model_tokenizer]") {
+  const auto refused = [](Keys keys, const std::function<void(Keys*)>& damage,
+                          ErrorCode code = ErrorCode::kInvalidFile) {
     damage(&keys);
     const auto read = keys.Read();
     REQUIRE_FALSE(read.ok());
@@ -247,26 +270,55 @@ TEST_CASE("Tokenizers that cannot be read are refused, naming the key", "[engine
     return read.status().message();
   };
   const auto unsupported = ErrorCode::kUnsupported;
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->kind = "bert"; }, unsupported), "tokenizer.ggml.model: \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece) wanted, \"bert\" found");
+  CHECK_CONTAINS(refused(
+                     Qwen(), [](Keys* k) { k->kind = "bert"; }, unsupported),
+                 "tokenizer.ggml.model: \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece) "
+                 "wanted, \"bert\" found");
   CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->kind = "t5"; }, unsupported), "\"t5\" found");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->pre = "llama-bpe"; }, unsupported), "tokenizer.ggml.pre: byte-level BPE of the kind \"qwen2\" wanted, \"llama-bpe\" found");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->pre = ""; }, unsupported), "tokenizer.ggml.pre: \"qwen2\" wanted, none found");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.tokens.clear(); }, ErrorCode::kNotFound), "tokenizer.ggml.tokens");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.merges.clear(); }, ErrorCode::kNotFound), "tokenizer.ggml.merges");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.types.pop_back(); }), "a type for each of 260 tokens wanted, 259 types found");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.merges[0] = "a z"; }), "merge 0 \"a z\": what it makes is not a token");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->eos_id = 1000; }), "tokenizer.ggml.eos_token_id: an id below 1000 wanted, 1000 found");
-  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->bos_id = 260; k->add_bos = 1; }), "tokenizer.ggml.bos_token_id: an id below 260 wanted, 260 found");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->scores.clear(); }, ErrorCode::kNotFound), "tokenizer.ggml.scores");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->scores.pop_back(); }), "a score and a type for each of 8 tokens wanted, 7 scores and 8 types found");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types.push_back(1); }), "8 scores and 9 types found");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->scores[4] = INFINITY; }), "the score of piece 4 is not a finite number");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.tokens[5] = "a"; }), "piece 5 \"a\" exists already");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types[0] = 1; }), "an unknown token (type 2) wanted");
-  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types[4] = 9; }), "a type from 1 to 6 wanted, 9 found");
+  CHECK_CONTAINS(
+      refused(
+          Qwen(), [](Keys* k) { k->pre = "llama-bpe"; }, unsupported),
+      "tokenizer.ggml.pre: byte-level BPE of the kind \"qwen2\" wanted, \"llama-bpe\" found");
+  CHECK_CONTAINS(refused(
+                     Qwen(), [](Keys* k) { k->pre = ""; }, unsupported),
+                 "tokenizer.ggml.pre: \"qwen2\" wanted, none found");
+  CHECK_CONTAINS(refused(
+                     Qwen(), [](Keys* k) { k->parts.tokens.clear(); }, ErrorCode::kNotFound),
+                 "tokenizer.ggml.tokens");
+  CHECK_CONTAINS(refused(
+                     Qwen(), [](Keys* k) { k->parts.merges.clear(); }, ErrorCode::kNotFound),
+                 "tokenizer.ggml.merges");
+  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.types.pop_back(); }),
+                 "a type for each of 260 tokens wanted, 259 types found");
+  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->parts.merges[0] = "a z"; }),
+                 "merge 0 \"a z\": what it makes is not a token");
+  CHECK_CONTAINS(refused(Qwen(), [](Keys* k) { k->eos_id = 1000; }),
+                 "tokenizer.ggml.eos_token_id: an id below 1000 wanted, 1000 found");
+  CHECK_CONTAINS(refused(Qwen(),
+                         [](Keys* k) {
+                           k->bos_id = 260;
+                           k->add_bos = 1;
+                         }),
+                 "tokenizer.ggml.bos_token_id: an id below 260 wanted, 260 found");
+  CHECK_CONTAINS(refused(
+                     Llama(), [](Keys* k) { k->scores.clear(); }, ErrorCode::kNotFound),
+                 "tokenizer.ggml.scores");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->scores.pop_back(); }),
+                 "a score and a type for each of 8 tokens wanted, 7 scores and 8 types found");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types.push_back(1); }),
+                 "8 scores and 9 types found");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->scores[4] = INFINITY; }),
+                 "the score of piece 4 is not a finite number");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.tokens[5] = "a"; }),
+                 "piece 5 \"a\" exists already");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types[0] = 1; }),
+                 "an unknown token (type 2) wanted");
+  CHECK_CONTAINS(refused(Llama(), [](Keys* k) { k->parts.types[4] = 9; }),
+                 "a type from 1 to 6 wanted, 9 found");
   Keys large = Qwen();
   CHECK(large.Read(260).ok());
-  CHECK_CONTAINS(large.Read(259).status().message(), "tokenizer.ggml.tokens has 260 tokens, token_embd.weight only 259 rows");
+  CHECK_CONTAINS(large.Read(259).status().message(),
+                 "tokenizer.ggml.tokens has 260 tokens, token_embd.weight only 259 rows");
 }
 
 TEST_CASE("Damaged tokenizer keys are read or refused", "[engine][model_tokenizer]") {
@@ -278,7 +330,8 @@ TEST_CASE("Damaged tokenizer keys are read or refused", "[engine][model_tokenize
       std::vector<uint8_t> bytes = whole;
       // In half of the rounds in the last keys alone, where less of it is fatal.
       const size_t begin = random() % 2 == 0 ? 24 : bytes.size() - 200;
-      for (size_t n = 1 + random() % 3; n > 0; --n) bytes[begin + random() % (bytes.size() - begin)] = static_cast<uint8_t>(random());
+      for (size_t n = 1 + random() % 3; n > 0; --n)
+        bytes[begin + random() % (bytes.size() - begin)] = static_cast<uint8_t>(random());
       if (random() % 8 == 0) bytes.resize(24 + random() % (bytes.size() - 24));
       const auto parsed = ParseGgufHeader(bytes);
       if (!parsed.ok() || !parsed->file) continue;
@@ -291,7 +344,8 @@ TEST_CASE("Damaged tokenizer keys are read or refused", "[engine][model_tokenize
       ++read_well;
       const auto ids = read->tokenizer->Encode("ab a<|im_end|>b\xFF", true);
       REQUIRE(ids.ok());
-      for (const int32_t id : *ids) REQUIRE((id >= 0 && static_cast<size_t>(id) < read->tokenizer->size()));
+      for (const int32_t id : *ids)
+        REQUIRE((id >= 0 && static_cast<size_t>(id) < read->tokenizer->size()));
       REQUIRE(IsValidUtf8(read->tokenizer->Decode(*ids)));
     }
     CHECK(read_well > 50);

@@ -12,11 +12,14 @@
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
 #include "demo_model.h"
+#include "engine/model_file.h"
 #include "engine/model_loader.h"
 #include "image/decode.h"
 
-// Counts what the program allocates through operator new (containers, strings, functions). AlignedBuffer allocates at load and at the start of an answer only; its
-// calls are counted too where the C library lets us stand before it. Not inlined: GCC would take malloc and delete for a pair.
+// Counts what the program allocates through operator new (containers, strings, functions).
+// AlignedBuffer allocates at load and at the start of an answer only; its calls are counted too
+// where the C library lets us stand before it. Not inlined: GCC would take malloc and delete for a
+// pair.
 static std::atomic<size_t> allocations{0};
 
 __attribute__((noinline)) void* operator new(size_t size) {
@@ -24,7 +27,9 @@ __attribute__((noinline)) void* operator new(size_t size) {
   if (void* p = std::malloc(size == 0 ? 1 : size); p != nullptr) return p;
   std::abort();
 }
-__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
 __attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
 __attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
@@ -38,7 +43,8 @@ std::shared_ptr<Model> Demo(size_t threads = 1) {
   return *model;
 }
 
-SessionOptions Options(size_t context, Compute compute = Compute::kFast, size_t image_size = 0, std::optional<ResizeMode> resize = std::nullopt) {
+SessionOptions Options(size_t context, Compute compute = Compute::kFast, size_t image_size = 0,
+                       std::optional<ResizeMode> resize = std::nullopt) {
   SessionOptions options;
   options.context = context;
   options.compute = compute;
@@ -47,7 +53,8 @@ SessionOptions Options(size_t context, Compute compute = Compute::kFast, size_t 
   return options;
 }
 
-std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t context = 512, Compute compute = Compute::kFast) {
+std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t context = 512,
+                                    Compute compute = Compute::kFast) {
   auto session = Session::Create(model, Options(context, compute));
   INFO(session.status().message());
   REQUIRE(session.ok());
@@ -57,7 +64,8 @@ std::unique_ptr<Session> NewSession(const std::shared_ptr<Model>& model, size_t 
 ImageId Add(Session& session, const std::string& sample) {
   const auto bytes = ReadTextFile(SamplePath(sample), 16 << 20);
   REQUIRE(bytes.ok());
-  const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
+  const auto image =
+      DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, false);
   REQUIRE(image.ok());
   const auto id = session.AddImage(image->view(), false);
   REQUIRE(id.ok());
@@ -104,7 +112,8 @@ TEST_CASE("A session answers about an image", "[engine][session]") {
   CHECK(session->usage().reused_tokens == 0);
 }
 
-TEST_CASE("A second question about an image reuses its rows and gives what a cold start gives", "[engine][session]") {
+TEST_CASE("A second question about an image reuses its rows and gives what a cold start gives",
+          "[engine][session]") {
   const auto model = Demo();
   const auto warm = NewSession(model), cold = NewSession(model);
   Ask(*warm, "sample-3.png", "How many peaches are in the picture?");
@@ -129,7 +138,10 @@ TEST_CASE("Results do not depend on the number of threads", "[engine][session]")
 
 TEST_CASE("Two images, and none, can be asked about", "[engine][session]") {
   const auto session = NewSession(Demo());
-  REQUIRE(session->Ask(Question("Describe the images.", {Add(*session, "sample-1.png"), Add(*session, "sample-2.png")})).ok());
+  REQUIRE(session
+              ->Ask(Question("Describe the images.",
+                             {Add(*session, "sample-1.png"), Add(*session, "sample-2.png")}))
+              .ok());
   CHECK_FALSE(Finish(*session).empty());
   CHECK(session->usage().image_tokens == 32);
   CHECK(session->usage().encoded_images == 2);
@@ -137,10 +149,12 @@ TEST_CASE("Two images, and none, can be asked about", "[engine][session]") {
   CHECK(session->usage().image_tokens == 0);
 }
 
-TEST_CASE("An answer that nobody finishes leaves a session that can be asked again", "[engine][session]") {
+TEST_CASE("An answer that nobody finishes leaves a session that can be asked again",
+          "[engine][session]") {
   const auto session = NewSession(Demo());
   const size_t calls = GENERATE(size_t{0}, size_t{1}, size_t{3}, size_t{8});
-  REQUIRE(session->Ask(Question("Describe everything you see.", {Add(*session, "sample-5.png")})).ok());
+  REQUIRE(
+      session->Ask(Question("Describe everything you see.", {Add(*session, "sample-5.png")})).ok());
   for (size_t i = 0; i < calls; ++i) REQUIRE(session->Advance(0).ok());
   CHECK(Ask(*session, "sample-1.png", "Describe the image.") == "A sunflower.");
 }
@@ -160,9 +174,11 @@ TEST_CASE("max_tokens and stop strings end an answer", "[engine][session]") {
   CHECK(session->finish_reason() == FinishReason::kStop);
 }
 
-TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing is lost", "[engine][session]") {
+TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing is lost",
+          "[engine][session]") {
   const auto session = NewSession(Demo(), 64);
-  const Status status = session->Ask(Question(std::string(400, 'x'), {Add(*session, "sample-1.png")}));
+  const Status status =
+      session->Ask(Question(std::string(400, 'x'), {Add(*session, "sample-1.png")}));
   CHECK(status.code() == ErrorCode::kContextFull);
   CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring("64"));
   CHECK_FALSE(session->Advance(1).ok());
@@ -195,7 +211,8 @@ TEST_CASE("The user's text never becomes a control token", "[engine][session]") 
 
 TEST_CASE("Nothing is allocated per token", "[engine][session]") {
   const auto session = NewSession(Demo());
-  REQUIRE(session->Ask(Question("Describe the image in detail.", {Add(*session, "sample-3.png")})).ok());
+  REQUIRE(session->Ask(Question("Describe the image in detail.", {Add(*session, "sample-3.png")}))
+              .ok());
   size_t steps = 0;
   bool done = false;
   const size_t before = allocations;
@@ -209,7 +226,8 @@ TEST_CASE("Nothing is allocated per token", "[engine][session]") {
   CHECK(steps > 20);
 }
 
-TEST_CASE("A question can be asked while the weights arrive, and waits for what it needs", "[engine][session]") {
+TEST_CASE("A question can be asked while the weights arrive, and waits for what it needs",
+          "[engine][session]") {
   const auto bytes = ReadTextFile(DemoModelPath(), 64 << 20);
   REQUIRE(bytes.ok());
   ModelLoader loader(1);
@@ -246,7 +264,8 @@ TEST_CASE("A question can be asked while the weights arrive, and waits for what 
 }
 
 // The conversation so far, asked on.
-std::string Continue(Session& session, std::vector<Message>* messages, const std::string& question, std::vector<ImageId> images = {}) {
+std::string Continue(Session& session, std::vector<Message>* messages, const std::string& question,
+                     std::vector<ImageId> images = {}) {
   messages->push_back({Message::Role::kUser, question, std::move(images)});
   AskOptions ask;
   ask.messages = *messages;
@@ -258,7 +277,8 @@ std::string Continue(Session& session, std::vector<Message>* messages, const std
   return messages->back().text;
 }
 
-TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a cold start gives", "[engine][session]") {
+TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a cold start gives",
+          "[engine][session]") {
   const auto model = Demo();
   const auto warm = NewSession(model);
   std::vector<Message> messages{{Message::Role::kSystem, "Answer in short.", {}}};
@@ -289,7 +309,8 @@ TEST_CASE("A conversation keeps the rows of its earlier turns and gives what a c
   CHECK(cold->answer_ids() == warm->answer_ids());
 }
 
-TEST_CASE("An image that was encoded is not encoded again when the cache has forgotten it", "[engine][session]") {
+TEST_CASE("An image that was encoded is not encoded again when the cache has forgotten it",
+          "[engine][session]") {
   const auto session = NewSession(Demo());
   const std::string first = Ask(*session, "sample-1.png", "Describe the image.");
   Ask(*session, "", "Hello");
@@ -298,7 +319,9 @@ TEST_CASE("An image that was encoded is not encoded again when the cache has for
   CHECK(session->usage().reused_tokens == 28);  // what stands before the image
   // The oldest of many gives its place.
   for (int i = 0; i < 3; ++i) {
-    for (const char* sample : {"sample-2.png", "sample-3.png", "sample-4.png", "sample-5.png", "sample-6.png"}) Ask(*session, sample, "What is it?");
+    for (const char* sample :
+         {"sample-2.png", "sample-3.png", "sample-4.png", "sample-5.png", "sample-6.png"})
+      Ask(*session, sample, "What is it?");
     CHECK(session->usage().encoded_images == (i == 0 ? 1u : 0u));
   }
 }
@@ -321,7 +344,10 @@ TEST_CASE("Images may be dropped once they were asked about", "[engine][session]
   const std::string text = Finish(*session);
   CHECK(session->Ask(Question("And now?", {one})).code() == ErrorCode::kInvalidArgument);
   const auto other = NewSession(Demo());
-  REQUIRE(other->Ask(Question("Describe the images.", {Add(*other, "sample-1.png"), Add(*other, "sample-2.png")})).ok());
+  REQUIRE(other
+              ->Ask(Question("Describe the images.",
+                             {Add(*other, "sample-1.png"), Add(*other, "sample-2.png")}))
+              .ok());
   CHECK(Finish(*other) == text);
 }
 
@@ -332,10 +358,12 @@ TEST_CASE("A conversation of the wrong shape is refused by its message", "[engin
       {{}, "none found"},
       {{{Role::kSystem, "s", {}}}, "ends with a message of the user"},
       {{{Role::kAssistant, "a", {}}}, "messages[0]: the role \"user\" wanted, \"assistant\" found"},
-      {{{Role::kUser, "q", {}}, {Role::kUser, "q", {}}}, "messages[1]: the role \"assistant\" wanted, \"user\" found"},
+      {{{Role::kUser, "q", {}}, {Role::kUser, "q", {}}},
+       "messages[1]: the role \"assistant\" wanted, \"user\" found"},
       {{{Role::kUser, "q", {}}, {Role::kSystem, "s", {}}}, "\"system\" found"},
       {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {}}}, "ends with a message of the user"},
-      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {1}}, {Role::kUser, "q", {}}}, "messages[1]: an assistant's message cannot have images"},
+      {{{Role::kUser, "q", {}}, {Role::kAssistant, "a", {1}}, {Role::kUser, "q", {}}},
+       "messages[1]: an assistant's message cannot have images"},
       {{{Role::kUser, "q", {7}}}, "messages[0]: 7 is not an image of this session"},
   };
   for (const auto& [messages, words] : cases) {
@@ -349,7 +377,9 @@ TEST_CASE("A conversation of the wrong shape is refused by its message", "[engin
 
 TEST_CASE("A session may see smaller or larger images, padded or cropped", "[engine][session]") {
   const auto model = Demo();
-  const auto create = [&](size_t side, std::optional<ResizeMode> resize) { return Session::Create(model, Options(512, Compute::kFast, side, resize)); };
+  const auto create = [&](size_t side, std::optional<ResizeMode> resize) {
+    return Session::Create(model, Options(512, Compute::kFast, side, resize));
+  };
   for (const size_t side : {128, 256, 320}) {
     const auto session = create(side, std::nullopt);
     REQUIRE(session.ok());
@@ -358,9 +388,11 @@ TEST_CASE("A session may see smaller or larger images, padded or cropped", "[eng
     CHECK_FALSE(Ask(**session, "sample-1.png", "Describe the image.").empty());
     CHECK((*session)->usage().image_tokens == side * side / 64 / 64);
   }
-  for (const size_t side : {100, 8192}) CHECK(create(side, std::nullopt).status().code() == ErrorCode::kInvalidArgument);
+  for (const size_t side : {100, 8192})
+    CHECK(create(side, std::nullopt).status().code() == ErrorCode::kInvalidArgument);
 
-  // Left half white, right half black: cropping a wide image cuts off most of the white, padding keeps it.
+  // Left half white, right half black: cropping a wide image cuts off most of the white, padding
+  // keeps it.
   std::vector<uint8_t> wide(400 * 100 * 3);
   for (size_t i = 0; i < wide.size(); ++i) wide[i] = i / 3 % 400 < 120 ? 255 : 0;
   std::vector<int32_t> ids[2];

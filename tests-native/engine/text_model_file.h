@@ -1,4 +1,5 @@
-// Small text models as files of other writers hold them: any types, any order of tensors, no hashes, no padding behind the last tensor.
+// Small text models as files of other writers hold them: any types, any order of tensors, no
+// hashes, no padding behind the last tensor.
 #ifndef TINYVLM_TESTS_ENGINE_TEXT_MODEL_FILE_H_
 #define TINYVLM_TESTS_ENGINE_TEXT_MODEL_FILE_H_
 
@@ -13,7 +14,8 @@
 
 namespace tinyvlm {
 
-inline constexpr size_t kWidth = 256, kHeads = 4, kKvHeads = 2, kHeadDim = kWidth / kHeads, kFfn = 512, kLayers = 2, kVocabulary = 300;
+inline constexpr size_t kWidth = 256, kHeads = 4, kKvHeads = 2, kHeadDim = kWidth / kHeads,
+                        kFfn = 512, kLayers = 2, kVocabulary = 300;
 
 struct FileTensor {
   std::string name;
@@ -31,8 +33,10 @@ struct TextModel {
   bool kv_heads = true, theta = true;  // whether these keys are written
 };
 
-inline FileTensor RandomTensor(std::string name, size_t rows, size_t cols, DType type, std::mt19937& random) {
-  FileTensor tensor{std::move(name), rows, cols, type, std::vector<uint8_t>(rows * RowBytes(type, cols))};
+inline FileTensor RandomTensor(std::string name, size_t rows, size_t cols, DType type,
+                               std::mt19937& random) {
+  FileTensor tensor{std::move(name), rows, cols, type,
+                    std::vector<uint8_t>(rows * RowBytes(type, cols))};
   constexpr float kRange = 0.1f;
   if (!CanQuantize(type)) {
     RandomBlocks(type, random, tensor.bytes, kRange);
@@ -42,24 +46,32 @@ inline FileTensor RandomTensor(std::string name, size_t rows, size_t cols, DType
   if (tensor.name.ends_with("norm.weight")) {
     for (float& v : values) v += 1.0f;
   }
-  for (size_t r = 0; r < rows; ++r) QuantizeRow(type, values.data() + r * cols, cols, tensor.bytes.data() + r * RowBytes(type, cols));
+  for (size_t r = 0; r < rows; ++r)
+    QuantizeRow(type, values.data() + r * cols, cols,
+                tensor.bytes.data() + r * RowBytes(type, cols));
   return tensor;
 }
 
 // Matrices take the types in turn, norms and biases have the type `vectors`.
-inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true, bool tied = false, DType vectors = DType::kF32) {
+inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true, bool tied = false,
+                             DType vectors = DType::kF32) {
   std::mt19937 random(7);
   TextModel model;
   size_t turn = 0;
   const auto matrix = [&](const std::string& name, size_t n, size_t k) {
-    model.tensors.push_back(RandomTensor(name + ".weight", n, k, types[turn++ % types.size()], random));
+    model.tensors.push_back(
+        RandomTensor(name + ".weight", n, k, types[turn++ % types.size()], random));
   };
-  const auto vector = [&](const std::string& name, size_t n) { model.tensors.push_back(RandomTensor(name, 1, n, vectors, random)); };
+  const auto vector = [&](const std::string& name, size_t n) {
+    model.tensors.push_back(RandomTensor(name, 1, n, vectors, random));
+  };
   matrix("token_embd", kVocabulary, kWidth);
   for (size_t n = 0; n < kLayers; ++n) {
     const std::string prefix = Format("blk.%zu.", n);
     vector(prefix + "attn_norm.weight", kWidth);
-    for (const auto& [name, rows] : {std::pair<const char*, size_t>{"attn_q", kWidth}, {"attn_k", kKvHeads * kHeadDim}, {"attn_v", kKvHeads * kHeadDim}}) {
+    for (const auto& [name, rows] : {std::pair<const char*, size_t>{"attn_q", kWidth},
+                                     {"attn_k", kKvHeads * kHeadDim},
+                                     {"attn_v", kKvHeads * kHeadDim}}) {
       matrix(prefix + name, rows, kWidth);
       if (biases) vector(prefix + name + ".bias", rows);
     }
@@ -77,9 +89,12 @@ inline TextModel RandomModel(const std::vector<DType>& types, bool biases = true
 // The file's bytes; without the padding behind the last tensor.
 inline std::vector<uint8_t> Write(const TextModel& model, uint32_t version = 3) {
   const std::string prefix = model.architecture + ".";
-  GgufBytes gguf(model.tensors.size(), 7 + model.keys.size() + model.kv_heads + model.theta, version);
+  GgufBytes gguf(model.tensors.size(), 7 + model.keys.size() + model.kv_heads + model.theta,
+                 version);
   gguf.Key("general.architecture", GgufType::kString).String(model.architecture);
-  const auto number = [&](const char* key, uint32_t value) { gguf.Key(prefix + key, GgufType::kU32).U32(value); };
+  const auto number = [&](const char* key, uint32_t value) {
+    gguf.Key(prefix + key, GgufType::kU32).U32(value);
+  };
   number("block_count", kLayers);
   number("context_length", 128);
   number("embedding_length", kWidth);
@@ -92,7 +107,8 @@ inline std::vector<uint8_t> Write(const TextModel& model, uint32_t version = 3) 
   uint64_t offset = 0;
   for (const FileTensor& tensor : model.tensors) {
     std::vector<uint64_t> ne{tensor.cols};
-    if (!tensor.name.ends_with("norm.weight") && !tensor.name.ends_with(".bias")) ne.push_back(tensor.rows);
+    if (!tensor.name.ends_with("norm.weight") && !tensor.name.ends_with(".bias"))
+      ne.push_back(tensor.rows);
     gguf.Tensor(tensor.name, std::move(ne), static_cast<uint32_t>(tensor.type), offset);
     offset += (tensor.bytes.size() + 31) / 32 * 32;
   }
@@ -106,25 +122,33 @@ inline std::vector<uint8_t> Write(const TextModel& model, uint32_t version = 3) 
 inline TextModel ToF32(TextModel model) {
   for (FileTensor& tensor : model.tensors) {
     std::vector<uint8_t> widened(tensor.rows * tensor.cols * sizeof(float));
-    DequantizeRow(tensor.type, tensor.bytes.data(), tensor.rows * tensor.cols, reinterpret_cast<float*>(widened.data()));
+    DequantizeRow(tensor.type, tensor.bytes.data(), tensor.rows * tensor.cols,
+                  reinterpret_cast<float*>(widened.data()));
     tensor.type = DType::kF32;
     tensor.bytes = std::move(widened);
   }
   return model;
 }
 
-// The same model as llama files hold it: in each head of q and k, row i of the first half and row i of the second half follow each other.
+// The same model as llama files hold it: in each head of q and k, row i of the first half and row i
+// of the second half follow each other.
 inline TextModel ToLlama(TextModel model) {
   model.architecture = "llama";
   for (FileTensor& tensor : model.tensors) {
-    if (tensor.name.find("attn_q.") == std::string::npos && tensor.name.find("attn_k.") == std::string::npos) continue;
-    const size_t rows = tensor.rows == 1 ? tensor.cols : tensor.rows, row_bytes = tensor.bytes.size() / rows;  // a bias is a column
+    if (tensor.name.find("attn_q.") == std::string::npos &&
+        tensor.name.find("attn_k.") == std::string::npos)
+      continue;
+    // a bias is a column
+    const size_t rows = tensor.rows == 1 ? tensor.cols : tensor.rows,
+                 row_bytes = tensor.bytes.size() / rows;
     const std::vector<uint8_t> from = tensor.bytes;
     for (size_t head = 0; head < rows; head += kHeadDim) {
       for (size_t i = 0; i < kHeadDim / 2; ++i) {
         for (size_t half = 0; half < 2; ++half) {
-          std::copy_n(from.begin() + static_cast<ptrdiff_t>((head + half * kHeadDim / 2 + i) * row_bytes), row_bytes,
-                      tensor.bytes.begin() + static_cast<ptrdiff_t>((head + 2 * i + half) * row_bytes));
+          std::copy_n(
+              from.begin() + static_cast<ptrdiff_t>((head + half * kHeadDim / 2 + i) * row_bytes),
+              row_bytes,
+              tensor.bytes.begin() + static_cast<ptrdiff_t>((head + 2 * i + half) * row_bytes));
         }
       }
     }

@@ -13,10 +13,13 @@ namespace tinyvlm {
 
 class GgufBytes {
  public:
-  GgufBytes(uint64_t tensors, uint64_t values, uint32_t version = 3) { Text("GGUF").U32(version).U64(tensors).U64(values); }
+  GgufBytes(uint64_t tensors, uint64_t values, uint32_t version = 3) {
+    Text("GGUF").U32(version).U64(tensors).U64(values);
+  }
 
   GgufBytes& Text(std::string_view text) {
-    for (const char c : text) bytes.push_back(static_cast<uint8_t>(c));  // insert() and resize(): GCC 12 warns of overflows that are none
+    // insert() and resize(): GCC 12 warns of overflows that are none
+    for (const char c : text) bytes.push_back(static_cast<uint8_t>(c));
     return *this;
   }
   GgufBytes& U8(uint8_t value) { return Raw(value); }
@@ -25,9 +28,14 @@ class GgufBytes {
   GgufBytes& F32(float value) { return Raw(value); }
   GgufBytes& F64(double value) { return Raw(value); }
   GgufBytes& String(std::string_view text) { return U64(text.size()).Text(text); }
-  GgufBytes& Key(std::string_view key, GgufType type) { return String(key).U32(static_cast<uint32_t>(type)); }
-  GgufBytes& Array(std::string_view key, GgufType type, uint64_t count) { return Key(key, GgufType::kArray).U32(static_cast<uint32_t>(type)).U64(count); }
-  GgufBytes& Tensor(std::string_view name, std::vector<uint64_t> ne, uint32_t type, uint64_t offset) {
+  GgufBytes& Key(std::string_view key, GgufType type) {
+    return String(key).U32(static_cast<uint32_t>(type));
+  }
+  GgufBytes& Array(std::string_view key, GgufType type, uint64_t count) {
+    return Key(key, GgufType::kArray).U32(static_cast<uint32_t>(type)).U64(count);
+  }
+  GgufBytes& Tensor(std::string_view name, std::vector<uint64_t> ne, uint32_t type,
+                    uint64_t offset) {
     String(name).U32(static_cast<uint32_t>(ne.size()));
     for (const uint64_t n : ne) U64(n);
     return U32(type).U64(offset);

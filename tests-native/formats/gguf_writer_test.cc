@@ -21,11 +21,13 @@ std::vector<uint8_t> ReadAll(const std::string& path) {
 
 std::vector<uint8_t> Pattern(size_t bytes, uint32_t seed) {
   std::vector<uint8_t> data(bytes);
-  for (uint8_t& byte : data) byte = static_cast<uint8_t>((seed = seed * 1664525u + 1013904223u) >> 24);
+  for (uint8_t& byte : data)
+    byte = static_cast<uint8_t>((seed = seed * 1664525u + 1013904223u) >> 24);
   return data;
 }
 
-// Three tensors: one of more than two chunks, one that ends inside an alignment, one that ends the file.
+// Three tensors: one of more than two chunks, one that ends inside an alignment, one that ends the
+// file.
 struct Sample {
   std::vector<uint8_t> big = Pattern(2500000, 1), odd = Pattern(34 * 3, 2), last = Pattern(20, 3);
   GgufWriter writer;
@@ -47,12 +49,14 @@ struct Sample {
   // Appends all data in pieces of `piece` bytes.
   void Write(size_t piece) {
     for (const std::vector<uint8_t>* data : {&big, &odd, &last}) {
-      for (size_t at = 0; at < data->size(); at += piece) REQUIRE(writer.Append(data->data() + at, std::min(piece, data->size() - at)).ok());
+      for (size_t at = 0; at < data->size(); at += piece)
+        REQUIRE(writer.Append(data->data() + at, std::min(piece, data->size() - at)).ok());
     }
   }
 };
 
-TEST_CASE("A written GGUF file is read back: values, places, data and hashes", "[formats][gguf_writer]") {
+TEST_CASE("A written GGUF file is read back: values, places, data and hashes",
+          "[formats][gguf_writer]") {
   const TempFolder folder;
   const std::string path = folder.File("model.gguf");
   Sample sample;
@@ -85,7 +89,8 @@ TEST_CASE("A written GGUF file is read back: values, places, data and hashes", "
     const TensorInfo* const info = file.Find(name);
     REQUIRE(info != nullptr);
     REQUIRE(info->bytes == data.size());
-    CHECK(std::equal(data.begin(), data.end(), bytes.begin() + static_cast<ptrdiff_t>(file.data_offset + info->offset)));
+    CHECK(std::equal(data.begin(), data.end(),
+                     bytes.begin() + static_cast<ptrdiff_t>(file.data_offset + info->offset)));
   };
   check("big", sample.big);
   check("odd", sample.odd);
@@ -94,7 +99,8 @@ TEST_CASE("A written GGUF file is read back: values, places, data and hashes", "
   REQUIRE(file.chunk_size == 1048576);
   REQUIRE(file.chunk_hashes.size() == 3 * 32);
   for (uint64_t chunk = 0; chunk < 3; ++chunk) {
-    const uint64_t begin = chunk * file.chunk_size, end = std::min(file.data_bytes, begin + file.chunk_size);
+    const uint64_t begin = chunk * file.chunk_size,
+                   end = std::min(file.data_bytes, begin + file.chunk_size);
     Sha256 sha;
     sha.Update(bytes.data() + file.data_offset + begin, static_cast<size_t>(end - begin));
     CHECK(sha.Finish() == ChunkHash(file, chunk));
@@ -103,7 +109,8 @@ TEST_CASE("A written GGUF file is read back: values, places, data and hashes", "
   CHECK(VerifyHeaderHash(file, header).ok());
 }
 
-TEST_CASE("Any changed byte of a written header is refused or found by its hash", "[formats][gguf_writer]") {
+TEST_CASE("Any changed byte of a written header is refused or found by its hash",
+          "[formats][gguf_writer]") {
   const TempFolder folder;
   const std::string path = folder.File("model.gguf");
   GgufWriter writer;
@@ -128,7 +135,9 @@ TEST_CASE("Any changed byte of a written header is refused or found by its hash"
         REQUIRE(parse->bytes_needed > altered.size());
         continue;
       }
-      REQUIRE_FALSE(VerifyHeaderHash(*parse->file, std::span(altered).first(static_cast<size_t>(parse->file->data_offset))).ok());
+      REQUIRE_FALSE(VerifyHeaderHash(*parse->file, std::span(altered).first(static_cast<size_t>(
+                                                       parse->file->data_offset)))
+                        .ok());
     }
   }
 }
@@ -147,7 +156,10 @@ TEST_CASE("The file does not depend on how the data is cut", "[formats][gguf_wri
   }
 }
 
-TEST_CASE("A GGUF writer that is not finished leaves no file, and too little or too much data is an error", "[formats][gguf_writer]") {
+TEST_CASE(
+    "A GGUF writer that is not finished leaves no file, and too little or too much data is an "
+    "error",
+    "[formats][gguf_writer]") {
   const TempFolder folder;
   const std::string path = folder.File("model.gguf");
   {
@@ -155,12 +167,14 @@ TEST_CASE("A GGUF writer that is not finished leaves no file, and too little or 
     REQUIRE(sample.writer.Begin(path).ok());
     REQUIRE(sample.writer.Append(sample.big.data(), 1000).ok());
     CHECK(sample.writer.Finish().code() == ErrorCode::kInternal);
-    CHECK(sample.writer.Append(sample.big.data(), sample.big.size()).code() == ErrorCode::kInternal);
+    CHECK(sample.writer.Append(sample.big.data(), sample.big.size()).code() ==
+          ErrorCode::kInternal);
   }
   CHECK_FALSE(std::filesystem::exists(path));
   CHECK_FALSE(std::filesystem::exists(path + ".partial"));
   GgufWriter writer;
-  CHECK(writer.AddTensor("t", DType::kQ8_0, {2, 33}).message() == "tensor t: rows of 33 elements are not whole blocks of 32 (q8_0)");
+  CHECK(writer.AddTensor("t", DType::kQ8_0, {2, 33}).message() ==
+        "tensor t: rows of 33 elements are not whole blocks of 32 (q8_0)");
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 namespace tinyvlm {
 namespace {
 
-void WriteFile(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+void WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 // A safetensors file from a header and its data.
 std::string File(const std::string& header, size_t data_bytes) {
@@ -36,7 +38,8 @@ std::string Refused(const std::string& bytes, ErrorCode code = ErrorCode::kInval
 
 #define CHECK_CONTAINS(text, part) CHECK_THAT(text, Catch::Matchers::ContainsSubstring(part))
 
-TEST_CASE("Written safetensors are read back, in ranges and by every type", "[formats][safetensors]") {
+TEST_CASE("Written safetensors are read back, in ranges and by every type",
+          "[formats][safetensors]") {
   const TempFolder folder;
   const std::string path = folder.File("x.safetensors");
   std::vector<float> floats(10000);
@@ -45,14 +48,15 @@ TEST_CASE("Written safetensors are read back, in ranges and by every type", "[fo
   const std::vector<uint16_t> bf16{0x3f80, 0xc000}, f16{0x3c00, 0xc000};
   const std::vector<int32_t> i32{-1, 7};
   const uint8_t byte = 9;
-  const std::vector<SafetensorsOutput> outputs{{"u8", SafetensorsType::kU8, {1}, &byte},
-                                               {"floats", SafetensorsType::kF32, {100, 100}, floats.data()},
-                                               {"ids", SafetensorsType::kI64, {3}, ids.data()},
-                                               {"bf16", SafetensorsType::kBF16, {2}, bf16.data()},
-                                               {"f16", SafetensorsType::kF16, {2}, f16.data()},
-                                               {"i32", SafetensorsType::kI32, {2}, i32.data()},
-                                               {"none \"quoted\"", SafetensorsType::kF32, {0, 4}, nullptr},
-                                               {"scalar", SafetensorsType::kF32, {}, floats.data() + 3}};
+  const std::vector<SafetensorsOutput> outputs{
+      {"u8", SafetensorsType::kU8, {1}, &byte},
+      {"floats", SafetensorsType::kF32, {100, 100}, floats.data()},
+      {"ids", SafetensorsType::kI64, {3}, ids.data()},
+      {"bf16", SafetensorsType::kBF16, {2}, bf16.data()},
+      {"f16", SafetensorsType::kF16, {2}, f16.data()},
+      {"i32", SafetensorsType::kI32, {2}, i32.data()},
+      {"none \"quoted\"", SafetensorsType::kF32, {0, 4}, nullptr},
+      {"scalar", SafetensorsType::kF32, {}, floats.data() + 3}};
   REQUIRE(WriteSafetensors(path, outputs).ok());
   const Result<Safetensors> file = Safetensors::Open(path);
   INFO(file.status().message());
@@ -68,7 +72,8 @@ TEST_CASE("Written safetensors are read back, in ranges and by every type", "[fo
   CHECK(values.front() == floats[4999]);
   CHECK(values.back() == floats[9998]);
   CHECK(file->ReadF32(*tensor, 9999, 2, values.data()).code() == ErrorCode::kInternal);
-  CHECK(file->ReadI64(*tensor, 0, 1, nullptr).message() == "tensor floats: I64 or I32 wanted, F32 found");
+  CHECK(file->ReadI64(*tensor, 0, 1, nullptr).message() ==
+        "tensor floats: I64 or I32 wanted, F32 found");
 
   std::vector<int64_t> read_ids(3);
   REQUIRE(file->ReadI64(*file->Find("ids"), 0, 3, read_ids.data()).ok());
@@ -96,38 +101,59 @@ TEST_CASE("Written safetensors are read back, in ranges and by every type", "[fo
 }
 
 TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]") {
-  const auto one = [](const char* body, size_t data = 8) { return File(std::string("{\"t\":{") + body + "}}", data); };
+  const auto one = [](const char* body, size_t data = 8) {
+    return File(std::string("{\"t\":{") + body + "}}", data);
+  };
   CHECK_CONTAINS(Refused(""), "one of 0 bytes found");
   CHECK_CONTAINS(Refused(std::string(8, '\xff') + "{}"), "a length of 18446744073709551615 found");
   CHECK_CONTAINS(Refused("version https://git-lfs.github.com/spec/v1"), "Git LFS");
   CHECK_CONTAINS(Refused(File("[]", 0)), "'{' wanted at byte 0");
   CHECK_CONTAINS(Refused(File(" {}", 0)), "'{' wanted at byte 0");
   CHECK_CONTAINS(Refused(File("{\"t\":", 0)), "header cannot be read");
-  CHECK_CONTAINS(Refused(one(R"("shape":[2],"data_offsets":[0,8])")), "\"dtype\" as a string wanted");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F8_E4M3","shape":[2],"data_offsets":[0,8])"), ErrorCode::kUnsupported), "F8_E4M3");
+  CHECK_CONTAINS(Refused(one(R"("shape":[2],"data_offsets":[0,8])")),
+                 "\"dtype\" as a string wanted");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F8_E4M3","shape":[2],"data_offsets":[0,8])"),
+                         ErrorCode::kUnsupported),
+                 "F8_E4M3");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","data_offsets":[0,8])")), "\"shape\"");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[-2],"data_offsets":[0,8])")), "\"shape\"");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2.5],"data_offsets":[0,8])")), "\"shape\"");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0])")), "\"data_offsets\"");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])")), "ascending offsets");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0])")),
+                 "\"data_offsets\"");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])")),
+                 "ascending offsets");
   CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4],"data_offsets":[0,16])")), "truncated");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])")), "shape [3] of F32 takes 12 bytes, its offsets span 8");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])")), "64 bits");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8])")), "64 bits");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 12)), "8 bytes of tensors wanted after the header, 12 found");
-  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")),
-                 "tensor t at byte 4 of the data leaves a gap behind the header, which ends at byte 0");
-  const char* const kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}})";
-  CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)), "tensor b at byte 4 of the data overlaps a, which ends at byte 8");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])")),
+                 "shape [3] of F32 takes 12 bytes, its offsets span 8");
+  CHECK_CONTAINS(
+      Refused(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8])")),
+      "64 bits");
+  CHECK_CONTAINS(
+      Refused(one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8])")),
+      "64 bits");
+  CHECK_CONTAINS(Refused(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 12)),
+                 "8 bytes of tensors wanted after the header, 12 found");
+  CHECK_CONTAINS(
+      Refused(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])")),
+      "tensor t at byte 4 of the data leaves a gap behind the header, which ends at byte 0");
+  const char* const kTwo =
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}})";
+  CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)),
+                 "tensor b at byte 4 of the data overlaps a, which ends at byte 8");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "a", 8, 16), 16)), "tensor a stands twice");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "", 8, 16), 16)), "printable");
 }
 
-TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader", "[formats][safetensors]") {
+TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader",
+          "[formats][safetensors]") {
   const TempFolder folder;
   const std::string path = folder.File("x.safetensors");
   const std::vector<float> floats(8, 1.0f);
-  REQUIRE(WriteSafetensors(path, std::vector<SafetensorsOutput>{{"a", SafetensorsType::kF32, {2, 3}, floats.data()}, {"b", SafetensorsType::kF32, {2}, floats.data()}}).ok());
+  REQUIRE(
+      WriteSafetensors(
+          path, std::vector<SafetensorsOutput>{{"a", SafetensorsType::kF32, {2, 3}, floats.data()},
+                                               {"b", SafetensorsType::kF32, {2}, floats.data()}})
+          .ok());
   std::ifstream stream(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
   for (size_t length = 0; length < bytes.size(); ++length) {
@@ -147,14 +173,18 @@ TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader",
 TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
   const TempFolder folder;
   const std::string root = folder.File(".");
-  const auto index = [&](const std::string& map) { WriteFile(folder.File("model.safetensors.index.json"), "{\"weight_map\":" + map + "}"); };
+  const auto index = [&](const std::string& map) {
+    WriteFile(folder.File("model.safetensors.index.json"), "{\"weight_map\":" + map + "}");
+  };
   const auto message = [&] { return Safetensors::OpenFolder(root).status().message(); };
   CHECK(Safetensors::OpenFolder(root).status().code() == ErrorCode::kNotFound);
   WriteFile(folder.File("pytorch_model.bin"), "x");
   CHECK_CONTAINS(message(), "pytorch_model.bin");
 
-  WriteFile(folder.File("1.safetensors"), File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8));
-  WriteFile(folder.File("2.safetensors"), File(R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4));
+  WriteFile(folder.File("1.safetensors"),
+            File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8));
+  WriteFile(folder.File("2.safetensors"),
+            File(R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4));
   index(R"({"a":"1.safetensors","b":"2.safetensors"})");
   const Result<Safetensors> both = Safetensors::OpenFolder(root);
   INFO(both.status().message());
@@ -187,8 +217,10 @@ TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
 }
 
 TEST_CASE("Safetensors of other writers are read", "[formats][safetensors]") {
-  for (const char* name : {"data/formats/candle/candle-examples/examples/csm/voices.safetensors", "data/formats/candle/candle-examples/examples/encodec/jfk-codes.safetensors",
-                           "demo-model/model.safetensors", "goldens/t3-full-depth/model.safetensors"}) {
+  for (const char* name :
+       {"data/formats/candle/candle-examples/examples/csm/voices.safetensors",
+        "data/formats/candle/candle-examples/examples/encodec/jfk-codes.safetensors",
+        "demo-model/model.safetensors", "goldens/t3-full-depth/model.safetensors"}) {
     const auto path = SharedPath(name);
     if (!path) SKIP("shared data is absent");
     const Result<Safetensors> file = Safetensors::Open(path->string());

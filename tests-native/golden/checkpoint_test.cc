@@ -1,4 +1,5 @@
-// The whole path from a checkpoint folder to greedy ids, held against the reference implementation's dumps: convert, load, trace, compare.
+// The whole path from a checkpoint folder to greedy ids, held against the reference
+// implementation's dumps: convert, load, trace, compare.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -34,7 +35,8 @@ std::vector<int64_t> Ids(const Safetensors& file, const SafetensorsTensor& tenso
   return ids;
 }
 
-void CompareTap(const Safetensors& golden, const SafetensorsTensor& want, const Safetensors& traced) {
+void CompareTap(const Safetensors& golden, const SafetensorsTensor& want,
+                const Safetensors& traced) {
   const SafetensorsTensor* const got = traced.Find(want.name);
   INFO(want.name);
   REQUIRE(got != nullptr);
@@ -47,16 +49,20 @@ void CompareTap(const Safetensors& golden, const SafetensorsTensor& want, const 
   for (size_t i = 0; i < a.size(); ++i) {
     largest = std::max(largest, std::fabs(double{a[i]}));
     // A NaN on our side must not hide behind a comparison that is false.
-    difference = std::isfinite(b[i]) ? std::max(difference, std::fabs(double{a[i]} - double{b[i]})) : INFINITY;
+    difference = std::isfinite(b[i]) ? std::max(difference, std::fabs(double{a[i]} - double{b[i]}))
+                                     : INFINITY;
   }
   INFO("relative difference " << difference / largest);
   CHECK(difference <= kTolerance * largest);
 }
 
-// Converts the checkpoint `folder` and traces every case of `cases_folder`, by default the same one.
-void CheckCheckpoint(const char* folder, size_t expected_cases, const char* cases_folder = nullptr) {
+// Converts the checkpoint `folder` and traces every case of `cases_folder`, by default the same
+// one.
+void CheckCheckpoint(const char* folder, size_t expected_cases,
+                     const char* cases_folder = nullptr) {
   const auto checkpoint = SharedPath(std::string("goldens/") + folder);
-  const auto path = SharedPath(std::string("goldens/") + (cases_folder == nullptr ? folder : cases_folder));
+  const auto path =
+      SharedPath(std::string("goldens/") + (cases_folder == nullptr ? folder : cases_folder));
   if (!checkpoint || !path) SKIP("no shared goldens");
   const TempFolder temp;
   const auto model = ConvertAndLoad(checkpoint->string(), DType::kF32, /*tokenizer=*/false);
@@ -85,8 +91,10 @@ void CheckCheckpoint(const char* folder, size_t expected_cases, const char* case
         REQUIRE(got != nullptr);
         std::vector<int64_t> wanted = Ids(golden, want);
         const std::vector<int64_t> found = Ids(traced, *got);
-        // Apple's vocabulary has no token that stands for a row of an image: -1 there, where the case has transformers'.
-        if (want.name == "input_ids" && model->image_token_id() < 0) std::replace(wanted.begin(), wanted.end(), kCaseImageToken, int64_t{-1});
+        // Apple's vocabulary has no token that stands for a row of an image: -1 there, where the
+        // case has transformers'.
+        if (want.name == "input_ids" && model->image_token_id() < 0)
+          std::replace(wanted.begin(), wanted.end(), kCaseImageToken, int64_t{-1});
         CHECK(found == wanted);
       } else {
         CompareTap(golden, want, traced);
@@ -97,11 +105,24 @@ void CheckCheckpoint(const char* folder, size_t expected_cases, const char* case
   std::printf("%s: %zu cases, %zu tensors compared\n", folder, cases, taps);
 }
 
-TEST_CASE("t0-hf: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t0-hf", 7); }
-TEST_CASE("t0-llava: Apple's names and shards give the taps and ids of t0-hf", "[golden]") { CheckCheckpoint("t0-llava", 7, "t0-hf"); }
-TEST_CASE("t0-train: every tap of the training form is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t0-train", 2); }
-TEST_CASE("t2w-bf16: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t2w-bf16", 3); }
-TEST_CASE("t3-full-depth: every tap of every case is the reference's, greedy ids are equal", "[golden]") { CheckCheckpoint("t3-full-depth", 1); }
+TEST_CASE("t0-hf: every tap of every case is the reference's, greedy ids are equal", "[golden]") {
+  CheckCheckpoint("t0-hf", 7);
+}
+TEST_CASE("t0-llava: Apple's names and shards give the taps and ids of t0-hf", "[golden]") {
+  CheckCheckpoint("t0-llava", 7, "t0-hf");
+}
+TEST_CASE("t0-train: every tap of the training form is the reference's, greedy ids are equal",
+          "[golden]") {
+  CheckCheckpoint("t0-train", 2);
+}
+TEST_CASE("t2w-bf16: every tap of every case is the reference's, greedy ids are equal",
+          "[golden]") {
+  CheckCheckpoint("t2w-bf16", 3);
+}
+TEST_CASE("t3-full-depth: every tap of every case is the reference's, greedy ids are equal",
+          "[golden]") {
+  CheckCheckpoint("t3-full-depth", 1);
+}
 
 }  // namespace
 }  // namespace tinyvlm

@@ -1,5 +1,5 @@
-// The demo checkpoint against the reference's answers: f32 must give the stored ids wherever the two best logits were clearly apart; the quantised types
-// may stray on a small, printed share.
+// The demo checkpoint against the reference's answers: f32 must give the stored ids wherever the
+// two best logits were clearly apart; the quantised types may stray on a small, printed share.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -18,7 +18,8 @@
 namespace tinyvlm {
 namespace {
 
-// An f32 engine must follow the reference where the gap is at least this (the checkpoint's README); below it rounding may decide.
+// An f32 engine must follow the reference where the gap is at least this (the checkpoint's README);
+// below it rounding may decide.
 constexpr double kCertainGap = 1e-3;
 
 struct Tally {
@@ -46,33 +47,42 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
     const std::string image_path = *c.Find("image")->string();
     const auto bytes = ReadTextFile((*folder / "test" / image_path).string(), 16 << 20);
     REQUIRE(bytes.ok());
-    const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()}, /*exact=*/true);
+    const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()},
+                                   /*exact=*/true);
     REQUIRE(image.ok());
-    const auto image = (*session)->AddImage(image->view(), /*exact=*/true);
-    REQUIRE(image.ok());
+    const auto id = (*session)->AddImage(image->view(), /*exact=*/true);
+    REQUIRE(id.ok());
     AskOptions ask;
-    ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*image}}};
+    ask.messages = {{Message::Role::kUser, *c.Find("question")->string(), {*id}}};
     AskAndFinish(**session, ask);
-    (*session)->DropImage(*image);
+    (*session)->DropImage(*id);
     std::vector<int32_t> want;
-    for (const Json& id : *c.Find("answer_ids")->array()) want.push_back(static_cast<int32_t>(*id.int64()));
-    const bool equal = (*session)->answer_ids() == want, certain = *c.Find("min_gap")->number() >= kCertainGap;
+    for (const Json& id : *c.Find("answer_ids")->array())
+      want.push_back(static_cast<int32_t>(*id.int64()));
+    const bool equal = (*session)->answer_ids() == want,
+               certain = *c.Find("min_gap")->number() >= kCertainGap;
     ++tally.cases;
     tally.equal += equal;
     tally.certain += certain;
     tally.certain_equal += certain && equal;
     if (certain && !equal && type == DType::kF32) {
-      UNSCOPED_INFO("case " << i << " (" << image_path << ", \"" << ask.messages[0].text << "\"): \"" << *c.Find("answer")->string() << "\" wanted, \"" << (*session)->text() << "\" found");
+      UNSCOPED_INFO("case " << i << " (" << image_path << ", \"" << ask.messages[0].text
+                            << "\"): \"" << *c.Find("answer")->string() << "\" wanted, \""
+                            << (*session)->text() << "\" found");
     }
     if (equal) CHECK((*session)->text() == *c.Find("answer")->string());
   }
-  std::printf("demo model, %s, %s: %zu of %zu answers equal (%.1f %%); where the stored gap is clear: %zu of %zu\n", GetDTypeInfo(type).name,
-              compute == Compute::kFast ? "fast" : "f32", tally.equal, tally.cases, 100.0 * static_cast<double>(tally.equal) / static_cast<double>(tally.cases),
-              tally.certain_equal, tally.certain);
+  std::printf(
+      "demo model, %s, %s: %zu of %zu answers equal (%.1f %%); where the stored gap is clear: %zu "
+      "of %zu\n",
+      GetDTypeInfo(type).name, compute == Compute::kFast ? "fast" : "f32", tally.equal, tally.cases,
+      100.0 * static_cast<double>(tally.equal) / static_cast<double>(tally.cases),
+      tally.certain_equal, tally.certain);
   return tally;
 }
 
-// The wasm build without SIMD is too slow for all 699; every 10th covers each kind of image and question there.
+// The wasm build without SIMD is too slow for all 699; every 10th covers each kind of image and
+// question there.
 #if defined(__EMSCRIPTEN__)
 constexpr size_t kStride = 10;
 #else
@@ -89,7 +99,8 @@ TEST_CASE("demo model: q8_0 gives at least 97 % of the reference's answers", "[g
   CHECK(tally.equal * 100 >= tally.cases * 97);
 }
 
-TEST_CASE("demo model: q4_0 answers, and its share of the reference's answers is printed", "[golden][demo]") {
+TEST_CASE("demo model: q4_0 answers, and its share of the reference's answers is printed",
+          "[golden][demo]") {
   const Tally tally = AskAll(DType::kQ4_0, Compute::kFast, kStride);
   CHECK(tally.equal > 0);
 }

@@ -7,6 +7,7 @@
 
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
+#include "engine/model_file.h"
 #include "engine/trace.h"
 #include "formats/safetensors.h"
 #include "relative_difference.h"
@@ -32,7 +33,8 @@ Outputs ReadOutputs(const std::string& path) {
   const SafetensorsTensor* const ids = file.value().Find("greedy_ids");
   REQUIRE(logits != nullptr);
   REQUIRE(ids != nullptr);
-  Outputs outputs{std::vector<float>(static_cast<size_t>(logits->elements)), std::vector<int64_t>(static_cast<size_t>(ids->elements))};
+  Outputs outputs{std::vector<float>(static_cast<size_t>(logits->elements)),
+                  std::vector<int64_t>(static_cast<size_t>(ids->elements))};
   REQUIRE(file.value().ReadF32(*logits, 0, outputs.logits.size(), outputs.logits.data()).ok());
   REQUIRE(file.value().ReadI64(*ids, 0, outputs.ids.size(), outputs.ids.data()).ok());
   return outputs;
@@ -61,27 +63,39 @@ void CheckFile(const char* name, const char* goldens) {
     REQUIRE(traced.ok());
     const Outputs found = ReadOutputs(options.output_path);
     const double difference = RelativeDifference(found.logits, wanted.logits);
-    const auto equal = static_cast<size_t>(std::mismatch(found.ids.begin(), found.ids.end(), wanted.ids.begin()).first - found.ids.begin());
-    std::printf("%s, %s: logits within %.2g, %zu of %zu ids equal\n", name, compute == Compute::kF32 ? "f32" : "fast", difference, equal, wanted.ids.size());
+    const auto equal = static_cast<size_t>(
+        std::mismatch(found.ids.begin(), found.ids.end(), wanted.ids.begin()).first -
+        found.ids.begin());
+    std::printf("%s, %s: logits within %.2g, %zu of %zu ids equal\n", name,
+                compute == Compute::kF32 ? "f32" : "fast", difference, equal, wanted.ids.size());
     if (compute == Compute::kF32) {
       CHECK(difference <= kTolerance);
       CHECK(found.ids == wanted.ids);
     } else {
-      CHECK(difference <= 0.05);  // 8-bit activations: a wrong scale or a wrong block would be off by much more
+      // 8-bit activations: a wrong scale or a wrong block would be off by much more
+      CHECK(difference <= 0.05);
     }
   }
 }
 
-TEST_CASE("qwen2-f32.gguf: logits and greedy ids are the reference's", "[golden][foreign]") { CheckFile("qwen2-f32.gguf", "qwen2-f32.goldens.safetensors"); }
-TEST_CASE("qwen2-mixed.gguf: logits and greedy ids are the reference's", "[golden][foreign]") { CheckFile("qwen2-mixed.gguf", "qwen2-mixed.goldens.safetensors"); }
-TEST_CASE("qwen2-v2.gguf: version 2 gives the same as version 3", "[golden][foreign]") { CheckFile("qwen2-v2.gguf", "qwen2-mixed.goldens.safetensors"); }
+TEST_CASE("qwen2-f32.gguf: logits and greedy ids are the reference's", "[golden][foreign]") {
+  CheckFile("qwen2-f32.gguf", "qwen2-f32.goldens.safetensors");
+}
+TEST_CASE("qwen2-mixed.gguf: logits and greedy ids are the reference's", "[golden][foreign]") {
+  CheckFile("qwen2-mixed.gguf", "qwen2-mixed.goldens.safetensors");
+}
+TEST_CASE("qwen2-v2.gguf: version 2 gives the same as version 3", "[golden][foreign]") {
+  CheckFile("qwen2-v2.gguf", "qwen2-mixed.goldens.safetensors");
+}
 
 TEST_CASE("qwen2-big-endian.gguf is refused by name", "[golden][foreign]") {
   const auto path = SharedPath("goldens/gguf/qwen2-big-endian.gguf");
   if (!path) SKIP("no shared goldens");
   const auto model = LoadModel(path->string(), 1, ModelUse::kIds);
   CHECK(model.status().code() == ErrorCode::kUnsupported);
-  CHECK_THAT(model.status().message(), Catch::Matchers::ContainsSubstring("a little-endian GGUF file wanted, a big-endian one (version 3) found"));
+  CHECK_THAT(model.status().message(),
+             Catch::Matchers::ContainsSubstring(
+                 "a little-endian GGUF file wanted, a big-endian one (version 3) found"));
 }
 
 TEST_CASE("A case with an image is refused where the model reads text only", "[golden][foreign]") {

@@ -1,4 +1,5 @@
-// A model that people trained and published: stories260K (a llama2.c checkpoint) becomes a `llama` GGUF file and must tell its story to the letter.
+// A model that people trained and published: stories260K (a llama2.c checkpoint) becomes a `llama`
+// GGUF file and must tell its story to the letter.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,9 +13,10 @@
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
 #include "decoder/qwen2.h"
+#include "engine/model_file.h"
 #include "engine/session.h"
-#include "golden/finish_answer.h"
 #include "formats/gguf_writer.h"
+#include "golden/finish_answer.h"
 #include "relative_difference.h"
 #include "shared_data.h"
 #include "temp_folder.h"
@@ -35,16 +37,21 @@ std::string ReadAll(const std::filesystem::path& path) {
 
 // The bytes that a piece stands for, as llama2.c prints it after `before`.
 std::string PieceText(std::string_view piece, int32_t before) {
-  if (piece.size() == 6 && piece.starts_with("<0x")) return std::string(1, static_cast<char>(std::stoi(std::string(piece.substr(3, 2)), nullptr, 16)));
+  if (piece.size() == 6 && piece.starts_with("<0x"))
+    return std::string(1,
+                       static_cast<char>(std::stoi(std::string(piece.substr(3, 2)), nullptr, 16)));
   if (before == kBos && piece.starts_with(" ")) piece.remove_prefix(1);
   return std::string(piece);
 }
 
-// A llama2.c checkpoint: seven i32 (width, ffn, layers, heads, kv heads, vocabulary, positions), then f32 matrices, each for all layers together; the
-// head is the embedding where the vocabulary is positive. Its rows of q and k are ordered for pairs (2i, 2i + 1), as llama GGUF files have them.
+// A llama2.c checkpoint: seven i32 (width, ffn, layers, heads, kv heads, vocabulary, positions),
+// then f32 matrices, each for all layers together; the head is the embedding where the vocabulary
+// is positive. Its rows of q and k are ordered for pairs (2i, 2i + 1), as llama GGUF files have
+// them.
 class Checkpoint {
  public:
-  Checkpoint(const std::filesystem::path& model, const std::filesystem::path& tokenizer) : bytes_(ReadAll(model)) {
+  Checkpoint(const std::filesystem::path& model, const std::filesystem::path& tokenizer)
+      : bytes_(ReadAll(model)) {
     std::memcpy(header_, bytes_.data(), sizeof(header_));
     REQUIRE(header_[5] > 0);
     const std::string tokens = ReadAll(tokenizer);
@@ -69,7 +76,8 @@ class Checkpoint {
   size_t vocabulary() const { return header_[5]; }
   size_t positions() const { return header_[6]; }
 
-  // Writes the file; matrices in `type` where their rows are whole blocks, else in F16. `rounded`: the same values as F32.
+  // Writes the file; matrices in `type` where their rows are whole blocks, else in F16. `rounded`:
+  // the same values as F32.
   void Write(const std::string& path, DType type, bool rounded) const {
     GgufWriter writer;
     writer.AddString("general.architecture", "llama");
@@ -94,7 +102,8 @@ class Checkpoint {
     const float* at = reinterpret_cast<const float*>(bytes_.data() + sizeof(header_));
     // One tensor of every layer: [layers][rows][cols].
     const auto take = [&](const char* name, size_t rows, size_t cols) {
-      for (size_t layer = 0; layer < n; ++layer, at += rows * cols) sources.push_back({Format("blk.%zu.%s.weight", layer, name), rows, cols, at});
+      for (size_t layer = 0; layer < n; ++layer, at += rows * cols)
+        sources.push_back({Format("blk.%zu.%s.weight", layer, name), rows, cols, at});
     };
     sources.push_back({"token_embd.weight", vocabulary(), w, at});
     at += vocabulary() * w;
@@ -113,9 +122,12 @@ class Checkpoint {
     std::vector<std::vector<uint8_t>> tensors;
     for (const Source& source : sources) {
       const bool vector = source.rows == 1;
-      const DType stored = vector ? DType::kF32 : source.cols % GetDTypeInfo(type).block_elements == 0 ? type : DType::kF16;
+      const DType stored = vector                                                 ? DType::kF32
+                           : source.cols % GetDTypeInfo(type).block_elements == 0 ? type
+                                                                                  : DType::kF16;
       const size_t count = source.rows * source.cols;
-      std::vector<uint8_t> data(count / GetDTypeInfo(stored).block_elements * GetDTypeInfo(stored).block_bytes);
+      std::vector<uint8_t> data(count / GetDTypeInfo(stored).block_elements *
+                                GetDTypeInfo(stored).block_bytes);
       QuantizeRow(stored, source.values, count, data.data());
       if (rounded) {
         std::vector<float> values(count);
@@ -124,14 +136,18 @@ class Checkpoint {
         std::memcpy(data.data(), values.data(), data.size());
       }
       tensors.push_back(std::move(data));
-      REQUIRE(writer.AddTensor(source.name, rounded ? DType::kF32 : stored, vector ? Shape{source.cols} : Shape{source.rows, source.cols}).ok());
+      REQUIRE(writer
+                  .AddTensor(source.name, rounded ? DType::kF32 : stored,
+                             vector ? Shape{source.cols} : Shape{source.rows, source.cols})
+                  .ok());
     }
     REQUIRE(writer.Begin(path).ok());
     for (const auto& tensor : tensors) REQUIRE(writer.Append(tensor.data(), tensor.size()).ok());
     REQUIRE(writer.Finish().ok());
   }
 
-  std::vector<std::string> pieces;  // as llama2.c stores them: a space where SentencePiece has U+2581
+  // as llama2.c stores them: a space where SentencePiece has U+2581
+  std::vector<std::string> pieces;
   std::vector<float> scores;
 
  private:
@@ -143,8 +159,12 @@ class Checkpoint {
       std::string token = pieces[i];
       if (token == "\n<s>\n") token = "<s>";
       if (token == "\n</s>\n") token = "</s>";
-      for (size_t at; (at = token.find(' ')) != std::string::npos;) token.replace(at, 1, "\xe2\x96\x81");
-      types.push_back(i == 0 ? 2 : i < 3 ? 3 : token.size() == 6 && token.starts_with("<0x") ? 6 : 1);
+      for (size_t at; (at = token.find(' ')) != std::string::npos;)
+        token.replace(at, 1, "\xe2\x96\x81");
+      types.push_back(i == 0                                          ? 2
+                      : i < 3                                         ? 3
+                      : token.size() == 6 && token.starts_with("<0x") ? 6
+                                                                      : 1);
       tokens.push_back(std::move(token));
     }
     writer.AddString("tokenizer.ggml.model", "llama");
@@ -167,20 +187,24 @@ struct Story {
   std::vector<float> logits;  // of the first step
 };
 
-// The likeliest token kSteps times, from the beginning-of-text token; fewer where the story ends, which this model says with the same token.
+// The likeliest token kSteps times, from the beginning-of-text token; fewer where the story ends,
+// which this model says with the same token.
 Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute) {
-  const auto decoder = Qwen2::Create(model.decoder(), model.decoder_weights(), kSteps, compute, model.pool().num_workers(), nullptr);
+  const auto decoder = Qwen2::Create(model.decoder(), model.decoder_weights(), kSteps, compute,
+                                     model.pool().num_workers(), nullptr);
   REQUIRE(decoder.ok());
   Story story;
   int32_t id = kBos;
   for (size_t step = 0; step < kSteps; ++step) {
     const DecoderRow row{id, nullptr};
     (*decoder)->Begin({&row, 1});
-    REQUIRE((*decoder)->Advance(model.pool(), INFINITY, model.store().ready_bytes()) == RunState::kDone);
+    REQUIRE((*decoder)->Advance(model.pool(), INFINITY, model.store().ready_bytes()) ==
+            RunState::kDone);
     const float* const logits = (*decoder)->logits();
     REQUIRE(std::all_of(logits, logits + pieces.size(), [](float v) { return std::isfinite(v); }));
     if (step == 0) story.logits.assign(logits, logits + pieces.size());
-    const auto next = static_cast<int32_t>(std::max_element(logits, logits + pieces.size()) - logits);
+    const auto next =
+        static_cast<int32_t>(std::max_element(logits, logits + pieces.size()) - logits);
     if (next == kBos) break;
     story.text += PieceText(pieces[static_cast<size_t>(next)], id);
     story.ids.push_back(next);
@@ -189,7 +213,8 @@ Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute
   return story;
 }
 
-std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bool rounded, ModelUse use = ModelUse::kIds) {
+std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bool rounded,
+                                    ModelUse use = ModelUse::kIds) {
   const TempFolder temp;
   const std::string path = temp.File("stories260K.gguf");
   checkpoint.Write(path, type, rounded);
@@ -200,7 +225,8 @@ std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bo
   return *model;
 }
 
-TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c's", "[golden][foreign]") {
+TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c's",
+          "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
   if (!folder) SKIP("no shared weights");
   const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
@@ -212,7 +238,9 @@ TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c
   CHECK(Tell(*model, checkpoint.pieces, Compute::kFast).text == wanted);
 }
 
-TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with the tokenizer of the file", "[golden][foreign]") {
+TEST_CASE(
+    "stories260K, asked with the story's beginning, tells the rest, with the tokenizer of the file",
+    "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
   if (!folder) SKIP("no shared weights");
   const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
@@ -225,28 +253,37 @@ TEST_CASE("stories260K, asked with the story's beginning, tells the rest, with t
   REQUIRE(session.ok());
   AskOptions ask;
   const std::string prompt = "Once upon a time";
-  ask.messages = {{Message::Role::kUser, prompt, {}}};  // a model that nobody taught turns goes on where its prompt ends
+  // a model that nobody taught turns goes on where its prompt ends
+  ask.messages = {{Message::Role::kUser, prompt, {}}};
   ask.max_tokens = 150;
   AskAndFinish(**session, ask);
   CHECK((*session)->finish_reason() == FinishReason::kLength);
-  CHECK(prompt + std::string((*session)->text()) == story.substr(0, prompt.size() + (*session)->text().size()));
+  CHECK(prompt + std::string((*session)->text()) ==
+        story.substr(0, prompt.size() + (*session)->text().size()));
   CHECK((*session)->text().size() > 200);
 }
 
-TEST_CASE("stories260K in quantised types: the file's values decide, and 8-bit activations stay close to them", "[golden][foreign]") {
+TEST_CASE(
+    "stories260K in quantised types: the file's values decide, and 8-bit activations stay close to "
+    "them",
+    "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
   if (!folder) SKIP("no shared weights");
   const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
-  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_1, DType::kQ5_0, DType::kQ4_1, DType::kQ4_0}) {
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_1, DType::kQ5_0,
+                           DType::kQ4_1, DType::kQ4_0}) {
     CAPTURE(GetDTypeInfo(type).name);
-    const auto model = WriteAndLoad(checkpoint, type, false), rounded = WriteAndLoad(checkpoint, type, true);
-    const Story exact = Tell(*model, checkpoint.pieces, Compute::kF32), wanted = Tell(*rounded, checkpoint.pieces, Compute::kF32);
+    const auto model = WriteAndLoad(checkpoint, type, false),
+               rounded = WriteAndLoad(checkpoint, type, true);
+    const Story exact = Tell(*model, checkpoint.pieces, Compute::kF32),
+                wanted = Tell(*rounded, checkpoint.pieces, Compute::kF32);
     CHECK(exact.ids == wanted.ids);
     CHECK(exact.logits == wanted.logits);
     const Story fast = Tell(*model, checkpoint.pieces, Compute::kFast);
     CHECK(fast.ids.size() > kSteps / 2);
     const double difference = RelativeDifference(fast.logits, wanted.logits);
-    std::printf("stories260K %s, fast: first logits within %.2g of f32; \"%.50s\"\n", GetDTypeInfo(type).name, difference, fast.text.c_str());
+    std::printf("stories260K %s, fast: first logits within %.2g of f32; \"%.50s\"\n",
+                GetDTypeInfo(type).name, difference, fast.text.c_str());
     CHECK(difference <= 0.05);
   }
 }

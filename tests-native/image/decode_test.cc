@@ -46,26 +46,32 @@ std::vector<uint8_t> PngHeader(uint32_t width, uint32_t height, uint8_t depth, u
   return png;
 }
 
-// A whole PNG; `raw` are the scanlines with their filter bytes. `extra` chunks stand before the image data.
-std::vector<uint8_t> MakePng(uint32_t width, uint32_t height, uint8_t depth, uint8_t color, const std::vector<uint8_t>& raw,
-                             const std::vector<std::pair<const char*, std::vector<uint8_t>>>& extra = {}) {
+// A whole PNG; `raw` are the scanlines with their filter bytes. `extra` chunks stand before the
+// image data.
+std::vector<uint8_t> MakePng(
+    uint32_t width, uint32_t height, uint8_t depth, uint8_t color, const std::vector<uint8_t>& raw,
+    const std::vector<std::pair<const char*, std::vector<uint8_t>>>& extra = {}) {
   std::vector<uint8_t> png = PngHeader(width, height, depth, color);
   for (const auto& [type, content] : extra) AppendChunk(type, content, png);
   uint8_t* packed = nullptr;
   size_t packed_size = 0;
-  REQUIRE(lodepng_zlib_compress(&packed, &packed_size, raw.data(), raw.size(), &lodepng_default_compress_settings) == 0);
+  REQUIRE(lodepng_zlib_compress(&packed, &packed_size, raw.data(), raw.size(),
+                                &lodepng_default_compress_settings) == 0);
   AppendChunk("IDAT", {packed, packed + packed_size}, png);
   std::free(packed);
   AppendChunk("IEND", {}, png);
   return png;
 }
 
-// The smallest gray JPEG with standard tables left out, as motion JPEG frames do: one block whose samples are all 128.
+// The smallest gray JPEG with standard tables left out, as motion JPEG frames do: one block whose
+// samples are all 128.
 const std::vector<uint8_t> kTinyJpegHead = {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0};
-std::vector<uint8_t> TinyJpeg(uint8_t height_high = 0, uint8_t height_low = 8, uint8_t width_high = 0, uint8_t width_low = 8) {
+std::vector<uint8_t> TinyJpeg(uint8_t height_high = 0, uint8_t height_low = 8,
+                              uint8_t width_high = 0, uint8_t width_low = 8) {
   std::vector<uint8_t> jpeg = kTinyJpegHead;
   jpeg.insert(jpeg.end(), 64, 1);
-  jpeg.insert(jpeg.end(), {0xff, 0xc0, 0, 11, 8, height_high, height_low, width_high, width_low, 1, 1, 0x11, 0});
+  jpeg.insert(jpeg.end(), {0xff, 0xc0, 0, 11, 8, height_high, height_low, width_high, width_low, 1,
+                           1, 0x11, 0});
   jpeg.insert(jpeg.end(), {0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0});
   jpeg.insert(jpeg.end(), {0x2b});  // DC difference 0 is 00, end of block is 1010, then ones
   jpeg.insert(jpeg.end(), {0xff, 0xd9});
@@ -73,11 +79,14 @@ std::vector<uint8_t> TinyJpeg(uint8_t height_high = 0, uint8_t height_low = 8, u
 }
 
 std::vector<uint8_t> ExifOrientation(uint8_t value, bool little) {
-  if (little) return {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, value, 0, 0, 0, 0, 0, 0, 0};
+  if (little)
+    return {'I', 'I', 42, 0, 8, 0,     0, 0, 1, 0, 0x12, 1, 3,
+            0,   1,   0,  0, 0, value, 0, 0, 0, 0, 0,    0, 0};
   return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0};
 }
 
-TEST_CASE("Every good image of PngSuite has the suite's pixels in both modes", "[image][decode][png]") {
+TEST_CASE("Every good image of PngSuite has the suite's pixels in both modes",
+          "[image][decode][png]") {
   const auto suite = SharedPath("data/images/pngsuite");
   if (!suite) SKIP("shared data is absent");
   size_t images = 0;
@@ -94,11 +103,14 @@ TEST_CASE("Every good image of PngSuite has the suite's pixels in both modes", "
     REQUIRE(values.size() == pixels * 4);
     size_t wrong_exact = 0, wrong_normal = 0;
     for (size_t i = 0; i < pixels; ++i) {
-      const auto value = [&](size_t c) { return static_cast<uint32_t>(*values[i * 4 + c].int64()); };
+      const auto value = [&](size_t c) {
+        return static_cast<uint32_t>(*values[i * 4 + c].int64());
+      };
       const uint32_t alpha = depth == 16 ? value(3) >> 8 : value(3);
       for (size_t c = 0; c < 3; ++c) {
         const uint32_t high = depth == 16 ? value(c) >> 8 : value(c);
-        const uint32_t clipped = depth == 16 && color == 0 ? std::min<uint32_t>(value(c), 255) : high;
+        const uint32_t clipped =
+            depth == 16 && color == 0 ? std::min<uint32_t>(value(c), 255) : high;
         wrong_exact += exact.Row(0)[i * 3 + c] != clipped;
         wrong_normal += normal.Row(0)[i * 3 + c] != OverWhite(high, alpha);
       }
@@ -138,21 +150,26 @@ TEST_CASE("JPEGs have the bytes that libjpeg-turbo gives through Pillow", "[imag
   std::printf("JPEG: %zu images byte-equal with libjpeg-turbo\n", std::size(kPillowJpegs));
 }
 
-TEST_CASE("JPEGs of the jpeg-decoder suite lie within 2 levels of its references", "[image][decode][jpeg]") {
+TEST_CASE("JPEGs of the jpeg-decoder suite lie within 2 levels of its references",
+          "[image][decode][jpeg]") {
   const auto suite = SharedPath("data/images/jpeg-decoder/reftest/images");
   if (!suite) SKIP("shared data is absent");
   // Not what we decode: the second refuses on purpose what other decoders draw with a gap.
-  const std::map<std::string, std::string> refused = {{"lossless", "lossless"}, {"partial_progressive.jpg", "data ends in block 0 of row 0"}};
-  // References that libjpeg-turbo does not meet either; that we give its bytes is checked above. mjpeg: 123 of 2,073,600 values differ by 3; ycck, which
-  // the suite itself leaves out: CMYK to RGB with other rounding, 19 values differ by 3.
+  const std::map<std::string, std::string> refused = {
+      {"lossless", "lossless"}, {"partial_progressive.jpg", "data ends in block 0 of row 0"}};
+  // References that libjpeg-turbo does not meet either; that we give its bytes is checked above.
+  // mjpeg: 123 of 2,073,600 values differ by 3; ycck, which the suite itself leaves out: CMYK to
+  // RGB with other rounding, 19 values differ by 3.
   const std::map<std::string, size_t> other_rounding = {{"mjpeg.jpg", 123}, {"ycck.jpg", 19}};
   size_t compared = 0;
   for (const auto& path : FilesIn(*suite, ".jpg")) {
     const std::string name = path.filename().string();
     INFO(name);
-    const std::filesystem::path reference_path = std::filesystem::path(path).replace_extension(".png");
+    const std::filesystem::path reference_path =
+        std::filesystem::path(path).replace_extension(".png");
     if (!std::filesystem::exists(reference_path)) continue;
-    const auto refusal = refused.find(path.string().find("/lossless/") != std::string::npos ? "lossless" : name);
+    const auto refusal =
+        refused.find(path.string().find("/lossless/") != std::string::npos ? "lossless" : name);
     if (refusal != refused.end()) {
       const Result<Image> image = DecodeImage(ReadBytes(path), true);
       CHECK(image.status().code() == ErrorCode::kInvalidImage);
@@ -178,7 +195,8 @@ TEST_CASE("JPEGs of the jpeg-decoder suite lie within 2 levels of its references
   CHECK(compared == 36);
 }
 
-TEST_CASE("Images of all EXIF orientations look alike, and keep their stored rows in exact mode", "[image][decode][exif]") {
+TEST_CASE("Images of all EXIF orientations look alike, and keep their stored rows in exact mode",
+          "[image][decode][exif]") {
   const auto folder = SharedPath("data/images/exif-orientation");
   if (!folder) SKIP("shared data is absent");
   constexpr size_t kSide = 64;
@@ -208,23 +226,31 @@ TEST_CASE("Each orientation moves each pixel where EXIF says", "[image][exif]") 
   for (int orientation = 1; orientation <= 8; ++orientation) {
     for (const bool little : {false, true}) {
       INFO(orientation);
-      // EXIF names the visual side of row 0 and of column 0: 1 top left, 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top,
-      // 7 right bottom, 8 left bottom.
+      // EXIF names the visual side of row 0 and of column 0: 1 top left, 2 top right, 3 bottom
+      // right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
       const bool exchange = orientation >= 5;
-      const bool row0_is_far = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;  // bottom, or right
-      const bool column0_is_far = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;  // right, or bottom
-      const size_t stored_width = exchange ? kHeight : kWidth, stored_height = exchange ? kWidth : kHeight;
+      // bottom, or right
+      const bool row0_is_far =
+          orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+      // right, or bottom
+      const bool column0_is_far =
+          orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+      const size_t stored_width = exchange ? kHeight : kWidth,
+                   stored_height = exchange ? kWidth : kHeight;
       std::vector<uint8_t> raw;
       for (size_t row = 0; row < stored_height; ++row) {
         raw.push_back(0);
         for (size_t column = 0; column < stored_width; ++column) {
-          const size_t along_row = row0_is_far ? stored_height - 1 - row : row, along_column = column0_is_far ? stored_width - 1 - column : column;
-          const size_t x = exchange ? along_row : along_column, y = exchange ? along_column : along_row;
+          const size_t along_row = row0_is_far ? stored_height - 1 - row : row,
+                       along_column = column0_is_far ? stored_width - 1 - column : column;
+          const size_t x = exchange ? along_row : along_column,
+                       y = exchange ? along_column : along_row;
           raw.insert(raw.end(), 3, static_cast<uint8_t>(10 * y + x));
         }
       }
-      const auto png = MakePng(static_cast<uint32_t>(stored_width), static_cast<uint32_t>(stored_height), 8, 2, raw,
-                               {{"eXIf", ExifOrientation(static_cast<uint8_t>(orientation), little)}});
+      const auto png =
+          MakePng(static_cast<uint32_t>(stored_width), static_cast<uint32_t>(stored_height), 8, 2,
+                  raw, {{"eXIf", ExifOrientation(static_cast<uint8_t>(orientation), little)}});
       const Result<Image> image = DecodeImage(png, false);
       REQUIRE(image.ok());
       REQUIRE(image->width() == kWidth);
@@ -241,30 +267,47 @@ TEST_CASE("A damaged EXIF block means upright", "[image][exif]") {
   const std::vector<uint8_t> whole = ExifOrientation(6, true);
   CHECK(ReadOrientation(whole) == 6);
   // Without the entry's value there is no orientation; what follows the entry does not matter.
-  for (size_t size = 0; size < whole.size(); ++size) CHECK(ReadOrientation(std::span(whole).first(size)) == (size < 22 ? 1 : 6));
-  for (const uint8_t value : {0, 9, 255}) CHECK(ReadOrientation(ExifOrientation(value, false)) == 1);
+  for (size_t size = 0; size < whole.size(); ++size)
+    CHECK(ReadOrientation(std::span(whole).first(size)) == (size < 22 ? 1 : 6));
+  for (const uint8_t value : {0, 9, 255})
+    CHECK(ReadOrientation(ExifOrientation(value, false)) == 1);
   std::vector<uint8_t> far = whole;
   far[4] = far[5] = far[6] = far[7] = 0xff;
   CHECK(ReadOrientation(far) == 1);
 }
 
-TEST_CASE("Transparent colours (tRNS) are white in normal mode and themselves in exact mode", "[image][decode][png]") {
-  // 2-bit gray 0 1 2 3 with 2 transparent; 16-bit RGB where only the low byte tells the pixels apart.
+TEST_CASE("Transparent colours (tRNS) are white in normal mode and themselves in exact mode",
+          "[image][decode][png]") {
+  // 2-bit gray 0 1 2 3 with 2 transparent; 16-bit RGB where only the low byte tells the pixels
+  // apart.
   const auto gray = MakePng(4, 1, 2, 0, {0, 0x1b}, {{"tRNS", {0, 2}}});
-  CHECK(Pixels(*DecodeImage(gray, true)) == std::vector<uint8_t>{0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255});
-  CHECK(Pixels(*DecodeImage(gray, false)) == std::vector<uint8_t>{0, 0, 0, 85, 85, 85, 255, 255, 255, 255, 255, 255});
-  const auto rgb = MakePng(2, 1, 16, 2, {0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7}, {{"tRNS", {1, 2, 3, 4, 5, 6}}});
+  CHECK(Pixels(*DecodeImage(gray, true)) ==
+        std::vector<uint8_t>{0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255});
+  CHECK(Pixels(*DecodeImage(gray, false)) ==
+        std::vector<uint8_t>{0, 0, 0, 85, 85, 85, 255, 255, 255, 255, 255, 255});
+  const auto rgb =
+      MakePng(2, 1, 16, 2, {0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7}, {{"tRNS", {1, 2, 3, 4, 5, 6}}});
   CHECK(Pixels(*DecodeImage(rgb, true)) == std::vector<uint8_t>{1, 3, 5, 1, 3, 5});
   CHECK(Pixels(*DecodeImage(rgb, false)) == std::vector<uint8_t>{255, 255, 255, 1, 3, 5});
 }
 
 TEST_CASE("Formats that are not decoded are named", "[image][decode]") {
   const std::map<std::string, std::string> heads = {
-      {std::string("RIFF\x10\0\0\0WEBPVP8 ", 16), "this is a WebP image; PNG and JPEG are decoded here"},
+      {std::string("RIFF\x10\0\0\0WEBPVP8 ", 16),
+       "this is a WebP image; PNG and JPEG are decoded here"},
       {"GIF89a......", "this is a GIF image"},
-      {std::string("\0\0\0\x18""ftypheic\0\0\0\0", 16), "this is a HEIC image"},
-      {std::string("\0\0\0\x18""ftypavif\0\0\0\0", 16), "this is an AVIF image"},
-      {std::string("\0\0\0\x18""ftypisom\0\0\0\0", 16), "this is a video"},
+      {std::string("\0\0\0\x18"
+                   "ftypheic\0\0\0\0",
+                   16),
+       "this is a HEIC image"},
+      {std::string("\0\0\0\x18"
+                   "ftypavif\0\0\0\0",
+                   16),
+       "this is an AVIF image"},
+      {std::string("\0\0\0\x18"
+                   "ftypisom\0\0\0\0",
+                   16),
+       "this is a video"},
       {std::string("BM\x36\0\0\0\0\0\0\0", 10), "this is a BMP image"},
       {std::string("II*\0\x08\0\0\0", 8), "this is a TIFF image"},
       {std::string("\0\0\1\0\1\0", 6), "this is an ICO image"},
@@ -275,7 +318,8 @@ TEST_CASE("Formats that are not decoded are named", "[image][decode]") {
       {"", "0 bytes found"},
   };
   for (const auto& [head, message] : heads) {
-    const Result<Image> image = DecodeImage(std::span(reinterpret_cast<const uint8_t*>(head.data()), head.size()), false);
+    const Result<Image> image =
+        DecodeImage(std::span(reinterpret_cast<const uint8_t*>(head.data()), head.size()), false);
     CHECK(image.status().code() == ErrorCode::kInvalidImage);
     CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(message));
   }
@@ -311,15 +355,16 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
       {arithmetic, "this is an arithmetic-coded JPEG"},
       {TinyJpeg(0xff, 0xff, 0xff, 0xff), "at most 268 megapixels"},
       {TinyJpeg(0, 0), "at least 1x1 pixels wanted"},
-      {TinyJpeg(0x3f, 0xff, 0x3f, 0xff), "16383x16383 pixels are promised, the 26 bytes that follow are too few"},
+      {TinyJpeg(0x3f, 0xff, 0x3f, 0xff),
+       "16383x16383 pixels are promised, the 26 bytes that follow are too few"},
       {short_data, "the image data ends in block 1 of row 0, 2x1 blocks wanted"},
       {no_table, "quantisation table 0 is missing"},
       {restart, "the restart marker d0 is missing"},
   };
-  for (const BrokenImage& image : broken) {
-    const Result<Image> image = DecodeImage(image.bytes, false);
+  for (const BrokenImage& file : broken) {
+    const Result<Image> image = DecodeImage(file.bytes, false);
     CHECK(image.status().code() == ErrorCode::kInvalidImage);
-    CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(image.message));
+    CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(file.message));
   }
   CHECK(Pixels(*DecodeImage(TinyJpeg(), false)) == std::vector<uint8_t>(8 * 8 * 3, 128));
 }
@@ -331,7 +376,8 @@ TEST_CASE("Every cut and every changed byte of a PNG is noticed", "[image][decod
     INFO(name);
     const std::vector<uint8_t> whole = ReadBytes(*path / name);
     for (size_t i = 0; i < whole.size(); ++i) {
-      CHECK(DecodeImage(std::span(whole).first(i), false).status().code() == ErrorCode::kInvalidImage);
+      CHECK(DecodeImage(std::span(whole).first(i), false).status().code() ==
+            ErrorCode::kInvalidImage);
       std::vector<uint8_t> changed = whole;
       changed[i] ^= static_cast<uint8_t>(1 << i % 8);
       CHECK(DecodeImage(changed, false).status().code() == ErrorCode::kInvalidImage);
@@ -339,15 +385,19 @@ TEST_CASE("Every cut and every changed byte of a PNG is noticed", "[image][decod
   }
 }
 
-TEST_CASE("Every cut of a JPEG is noticed; changed bytes give an error or an image of a checked size", "[image][decode][jpeg]") {
+TEST_CASE(
+    "Every cut of a JPEG is noticed; changed bytes give an error or an image of a checked size",
+    "[image][decode][jpeg]") {
   const auto suite = SharedPath("data/images/jpeg-decoder/reftest/images");
   if (!suite) SKIP("shared data is absent");
-  for (const char* name : {"restarts.jpg", "partial_progressive.jpg", "mozilla/jpg-progressive.jpg", "mozilla/jpg-cmyk-1.jpg", "non-interleaved-mcu.jpg",
-                           "progressive-missing-dc.jpg"}) {
+  for (const char* name :
+       {"restarts.jpg", "partial_progressive.jpg", "mozilla/jpg-progressive.jpg",
+        "mozilla/jpg-cmyk-1.jpg", "non-interleaved-mcu.jpg", "progressive-missing-dc.jpg"}) {
     INFO(name);
     const std::vector<uint8_t> whole = ReadBytes(*suite / name);
     for (size_t i = 0; i < whole.size(); ++i) {
-      CHECK(DecodeImage(std::span(whole).first(i), false).status().code() == ErrorCode::kInvalidImage);
+      CHECK(DecodeImage(std::span(whole).first(i), false).status().code() ==
+            ErrorCode::kInvalidImage);
       for (const int value : {0, 0xff, whole[i] ^ 1, whole[i] ^ 0x80, (whole[i] + 3) % 256}) {
         std::vector<uint8_t> changed = whole;
         changed[i] = static_cast<uint8_t>(value);
@@ -362,25 +412,31 @@ TEST_CASE("Every cut of a JPEG is noticed; changed bytes give an error or an ima
   }
 }
 
-TEST_CASE("Files made to crash JPEG decoders end in invalid_image or in an image", "[image][decode][jpeg]") {
+TEST_CASE("Files made to crash JPEG decoders end in invalid_image or in an image",
+          "[image][decode][jpeg]") {
   const auto suite = SharedPath("data/images/jpeg-decoder/crashtest/images");
   const auto truncated = SharedPath("data/images/scikit-image/truncated.jpg");
   if (!suite || !truncated) SKIP("shared data is absent");
   std::set<std::string> good;
-  for (const PillowJpeg& image : kPillowJpegs) good.insert(std::filesystem::path(image.path).filename().string());
+  for (const PillowJpeg& image : kPillowJpegs)
+    good.insert(std::filesystem::path(image.path).filename().string());
   for (const auto& path : FilesIn(*suite, ".jpg")) {
     const Result<Image> image = DecodeImage(ReadBytes(path), false);
     INFO(path.filename().string() << ": " << image.status().message());
-    CHECK(image.status().code() == (good.contains(path.filename().string()) ? ErrorCode::kOk : ErrorCode::kInvalidImage));
+    CHECK(image.status().code() ==
+          (good.contains(path.filename().string()) ? ErrorCode::kOk : ErrorCode::kInvalidImage));
   }
   CHECK(DecodeImage(ReadBytes(*truncated), false).status().code() == ErrorCode::kInvalidImage);
 }
 
 TEST_CASE("The inverse DCT stays within its range for the largest coefficients", "[image][jpeg]") {
-  // Signs of each basis function drive every sum to its extreme; the sanitizer build would stop at an overflow.
+  // Signs of each basis function drive every sum to its extreme; the sanitizer build would stop at
+  // an overflow.
   for (int u = 0; u < 64; ++u) {
     int16_t block[64];
-    for (int i = 0; i < 64; ++i) block[i] = static_cast<int16_t>(((i * (u + 1)) >> 2) % 2 == 0 ? kMaxCoefficient : -kMaxCoefficient);
+    for (int i = 0; i < 64; ++i)
+      block[i] =
+          static_cast<int16_t>(((i * (u + 1)) >> 2) % 2 == 0 ? kMaxCoefficient : -kMaxCoefficient);
     uint8_t out[64];
     InverseDct(block, out, 8);
     std::fill_n(block, 64, int16_t{0});

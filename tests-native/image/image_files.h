@@ -40,7 +40,9 @@ inline Image DecodeFile(const std::filesystem::path& path, bool exact) {
   return std::move(image).value();
 }
 
-inline std::vector<uint8_t> Pixels(const Image& image) { return {image.Row(0), image.Row(0) + image.width() * image.height() * 3}; }
+inline std::vector<uint8_t> Pixels(const Image& image) {
+  return {image.Row(0), image.Row(0) + image.width() * image.height() * 3};
+}
 
 inline std::string Sha256Hex(const std::vector<uint8_t>& bytes) {
   Sha256 hash;
@@ -51,7 +53,8 @@ inline std::string Sha256Hex(const std::vector<uint8_t>& bytes) {
 }
 
 // Files with that extension in a folder and the folders below it, in order of name.
-inline std::vector<std::filesystem::path> FilesIn(const std::filesystem::path& folder, const std::string& extension) {
+inline std::vector<std::filesystem::path> FilesIn(const std::filesystem::path& folder,
+                                                  const std::string& extension) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() == extension) files.push_back(entry.path());

@@ -1,4 +1,5 @@
-// What Pillow 13.0.0 (libjpeg-turbo) makes of the public JPEG images: Image.open(path).convert("RGB").tobytes(), SHA-256, first 16 digits.
+// What Pillow 13.0.0 (libjpeg-turbo) makes of the public JPEG images:
+// Image.open(path).convert("RGB").tobytes(), SHA-256, first 16 digits.
 #ifndef TINYVLM_TESTS_IMAGE_PILLOW_JPEG_H_
 #define TINYVLM_TESTS_IMAGE_PILLOW_JPEG_H_
 
@@ -27,12 +28,18 @@ inline constexpr PillowJpeg kPillowJpegs[] = {
     {"exif-orientation/Portrait_7.jpg", "3c3f205807f95ed5"},
     {"exif-orientation/Portrait_8.jpg", "ddf88e95b6ba8b08"},
     {"jpeg-decoder/crashtest/images/extraneous-bytes-after-sos.jpg", "1a101f6f9893cc11"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/28c74d9284d9836017fd519f6932efd8.jpg", "aa9e9eec913e7cec"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/316be81dfdeeb942e904feb3a77f4f83.jpg", "52857e397bf5b1b4"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/3976a754ef0aca80e84e2c403d714579.jpg", "47f01e794098a8e4"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/4838ece0d3900220d33528ee027289bc.jpg", "d71e0af18b7b4a6b"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/865db3dd2d380626f16b6f9dc6d62dba.jpg", "14d2cb8aae12d527"},
-    {"jpeg-decoder/crashtest/images/imagetestsuite/d22db5be7594c17a18a047ca9264ea0a.jpg", "a06a3891a3e19a97"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/28c74d9284d9836017fd519f6932efd8.jpg",
+     "aa9e9eec913e7cec"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/316be81dfdeeb942e904feb3a77f4f83.jpg",
+     "52857e397bf5b1b4"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/3976a754ef0aca80e84e2c403d714579.jpg",
+     "47f01e794098a8e4"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/4838ece0d3900220d33528ee027289bc.jpg",
+     "d71e0af18b7b4a6b"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/865db3dd2d380626f16b6f9dc6d62dba.jpg",
+     "14d2cb8aae12d527"},
+    {"jpeg-decoder/crashtest/images/imagetestsuite/d22db5be7594c17a18a047ca9264ea0a.jpg",
+     "a06a3891a3e19a97"},
     {"jpeg-decoder/crashtest/images/multiple-0xff-before-eoi.jpg", "768549b9be23d9c1"},
     {"jpeg-decoder/reftest/images/16bit-qtables.jpg", "861f9848c62da2e6"},
     {"jpeg-decoder/reftest/images/blank_800x280.jpg", "33da4c5a6af4fdc2"},

@@ -16,7 +16,7 @@ namespace {
 
 // ---- the definition, in plain loops (spec §4.2) -------------------------------
 
-struct Image {
+struct PlainImage {
   size_t width = 0, height = 0;
   std::vector<uint8_t> rgb;
   ImageView view() const { return {rgb.data(), width, height, 3, width * 3}; }
@@ -29,65 +29,77 @@ double Kernel(double t) {
 }
 
 // One pass: `lines` lines of `in` pixels that lie `step` bytes apart become lines of `out` pixels.
-std::vector<uint8_t> Pass(const std::vector<uint8_t>& from, size_t lines, size_t line_step, size_t in, size_t step, size_t out, size_t out_line_step,
+std::vector<uint8_t> Pass(const std::vector<uint8_t>& from, size_t lines, size_t line_step,
+                          size_t in, size_t step, size_t out, size_t out_line_step,
                           size_t out_step) {
   std::vector<uint8_t> to(lines * out * 3);
-  const double scale = static_cast<double>(in) / static_cast<double>(out), filter_scale = std::max(scale, 1.0), support = 2 * filter_scale;
+  const double scale = static_cast<double>(in) / static_cast<double>(out),
+               filter_scale = std::max(scale, 1.0), support = 2 * filter_scale;
   for (size_t x = 0; x < out; ++x) {
     const double centre = (static_cast<double>(x) + 0.5) * scale;
     const size_t low = static_cast<size_t>(std::max(0.0, std::trunc(centre - support + 0.5)));
     const size_t high = std::min(in, static_cast<size_t>(centre + support + 0.5));
     std::vector<double> weights;
     double sum = 0;
-    for (size_t i = low; i < high; ++i) sum += weights.emplace_back(Kernel((static_cast<double>(i) - centre + 0.5) * (1 / filter_scale)));
+    for (size_t i = low; i < high; ++i)
+      sum += weights.emplace_back(
+          Kernel((static_cast<double>(i) - centre + 0.5) * (1 / filter_scale)));
     for (size_t line = 0; line < lines; ++line) {
       for (size_t c = 0; c < 3; ++c) {
         int64_t total = 1 << 21;
-        for (size_t i = low; i < high; ++i) total += std::llround(weights[i - low] / sum * (1 << 22)) * from[line * line_step + i * step + c];
-        to[line * out_line_step + x * out_step + c] = static_cast<uint8_t>(std::clamp<int64_t>(total >> 22, 0, 255));
+        for (size_t i = low; i < high; ++i)
+          total += std::llround(weights[i - low] / sum * (1 << 22)) *
+                   from[line * line_step + i * step + c];
+        to[line * out_line_step + x * out_step + c] =
+            static_cast<uint8_t>(std::clamp<int64_t>(total >> 22, 0, 255));
       }
     }
   }
   return to;
 }
 
-Image Resize(Image image, size_t width, size_t height) {
+PlainImage Resize(PlainImage image, size_t width, size_t height) {
   if (width != image.width) {
     image.rgb = Pass(image.rgb, image.height, image.width * 3, image.width, 3, width, width * 3, 3);
     image.width = width;
   }
   if (height != image.height) {
-    image.rgb = Pass(image.rgb, image.width, 3, image.height, image.width * 3, height, 3, image.width * 3);
+    image.rgb =
+        Pass(image.rgb, image.width, 3, image.height, image.width * 3, height, 3, image.width * 3);
     image.height = height;
   }
   return image;
 }
 
-Image PadToSquare(const Image& image) {
-  const size_t side = std::max(image.width, image.height), left = (side - image.width) / 2, top = (side - image.height) / 2;
-  Image square{side, side, std::vector<uint8_t>(side * side * 3)};
+PlainImage PadToSquare(const PlainImage& image) {
+  const size_t side = std::max(image.width, image.height), left = (side - image.width) / 2,
+               top = (side - image.height) / 2;
+  PlainImage square{side, side, std::vector<uint8_t>(side * side * 3)};
   for (size_t y = 0; y < image.height; ++y) {
-    std::copy_n(image.rgb.data() + y * image.width * 3, image.width * 3, square.rgb.data() + ((y + top) * side + left) * 3);
+    std::copy_n(image.rgb.data() + y * image.width * 3, image.width * 3,
+                square.rgb.data() + ((y + top) * side + left) * 3);
   }
   return square;
 }
 
-std::vector<uint8_t> Reference(const Image& image, ResizeMode mode, size_t side) {
+std::vector<uint8_t> Reference(const PlainImage& image, ResizeMode mode, size_t side) {
   if (mode == ResizeMode::kPad) return Resize(PadToSquare(image), side, side).rgb;
   const bool tall = image.width <= image.height;
-  const size_t width = tall ? side : side * image.width / image.height, height = tall ? side * image.height / image.width : side;
-  const Image large = Resize(image, width, height);
+  const size_t width = tall ? side : side * image.width / image.height,
+               height = tall ? side * image.height / image.width : side;
+  const PlainImage large = Resize(image, width, height);
   std::vector<uint8_t> middle;
   for (size_t y = 0; y < side; ++y) {
-    const uint8_t* row = large.rgb.data() + ((y + (height - side) / 2) * width + (width - side) / 2) * 3;
+    const uint8_t* row =
+        large.rgb.data() + ((y + (height - side) / 2) * width + (width - side) / 2) * 3;
     middle.insert(middle.end(), row, row + side * 3);
   }
   return middle;
 }
 
-Image RandomImage(size_t width, size_t height, uint32_t seed) {
+PlainImage RandomImage(size_t width, size_t height, uint32_t seed) {
   std::mt19937 random(seed);
-  Image image{width, height, std::vector<uint8_t>(width * height * 3)};
+  PlainImage image{width, height, std::vector<uint8_t>(width * height * 3)};
   for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(random() >> 24);
   return image;
 }
@@ -102,18 +114,23 @@ std::vector<uint8_t> Square(const ImageView& image, ResizeMode mode, bool exact,
 
 // ---- tests ------------------------------------------------------------------
 
-TEST_CASE("Both resize modes equal the plain definition for all kinds of sizes on every target", "[image][preprocess]") {
-  const std::pair<size_t, size_t> sizes[] = {{1, 1}, {2, 1}, {1, 3}, {16, 16}, {17, 16}, {15, 33}, {48, 31}, {49, 50}, {100, 7}, {7, 100}, {1, 300},
-                                             {300, 1}, {131, 64}, {64, 97}};
+TEST_CASE("Both resize modes equal the plain definition for all kinds of sizes on every target",
+          "[image][preprocess]") {
+  const std::pair<size_t, size_t> sizes[] = {{1, 1},   {2, 1},   {1, 3},    {16, 16}, {17, 16},
+                                             {15, 33}, {48, 31}, {49, 50},  {100, 7}, {7, 100},
+                                             {1, 300}, {300, 1}, {131, 64}, {64, 97}};
   uint32_t seed = 1;
   for (const auto& [width, height] : sizes) {
-    const Image image = RandomImage(width, height, seed++);
+    const PlainImage image = RandomImage(width, height, seed++);
     for (const size_t side : {1, 5, 16, 31, 64}) {
       for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
-        INFO(width << "x" << height << " to " << side << (mode == ResizeMode::kPad ? " padded" : " cropped"));
+        INFO(width << "x" << height << " to " << side
+                   << (mode == ResizeMode::kPad ? " padded" : " cropped"));
         const std::vector<uint8_t> wanted = Reference(image, mode, side);
-        if (side == (mode == ResizeMode::kPad ? std::max(width, height) : std::min(width, height))) {
-          CHECK(Square(image.view(), mode, false, side) == wanted);  // nothing is resized: no kernel is called
+        if (side ==
+            (mode == ResizeMode::kPad ? std::max(width, height) : std::min(width, height))) {
+          // nothing is resized: no kernel is called
+          CHECK(Square(image.view(), mode, false, side) == wanted);
         } else {
           ForEachTarget([&] { CHECK(Square(image.view(), mode, false, side) == wanted); });
         }
@@ -134,12 +151,15 @@ TEST_CASE("Preprocessing gives the bytes of the goldens", "[image][preprocess]")
     INFO(source << " " << kind << " " << side);
     const bool exact = kind != "crop-hf";
     const Image image = DecodeFile(*data / source, exact);
-    const std::vector<uint8_t> out = Square(image.view(), kind == "pad" ? ResizeMode::kPad : ResizeMode::kCrop, exact, side);
+    const std::vector<uint8_t> out =
+        Square(image.view(), kind == "pad" ? ResizeMode::kPad : ResizeMode::kCrop, exact, side);
     CHECK(Sha256Hex(out) == *entry.GetString("sha256"));
-    if (const std::string* file = entry.Find("file")->string()) CHECK(out == Pixels(DecodeFile(*goldens / *file, true)));
+    if (const std::string* file = entry.Find("file")->string())
+      CHECK(out == Pixels(DecodeFile(*goldens / *file, true)));
     ++(source.ends_with(".png") ? png : jpeg);
   }
-  std::printf("preprocess goldens: %zu entries of PNG sources and %zu of JPEG sources byte-equal\n", png, jpeg);
+  std::printf("preprocess goldens: %zu entries of PNG sources and %zu of JPEG sources byte-equal\n",
+              png, jpeg);
   CHECK(png == 105);
   CHECK(jpeg == 12);
 }
@@ -154,17 +174,21 @@ TEST_CASE("Padding and bicubic give Pillow's bytes", "[image][preprocess]") {
     if (!side) continue;  // a size that is not square: nothing here makes those
     const std::string out = *entry.GetString("out");
     INFO(out);
-    const Image source = DecodeFile(*folder / ".." / ".." / *entry.GetString("src"), true), wanted = DecodeFile(*folder / out, true);
-    CHECK(Square(source.view(), ResizeMode::kPad, true, static_cast<size_t>(*side)) == Pixels(wanted));
+    const Image source = DecodeFile(*folder / ".." / ".." / *entry.GetString("src"), true),
+                wanted = DecodeFile(*folder / out, true);
+    CHECK(Square(source.view(), ResizeMode::kPad, true, static_cast<size_t>(*side)) ==
+          Pixels(wanted));
     ++compared;
   }
   std::printf("pillow-resize: %zu results byte-equal\n", compared);
   CHECK(compared >= 9);
 }
 
-TEST_CASE("Alpha is composited on white before resizing, or dropped in exact mode; rows may have gaps", "[image][preprocess]") {
-  const Image color = RandomImage(23, 14, 5), other = RandomImage(23, 14, 6);
-  Image white = color;
+TEST_CASE(
+    "Alpha is composited on white before resizing, or dropped in exact mode; rows may have gaps",
+    "[image][preprocess]") {
+  const PlainImage color = RandomImage(23, 14, 5), other = RandomImage(23, 14, 6);
+  PlainImage white = color;
   const size_t stride = 23 * 4 + 9;
   std::vector<uint8_t> rgba(14 * stride, 0xee);
   for (size_t y = 0; y < 14; ++y) {
@@ -173,7 +197,8 @@ TEST_CASE("Alpha is composited on white before resizing, or dropped in exact mod
       const uint32_t alpha = other.rgb[i];
       for (size_t c = 0; c < 3; ++c) {
         rgba[y * stride + x * 4 + c] = color.rgb[i + c];
-        white.rgb[i + c] = static_cast<uint8_t>(std::lround((color.rgb[i + c] * static_cast<double>(alpha) + 255.0 * (255 - alpha)) / 255.0));
+        white.rgb[i + c] = static_cast<uint8_t>(std::lround(
+            (color.rgb[i + c] * static_cast<double>(alpha) + 255.0 * (255 - alpha)) / 255.0));
       }
       rgba[y * stride + x * 4 + 3] = static_cast<uint8_t>(alpha);
     }
@@ -190,21 +215,26 @@ TEST_CASE("Long strips and large images cost what their pixels cost", "[image][p
   const std::pair<size_t, size_t> sizes[] = {{1, 20000}, {20000, 1}, {1, 1000000}, {1000000, 1}};
   for (const auto& [width, height] : sizes) {
     INFO(width << "x" << height);
-    const Image image{width, height, std::vector<uint8_t>(width * height * 3, 255)};
+    const PlainImage image{width, height, std::vector<uint8_t>(width * height * 3, 255)};
     const std::vector<uint8_t> out = Square(image.view(), ResizeMode::kPad, true, kSide);
     // A white line much less wide than a pixel, in the middle of black.
     const double share = static_cast<double>(kSide) / static_cast<double>(std::max(width, height));
     const bool wide = width > height;
-    const auto pixel = [&](size_t along, size_t across) { return wide ? out[(across * kSide + along) * 3] : out[(along * kSide + across) * 3]; };
+    const auto pixel = [&](size_t along, size_t across) {
+      return wide ? out[(across * kSide + along) * 3] : out[(along * kSide + across) * 3];
+    };
     CHECK(pixel(500, 500) == 0);
     CHECK(std::abs(pixel(500, 511) + pixel(500, 512) - 255 * 1.125 * share) <= 1);
-    CHECK(Square(image.view(), ResizeMode::kCrop, true, kSide) == std::vector<uint8_t>(kSide * kSide * 3, 255));
+    CHECK(Square(image.view(), ResizeMode::kCrop, true, kSide) ==
+          std::vector<uint8_t>(kSide * kSide * 3, 255));
   }
 }
 
 TEST_CASE("Impossible images and sizes are refused", "[image][preprocess]") {
   std::vector<uint8_t> pixels(64), out(3 * 64 * 64);
-  const auto code = [&](ImageView view, size_t side) { return ResizeToSquare(view, ResizeMode::kPad, false, side, out.data()).code(); };
+  const auto code = [&](ImageView view, size_t side) {
+    return ResizeToSquare(view, ResizeMode::kPad, false, side, out.data()).code();
+  };
   CHECK(code({pixels.data(), 2, 2, 3, 6}, 64) == ErrorCode::kOk);
   CHECK(code({pixels.data(), 2, 2, 3, 6}, 0) == ErrorCode::kInvalidArgument);
   CHECK(code({pixels.data(), 2, 2, 3, 6}, 1000000) == ErrorCode::kInvalidArgument);
@@ -219,7 +249,8 @@ TEST_CASE("Impossible images and sizes are refused", "[image][preprocess]") {
 
 TEST_CASE("Pixels become k/255 exactly, and are normalised", "[image][preprocess]") {
   std::vector<uint8_t> pixels;
-  for (int v = 0; v < 256; ++v) pixels.insert(pixels.end(), {static_cast<uint8_t>(v), static_cast<uint8_t>(255 - v), 7});
+  for (int v = 0; v < 256; ++v)
+    pixels.insert(pixels.end(), {static_cast<uint8_t>(v), static_cast<uint8_t>(255 - v), 7});
   std::vector<float> plain(pixels.size()), scaled(pixels.size());
   NormalizePixels(pixels.data(), 256, {0, 0, 0}, {1, 1, 1}, plain.data());
   NormalizePixels(pixels.data(), 256, {0.5f, 0.25f, 0}, {0.5f, 0.3f, 2}, scaled.data());

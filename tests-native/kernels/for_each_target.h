@@ -1,4 +1,5 @@
-// Runs a test on every SIMD target that this machine has and the kernels were compiled for, and with every choice that a target leaves to the machine.
+// Runs a test on every SIMD target that this machine has and the kernels were compiled for, and
+// with every choice that a target leaves to the machine.
 #ifndef TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
 #define TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
 
@@ -26,8 +27,8 @@ void ForEachDot(const Body& body) {
 }
 #endif
 
-// Calls body() once per target, with dispatch limited to it. Fails where there are several targets and the body dispatched nothing: it then tested
-// something else.
+// Calls body() once per target, with dispatch limited to it. Fails where there are several targets
+// and the body dispatched nothing: it then tested something else.
 template <class Body>
 void ForEachTarget(const Body& body) {
   struct Restore {

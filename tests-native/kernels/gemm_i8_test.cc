@@ -22,14 +22,16 @@ QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
   return made;
 }
 
-std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, size_t ldc, size_t n0, size_t n1) {
+std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B,
+                            const float* bias, size_t ldc, size_t n0, size_t n1) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
   GemmI8(a, m, B, bias, c.data() + n0, ldc, n0, n1, AlignedIn(memory));
   return c;
 }
 
-// A block's integer sum is exact. Each block then rounds four times at most: the sum to f32, product of the scales, product of both, addition.
+// A block's integer sum is exact. Each block then rounds four times at most: the sum to f32,
+// product of the scales, product of both, addition.
 TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels][gemm_i8]") {
   for (const DType type : kTypes) {
     for (const size_t k : {32, 96, 128, 160, 608}) {
@@ -42,21 +44,24 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
           CAPTURE(GetDTypeInfo(type).name, m, n, k);
           const QuantizedMatrix a = RandomActivations(m, k, static_cast<uint32_t>(k + m));
           std::vector<float> wanted(m * ldc, kUntouched), bounds(m * ldc, 0.0f), row(k);
-          reference::GemmI8(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, wanted.data(), ldc, 0, n);
+          reference::GemmI8(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr,
+                            wanted.data(), ldc, 0, n);
           for (size_t c = 0; c < n; ++c) {
             UnpackRow(weights.matrix, c, row.data());
             for (size_t r = 0; r < m; ++r) {
               float sum = with_bias ? std::fabs(bias[c]) : 0.0f;
               for (size_t b = 0; b < k / 32; ++b) {
                 float block = 0.0f;
-                for (size_t i = b * 32; i < (b + 1) * 32; ++i) block += static_cast<float>(a.rows.Value(r, i)) * row[i];
+                for (size_t i = b * 32; i < (b + 1) * 32; ++i)
+                  block += static_cast<float>(a.rows.Value(r, i)) * row[i];
                 sum += std::fabs(block) * a.rows.scales[r * (k / 32) + b];
               }
               bounds[r * ldc + c] = sum * 1.01f;  // itself computed in f32
             }
           }
           ForEachTarget([&] {
-            const std::vector<float> found = Multiply(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
+            const std::vector<float> found =
+                Multiply(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
             RequireWithin(found, wanted, bounds, static_cast<double>(4 * (k / 32) + 2) * kRounding);
           });
         }
@@ -65,8 +70,9 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
   }
 }
 
-// With all scales 1 a result is an integer. Of 8-bit activations it is below 2^24, which f32 holds exactly; of 16-bit ones the sums of blocks are rounded to
-// f32 and added in order, which the test does, too. Any lost or saturated product would show.
+// With all scales 1 a result is an integer. Of 8-bit activations it is below 2^24, which f32 holds
+// exactly; of 16-bit ones the sums of blocks are rounded to f32 and added in order, which the test
+// does, too. Any lost or saturated product would show.
 TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[kernels][gemm_i8]") {
   const size_t n = 37, k = 512;
   for (const DType type : kTypes) {
@@ -80,13 +86,24 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
       };
       const auto activation = [&](int range) -> int32_t {
         if (pattern < 2) return pattern == 0 ? range : -range;
-        return pattern == 2 ? (random() % 2 ? range : -range) : static_cast<int>(random() % static_cast<unsigned>(2 * range + 1)) - range;
+        return pattern == 2
+                   ? (random() % 2 ? range : -range)
+                   : static_cast<int>(random() % static_cast<unsigned>(2 * range + 1)) - range;
       };
       std::vector<uint8_t> file(n * RowBytes(type, k));
-      for (size_t i = 0; i < file.size(); ++i) file[i] = i % block_bytes == 0 ? 0x00 : i % block_bytes == 1 ? 0x3C : weight();  // 0x3C00 is 1.0 in f16
+      for (size_t i = 0; i < file.size(); ++i)
+        file[i] = i % block_bytes == 0   ? 0x00
+                  : i % block_bytes == 1 ? 0x3C
+                                         : weight();  // 0x3C00 is 1.0 in f16
       const TestMatrix weights = MakeMatrix(type, n, k, file);
-      for (const auto& [m, range] : {std::pair<size_t, int>{1, kNarrowRange}, {3, kNarrowRange}, {4, kNarrowRange}, {29, kNarrowRange},
-                                    {1, kWideRange}, {3, kWideRange}, {4, kWideRange}, {29, kWideRange}}) {
+      for (const auto& [m, range] : {std::pair<size_t, int>{1, kNarrowRange},
+                                     {3, kNarrowRange},
+                                     {4, kNarrowRange},
+                                     {29, kNarrowRange},
+                                     {1, kWideRange},
+                                     {3, kWideRange},
+                                     {4, kWideRange},
+                                     {29, kWideRange}}) {
         CAPTURE(GetDTypeInfo(type).name, pattern, m, range);
         const size_t rows = m;  // Clang 14 captures no structured binding
         QuantizedMatrix a(rows, k);
@@ -104,20 +121,23 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
             float sum = 0;
             for (size_t b = 0; b < k; b += 32) {
               int64_t block = 0;
-              for (size_t i = b; i < b + 32; ++i) block += int64_t{a.rows.Value(r, i)} * static_cast<int64_t>(row[i]);
+              for (size_t i = b; i < b + 32; ++i)
+                block += int64_t{a.rows.Value(r, i)} * static_cast<int64_t>(row[i]);
               sum += static_cast<float>(block);
             }
             if (range == kNarrowRange) REQUIRE(std::fabs(sum) < 0x1p24f);
             wanted[r * n + c] = sum;
           }
         }
-        ForEachTarget([&] { REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n) == wanted); });
+        ForEachTarget(
+            [&] { REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n) == wanted); });
       }
     }
   }
 }
 
-TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones too", "[kernels][gemm_i8]") {
+TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones too",
+          "[kernels][gemm_i8]") {
   // One output for each half, whose only weight other than zero is 1.
   std::vector<uint16_t> halves;
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
@@ -128,7 +148,8 @@ TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones to
   std::vector<float> wanted(n);
   for (size_t i = 0; i < n; ++i) {
     uint8_t* const block = file.data() + i * RowBytes(DType::kQ8_0, 32);
-    block[0] = static_cast<uint8_t>(halves[i] & 0xff), block[1] = static_cast<uint8_t>(halves[i] >> 8), block[2] = 1;
+    block[0] = static_cast<uint8_t>(halves[i] & 0xff),
+    block[1] = static_cast<uint8_t>(halves[i] >> 8), block[2] = 1;
     wanted[i] = F16ToF32(halves[i]);
   }
   const TestMatrix weights = MakeMatrix(DType::kQ8_0, n, 32, std::move(file));
@@ -139,12 +160,15 @@ TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones to
     for (size_t r = 0; r < rows; ++r) a.SetBlock(r, 0, one, false, 1.0f);
     ForEachTarget([&] {
       const std::vector<float> found = Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n);
-      for (size_t r = 0; r < rows; ++r) REQUIRE(std::equal(wanted.begin(), wanted.end(), found.begin() + static_cast<ptrdiff_t>(r * n)));
+      for (size_t r = 0; r < rows; ++r)
+        REQUIRE(std::equal(wanted.begin(), wanted.end(),
+                           found.begin() + static_cast<ptrdiff_t>(r * n)));
     });
   }
 }
 
-TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut of the columns", "[kernels][gemm_i8]") {
+TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut of the columns",
+          "[kernels][gemm_i8]") {
   for (const DType type : kTypes) {
     const size_t m = 29, n = 139, k = 608;
     const TestMatrix weights = RandomMatrix(type, n, k, 3);
@@ -154,17 +178,22 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
     ForEachTarget([&] {
       const std::vector<float> whole = Multiply(a.rows, m, weights.matrix, bias.data(), n, 0, n);
       for (size_t r = 0; r < m; ++r) {
-        const std::vector<float> row = Multiply(a.rows.From(r), 1, weights.matrix, bias.data(), n, 0, n);
+        const std::vector<float> row =
+            Multiply(a.rows.From(r), 1, weights.matrix, bias.data(), n, 0, n);
         REQUIRE(SameBits(row.data(), whole.data() + r * n, n));
       }
       for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
-        REQUIRE(SameBits(Multiply(a.rows, rows, weights.matrix, bias.data(), n, 0, n).data(), whole.data(), rows * n));
+        REQUIRE(SameBits(Multiply(a.rows, rows, weights.matrix, bias.data(), n, 0, n).data(),
+                         whole.data(), rows * n));
       }
-      for (const auto& [n0, n1] : {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
+      for (const auto& [n0, n1] :
+           {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
         for (const size_t rows : {size_t{2}, m}) {
-          const std::vector<float> part = Multiply(a.rows, rows, weights.matrix, bias.data(), n, n0, n1);
+          const std::vector<float> part =
+              Multiply(a.rows, rows, weights.matrix, bias.data(), n, n0, n1);
           for (size_t r = 0; r < rows; ++r) {
-            for (size_t c = 0; c < n; ++c) REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));
+            for (size_t c = 0; c < n; ++c)
+              REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));
           }
         }
       }

@@ -23,7 +23,8 @@ void RequireSame(const QuantizedRows& found, const QuantizedRows& wanted, size_t
       REQUIRE(found.IsWide(r, b) == wanted.IsWide(r, b));
       REQUIRE(found.low_sums[at] == wanted.low_sums[at]);
       if (wanted.IsWide(r, b)) REQUIRE(found.high_sums[at] == wanted.high_sums[at]);
-      for (size_t i = b * 32; i < (b + 1) * 32; ++i) REQUIRE(found.Value(r, i) == wanted.Value(r, i));
+      for (size_t i = b * 32; i < (b + 1) * 32; ++i)
+        REQUIRE(found.Value(r, i) == wanted.Value(r, i));
     }
   }
 }
@@ -39,7 +40,9 @@ void RequireEqualsReference(const std::vector<float>& x, size_t stride, size_t m
       low += wanted.rows.low[i + j];
       if (wanted.rows.IsWide(i / k, block)) high += wanted.rows.high[i + j];
     }
-    const auto both = [](int32_t pair) { return static_cast<int16_t>(static_cast<uint32_t>(pair) & 0xffff) + (pair >> 16); };
+    const auto both = [](int32_t pair) {
+      return static_cast<int16_t>(static_cast<uint32_t>(pair) & 0xffff) + (pair >> 16);
+    };
     REQUIRE(both(wanted.rows.low_sums[i / 32]) == low);
     if (wanted.rows.IsWide(i / k, block)) REQUIRE(both(wanted.rows.high_sums[i / 32]) == high);
   }
@@ -56,13 +59,15 @@ TEST_CASE("QuantizeRows equals the reference to the bit", "[kernels][quantize]")
       for (const float range : {1e-20f, 1e-3f, 1.0f, 60000.0f, 1e30f}) {
         CAPTURE(m, k, range);
         const size_t stride = k + 3;
-        RequireEqualsReference(Values(m * stride, static_cast<uint32_t>(m + k), range), stride, m, k);
+        RequireEqualsReference(Values(m * stride, static_cast<uint32_t>(m + k), range), stride, m,
+                               k);
       }
     }
   }
 }
 
-TEST_CASE("QuantizeRows rounds every tie to even, and the values beside it to the nearest", "[kernels][quantize]") {
+TEST_CASE("QuantizeRows rounds every tie to even, and the values beside it to the nearest",
+          "[kernels][quantize]") {
   // Each block starts with 127, so that its scale is 1.
   std::vector<float> x;
   for (int whole = -127; whole <= 126; ++whole) {
@@ -76,7 +81,10 @@ TEST_CASE("QuantizeRows rounds every tie to even, and the values beside it to th
   RequireEqualsReference(x, x.size(), 1, x.size());
 }
 
-TEST_CASE("QuantizeRows gives a block 16 bits where at most 2 values are larger than an eighth of the largest", "[kernels][quantize]") {
+TEST_CASE(
+    "QuantizeRows gives a block 16 bits where at most 2 values are larger than an eighth of the "
+    "largest",
+    "[kernels][quantize]") {
   for (const size_t large : {1, 2, 3, 5, 32}) {
     for (const float beside : {0.125f, 0.1f, 0.0f}) {  // an eighth is not larger
       std::vector<float> x(32, beside * 254.0f);
@@ -86,18 +94,22 @@ TEST_CASE("QuantizeRows gives a block 16 bits where at most 2 values are larger 
       QuantizedMatrix found(1, 32);
       QuantizeRows(x.data(), 32, 1, found.rows);
       REQUIRE(found.rows.IsWide(0, 0) == (large <= 2));
-      REQUIRE(found.rows.scales[0] == 254.0f * (1.0f / static_cast<float>(large <= 2 ? kWideRange : kNarrowRange)));
+      REQUIRE(found.rows.scales[0] ==
+              254.0f * (1.0f / static_cast<float>(large <= 2 ? kWideRange : kNarrowRange)));
     }
   }
   // Outliers of every size among ordinary values.
   std::vector<float> x = Values(64 * 32, 9);
-  for (size_t block = 0; block < 64; ++block) x[block * 32 + block % 32] *= std::pow(1.2f, static_cast<float>(block));
+  for (size_t block = 0; block < 64; ++block)
+    x[block * 32 + block % 32] *= std::pow(1.2f, static_cast<float>(block));
   RequireEqualsReference(x, x.size(), 1, x.size());
 }
 
-TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others are neighbours", "[kernels][quantize]") {
-  // Blocks of two rows are taken together where all of them are ordinary: here every place among them is now and then a wide one, one of zeros, one that is
-  // not finite, and ordinary beside such.
+TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others are neighbours",
+          "[kernels][quantize]") {
+  // Blocks of two rows are taken together where all of them are ordinary: here every place among
+  // them is now and then a wide one, one of zeros, one that is not finite, and ordinary beside
+  // such.
   const size_t m = 7, k = 5 * 32;
   for (uint32_t seed = 0; seed < 40; ++seed) {
     std::vector<float> x = Values(m * k, seed);
@@ -105,10 +117,17 @@ TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others ar
     for (size_t block = 0; block < m * k / 32; ++block) {
       float* const values = x.data() + block * 32;
       switch (random() % 24) {
-        case 0: values[random() % 32] *= 100.0f; break;
-        case 1: std::fill_n(values, 32, 0.0f); break;
-        case 2: values[random() % 32] = std::numeric_limits<float>::infinity(); break;
-        default: break;
+        case 0:
+          values[random() % 32] *= 100.0f;
+          break;
+        case 1:
+          std::fill_n(values, 32, 0.0f);
+          break;
+        case 2:
+          values[random() % 32] = std::numeric_limits<float>::infinity();
+          break;
+        default:
+          break;
       }
     }
     CAPTURE(seed);
@@ -116,7 +135,10 @@ TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others ar
   }
 }
 
-TEST_CASE("QuantizeRows keeps the values beside an outlier of 300 times their size as well as 8 bits keep them without it", "[kernels][quantize]") {
+TEST_CASE(
+    "QuantizeRows keeps the values beside an outlier of 300 times their size as well as 8 bits "
+    "keep them without it",
+    "[kernels][quantize]") {
   std::vector<float> x = Values(32, 3);
   float largest = 0;
   for (const float v : x) largest = std::max(largest, std::fabs(v));
@@ -124,19 +146,24 @@ TEST_CASE("QuantizeRows keeps the values beside an outlier of 300 times their si
   QuantizedMatrix found(1, 32);
   QuantizeRows(x.data(), 32, 1, found.rows);
   for (size_t i = 0; i < 32; ++i) {
-    // 300 / 32512 is 1.172 / 127: half a step is as large as it would be for a block whose largest value is 1.172 times `largest`.
-    REQUIRE(std::fabs(static_cast<float>(found.rows.Value(0, i)) * found.rows.scales[0] - x[i]) <= 0.501f * 1.172f * largest / 127.0f);
+    // 300 / 32512 is 1.172 / 127: half a step is as large as it would be for a block whose largest
+    // value is 1.172 times `largest`.
+    REQUIRE(std::fabs(static_cast<float>(found.rows.Value(0, i)) * found.rows.scales[0] - x[i]) <=
+            0.501f * 1.172f * largest / 127.0f);
   }
 }
 
-TEST_CASE("QuantizeRows gives zero for a block of zeros or of values too small to divide by", "[kernels][quantize]") {
+TEST_CASE("QuantizeRows gives zero for a block of zeros or of values too small to divide by",
+          "[kernels][quantize]") {
   std::vector<float> x(64, 0.0f);
   for (size_t i = 32; i < 64; ++i) x[i] = 1e-38f;
   RequireEqualsReference(x, 64, 1, 64);
 }
 
 TEST_CASE("QuantizeRows passes a NaN or an infinity on through the scale", "[kernels][quantize]") {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
     for (const size_t at : {0, 3, 17, 31}) {
       std::vector<float> x = Values(64, 5);
       x[at] = bad;

@@ -15,7 +15,8 @@ TEST_CASE("RopeTable holds cos and sin of position * theta^(-2 i / head_dim)", "
   REQUIRE(table->bytes() == 2048 * 32 * 2 * sizeof(float));
   for (const size_t position : {0, 1, 77, 2047}) {
     for (const size_t i : {0, 1, 17, 31}) {
-      const double angle = static_cast<double>(position) / std::pow(1e6, 2.0 * static_cast<double>(i) / head_dim);
+      const double angle =
+          static_cast<double>(position) / std::pow(1e6, 2.0 * static_cast<double>(i) / head_dim);
       REQUIRE(std::fabs(static_cast<double>(table->cos(position)[i]) - std::cos(angle)) < 6e-8);
       REQUIRE(std::fabs(static_cast<double>(table->sin(position)[i]) - std::sin(angle)) < 6e-8);
     }
@@ -34,7 +35,8 @@ TEST_CASE("ApplyRope turns the two halves of each head against each other", "[ke
       ForEachTarget([&] {
         std::vector<float> found = x;
         ApplyRope(found.data(), heads, head_dim, table->cos(9), table->sin(9));
-        RequireWithin(found, wanted, std::vector<float>(x.size(), 2.0f), 3 * kRounding);  // two products and a sum
+        // two products and a sum
+        RequireWithin(found, wanted, std::vector<float>(x.size(), 2.0f), 3 * kRounding);
         found = x;
         ApplyRope(found.data(), heads, head_dim, table->cos(0), table->sin(0));
         REQUIRE(found == x);

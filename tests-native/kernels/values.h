@@ -27,18 +27,23 @@ inline std::vector<float> Absolute(std::vector<float> values) {
   return values;
 }
 
-// Fails at the first element that is further than bounds[i] * factor from what is wanted. `factor` is a number of roundings, `bounds` the sum of the
-// absolute values that were added up.
-inline void RequireWithin(const std::vector<float>& found, const std::vector<float>& wanted, const std::vector<float>& bounds, double factor) {
+// Fails at the first element that is further than bounds[i] * factor from what is wanted. `factor`
+// is a number of roundings, `bounds` the sum of the absolute values that were added up.
+inline void RequireWithin(const std::vector<float>& found, const std::vector<float>& wanted,
+                          const std::vector<float>& bounds, double factor) {
   REQUIRE(found.size() == wanted.size());
   REQUIRE(found.size() == bounds.size());
   for (size_t i = 0; i < found.size(); ++i) {
-    const double error = std::fabs(static_cast<double>(found[i]) - static_cast<double>(wanted[i])), bound = factor * static_cast<double>(bounds[i]);
+    const double error = std::fabs(static_cast<double>(found[i]) - static_cast<double>(wanted[i])),
+                 bound = factor * static_cast<double>(bounds[i]);
     if (error <= bound) continue;
-    FAIL("element " << i << ": " << wanted[i] << " wanted, " << found[i] << " found, " << bound << " allowed");
+    FAIL("element " << i << ": " << wanted[i] << " wanted, " << found[i] << " found, " << bound
+                    << " allowed");
   }
 }
 
-inline bool SameBits(const float* a, const float* b, size_t n) { return n == 0 || std::memcmp(a, b, n * sizeof(float)) == 0; }
+inline bool SameBits(const float* a, const float* b, size_t n) {
+  return n == 0 || std::memcmp(a, b, n * sizeof(float)) == 0;
+}
 
 #endif  // TINYVLM_TESTS_KERNELS_VALUES_H_

@@ -46,8 +46,12 @@ Status ForEachField(Bytes message, const std::function<Status(const Field&)>& ea
       field.number = key >> 3;
       uint32_t bits = 0;
       switch (key & 7) {
-        case 0: ok = ReadVarint(reader, &field.value); break;
-        case 1: ok = reader.Read(&field.value); break;
+        case 0:
+          ok = ReadVarint(reader, &field.value);
+          break;
+        case 1:
+          ok = reader.Read(&field.value);
+          break;
         case 2:
           field.is_bytes = true;
           ok = ReadVarint(reader, &length) && reader.ReadBytes(length, &field.bytes);
@@ -56,10 +60,13 @@ Status ForEachField(Bytes message, const std::function<Status(const Field&)>& ea
           ok = reader.Read(&bits);
           field.value = bits;
           break;
-        default: ok = false;
+        default:
+          ok = false;
       }
     }
-    if (!ok) return Error(ErrorCode::kInvalidFile, "protobuf: a field that ends inside its message wanted at byte %zu", at);
+    if (!ok)
+      return Error(ErrorCode::kInvalidFile,
+                   "protobuf: a field that ends inside its message wanted at byte %zu", at);
     TVLM_RETURN_IF_ERROR(each(field));
   }
   return Status();
@@ -74,17 +81,21 @@ Status AppendVarints(const Field& field, std::vector<int64_t>* out) {
   ByteReader reader(field.bytes);
   while (reader.remaining() > 0) {
     uint64_t value;
-    if (!ReadVarint(reader, &value)) return Error(ErrorCode::kInvalidFile, "protobuf: whole packed numbers wanted");
+    if (!ReadVarint(reader, &value))
+      return Error(ErrorCode::kInvalidFile, "protobuf: whole packed numbers wanted");
     out->push_back(static_cast<int64_t>(value));
   }
   return Status();
 }
 
-Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+Bytes AsBytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 template <typename T>
 void ReadRaw(Bytes raw, std::vector<int64_t>* out) {
-  for (size_t i = 0; i + sizeof(T) <= raw.size(); i += sizeof(T)) out->push_back(static_cast<int64_t>(LoadLittleEndian<T>(raw.data() + i)));
+  for (size_t i = 0; i + sizeof(T) <= raw.size(); i += sizeof(T))
+    out->push_back(static_cast<int64_t>(LoadLittleEndian<T>(raw.data() + i)));
 }
 
 Status ParseAttribute(Bytes message, Node* node) {
@@ -92,16 +103,26 @@ Status ParseAttribute(Bytes message, Node* node) {
   Attribute attribute;
   TVLM_RETURN_IF_ERROR(ForEachField(message, [&](const Field& field) -> Status {
     switch (field.number) {
-      case 1: name = AsText(field.bytes); break;
-      case 2: attribute.f = std::bit_cast<float>(static_cast<uint32_t>(field.value)); break;
-      case 3: attribute.i = static_cast<int64_t>(field.value); break;
-      case 4: attribute.s = AsText(field.bytes); break;
+      case 1:
+        name = AsText(field.bytes);
+        break;
+      case 2:
+        attribute.f = std::bit_cast<float>(static_cast<uint32_t>(field.value));
+        break;
+      case 3:
+        attribute.i = static_cast<int64_t>(field.value);
+        break;
+      case 4:
+        attribute.s = AsText(field.bytes);
+        break;
       case 5: {
         TVLM_ASSIGN_OR_RETURN(attribute.t, ParseTensor(AsText(field.bytes)));
         break;
       }
-      case 8: return AppendVarints(field, &attribute.ints);
-      default: break;
+      case 8:
+        return AppendVarints(field, &attribute.ints);
+      default:
+        break;
     }
     return Status();
   }));
@@ -123,22 +144,32 @@ Result<Tensor> ParseTensor(std::string_view bytes) {
   Bytes raw;
   TVLM_RETURN_IF_ERROR(ForEachField(AsBytes(bytes), [&](const Field& field) -> Status {
     switch (field.number) {
-      case 1: return AppendVarints(field, &dims);
-      case 2: tensor.type = static_cast<int64_t>(field.value); break;
+      case 1:
+        return AppendVarints(field, &dims);
+      case 2:
+        tensor.type = static_cast<int64_t>(field.value);
+        break;
       case 4:  // float_data
-        for (size_t i = 0; i + 4 <= field.bytes.size(); i += 4) tensor.floats.push_back(LoadLittleEndian<float>(field.bytes.data() + i));
-        if (!field.is_bytes) tensor.floats.push_back(std::bit_cast<float>(static_cast<uint32_t>(field.value)));
+        for (size_t i = 0; i + 4 <= field.bytes.size(); i += 4)
+          tensor.floats.push_back(LoadLittleEndian<float>(field.bytes.data() + i));
+        if (!field.is_bytes)
+          tensor.floats.push_back(std::bit_cast<float>(static_cast<uint32_t>(field.value)));
         break;
       case 5:  // int32_data: also 8- and 16-bit numbers and the bits of 16-bit floats
-      case 7: return AppendVarints(field, &tensor.integers);
-      case 9: raw = field.bytes; break;
-      default: break;
+      case 7:
+        return AppendVarints(field, &tensor.integers);
+      case 9:
+        raw = field.bytes;
+        break;
+      default:
+        break;
     }
     return Status();
   }));
   size_t elements = 1;
   for (const int64_t side : dims) {
-    if (side < 0 || static_cast<uint64_t>(side) > kMaxElements || elements * static_cast<size_t>(side) > kMaxElements) {
+    if (side < 0 || static_cast<uint64_t>(side) > kMaxElements ||
+        elements * static_cast<size_t>(side) > kMaxElements) {
       return Error(ErrorCode::kInvalidFile, "tensor: at most %zu elements wanted", kMaxElements);
     }
     elements *= static_cast<size_t>(side);
@@ -147,21 +178,35 @@ Result<Tensor> ParseTensor(std::string_view bytes) {
   bool known = true;
   switch (static_cast<ElementType>(tensor.type)) {
     case ElementType::kFloat:
-      for (size_t i = 0; i + 4 <= raw.size(); i += 4) tensor.floats.push_back(LoadLittleEndian<float>(raw.data() + i));
+      for (size_t i = 0; i + 4 <= raw.size(); i += 4)
+        tensor.floats.push_back(LoadLittleEndian<float>(raw.data() + i));
       break;
-    case ElementType::kUint8: ReadRaw<uint8_t>(raw, &tensor.integers); break;
-    case ElementType::kInt8: ReadRaw<int8_t>(raw, &tensor.integers); break;
-    case ElementType::kInt32: ReadRaw<int32_t>(raw, &tensor.integers); break;
-    case ElementType::kInt64: ReadRaw<int64_t>(raw, &tensor.integers); break;
+    case ElementType::kUint8:
+      ReadRaw<uint8_t>(raw, &tensor.integers);
+      break;
+    case ElementType::kInt8:
+      ReadRaw<int8_t>(raw, &tensor.integers);
+      break;
+    case ElementType::kInt32:
+      ReadRaw<int32_t>(raw, &tensor.integers);
+      break;
+    case ElementType::kInt64:
+      ReadRaw<int64_t>(raw, &tensor.integers);
+      break;
     case ElementType::kFloat16:
-    case ElementType::kBfloat16: ReadRaw<uint16_t>(raw, &tensor.integers); break;
+    case ElementType::kBfloat16:
+      ReadRaw<uint16_t>(raw, &tensor.integers);
+      break;
     default:
       known = false;
       tensor.floats.clear();
       tensor.integers.clear();
   }
-  const size_t found = tensor.Is(ElementType::kFloat) ? tensor.floats.size() : tensor.integers.size();
-  if (known && found != elements) return Error(ErrorCode::kInvalidFile, "tensor: %zu elements wanted, %zu found", elements, found);
+  const size_t found =
+      tensor.Is(ElementType::kFloat) ? tensor.floats.size() : tensor.integers.size();
+  if (known && found != elements)
+    return Error(ErrorCode::kInvalidFile, "tensor: %zu elements wanted, %zu found", elements,
+                 found);
   return tensor;
 }
 
@@ -171,11 +216,19 @@ Status ParseModel(std::string_view bytes, Case* c, std::vector<std::string>* inp
     Node node;
     TVLM_RETURN_IF_ERROR(ForEachField(message, [&](const Field& field) -> Status {
       switch (field.number) {
-        case 1: node.inputs.emplace_back(AsText(field.bytes)); break;
-        case 2: node.outputs.emplace_back(AsText(field.bytes)); break;
-        case 4: node.type = AsText(field.bytes); break;
-        case 5: return ParseAttribute(field.bytes, &node);
-        default: break;
+        case 1:
+          node.inputs.emplace_back(AsText(field.bytes));
+          break;
+        case 2:
+          node.outputs.emplace_back(AsText(field.bytes));
+          break;
+        case 4:
+          node.type = AsText(field.bytes);
+          break;
+        case 5:
+          return ParseAttribute(field.bytes, &node);
+        default:
+          break;
       }
       return Status();
     }));
@@ -203,7 +256,8 @@ Status ParseModel(std::string_view bytes, Case* c, std::vector<std::string>* inp
   TVLM_RETURN_IF_ERROR(ForEachField(AsBytes(bytes), [&](const Field& field) -> Status {
     return field.number == 7 ? ForEachField(field.bytes, parse_graph) : Status();
   }));
-  if (c->nodes.empty()) return Error(ErrorCode::kInvalidFile, "model: a graph with a node wanted, none found");
+  if (c->nodes.empty())
+    return Error(ErrorCode::kInvalidFile, "model: a graph with a node wanted, none found");
   for (const std::string& name : graph_inputs) {
     if (c->tensors.find(name) == c->tensors.end()) inputs->push_back(name);
   }
@@ -213,10 +267,13 @@ Status ParseModel(std::string_view bytes, Case* c, std::vector<std::string>* inp
 Result<Case> ReadCase(const std::string& folder) {
   Case c;
   std::vector<std::string> inputs;
-  TVLM_ASSIGN_OR_RETURN(const std::string model, ReadTextFile(folder + "/model.onnx", kMaxFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string model,
+                        ReadTextFile(folder + "/model.onnx", kMaxFileBytes));
   TVLM_RETURN_IF_ERROR(ParseModel(model, &c, &inputs));
   for (size_t i = 0; i < inputs.size(); ++i) {
-    TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(Format("%s/test_data_set_0/input_%zu.pb", folder.c_str(), i), kMaxFileBytes));
+    TVLM_ASSIGN_OR_RETURN(
+        const std::string bytes,
+        ReadTextFile(Format("%s/test_data_set_0/input_%zu.pb", folder.c_str(), i), kMaxFileBytes));
     TVLM_ASSIGN_OR_RETURN(c.tensors[inputs[i]], ParseTensor(bytes));
   }
   for (size_t i = 0;; ++i) {
@@ -226,7 +283,8 @@ Result<Case> ReadCase(const std::string& folder) {
     TVLM_ASSIGN_OR_RETURN(Tensor output, ParseTensor(bytes));
     c.outputs.push_back(std::move(output));
   }
-  if (c.outputs.empty()) return Error(ErrorCode::kNotFound, "%s: output_0.pb wanted, none found", folder.c_str());
+  if (c.outputs.empty())
+    return Error(ErrorCode::kNotFound, "%s: output_0.pb wanted, none found", folder.c_str());
   return c;
 }
 

@@ -1,4 +1,5 @@
-// ONNX operator cases: a model of one node (or a few), its inputs and its expected outputs, read from protobuf.
+// ONNX operator cases: a model of one node (or a few), its inputs and its expected outputs, read
+// from protobuf.
 #ifndef TINYVLM_TESTS_ONNX_ONNX_MODEL_H_
 #define TINYVLM_TESTS_ONNX_ONNX_MODEL_H_
 
@@ -12,9 +13,18 @@
 
 namespace tinyvlm::onnx {
 
-enum class ElementType { kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7, kFloat16 = 10, kBfloat16 = 16 };
+enum class ElementType {
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kInt32 = 6,
+  kInt64 = 7,
+  kFloat16 = 10,
+  kBfloat16 = 16
+};
 
-// Elements are in `floats` for kFloat, in `integers` for every other type: bit patterns of the 16-bit floats.
+// Elements are in `floats` for kFloat, in `integers` for every other type: bit patterns of the
+// 16-bit floats.
 struct Tensor {
   int64_t type = 0;  // ElementType, or another of ONNX's numbers: then both lists are empty
   std::vector<size_t> shape;
@@ -48,7 +58,8 @@ struct Case {
 // Reads a case's folder: model.onnx and test_data_set_0/{input,output}_N.pb.
 Result<Case> ReadCase(const std::string& folder);
 
-// The parser of a TensorProto and of a ModelProto (into nodes and initializers; `inputs` gets the names of the graph's other inputs). Errors: invalid_file.
+// The parser of a TensorProto and of a ModelProto (into nodes and initializers; `inputs` gets the
+// names of the graph's other inputs). Errors: invalid_file.
 Result<Tensor> ParseTensor(std::string_view bytes);
 Status ParseModel(std::string_view bytes, Case* c, std::vector<std::string>* inputs);
 

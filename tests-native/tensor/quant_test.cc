@@ -42,8 +42,10 @@ void CheckSameBits(const std::vector<float>& got, const std::vector<float>& want
   REQUIRE(got.size() == want.size());
   size_t different = 0;
   for (size_t i = 0; i < got.size(); ++i) {
-    if (std::memcmp(&got[i], &want[i], sizeof(float)) != 0 && !(std::isnan(got[i]) && std::isnan(want[i]))) {
-      if (different++ == 0) UNSCOPED_INFO("first at " << i << ": " << got[i] << ", wanted " << want[i]);
+    if (std::memcmp(&got[i], &want[i], sizeof(float)) != 0 &&
+        !(std::isnan(got[i]) && std::isnan(want[i]))) {
+      if (different++ == 0)
+        UNSCOPED_INFO("first at " << i << ": " << got[i] << ", wanted " << want[i]);
     }
   }
   CHECK(different == 0);
@@ -54,8 +56,10 @@ TEST_CASE("Quantised bytes and values equal the reference's exactly", "[tensor][
   if (!path) SKIP("shared data is absent");
   const Result<Safetensors> file = Safetensors::Open(path->string());
   REQUIRE(file.ok());
-  for (const auto& [name, type] : {NamedType{"Q8_0", DType::kQ8_0}, NamedType{"Q4_0", DType::kQ4_0}, NamedType{"Q4_1", DType::kQ4_1}, NamedType{"Q5_0", DType::kQ5_0},
-                                   NamedType{"Q5_1", DType::kQ5_1}, NamedType{"F16", DType::kF16}, NamedType{"BF16", DType::kBF16}}) {
+  for (const auto& [name, type] : {NamedType{"Q8_0", DType::kQ8_0}, NamedType{"Q4_0", DType::kQ4_0},
+                                   NamedType{"Q4_1", DType::kQ4_1}, NamedType{"Q5_0", DType::kQ5_0},
+                                   NamedType{"Q5_1", DType::kQ5_1}, NamedType{"F16", DType::kF16},
+                                   NamedType{"BF16", DType::kBF16}}) {
     DYNAMIC_SECTION(name) {
       const bool half = type == DType::kF16 || type == DType::kBF16;
       const std::vector<float> x = ReadFloats(*file, half ? "half.x" : "x");
@@ -77,7 +81,8 @@ TEST_CASE("K-quant values equal the reference's exactly", "[tensor][quant]") {
   if (!path) SKIP("shared data is absent");
   const Result<Safetensors> file = Safetensors::Open(path->string());
   REQUIRE(file.ok());
-  for (const auto& [name, type] : {NamedType{"Q4_K", DType::kQ4_K}, NamedType{"Q5_K", DType::kQ5_K}, NamedType{"Q6_K", DType::kQ6_K}}) {
+  for (const auto& [name, type] : {NamedType{"Q4_K", DType::kQ4_K}, NamedType{"Q5_K", DType::kQ5_K},
+                                   NamedType{"Q6_K", DType::kQ6_K}}) {
     DYNAMIC_SECTION(name) {
       const std::vector<uint8_t> bytes = ReadBytes(*file, std::string(name) + ".bytes");
       const std::vector<float> want = ReadFloats(*file, std::string(name) + ".values");
@@ -94,12 +99,18 @@ TEST_CASE("The error of a quantised value is at most about half a step", "[tenso
   std::normal_distribution<float> normal;
   std::vector<float> x(32 * 64);
   for (float& value : x) value = normal(random);
-  // Steps between neighbouring codes as a part of the block's largest magnitude A or range R: A/127, A/8, R/15, A/16, R/31. The codes of Q4_0 and Q5_0
-  // reach one step less on the side away from the largest value, so an error there may be a whole step. 1/1000 of A is left for the half-precision d and m.
+  // Steps between neighbouring codes as a part of the block's largest magnitude A or range R:
+  // A/127, A/8, R/15, A/16, R/31. The codes of Q4_0 and Q5_0 reach one step less on the side away
+  // from the largest value, so an error there may be a whole step. 1/1000 of A is left for the
+  // half-precision d and m.
   const struct {
     DType type;
     float of_magnitude, of_range;
-  } cases[] = {{DType::kQ8_0, 0.5f / 127, 0}, {DType::kQ4_0, 1.0f / 8, 0}, {DType::kQ4_1, 0, 0.5f / 15}, {DType::kQ5_0, 1.0f / 16, 0}, {DType::kQ5_1, 0, 0.5f / 31}};
+  } cases[] = {{DType::kQ8_0, 0.5f / 127, 0},
+               {DType::kQ4_0, 1.0f / 8, 0},
+               {DType::kQ4_1, 0, 0.5f / 15},
+               {DType::kQ5_0, 1.0f / 16, 0},
+               {DType::kQ5_1, 0, 0.5f / 31}};
   for (const auto& c : cases) {
     REQUIRE(CanQuantize(c.type));
     std::vector<uint8_t> bytes(x.size() / 32 * GetDTypeInfo(c.type).block_bytes);
@@ -107,9 +118,11 @@ TEST_CASE("The error of a quantised value is at most about half a step", "[tenso
     QuantizeRow(c.type, x.data(), x.size(), bytes.data());
     DequantizeRow(c.type, bytes.data(), x.size(), values.data());
     for (size_t b = 0; b < x.size(); b += 32) {
-      const auto [min, max] = std::minmax_element(x.begin() + static_cast<ptrdiff_t>(b), x.begin() + static_cast<ptrdiff_t>(b + 32));
+      const auto [min, max] = std::minmax_element(x.begin() + static_cast<ptrdiff_t>(b),
+                                                  x.begin() + static_cast<ptrdiff_t>(b + 32));
       const float magnitude = std::max(std::fabs(*min), std::fabs(*max));
-      const float limit = c.of_magnitude * magnitude + c.of_range * (*max - *min) + magnitude / 1000;
+      const float limit =
+          c.of_magnitude * magnitude + c.of_range * (*max - *min) + magnitude / 1000;
       for (size_t i = b; i < b + 32; ++i) REQUIRE(std::fabs(values[i] - x[i]) <= limit);
     }
   }

@@ -18,8 +18,9 @@ TEST_CASE("Shapes: products are checked, bytes follow from blocks", "[tensor][sh
 }
 
 TEST_CASE("Every known type has a name and a block, others are null", "[tensor][dtype]") {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kI64, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ4_K,
-                           DType::kQ5_K, DType::kQ6_K}) {
+  for (const DType type :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kI64, DType::kQ4_0, DType::kQ4_1,
+        DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     REQUIRE(FindDTypeInfo(static_cast<uint32_t>(type)) != nullptr);
     CHECK(GetDTypeInfo(type).block_bytes > 0);
   }

@@ -52,7 +52,8 @@ struct BpeParts {
   }
 
   Result<std::unique_ptr<Tokenizer>> Load() const {
-    const std::vector<std::string_view> token_views(tokens.begin(), tokens.end()), merge_views(merges.begin(), merges.end());
+    const std::vector<std::string_view> token_views(tokens.begin(), tokens.end()),
+        merge_views(merges.begin(), merges.end());
     return LoadBpeTokenizer({token_views, types, merge_views});
   }
 };

@@ -56,14 +56,16 @@ std::string Stream(const Tokenizer& tokenizer, const Ids& ids) {
   return text;
 }
 
-TEST_CASE("Qwen2's ids, decoded texts and prompts equal the reference's", "[text][bpe_tokenizer][golden]") {
+TEST_CASE("Qwen2's ids, decoded texts and prompts equal the reference's",
+          "[text][bpe_tokenizer][golden]") {
   const auto path = SharedPath("goldens/tokenizer/qwen2.json");
   auto parts = Qwen2();
   if (!parts || !path) SKIP("shared data is absent");
   const auto golden = ParseJson(ReadWholeFile(*path));
   REQUIRE(golden.ok());
   const bool image_token = GENERATE(false, true);
-  if (image_token) parts->AddSpecial("<image>", kControlPiece);  // as transformers' FastVLM folders have it
+  // as transformers' FastVLM folders have it
+  if (image_token) parts->AddSpecial("<image>", kControlPiece);
   const auto tokenizer = Load(*parts);
   CHECK(tokenizer->size() == (image_token ? 151647 : 151646));
   const auto ids_of = [&](const Json& one) {
@@ -122,24 +124,38 @@ TEST_CASE("Qwen2's ids, decoded texts and prompts equal the reference's", "[text
   CHECK(prompts == 14);
 }
 
-TEST_CASE("Qwen2's tokenizer loads quickly, encodes in proportion to the text, and says what memory it takes", "[text][bpe_tokenizer]") {
+TEST_CASE(
+    "Qwen2's tokenizer loads quickly, encodes in proportion to the text, and says what memory it "
+    "takes",
+    "[text][bpe_tokenizer]") {
   const auto parts = Qwen2();
   if (!parts) SKIP("shared data is absent");
-  const auto now = [] { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+  const auto now = [] {
+    return std::chrono::duration<double, std::milli>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
   const double start = now();
   const auto tokenizer = Load(*parts);
   const double loaded = now();
   CHECK(tokenizer->memory_bytes() < 8'000'000);
-  std::cout << "Qwen2's tokenizer: loaded in " << loaded - start << " ms, " << static_cast<double>(tokenizer->memory_bytes()) / 1e6 << " MB\n";
+  std::cout << "Qwen2's tokenizer: loaded in " << loaded - start << " ms, "
+            << static_cast<double>(tokenizer->memory_bytes()) / 1e6 << " MB\n";
   // Each would take hours where each merge looks at the whole piece again.
-  std::string hostile[] = {std::string(Tokenizer::kMaxTextBytes, 'a'), std::string(Tokenizer::kMaxTextBytes, ' '), std::string(Tokenizer::kMaxTextBytes, '\n'), "", "", ""};
+  std::string hostile[] = {std::string(Tokenizer::kMaxTextBytes, 'a'),
+                           std::string(Tokenizer::kMaxTextBytes, ' '),
+                           std::string(Tokenizer::kMaxTextBytes, '\n'),
+                           "",
+                           "",
+                           ""};
   while (hostile[3].size() < Tokenizer::kMaxTextBytes - 8) hostile[3] += "\xF0\x9F\x98\x80";
   while (hostile[4].size() < Tokenizer::kMaxTextBytes - 8) hostile[4] += "abcabd";
   while (hostile[5].size() < Tokenizer::kMaxTextBytes - 8) hostile[5] += "<|im_start|";
   for (const std::string& text : hostile) {
     const double begin = now();
     const Ids ids = Encode(*tokenizer, text, true);
-    std::cout << "  a megabyte of \"" << (text[0] == '\n' ? "\\n" : text.substr(0, 8)) << "\": " << ids.size() << " tokens in " << now() - begin << " ms\n";
+    std::cout << "  a megabyte of \"" << (text[0] == '\n' ? "\\n" : text.substr(0, 8))
+              << "\": " << ids.size() << " tokens in " << now() - begin << " ms\n";
     CHECK(tokenizer->Decode(ids) == text);
   }
 }
@@ -158,13 +174,18 @@ TEST_CASE("Pairs are merged by rank, equal ones from the left", "[text][bpe_toke
   CHECK(Encode(*tokenizer, "").empty());
 }
 
-TEST_CASE("Merging equals the definition, on random tokenizers and texts", "[text][bpe_tokenizer]") {
+TEST_CASE("Merging equals the definition, on random tokenizers and texts",
+          "[text][bpe_tokenizer]") {
   std::mt19937 random(11);
   for (int round = 0; round < 200; ++round) {
     BpeParts parts = BpeParts::Bytes();
     std::vector<std::string> texts;  // of tokens, by id from 256
     std::vector<std::pair<std::string, std::string>> merges;
-    const auto any = [&] { return texts.empty() || random() % 2 == 0 ? std::string(1, static_cast<char>('a' + random() % 3)) : texts[random() % texts.size()]; };
+    const auto any = [&] {
+      return texts.empty() || random() % 2 == 0
+                 ? std::string(1, static_cast<char>('a' + random() % 3))
+                 : texts[random() % texts.size()];
+    };
     while (merges.size() < 12) {
       const std::string left = any(), right = any();
       if (std::find(texts.begin(), texts.end(), left + right) != texts.end()) continue;
@@ -175,7 +196,8 @@ TEST_CASE("Merging equals the definition, on random tokenizers and texts", "[tex
     const auto tokenizer = Load(parts);
     for (int i = 0; i < 10; ++i) {
       std::string text;
-      for (size_t n = random() % 30; n > 0; --n) text.push_back(static_cast<char>('a' + random() % 3));
+      for (size_t n = random() % 30; n > 0; --n)
+        text.push_back(static_cast<char>('a' + random() % 3));
       std::vector<std::string> word;
       for (const char c : text) word.emplace_back(1, c);
       for (bool merged = true; merged;) {
@@ -190,18 +212,20 @@ TEST_CASE("Merging equals the definition, on random tokenizers and texts", "[tex
         }
       }
       std::vector<std::string> found;
-      for (const int32_t id : Encode(*tokenizer, text)) found.emplace_back(tokenizer->TokenBytes(id));
+      for (const int32_t id : Encode(*tokenizer, text))
+        found.emplace_back(tokenizer->TokenBytes(id));
       REQUIRE(found == word);
     }
   }
 }
 
-TEST_CASE("Special tokens are cut out first, control ones only when asked for", "[text][bpe_tokenizer]") {
+TEST_CASE("Special tokens are cut out first, control ones only when asked for",
+          "[text][bpe_tokenizer]") {
   BpeParts parts = BpeParts::Bytes();
-  parts.AddSpecial("<s>", kControlPiece);           // 256
-  parts.AddSpecial("<s>x", kControlPiece);          // 257
-  parts.AddSpecial("<tool>", kUserDefinedPiece);    // 258
-  parts.AddSpecial("[PAD259]", kUnusedPiece);       // 259
+  parts.AddSpecial("<s>", kControlPiece);            // 256
+  parts.AddSpecial("<s>x", kControlPiece);           // 257
+  parts.AddSpecial("<tool>", kUserDefinedPiece);     // 258
+  parts.AddSpecial("[PAD259]", kUnusedPiece);        // 259
   parts.AddSpecial("\xC3\xA9t", kUserDefinedPiece);  // 260, not in mapped characters
   parts.AddSpecial("[PAD261]", kUnusedPiece);
   const auto tokenizer = Load(parts);
@@ -211,22 +235,29 @@ TEST_CASE("Special tokens are cut out first, control ones only when asked for", 
   CHECK(Encode(*tokenizer, "<<tool>") == Ids{'<', 258});
   CHECK(Encode(*tokenizer, "[PAD259]", true).size() == 8);
   CHECK(Encode(*tokenizer, "\xC3\xA9t\xC3\xA9") == Ids{260, 0xC3, 0xA9});
-  CHECK(Encode(*tokenizer, "e\xCC\x81t") == Ids{0xC3, 0xA9, 't'});  // looked for before the text is normalised
+  CHECK(Encode(*tokenizer, "e\xCC\x81t") ==
+        Ids{0xC3, 0xA9, 't'});  // looked for before the text is normalised
   CHECK(tokenizer->FindSpecial("<tool>") == 258);
   CHECK(tokenizer->FindSpecial("<s>") == 256);
   CHECK_FALSE(tokenizer->FindSpecial("a").has_value());
   CHECK_FALSE(tokenizer->FindSpecial("[PAD259]").has_value());
-  CHECK((tokenizer->IsControl(256) && !tokenizer->IsControl(258) && !tokenizer->IsControl(259) && !tokenizer->IsControl('a')));
+  CHECK((tokenizer->IsControl(256) && !tokenizer->IsControl(258) && !tokenizer->IsControl(259) &&
+         !tokenizer->IsControl('a')));
   CHECK(tokenizer->TokenBytes(258) == "<tool>");
   CHECK(tokenizer->TokenBytes(260) == "\xC3\xA9t");
-  for (const int32_t id : {256, 259, 261, -1, -200, INT32_MAX, INT32_MIN}) CHECK(tokenizer->TokenBytes(id).empty());
+  for (const int32_t id : {256, 259, 261, -1, -200, INT32_MAX, INT32_MIN})
+    CHECK(tokenizer->TokenBytes(id).empty());
   for (const int32_t id : {261, -1, INT32_MAX, INT32_MIN}) CHECK_FALSE(tokenizer->IsControl(id));
   CHECK(tokenizer->Decode(Ids{256, 'a', 0xC3, 258, 259}) == "a\xEF\xBF\xBD<tool>");
 }
 
 TEST_CASE("Bad UTF-8 is encoded as replacement characters", "[text][bpe_tokenizer]") {
   const auto tokenizer = Load(BpeParts::Bytes());
-  CHECK(tokenizer->Decode(Encode(*tokenizer, "a\xFF\xE2\x82" "b")) == "a\xEF\xBF\xBD\xEF\xBF\xBD" "b");
+  CHECK(tokenizer->Decode(Encode(*tokenizer,
+                                 "a\xFF\xE2\x82"
+                                 "b")) ==
+        "a\xEF\xBF\xBD\xEF\xBF\xBD"
+        "b");
   std::string bytes;
   for (const int32_t id : Encode(*tokenizer, "\xFF")) bytes += tokenizer->TokenBytes(id);
   CHECK(bytes == "\xEF\xBF\xBD");
@@ -234,11 +265,15 @@ TEST_CASE("Bad UTF-8 is encoded as replacement characters", "[text][bpe_tokenize
 
 TEST_CASE("A BPE text that is too long is refused", "[text][bpe_tokenizer]") {
   const auto tokenizer = Load(BpeParts::Bytes());
-  CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), false).status().code() == ErrorCode::kInvalidArgument);
-  CHECK(tokenizer->EncodeContinuation(std::string(Tokenizer::kMaxTextBytes + 1, 'a')).status().code() == ErrorCode::kInvalidArgument);
+  CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), false).status().code() ==
+        ErrorCode::kInvalidArgument);
+  CHECK(tokenizer->EncodeContinuation(std::string(Tokenizer::kMaxTextBytes + 1, 'a'))
+            .status()
+            .code() == ErrorCode::kInvalidArgument);
 }
 
-TEST_CASE("A vocabulary that is not one is refused, saying which token or merge", "[text][bpe_tokenizer]") {
+TEST_CASE("A vocabulary that is not one is refused, saying which token or merge",
+          "[text][bpe_tokenizer]") {
   const auto refused = [](const std::function<void(BpeParts*)>& damage) {
     BpeParts parts = BpeParts::Bytes();
     parts.AddMerge("a", "b");
@@ -248,32 +283,58 @@ TEST_CASE("A vocabulary that is not one is refused, saying which token or merge"
     CHECK(tokenizer.status().code() == ErrorCode::kInvalidFile);
     return tokenizer.status().message();
   };
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens.clear(); p->types.clear(); }), "a token for each of 256 bytes wanted, none for byte 0x00 found");
+  CHECK_CONTAINS(refused([](BpeParts* p) {
+                   p->tokens.clear();
+                   p->types.clear();
+                 }),
+                 "a token for each of 256 bytes wanted, none for byte 0x00 found");
   CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens[65] += "z"; }), "none for byte 0x41 found");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[65] = kControlPiece; }), "none for byte 0x41 found");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->types.pop_back(); }), "a type for each of 257 tokens wanted, 256 types found");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[3] = 6; }), "token 3 \"\xC4\x83\": type 1 (normal), 3 (control), 4 (user-defined) or 5 (unused) wanted, 6 found");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens[256] = std::string("a b"); }), "token 256 \"a b\" is not in the characters of byte-level BPE");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens[256] = std::string("\xFF"); }), "token 256 \"\xEF\xBF\xBD\" is not in the characters");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddSpecial("\xFF", kControlPiece); }), "token 257 \"\xEF\xBF\xBD\" is not valid UTF-8");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddSpecial("", kControlPiece); }), "token 257 has no text");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddToken("ab"); }), "token 257 \"ab\" exists already as 256");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddSpecial("<s>", kControlPiece); p->AddSpecial("<s>", kUserDefinedPiece); }), "\"<s>\" exists already as 257");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("ab"); }), "merge 0 \"ab\": two tokens divided by one space wanted");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a b c"); }), "two tokens divided by one space wanted");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string(" ab"); }), "merge 0 \" ab\": the left side is not a token");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("ab "); }), "merge 0 \"ab \": the right side is not a token");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a c"); }), "merge 0 \"a c\": what it makes is not a token");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a \xE2\x82\xAC"); }), "the right side is not in the characters of byte-level BPE");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges.push_back("a b"); }), "merge 1 \"a b\" exists already as 0");
-  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[256] = kControlPiece; }), "what it makes is not a token");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[65] = kControlPiece; }),
+                 "none for byte 0x41 found");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->types.pop_back(); }),
+                 "a type for each of 257 tokens wanted, 256 types found");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[3] = 6; }),
+                 "token 3 \"\xC4\x83\": type 1 (normal), 3 (control), 4 (user-defined) or 5 "
+                 "(unused) wanted, 6 found");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens[256] = std::string("a b"); }),
+                 "token 256 \"a b\" is not in the characters of byte-level BPE");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->tokens[256] = std::string("\xFF"); }),
+                 "token 256 \"\xEF\xBF\xBD\" is not in the characters");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddSpecial("\xFF", kControlPiece); }),
+                 "token 257 \"\xEF\xBF\xBD\" is not valid UTF-8");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddSpecial("", kControlPiece); }),
+                 "token 257 has no text");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->AddToken("ab"); }),
+                 "token 257 \"ab\" exists already as 256");
+  CHECK_CONTAINS(refused([](BpeParts* p) {
+                   p->AddSpecial("<s>", kControlPiece);
+                   p->AddSpecial("<s>", kUserDefinedPiece);
+                 }),
+                 "\"<s>\" exists already as 257");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("ab"); }),
+                 "merge 0 \"ab\": two tokens divided by one space wanted");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a b c"); }),
+                 "two tokens divided by one space wanted");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string(" ab"); }),
+                 "merge 0 \" ab\": the left side is not a token");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("ab "); }),
+                 "merge 0 \"ab \": the right side is not a token");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a c"); }),
+                 "merge 0 \"a c\": what it makes is not a token");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges[0] = std::string("a \xE2\x82\xAC"); }),
+                 "the right side is not in the characters of byte-level BPE");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->merges.push_back("a b"); }),
+                 "merge 1 \"a b\" exists already as 0");
+  CHECK_CONTAINS(refused([](BpeParts* p) { p->types[256] = kControlPiece; }),
+                 "what it makes is not a token");
   BpeParts parts = BpeParts::Bytes();
   parts.AddToken(std::string(1025, 'a'));
   CHECK(parts.Load().status().code() == ErrorCode::kUnsupported);
   CHECK(parts.Load().status().message().size() < 200);
 }
 
-TEST_CASE("Damaged vocabularies load or are refused, and what loads works", "[text][bpe_tokenizer]") {
+TEST_CASE("Damaged vocabularies load or are refused, and what loads works",
+          "[text][bpe_tokenizer]") {
   std::mt19937 random(13);
   int loaded = 0;
   for (int round = 0; round < 3000; ++round) {
@@ -282,7 +343,9 @@ TEST_CASE("Damaged vocabularies load or are refused, and what loads works", "[te
     parts.AddMerge("ab", "ab");
     parts.AddSpecial("<s>", kControlPiece);
     for (size_t n = random() % 3; n > 0; --n) {
-      std::string& text = random() % 2 == 0 ? parts.tokens[250 + random() % (parts.tokens.size() - 250)] : parts.merges[random() % parts.merges.size()];
+      std::string& text = random() % 2 == 0
+                              ? parts.tokens[250 + random() % (parts.tokens.size() - 250)]
+                              : parts.merges[random() % parts.merges.size()];
       if (random() % 4 == 0) {
         text.resize(random() % (text.size() + 3), 'b');
       } else if (!text.empty()) {

@@ -1,4 +1,5 @@
-// A tokenizer for tests: ids 0 to 255 are bytes, then come control tokens. Encode puts '^' where a dummy prefix would go.
+// A tokenizer for tests: ids 0 to 255 are bytes, then come control tokens. Encode puts '^' where a
+// dummy prefix would go.
 #ifndef TINYVLM_TESTS_TEXT_BYTE_TOKENIZER_H_
 #define TINYVLM_TESTS_TEXT_BYTE_TOKENIZER_H_
 
@@ -27,9 +28,12 @@ class ByteTokenizer final : public Tokenizer {
     return ids;
   }
   std::string_view TokenBytes(int32_t id) const override {
-    return id >= 0 && id < 256 ? std::string_view(bytes_).substr(static_cast<size_t>(id), 1) : std::string_view();
+    return id >= 0 && id < 256 ? std::string_view(bytes_).substr(static_cast<size_t>(id), 1)
+                               : std::string_view();
   }
-  bool IsControl(int32_t id) const override { return id >= 256 && static_cast<size_t>(id) < size(); }
+  bool IsControl(int32_t id) const override {
+    return id >= 256 && static_cast<size_t>(id) < size();
+  }
   std::optional<int32_t> FindSpecial(std::string_view name) const override {
     const auto it = std::find(controls_.begin(), controls_.end(), name);
     if (it == controls_.end()) return std::nullopt;

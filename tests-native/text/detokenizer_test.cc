@@ -14,13 +14,16 @@ namespace {
 size_t allocations = 0;
 }
 
-// Counts what this program allocates, for "no allocation per token". Not inlined: GCC would take malloc and delete for a pair.
+// Counts what this program allocates, for "no allocation per token". Not inlined: GCC would take
+// malloc and delete for a pair.
 __attribute__((noinline)) void* operator new(size_t size) {
   ++allocations;
   if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
   std::abort();
 }
-__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+__attribute__((noinline)) void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
 __attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
 __attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
@@ -32,10 +35,16 @@ class ListTokenizer final : public Tokenizer {
  public:
   explicit ListTokenizer(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
   size_t size() const override { return tokens_.size(); }
-  Result<std::vector<int32_t>> Encode(std::string_view, bool) const override { return std::vector<int32_t>(); }
-  Result<std::vector<int32_t>> EncodeContinuation(std::string_view) const override { return std::vector<int32_t>(); }
+  Result<std::vector<int32_t>> Encode(std::string_view, bool) const override {
+    return std::vector<int32_t>();
+  }
+  Result<std::vector<int32_t>> EncodeContinuation(std::string_view) const override {
+    return std::vector<int32_t>();
+  }
   std::string_view TokenBytes(int32_t id) const override {
-    return id < 0 || static_cast<size_t>(id) >= tokens_.size() ? std::string_view() : std::string_view(tokens_[static_cast<size_t>(id)]);
+    return id < 0 || static_cast<size_t>(id) >= tokens_.size()
+               ? std::string_view()
+               : std::string_view(tokens_[static_cast<size_t>(id)]);
   }
   bool IsControl(int32_t) const override { return false; }
   std::optional<int32_t> FindSpecial(std::string_view) const override { return std::nullopt; }
@@ -47,7 +56,8 @@ class ListTokenizer final : public Tokenizer {
 };
 
 // What Push returns token by token, and last what Finish returns.
-std::vector<std::string> Stream(const std::vector<std::string>& tokens, const std::vector<std::string>& stop = {}) {
+std::vector<std::string> Stream(const std::vector<std::string>& tokens,
+                                const std::vector<std::string>& stop = {}) {
   const ListTokenizer tokenizer(tokens);
   Detokenizer detokenizer(&tokenizer);
   REQUIRE(detokenizer.Start(stop, tokens.size()).ok());
@@ -73,26 +83,34 @@ TEST_CASE("Half a character is held back until it is whole", "[text][detokenizer
 
 TEST_CASE("A character that never becomes whole is one U+FFFD", "[text][detokenizer]") {
   CHECK(Stream({"a", "\xF0", "\x9F"}) == Pieces{"a", "", "", "\xEF\xBF\xBD"});
-  CHECK(Stream({"a", "\xF0\x9F", "b"}) == Pieces{"a", "", "\xEF\xBF\xBD" "b", ""});
+  CHECK(Stream({"a", "\xF0\x9F", "b"}) == Pieces{"a", "",
+                                                 "\xEF\xBF\xBD"
+                                                 "b",
+                                                 ""});
   CHECK(Stream({"\x80", "\x80"}) == Pieces{"\xEF\xBF\xBD", "\xEF\xBF\xBD", ""});
 }
 
-TEST_CASE("Surrounding white space never comes out, inner white space waits for text", "[text][detokenizer]") {
-  CHECK(Stream({" ", "\n", " A", " ", "b \xE3\x80\x80", "\n"}) == Pieces{"", "", "A", "", " b", "", ""});
+TEST_CASE("Surrounding white space never comes out, inner white space waits for text",
+          "[text][detokenizer]") {
+  CHECK(Stream({" ", "\n", " A", " ", "b \xE3\x80\x80", "\n"}) ==
+        Pieces{"", "", "A", "", " b", "", ""});
   CHECK(Stream({" ", "\n"}) == Pieces{"", "", ""});
   CHECK(Stream({}) == Pieces{""});
 }
 
 TEST_CASE("Text is never released beyond the start of a stop string", "[text][detokenizer]") {
-  CHECK(Stream({"foo E", "N", "X E", "ND", "more"}, {"END"}) == Pieces{"foo", "", " ENX", "", "", ""});
+  CHECK(Stream({"foo E", "N", "X E", "ND", "more"}, {"END"}) ==
+        Pieces{"foo", "", " ENX", "", "", ""});
   CHECK(Stream({"foo E", "N"}, {"END"}) == Pieces{"foo", "", " EN"});
   CHECK(Stream({"a\n", "User", "x"}, {"\nUser"}) == Pieces{"a", "", "", ""});
   CHECK(Stream({"aabaa", "b", "aac"}, {"aabaac"}) == Pieces{"", "aab", "", ""});
-  CHECK(Stream({"\n", "x"}, {"\n"}) == Pieces{"", "", ""});  // also in the white space that is dropped
+  CHECK(Stream({"\n", "x"}, {"\n"}) ==
+        Pieces{"", "", ""});  // also in the white space that is dropped
   CHECK(Stream({" \n\n", "ab", "c"}, {"\nab"}) == Pieces{"", "", "", ""});
 }
 
-TEST_CASE("The stop string that is completed first counts, among equals the longest", "[text][detokenizer]") {
+TEST_CASE("The stop string that is completed first counts, among equals the longest",
+          "[text][detokenizer]") {
   CHECK(Stream({"xabcd"}, {"abcd", "bc"}) == Pieces{"xa", ""});
   CHECK(Stream({"x", "a", "b", "c", "d"}, {"abcd", "bc"}) == Pieces{"x", "", "", "a", "", ""});
   CHECK(Stream({"xabc"}, {"bc", "abc"}) == Pieces{"x", ""});
@@ -101,8 +119,10 @@ TEST_CASE("The stop string that is completed first counts, among equals the long
 TEST_CASE("A stop string must be text", "[text][detokenizer]") {
   const ByteTokenizer tokenizer;
   Detokenizer detokenizer(&tokenizer);
-  CHECK(detokenizer.Start(std::vector<std::string>{"a", ""}, 8).code() == ErrorCode::kInvalidArgument);
-  CHECK(detokenizer.Start(std::vector<std::string>{"\xFF"}, 8).code() == ErrorCode::kInvalidArgument);
+  CHECK(detokenizer.Start(std::vector<std::string>{"a", ""}, 8).code() ==
+        ErrorCode::kInvalidArgument);
+  CHECK(detokenizer.Start(std::vector<std::string>{"\xFF"}, 8).code() ==
+        ErrorCode::kInvalidArgument);
 }
 
 // The definition: decode all, cut before the stop string that ends first, strip.
@@ -126,11 +146,19 @@ std::string WholeAnswer(const std::string& bytes, const std::vector<std::string>
   return text.substr(first);
 }
 
-TEST_CASE("Streaming equals decoding the whole answer, however it is divided", "[text][detokenizer]") {
+TEST_CASE("Streaming equals decoding the whole answer, however it is divided",
+          "[text][detokenizer]") {
   std::mt19937 random(1);
-  const std::vector<std::string> atoms = {"a", "b", "a", "b", " ", "\n", "\xC3", "\xA9", "\xE2", "\x82", "\xAC", "ab", "\xC3\xA9"};
-  const std::vector<std::vector<std::string>> stops = {{},      {"ab"},               {"aba", "bb"},    {"\n\n"},
-                                                       {" a"}, {"\xC3\xA9", "abab"}, {"\xEF\xBF\xBD"}, {"aab", "ab", "b b"}};
+  const std::vector<std::string> atoms = {"a",    "b",    "a",    "b",    " ",  "\n",      "\xC3",
+                                          "\xA9", "\xE2", "\x82", "\xAC", "ab", "\xC3\xA9"};
+  const std::vector<std::vector<std::string>> stops = {{},
+                                                       {"ab"},
+                                                       {"aba", "bb"},
+                                                       {"\n\n"},
+                                                       {" a"},
+                                                       {"\xC3\xA9", "abab"},
+                                                       {"\xEF\xBF\xBD"},
+                                                       {"aab", "ab", "b b"}};
   std::set<std::string> seen;
   for (int round = 0; round < 20000; ++round) {
     const std::vector<std::string>& stop = stops[random() % stops.size()];
@@ -147,9 +175,12 @@ TEST_CASE("Streaming equals decoding the whole answer, however it is divided", "
     Detokenizer detokenizer(&tokenizer);
     REQUIRE(detokenizer.Start(stop, tokens.size()).ok());
     std::string streamed;
-    for (size_t i = 0; i < tokens.size(); ++i) streamed += detokenizer.Push(static_cast<int32_t>(i));
+    for (size_t i = 0; i < tokens.size(); ++i)
+      streamed += detokenizer.Push(static_cast<int32_t>(i));
     streamed += detokenizer.Finish();
-    if (streamed != WholeAnswer(bytes, stop)) FAIL("round " << round << ": \"" << streamed << "\" instead of \"" << WholeAnswer(bytes, stop) << "\"");
+    if (streamed != WholeAnswer(bytes, stop))
+      FAIL("round " << round << ": \"" << streamed << "\" instead of \"" << WholeAnswer(bytes, stop)
+                    << "\"");
     if (streamed != detokenizer.text()) FAIL("round " << round);
     seen.insert(streamed);
   }

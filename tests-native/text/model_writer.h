@@ -17,7 +17,9 @@
 
 namespace tinyvlm {
 
-inline std::span<const uint8_t> AsBytes(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+inline std::span<const uint8_t> AsBytes(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 inline std::string ReadWholeFile(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -50,16 +52,20 @@ inline std::string FloatField(uint32_t number, float value) {
 }
 
 inline std::string PieceField(std::string_view text, int type = kNormalPiece, float score = 0) {
-  return BytesField(1, BytesField(1, text) + FloatField(2, score) + VarintField(3, static_cast<uint64_t>(type)));
+  return BytesField(
+      1, BytesField(1, text) + FloatField(2, score) + VarintField(3, static_cast<uint64_t>(type)));
 }
 
 struct ModelWriter {
-  std::string pieces = PieceField("<unk>", kUnknownPiece) + PieceField("<s>", kControlPiece) + PieceField("</s>", kControlPiece);
-  std::string trainer = VarintField(3, 2);  // BPE
+  std::string pieces = PieceField("<unk>", kUnknownPiece) + PieceField("<s>", kControlPiece) +
+                       PieceField("</s>", kControlPiece);
+  std::string trainer = VarintField(3, 2);                         // BPE
   std::string normalizer = VarintField(3, 0) + VarintField(4, 0);  // no dummy prefix, spaces stay
   std::string rest;
 
-  std::string Build() const { return pieces + BytesField(2, trainer) + BytesField(3, normalizer) + rest; }
+  std::string Build() const {
+    return pieces + BytesField(2, trainer) + BytesField(3, normalizer) + rest;
+  }
 };
 
 inline std::string AllBytePieces() {
@@ -78,7 +84,9 @@ struct CharsmapWriter {
   std::string results = std::string("x\0", 2);
 
   // A unit that is reached by `label` and whose children lie at (its own index ^ offset).
-  static uint32_t Unit(uint8_t label, uint32_t offset, bool has_leaf) { return label | (has_leaf ? 0x100u : 0u) | offset << 10; }
+  static uint32_t Unit(uint8_t label, uint32_t offset, bool has_leaf) {
+    return label | (has_leaf ? 0x100u : 0u) | offset << 10;
+  }
 
   std::string Build() const {
     std::string out;

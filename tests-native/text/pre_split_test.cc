@@ -23,8 +23,10 @@ Pieces Split(std::string_view text) {
 
 TEST_CASE("Texts are cut as Qwen2's expression cuts them", "[text][pre_split]") {
   CHECK(Split("Hello world") == Pieces{"Hello", " world"});
-  CHECK(Split("it's I'LL we'Re don't 'tis x'd'm") == Pieces{"it", "'s", " I", "'LL", " we", "'Re", " don", "'t", " '", "tis", " x", "'d", "'m"});
-  CHECK(Split("it'\xC5\xBF" "false") == Pieces{"it", "'\xC5\xBF", "false"});
+  CHECK(Split("it's I'LL we'Re don't 'tis x'd'm") ==
+        Pieces{"it", "'s", " I", "'LL", " we", "'Re", " don", "'t", " '", "tis", " x", "'d", "'m"});
+  CHECK(Split("it'\xC5\xBF"
+              "false") == Pieces{"it", "'\xC5\xBF", "false"});
   CHECK(Split("'") == Pieces{"'"});
   CHECK(Split("'l 'r 'v") == Pieces{"'l", " '", "r", " '", "v"});
   CHECK(Split("'x") == Pieces{"'x"});
@@ -41,12 +43,21 @@ TEST_CASE("Texts are cut as Qwen2's expression cuts them", "[text][pre_split]") 
   CHECK(Split("a   ") == Pieces{"a", "   "});
   CHECK(Split("a  1") == Pieces{"a", " ", " ", "1"});
   CHECK(Split(" \n \n  b") == Pieces{" \n \n", " ", " b"});
-  CHECK(Split("\xE3\x80\x80\xE3\x80\x80" "b") == Pieces{"\xE3\x80\x80", "\xE3\x80\x80" "b"});
-  CHECK(Split("e\xCC\x81" "a") == Pieces{"e", "\xCC\x81" "a"});  // a combining mark is no letter
+  CHECK(Split("\xE3\x80\x80\xE3\x80\x80"
+              "b") == Pieces{"\xE3\x80\x80",
+                             "\xE3\x80\x80"
+                             "b"});
+  CHECK(Split("e\xCC\x81"
+              "a") == Pieces{"e",
+                             "\xCC\x81"
+                             "a"});  // a combining mark is no letter
   CHECK(Split("\xC2\xBD") == Pieces{"\xC2\xBD"});
-  CHECK(Split("\x1C" "a") == Pieces{"\x1C" "a"});  // white space to Python, not to Unicode
+  CHECK(Split("\x1C"
+              "a") == Pieces{"\x1C"
+                             "a"});  // white space to Python, not to Unicode
   CHECK(Split("\x1C\x1C") == Pieces{"\x1C\x1C"});
-  CHECK(Split("\xC2\x85 b") == Pieces{"\xC2\x85", " b"});  // U+0085 is white space, but no line end here
+  CHECK(Split("\xC2\x85 b") ==
+        Pieces{"\xC2\x85", " b"});  // U+0085 is white space, but no line end here
 }
 
 }  // namespace

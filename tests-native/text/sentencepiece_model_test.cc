@@ -27,7 +27,8 @@ void CheckRefused(const std::string& model, ErrorCode code, const std::string& w
 
 TEST_CASE("A minimal model is read", "[text][sentencepiece_model]") {
   ModelWriter writer;
-  writer.pieces += PieceField("ab", kNormalPiece, -1.5f) + PieceField("\n", kUserDefinedPiece) + PieceField("zz", kUnusedPiece);
+  writer.pieces += PieceField("ab", kNormalPiece, -1.5f) + PieceField("\n", kUserDefinedPiece) +
+                   PieceField("zz", kUnusedPiece);
   writer.trainer += VarintField(43, 2) + BytesField(48, "</s>") + BytesField(44, "?");
   const auto info = ParseSentencePieceModel(AsBytes(writer.Build()));
   REQUIRE(info.ok());
@@ -48,10 +49,13 @@ TEST_CASE("A minimal model is read", "[text][sentencepiece_model]") {
 }
 
 TEST_CASE("A model is built of tokens, scores and types", "[text][sentencepiece_model]") {
-  const std::vector<std::string_view> tokens{"<unk>", "<s>", "</s>", "a", "b", "ab", "\xE2\x96\x81", "<tool>", "[PAD8]", "[PAD9]"};
+  const std::vector<std::string_view> tokens{"<unk>", "<s>",          "</s>",   "a",      "b",
+                                             "ab",    "\xE2\x96\x81", "<tool>", "[PAD8]", "[PAD9]"};
   const std::vector<float> scores{0, 0, 0, -1, -2, -0.5f, -3, 0, 0, 0};
-  const std::vector<int32_t> types{3, 3, 3, 1, 1, 1, 1, 4, 2, 5};  // <unk> marked as control, padding as unknown
-  const auto model = BuildSentencePieceModel({tokens, scores, types, /*unk_id=*/0, /*bos_id=*/1, /*eos_id=*/2, /*add_dummy_prefix=*/false});
+  // <unk> marked as control, padding as unknown
+  const std::vector<int32_t> types{3, 3, 3, 1, 1, 1, 1, 4, 2, 5};
+  const auto model = BuildSentencePieceModel({tokens, scores, types, /*unk_id=*/0, /*bos_id=*/1,
+                                              /*eos_id=*/2, /*add_dummy_prefix=*/false});
   REQUIRE(model.ok());
   const auto info = ParseSentencePieceModel(AsBytes(*model));
   INFO(info.status().message());
@@ -78,11 +82,16 @@ TEST_CASE("Lists that make no model are refused", "[text][sentencepiece_model]")
     return model.status().message();
   };
   CHECK(BuildSentencePieceModel({tokens, scores, types}).ok());
-  CHECK(refused({tokens, std::span(scores).first(2), types}).find("3 tokens wanted, 2 scores and 3 types found") != std::string::npos);
-  CHECK(refused({tokens, scores, std::span(types).first(1)}).find("3 scores and 1 types found") != std::string::npos);
-  CHECK(refused({tokens, scores, no_unknown}).find("an unknown token (type 2) wanted, none found among 3") != std::string::npos);
-  CHECK(refused({tokens, scores, types, 3}).find("unknown token: an id below 3 wanted, 3 found") != std::string::npos);
-  CHECK(refused({tokens, scores, types, 0, -2}).find("bos token: an id below 3 wanted, -2 found") != std::string::npos);
+  CHECK(refused({tokens, std::span(scores).first(2), types})
+            .find("3 tokens wanted, 2 scores and 3 types found") != std::string::npos);
+  CHECK(refused({tokens, scores, std::span(types).first(1)}).find("3 scores and 1 types found") !=
+        std::string::npos);
+  CHECK(refused({tokens, scores, no_unknown})
+            .find("an unknown token (type 2) wanted, none found among 3") != std::string::npos);
+  CHECK(refused({tokens, scores, types, 3}).find("unknown token: an id below 3 wanted, 3 found") !=
+        std::string::npos);
+  CHECK(refused({tokens, scores, types, 0, -2}).find("bos token: an id below 3 wanted, -2 found") !=
+        std::string::npos);
 }
 
 TEST_CASE("Inconsistent pieces are refused by name", "[text][sentencepiece_model]") {
@@ -134,14 +143,17 @@ TEST_CASE("Inconsistent pieces are refused by name", "[text][sentencepiece_model
     CheckRefused(writer.Build(), ErrorCode::kInvalidFile, "piece 3");
   }
   SECTION("user-defined pieces nested deeper than the library's array") {
-    for (int i = 1; i <= 65; ++i) writer.pieces += PieceField(std::string(static_cast<size_t>(i), 'x'), kUserDefinedPiece);
+    for (int i = 1; i <= 65; ++i)
+      writer.pieces += PieceField(std::string(static_cast<size_t>(i), 'x'), kUserDefinedPiece);
     CheckRefused(writer.Build(), ErrorCode::kUnsupported, "prefixes");
   }
 }
 
-TEST_CASE("User-defined pieces nested as deep as the library's array are read and matched", "[text][sentencepiece_model]") {
+TEST_CASE("User-defined pieces nested as deep as the library's array are read and matched",
+          "[text][sentencepiece_model]") {
   ModelWriter writer;
-  for (int i = 1; i <= 64; ++i) writer.pieces += PieceField(std::string(static_cast<size_t>(i), 'x'), kUserDefinedPiece);
+  for (int i = 1; i <= 64; ++i)
+    writer.pieces += PieceField(std::string(static_cast<size_t>(i), 'x'), kUserDefinedPiece);
   const auto tokenizer = LoadSentencePieceTokenizer(AsBytes(writer.Build()));
   REQUIRE(tokenizer.ok());
   const auto ids = (*tokenizer)->Encode(std::string(70, 'x'), false);
@@ -190,11 +202,13 @@ TEST_CASE("Ids and types that the trainer names must exist", "[text][sentencepie
   SECTION("an algorithm that we do not do") {
     writer.trainer = VarintField(3, 3);
     CHECK(ParseSentencePieceModel(AsBytes(writer.Build())).ok());
-    CHECK(LoadSentencePieceTokenizer(AsBytes(writer.Build())).status().code() == ErrorCode::kUnsupported);
+    CHECK(LoadSentencePieceTokenizer(AsBytes(writer.Build())).status().code() ==
+          ErrorCode::kUnsupported);
   }
   SECTION("a unigram model without a single normal piece") {
     writer.trainer = VarintField(3, 1);
-    CHECK(LoadSentencePieceTokenizer(AsBytes(writer.Build())).status().code() == ErrorCode::kInvalidFile);
+    CHECK(LoadSentencePieceTokenizer(AsBytes(writer.Build())).status().code() ==
+          ErrorCode::kInvalidFile);
   }
 }
 
@@ -203,22 +217,27 @@ TEST_CASE("Damaged wire format is refused with its place", "[text][sentencepiece
   CheckRefused(std::string("\x0A"), ErrorCode::kInvalidFile, "byte 0");
   CheckRefused(std::string("\x00\x00", 2), ErrorCode::kInvalidFile, "byte 0");
   CheckRefused(std::string(11, '\xFF'), ErrorCode::kInvalidFile, "byte 0");
-  CheckRefused(VarintField(1, 1), ErrorCode::kInvalidFile, "wire type");          // pieces are messages
-  CheckRefused(BytesField(2, BytesField(3, "2")), ErrorCode::kInvalidFile, "byte 2");  // the model type is a number
+  // pieces are messages
+  CheckRefused(VarintField(1, 1), ErrorCode::kInvalidFile, "wire type");
+  // the model type is a number
+  CheckRefused(BytesField(2, BytesField(3, "2")), ErrorCode::kInvalidFile, "byte 2");
   CheckRefused(std::string("\x3B\x3C"), ErrorCode::kInvalidFile, "wire type 3");  // a group
 }
 
-TEST_CASE("The trainer's test sentences are not handed to the library", "[text][sentencepiece_model]") {
+TEST_CASE("The trainer's test sentences are not handed to the library",
+          "[text][sentencepiece_model]") {
   ModelWriter writer;
   const std::string without = writer.Build();
-  const std::string sample = BytesField(1, BytesField(1, "input") + BytesField(2, "not what comes out"));
+  const std::string sample =
+      BytesField(1, BytesField(1, "input") + BytesField(2, "not what comes out"));
   const std::string with = BytesField(4, sample) + without + BytesField(4, sample);
   CHECK(WithoutSelfTests(AsBytes(with)) == without);
   CHECK(WithoutSelfTests(AsBytes(without)) == without);
   CHECK(LoadSentencePieceTokenizer(AsBytes(with)).ok());
 }
 
-TEST_CASE("The normaliser's trie is followed only where it is sound", "[text][sentencepiece_model]") {
+TEST_CASE("The normaliser's trie is followed only where it is sound",
+          "[text][sentencepiece_model]") {
   using W = CharsmapWriter;
   const auto model = [](const W& charsmap) {
     ModelWriter writer;
@@ -226,11 +245,12 @@ TEST_CASE("The normaliser's trie is followed only where it is sound", "[text][se
     writer.normalizer += BytesField(2, charsmap.Build());
     return writer.Build();
   };
-  // The root's children lie at 256 + label; 'a' goes to its own children in the same block, of which the first holds the result.
+  // The root's children lie at 256 + label; 'a' goes to its own children in the same block, of
+  // which the first holds the result.
   W sound;
   sound.units[0] = W::Unit(0, 256, false);
   sound.units[256 ^ 'a'] = W::Unit('a', 'a' ^ 1, true);  // children at 257
-  sound.units[257] = 0x80000000u;                         // result 0, "x"
+  sound.units[257] = 0x80000000u;                        // result 0, "x"
   {
     const auto tokenizer = LoadSentencePieceTokenizer(AsBytes(model(sound)));
     REQUIRE(tokenizer.ok());
@@ -293,15 +313,16 @@ TEST_CASE("The normaliser's trie is followed only where it is sound", "[text][se
   }
 }
 
-// Loads hostile bytes and, where they are accepted, uses the tokenizer. Nothing may crash, print or run on.
+// Loads hostile bytes and, where they are accepted, uses the tokenizer. Nothing may crash, print or
+// run on.
 size_t LoadAndUse(const std::string& model) {
   const auto tokenizer = LoadSentencePieceTokenizer(AsBytes(model));
   if (!tokenizer.ok()) {
     CHECK_FALSE(tokenizer.status().message().empty());
     return 0;
   }
-  for (const std::string_view text :
-       {"What is on the table? \xEF\xBD\xB1\xE2\x85\xA7 <|im_end|>\n", "\xFF\xFE\xF0\x9F  ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}) {
+  for (const std::string_view text : {"What is on the table? \xEF\xBD\xB1\xE2\x85\xA7 <|im_end|>\n",
+                                      "\xFF\xFE\xF0\x9F  ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}) {
     for (const bool parse_special : {false, true}) {
       const auto ids = (*tokenizer)->Encode(text, parse_special);
       if (ids.ok()) (*tokenizer)->Decode(*ids);
@@ -311,8 +332,10 @@ size_t LoadAndUse(const std::string& model) {
   return 1;
 }
 
-TEST_CASE("Truncated and altered models end in an error or in a working tokenizer", "[text][sentencepiece_model][hostile]") {
-  const char* const name = GENERATE("demo-model/tokenizer.model", "data/tokenizer/sentencepiece/python/test/test_model.model");
+TEST_CASE("Truncated and altered models end in an error or in a working tokenizer",
+          "[text][sentencepiece_model][hostile]") {
+  const char* const name = GENERATE("demo-model/tokenizer.model",
+                                    "data/tokenizer/sentencepiece/python/test/test_model.model");
   const auto path = SharedPath(name);
   if (!path) SKIP("shared data is absent");
   const std::string good = ReadWholeFile(*path);
@@ -320,7 +343,8 @@ TEST_CASE("Truncated and altered models end in an error or in a working tokenize
   REQUIRE(LoadAndUse(good) == 1);
   const bool small = good.size() < 20000;
   size_t accepted = 0;
-  for (size_t length = 0; length < good.size(); length += small ? 7 : 5003) accepted += LoadAndUse(good.substr(0, length));
+  for (size_t length = 0; length < good.size(); length += small ? 7 : 5003)
+    accepted += LoadAndUse(good.substr(0, length));
   CHECK(accepted == 0);  // what is cut off is needed: the trainer's settings stand at the end
 
   std::mt19937 random(7);
@@ -331,7 +355,8 @@ TEST_CASE("Truncated and altered models end in an error or in a working tokenize
     const size_t changes = 1 + random() % 3;
     for (size_t i = 0; i < changes; ++i) {
       char& byte = bad[random() % bad.size()];
-      byte = random() % 2 == 0 ? static_cast<char>(byte ^ 1 << random() % 8) : static_cast<char>(random());
+      byte = random() % 2 == 0 ? static_cast<char>(byte ^ 1 << random() % 8)
+                               : static_cast<char>(random());
     }
     accepted += LoadAndUse(bad);
   }

@@ -23,7 +23,8 @@ std::unique_ptr<Tokenizer> LoadShared(const std::string& name) {
   return std::move(*tokenizer);
 }
 
-TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sentencepiece_tokenizer][golden]") {
+TEST_CASE("Llama 2's ids and decoded texts equal the reference's",
+          "[text][sentencepiece_tokenizer][golden]") {
   const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
   const auto path = SharedPath("goldens/tokenizer/llama2-spm.json");
   if (!tokenizer || !path) SKIP("shared data is absent");
@@ -36,7 +37,8 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sente
     const std::string& text = *one.Find("text")->string();
     const Ids ids = ReadIds(*one.Find("ids"));
     INFO("\"" << text << "\"");
-    CHECK(Encode(*tokenizer, text) == ids);  // control tokens such as <s> are ordinary text in these
+    // control tokens such as <s> are ordinary text in these
+    CHECK(Encode(*tokenizer, text) == ids);
     CHECK(tokenizer->Decode(ids) == *one.Find("decoded")->string());
     ++cases;
   }
@@ -63,7 +65,8 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's", "[text][sente
   CHECK(prompts == 14);
 }
 
-TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests", "[text][sentencepiece_tokenizer][golden]") {
+TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests",
+          "[text][sentencepiece_tokenizer][golden]") {
   const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
   const auto vocabulary = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-llama-spm.gguf");
   if (!tokenizer || !vocabulary) SKIP("shared data is absent");
@@ -75,9 +78,11 @@ TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests", "[text][s
   CHECK(cases.size() > 40);
 }
 
-TEST_CASE("BPE and unigram models encode and decode as the library does", "[text][sentencepiece_tokenizer][golden]") {
+TEST_CASE("BPE and unigram models encode and decode as the library does",
+          "[text][sentencepiece_tokenizer][golden]") {
   const char* const name =
-      GENERATE("demo-model/tokenizer.model", "data/tokenizer/llama2/tokenizer.model", "data/tokenizer/sentencepiece/python/test/test_model.model",
+      GENERATE("demo-model/tokenizer.model", "data/tokenizer/llama2/tokenizer.model",
+               "data/tokenizer/sentencepiece/python/test/test_model.model",
                "data/tokenizer/sentencepiece/python/test/test_ja_model.model");
   const auto tokenizer = LoadShared(name);
   const auto path = SharedPath("data/tokenizer/sentencepiece/data/botchan.txt");
@@ -119,11 +124,14 @@ TEST_CASE("BPE and unigram models encode and decode as the library does", "[text
       controls |= tokenizer->IsControl(id);
       fallback |= library.IsByte(id);
     }
-    // The library replaces bad UTF-8 byte by byte, we by maximal subparts; to us a control token does not end a character.
+    // The library replaces bad UTF-8 byte by byte, we by maximal subparts; to us a control token
+    // does not end a character.
     if (!IsValidUtf8(bytes) || (controls && fallback)) continue;
     std::string text;
     REQUIRE(library.Decode(std::vector<int>(ids.begin(), ids.end()), &text).ok());
-    if (tokenizer->Decode(ids) != text) FAIL("round " << round << ": \"" << tokenizer->Decode(ids) << "\" instead of \"" << text << "\"");
+    if (tokenizer->Decode(ids) != text)
+      FAIL("round " << round << ": \"" << tokenizer->Decode(ids) << "\" instead of \"" << text
+                    << "\"");
     ++compared;
   }
   CHECK(compared > 1000);
@@ -132,14 +140,18 @@ TEST_CASE("BPE and unigram models encode and decode as the library does", "[text
 TEST_CASE("The bytes of a token are what it adds to an answer", "[text][sentencepiece_tokenizer]") {
   ModelWriter writer;
   writer.trainer += VarintField(35, 1) + BytesField(44, "?");
-  writer.pieces += PieceField("\xE2\x96\x81" "a\xE2\x96\x81") + PieceField("\n", kUserDefinedPiece) + AllBytePieces();
+  writer.pieces += PieceField(
+                       "\xE2\x96\x81"
+                       "a\xE2\x96\x81") +
+                   PieceField("\n", kUserDefinedPiece) + AllBytePieces();
   const auto tokenizer = LoadSentencePieceTokenizer(AsBytes(writer.Build()));
   REQUIRE(tokenizer.ok());
   CHECK((*tokenizer)->TokenBytes(0) == "?");
   CHECK((*tokenizer)->TokenBytes(1).empty());
   CHECK((*tokenizer)->TokenBytes(3) == " a ");
   CHECK((*tokenizer)->TokenBytes(4) == "\n");
-  for (int i = 0; i < 256; ++i) CHECK((*tokenizer)->TokenBytes(5 + i) == std::string(1, static_cast<char>(i)));
+  for (int i = 0; i < 256; ++i)
+    CHECK((*tokenizer)->TokenBytes(5 + i) == std::string(1, static_cast<char>(i)));
   for (const int32_t id : {-200, -1, 261, INT32_MAX, INT32_MIN}) {
     CHECK((*tokenizer)->TokenBytes(id).empty());
     CHECK_FALSE((*tokenizer)->IsControl(id));
@@ -152,10 +164,12 @@ TEST_CASE("The bytes of a token are what it adds to an answer", "[text][sentence
   CHECK((*tokenizer)->Decode(Ids{5 + 0xE2, 5 + 0x82, 4}) == "\xEF\xBF\xBD\n");
 }
 
-TEST_CASE("Plain text never yields control tokens, special text yields the leftmost and longest", "[text][sentencepiece_tokenizer]") {
+TEST_CASE("Plain text never yields control tokens, special text yields the leftmost and longest",
+          "[text][sentencepiece_tokenizer]") {
   ModelWriter writer;
   writer.trainer += VarintField(35, 1);
-  writer.pieces += PieceField("<s>x", kControlPiece) + PieceField("<|im_end|>", kControlPiece) + AllBytePieces();
+  writer.pieces +=
+      PieceField("<s>x", kControlPiece) + PieceField("<|im_end|>", kControlPiece) + AllBytePieces();
   const auto loaded = LoadSentencePieceTokenizer(AsBytes(writer.Build()));
   REQUIRE(loaded.ok());
   const Tokenizer& tokenizer = **loaded;
@@ -173,11 +187,13 @@ TEST_CASE("Plain text never yields control tokens, special text yields the leftm
   }
 }
 
-TEST_CASE("In the demo model the user's text never yields control tokens", "[text][sentencepiece_tokenizer]") {
+TEST_CASE("In the demo model the user's text never yields control tokens",
+          "[text][sentencepiece_tokenizer]") {
   const auto tokenizer = LoadShared("demo-model/tokenizer.model");
   if (!tokenizer) SKIP("shared data is absent");
   CHECK(tokenizer->size() == 1024);
-  const std::pair<const char*, int32_t> controls[] = {{"<|endoftext|>", 1}, {"<|im_start|>", 2}, {"<|im_end|>", 3}, {"<image>", 4}};
+  const std::pair<const char*, int32_t> controls[] = {
+      {"<|endoftext|>", 1}, {"<|im_start|>", 2}, {"<|im_end|>", 3}, {"<image>", 4}};
   for (const auto& [text, id] : controls) {
     CHECK(tokenizer->FindSpecial(text) == id);
     CHECK(tokenizer->IsControl(id));
@@ -190,7 +206,8 @@ TEST_CASE("In the demo model the user's text never yields control tokens", "[tex
   CHECK(Encode(*tokenizer, "\n") == Ids{5});  // USER_DEFINED matches in plain text
 }
 
-TEST_CASE("The dummy prefix stands at the start of the text only", "[text][sentencepiece_tokenizer]") {
+TEST_CASE("The dummy prefix stands at the start of the text only",
+          "[text][sentencepiece_tokenizer]") {
   const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
   if (!tokenizer) SKIP("shared data is absent");
   CHECK(Encode(*tokenizer, "Hello world") == Ids{15043, 3186});
@@ -207,19 +224,23 @@ TEST_CASE("Several threads may encode at once", "[text][sentencepiece_tokenizer]
   if (!tokenizer) SKIP("shared data is absent");
   size_t wrong[2] = {0, 0};
   std::thread other([&] {
-    for (int i = 0; i < 300; ++i) wrong[1] += *tokenizer->EncodeContinuation("Hello world") == Ids{10994, 3186} ? 0 : 1;
+    for (int i = 0; i < 300; ++i)
+      wrong[1] += *tokenizer->EncodeContinuation("Hello world") == Ids{10994, 3186} ? 0 : 1;
   });
-  for (int i = 0; i < 300; ++i) wrong[0] += *tokenizer->Encode("Hello world", false) == Ids{15043, 3186} ? 0 : 1;
+  for (int i = 0; i < 300; ++i)
+    wrong[0] += *tokenizer->Encode("Hello world", false) == Ids{15043, 3186} ? 0 : 1;
   other.join();
   CHECK(wrong[0] + wrong[1] == 0);
 }
 #endif
 
-TEST_CASE("A text that is too long is refused, the longest one is not", "[text][sentencepiece_tokenizer]") {
+TEST_CASE("A text that is too long is refused, the longest one is not",
+          "[text][sentencepiece_tokenizer]") {
   const auto tokenizer = LoadShared("demo-model/tokenizer.model");
   if (!tokenizer) SKIP("shared data is absent");
   CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes, 'a'), true).ok());
-  CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), false).status().code() == ErrorCode::kInvalidArgument);
+  CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), false).status().code() ==
+        ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -8,7 +8,11 @@ namespace tinyvlm {
 namespace {
 
 TEST_CASE("The longest token of the kinds asked for is found", "[text][special_tokens]") {
-  const SpecialTokens tokens({{"<a>", 1, true}, {"<a>b", 2, false}, {"<a>bc", 3, true}, {"<", 4, false}, {"\xFF", 5, true}});
+  const SpecialTokens tokens({{"<a>", 1, true},
+                              {"<a>b", 2, false},
+                              {"<a>bc", 3, true},
+                              {"<", 4, false},
+                              {"\xFF", 5, true}});
   const auto longest = [&](std::string_view text, bool control, bool user_defined) {
     const SpecialTokens::Token* token = tokens.LongestAt(text, control, user_defined);
     return token == nullptr ? -1 : token->id;
@@ -36,7 +40,8 @@ TEST_CASE("The longest token equals that of a plain search", "[text][special_tok
   std::mt19937 random(5);
   const auto word = [&] {
     std::string text;
-    for (size_t n = 1 + random() % 5; n > 0; --n) text.push_back(static_cast<char>('a' + random() % 2));
+    for (size_t n = 1 + random() % 5; n > 0; --n)
+      text.push_back(static_cast<char>('a' + random() % 2));
     return text;
   };
   for (int round = 0; round < 200; ++round) {
@@ -48,7 +53,8 @@ TEST_CASE("The longest token equals that of a plain search", "[text][special_tok
       const bool control = random() % 2 == 0, user_defined = random() % 2 == 0;
       size_t expected = 0;
       for (const auto& one : list) {
-        if ((one.control ? control : user_defined) && text.starts_with(one.text)) expected = std::max(expected, one.text.size());
+        if ((one.control ? control : user_defined) && text.starts_with(one.text))
+          expected = std::max(expected, one.text.size());
       }
       const SpecialTokens::Token* const found = tokens.LongestAt(text, control, user_defined);
       REQUIRE((found == nullptr ? 0 : found->text.size()) == expected);

@@ -26,41 +26,60 @@ std::string StyleOf(std::string_view chat_template) {
 }
 
 TEST_CASE("Templates of the three styles are recognised", "[text][template_style]") {
-  CHECK(StyleOf("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}") == "qwen_2");
+  CHECK(StyleOf("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}") == "qwen_2");
   // Vicuna's, in the forms that checkpoints carry.
-  CHECK(StyleOf("{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}{% elif message['role'] == "
-                "'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") == "v1");
-  CHECK(StyleOf("{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}{# images first #}{% for content in "
-                "message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}{% for content in message['content'] %}{{ content['text'] + ' '}}"
-                "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") == "v1");
+  CHECK(StyleOf("{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ "
+                "'USER: ' + message['content'] + ' ' }}{% elif message['role'] == "
+                "'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}{% "
+                "endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") == "v1");
+  CHECK(
+      StyleOf(
+          "{% for message in messages %}{% if message['role'] != 'system' %}{{ "
+          "message['role'].upper() + ': '}}{% endif %}{# images first #}{% for content in "
+          "message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% "
+          "endfor %}{% for content in message['content'] %}{{ content['text'] + ' '}}"
+          "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}") ==
+      "v1");
   CHECK(StyleOf("USER: {{ messages[0]['content'] }} ASSISTANT:") == "v1");
   // Content alone.
-  CHECK(StyleOf("{% for message in messages %}{{ message['content'] }}{{ '\\n' }}{% endfor %}") == "plain");
-  CHECK(StyleOf("{%- for m in messages -%}\n  {% if m['role'] == 'user' %}{{ '<image>\\n' }}{% endif %}{{- m.content | trim -}}\n{%- endfor -%}") == "plain");
-  CHECK(StyleOf("{{ bos_token }}{% for message in messages %}{{ message[\"content\"] }}{% endfor %}") == "plain");
+  CHECK(StyleOf("{% for message in messages %}{{ message['content'] }}{{ '\\n' }}{% endfor %}") ==
+        "plain");
+  CHECK(StyleOf("{%- for m in messages -%}\n  {% if m['role'] == 'user' %}{{ '<image>\\n' }}{% "
+                "endif %}{{- m.content | trim -}}\n{%- endfor -%}") == "plain");
+  CHECK(StyleOf(
+            "{{ bos_token }}{% for message in messages %}{{ message[\"content\"] }}{% endfor %}") ==
+        "plain");
 }
 
 TEST_CASE("Templates of other kinds are refused with their first line", "[text][template_style]") {
   CHECK(StyleOf("") == "");
   CHECK(StyleOf("hello") == "");
-  CHECK(StyleOf("{% for message in messages %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% endfor %}") == "");
+  CHECK(StyleOf("{% for message in messages %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% "
+                "endfor %}") == "");
   CHECK(StyleOf("{% for m in messages %}{{ '<start_of_turn>' + m['content'] }}{% endfor %}") == "");
   CHECK(StyleOf("{% for m in messages %}{{ m['role'] + m['content'] }}{% endfor %}") == "");
   CHECK(StyleOf("{% for m in messages %}{{ m['content'] + eos_token }}{% endfor %}") == "");
   CHECK(StyleOf("{% for m in messages %}Human: {{ m['content'] }}{% endfor %}") == "");
   CHECK(StyleOf("{% set x = '### Q: ' + messages[0]['content'] %}{{ x }}") == "");
   // ChatML with another mark after the role; Vicuna's words on lines of their own.
-  CHECK(StyleOf("{{'<|im_start|>user<|im_sep|>' + message['content'] + '<|im_end|><|im_start|>assistant<|im_sep|>'}}") == "");
-  CHECK(StyleOf("{{ 'USER: ' + message['content'] + '\\n' }}{{ 'ASSISTANT: ' + message['content'] + '</s>\\n' }}") == "");
+  CHECK(StyleOf("{{'<|im_start|>user<|im_sep|>' + message['content'] + "
+                "'<|im_end|><|im_start|>assistant<|im_sep|>'}}") == "");
+  CHECK(StyleOf("{{ 'USER: ' + message['content'] + '\\n' }}{{ 'ASSISTANT: ' + message['content'] "
+                "+ '</s>\\n' }}") == "");
   CHECK(StyleOf("USER: {{ q }}\nASSISTANT:\n### Response") == "");
   const Status status = RecogniseChatStyle("\n  {{ bos_token }}[INST] one\nsecond").status();
   CHECK_CONTAINS(status.message(), "begins \"{{ bos_token }}[INST] one\"");
-  const Status cut = RecogniseChatStyle(std::string(119, 'x') + "\xE2\x82\xAC\xE2\x82\xAC").status();
+  const Status cut =
+      RecogniseChatStyle(std::string(119, 'x') + "\xE2\x82\xAC\xE2\x82\xAC").status();
   CHECK_CONTAINS(cut.message(), "\"" + std::string(119, 'x') + "...\"");
 }
 
-TEST_CASE("Templates that are cut off anywhere are recognised or refused", "[text][template_style]") {
-  const std::string whole = "{# a #}{%- if x == '}}' -%}{{- 'USER: ' + m[\"content\"] | trim + \"\\\"\" -}}{% endif %}{{ 'ASSISTANT:' }}\xC3\xA9";
+TEST_CASE("Templates that are cut off anywhere are recognised or refused",
+          "[text][template_style]") {
+  const std::string whole =
+      "{# a #}{%- if x == '}}' -%}{{- 'USER: ' + m[\"content\"] | trim + \"\\\"\" -}}{% endif %}{{ "
+      "'ASSISTANT:' }}\xC3\xA9";
   for (size_t size = 0; size <= whole.size(); ++size) StyleOf(whole.substr(0, size));
   for (size_t begin = 0; begin <= whole.size(); ++begin) StyleOf(whole.substr(begin));
 }
@@ -108,8 +127,10 @@ TEST_CASE("A style's control tokens are asked for by name", "[text][template_sty
   CHECK(CheckChatTokens(both, ChatStyle::kQwen2).ok());
   CHECK(CheckChatTokens(llama, ChatStyle::kV1).ok());
   CHECK(CheckChatTokens(one, ChatStyle::kPlain).ok());
-  CHECK_CONTAINS(CheckChatTokens(one, ChatStyle::kQwen2).message(), "qwen_2 needs the control token <|im_end|>, which the tokenizer does not have");
-  CHECK_CONTAINS(CheckChatTokens(both, ChatStyle::kV1).message(), "v1 needs the control token </s>");
+  CHECK_CONTAINS(CheckChatTokens(one, ChatStyle::kQwen2).message(),
+                 "qwen_2 needs the control token <|im_end|>, which the tokenizer does not have");
+  CHECK_CONTAINS(CheckChatTokens(both, ChatStyle::kV1).message(),
+                 "v1 needs the control token </s>");
 }
 
 }  // namespace

@@ -42,14 +42,18 @@ const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href
 
 const browser: Platform = {
   reasonAgainstThreads: () =>
-    globalThis.crossOriginIsolated ? undefined : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)",
+    globalThis.crossOriginIsolated
+      ? undefined
+      : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)",
   defaultThreads: () => threadsFor(navigator.hardwareConcurrency || 1),
 
   async spawn(kind, url, signal) {
     const script = url ?? ownWorkers[kind].url().href;
-    if (typeof Worker !== "function") throw new TinyVLMError("worker", "there are no Web Workers here");
+    if (typeof Worker !== "function")
+      throw new TinyVLMError("worker", "there are no Web Workers here");
     try {
-      const worker = url === undefined ? ownWorkers[kind].start() : new Worker(url, { type: "module" });
+      const worker =
+        url === undefined ? ownWorkers[kind].start() : new Worker(url, { type: "module" });
       return { endpoint: webEndpoint(worker, script), script: undefined };
     } catch (reason) {
       return spawnFromText(script, signal, reason);
@@ -57,7 +61,10 @@ const browser: Platform = {
   },
 
   wasmUrl: (variant) => ownWasm[variant]().href,
-  demoModel: () => ({ kind: "url", url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href }),
+  demoModel: () => ({
+    kind: "url",
+    url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href,
+  }),
   absoluteUrl: absolute,
   named: (source) => ({ kind: "url", url: absolute(source) }),
 
@@ -66,15 +73,27 @@ const browser: Platform = {
     if (!drawable.has(tag)) return undefined;
     const element = image as CanvasImageSource;
     // The exact mode wants the file itself, and of an <img> there is one.
-    if (exact && tag === "HTMLImageElement") return Promise.resolve({ kind: "encoded", source: { kind: "url", url: absolute((element as HTMLImageElement).currentSrc) } });
+    if (exact && tag === "HTMLImageElement")
+      return Promise.resolve({
+        kind: "encoded",
+        source: { kind: "url", url: absolute((element as HTMLImageElement).currentSrc) },
+      });
     return drawnImage(element, tag);
   },
 
   // iOS 15 has no OffscreenCanvas: there the page decodes what a worker decodes elsewhere.
-  decodeForWorker: (source) => (workersDraw() || typeof document !== "object" ? undefined : decodeOnPage(source)),
+  decodeForWorker: (source) =>
+    workersDraw() || typeof document !== "object" ? undefined : decodeOnPage(source),
 };
 
-const drawable = new Set(["ImageBitmap", "HTMLImageElement", "HTMLCanvasElement", "OffscreenCanvas", "HTMLVideoElement", "VideoFrame"]);
+const drawable = new Set([
+  "ImageBitmap",
+  "HTMLImageElement",
+  "HTMLCanvasElement",
+  "OffscreenCanvas",
+  "HTMLVideoElement",
+  "VideoFrame",
+]);
 
 const workersDraw = () => typeof OffscreenCanvas === "function";
 
@@ -82,26 +101,42 @@ function absolute(url: string | URL): string {
   try {
     return new URL(url, pageBase()).href;
   } catch (cause) {
-    throw new TinyVLMError("invalid_argument", `wanted an address, found ${String(url)}`, { cause });
+    throw new TinyVLMError("invalid_argument", `wanted an address, found ${String(url)}`, {
+      cause,
+    });
   }
 }
 
-/** A worker of another origin's script, or where the plain way throws: the script's text in a Blob. */
-async function spawnFromText(url: string, signal: AbortSignal | undefined, cause: unknown): Promise<SpawnedWorker> {
+/**
+ * A worker of another origin's script, or where the plain way throws: the script's text in a Blob.
+ */
+async function spawnFromText(
+  url: string,
+  signal: AbortSignal | undefined,
+  cause: unknown,
+): Promise<SpawnedWorker> {
   let text: string;
   try {
     const response = await fetch(url, signal ? { signal } : {});
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     text = await response.text();
   } catch (reason) {
-    throw new TinyVLMError("worker", `the worker could not be started from ${url}: ${describeReason(cause)}; nor could its text be read: ${describeReason(reason)}`, { cause, url });
+    throw new TinyVLMError(
+      "worker",
+      `the worker could not be started from ${url}: ${describeReason(cause)}; nor could its text be read: ${describeReason(reason)}`,
+      { cause, url },
+    );
   }
   const script = new Blob([text], { type: "text/javascript" });
   const blobUrl = URL.createObjectURL(script);
   try {
     return { endpoint: webEndpoint(new Worker(blobUrl, { type: "module" }), url), script };
   } catch (reason) {
-    throw new TinyVLMError("worker", `the worker could not be started from ${url}: ${describeReason(reason)}`, { cause: reason, url });
+    throw new TinyVLMError(
+      "worker",
+      `the worker could not be started from ${url}: ${describeReason(reason)}`,
+      { cause: reason, url },
+    );
   }
 }
 
@@ -110,10 +145,17 @@ async function drawnImage(element: CanvasImageSource, tag: string): Promise<Wire
     if (tag === "HTMLImageElement") await (element as HTMLImageElement).decode();
     if (!workersDraw()) return canvasPixels(element, ...sizeOf(element));
     // A copy for the worker; the caller's own bitmap or frame stays usable.
-    return { kind: "bitmap", bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }) };
+    return {
+      kind: "bitmap",
+      bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }),
+    };
   } catch (reason) {
     if (reason instanceof TinyVLMError) throw reason;
-    throw new TinyVLMError("invalid_image", `there is no image to read in this ${tag}: ${describeReason(reason)}`, { cause: reason });
+    throw new TinyVLMError(
+      "invalid_image",
+      `there is no image to read in this ${tag}: ${describeReason(reason)}`,
+      { cause: reason },
+    );
   }
 }
 
@@ -132,7 +174,10 @@ async function decodeOnPage(source: ByteSource): Promise<WireImage> {
 function canvasPixels(element: CanvasImageSource, width: number, height: number): WireImage {
   const data = new Uint8Array(width * height * 4);
   readPixels(element, width, height, data, (canvasWidth, canvasHeight) => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: canvasWidth, height: canvasHeight });
+    const canvas = Object.assign(document.createElement("canvas"), {
+      width: canvasWidth,
+      height: canvasHeight,
+    });
     return canvas.getContext("2d", { willReadFrequently: true });
   });
   return { kind: "pixels", format: "rgba", width, height, data };

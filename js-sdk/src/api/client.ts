@@ -1,4 +1,5 @@
-// The object that people hold: one loaded model in one worker. Questions are answered one after the other, in the order of the calls.
+// The object that people hold: one loaded model in one worker. Questions are answered one after the
+// other, in the order of the calls.
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
@@ -8,7 +9,7 @@ import type { Opened } from "./open.js";
 import { Chat, type ChatModel, type Conversation } from "./chat.js";
 import { checkAskOptions, checkSystem } from "./options.js";
 import type { Platform } from "./platform.js";
-import { images, transferables } from "./sources.js";
+import { readImages, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
 import type { Answer, AskOptions, ChatOptions, ImageInput } from "./types.js";
 
@@ -23,7 +24,10 @@ export class LoadedModel {
   #lastInLine: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  /** Of an Opened, by `load`. Its type is not told, so that the public types stay free of the inner ones. */
+  /**
+   * Of an Opened, by `load`. Its type is not told, so that the public types stay free of the inner
+   * ones.
+   */
   protected constructor(opened: object) {
     const { channel, started, info, platform } = opened as Opened;
     this.#channel = channel;
@@ -34,19 +38,28 @@ export class LoadedModel {
   }
 
   /**
-   * Asks about an image, several, or none (null). The result is an async iterable of the answer's text and awaits to the whole answer.
-   * `break`, `cancel()` and `options.signal` end the work in the worker. Errors arrive where the result is awaited or iterated.
+   * Asks about an image, several, or none (null). The result is an async iterable of the answer's
+   * text and awaits to the whole answer. `break`, `cancel()` and `options.signal` end the work in
+   * the worker. Errors arrive where the result is awaited or iterated.
    */
-  ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions = {}): AnswerStream {
+  ask(
+    image: ImageInput | readonly ImageInput[] | null,
+    prompt: string,
+    options: AskOptions = {},
+  ): AnswerStream {
     return this.#ask(image, prompt, options, undefined);
   }
 
-  /** A conversation: each question knows what was shown and said before it. Rows that it shares with the question before it are not computed again. */
+  /**
+   * A conversation: each question knows what was shown and said before it. Rows that it shares with
+   * the question before it are not computed again.
+   */
   chat({ system }: ChatOptions = {}): Chat {
     checkSystem(system);
     const model: ChatModel = {
-      ask: (image, question, options, conversation) => this.#ask(image, question, options, conversation),
-      forget: (images) => this.#forget(images),
+      ask: (image, question, options, conversation) =>
+        this.#ask(image, question, options, conversation),
+      forget: (imageIds) => this.#forget(imageIds),
     };
     return new Chat(model, system);
   }
@@ -63,7 +76,12 @@ export class LoadedModel {
     await this.#channel.close(new TinyVLMError("aborted", "the model was disposed"));
   }
 
-  #ask(image: ImageInput | readonly ImageInput[] | null, prompt: string, options: AskOptions, conversation: Conversation | undefined): AnswerStream {
+  #ask(
+    image: ImageInput | readonly ImageInput[] | null,
+    prompt: string,
+    options: AskOptions,
+    conversation: Conversation | undefined,
+  ): AnswerStream {
     const began = performance.now();
     const cancel = new AbortController();
     return new AnswerStream(
@@ -73,8 +91,8 @@ export class LoadedModel {
   }
 
   // A worker that has ended has nothing to forget.
-  #forget(images: number[]): void {
-    if (!this.#disposed) this.#channel.call("forget", { images }).reply.catch(() => {});
+  #forget(imageIds: number[]): void {
+    if (!this.#disposed) this.#channel.call("forget", { imageIds }).reply.catch(() => {});
   }
 
   async #answer(
@@ -87,9 +105,14 @@ export class LoadedModel {
     cancel: AbortController,
   ): Promise<Answer> {
     this.#checkAlive();
-    if (conversation?.disposed) throw new TinyVLMError("not_ready", "the chat was disposed; make another");
+    if (conversation?.disposed)
+      throw new TinyVLMError("not_ready", "the chat was disposed; make another");
     const { system, sampling, exactPreprocess, signals } = checkAskOptions(prompt, options);
-    if (conversation && system !== undefined) throw new TinyVLMError("invalid_argument", "wanted the system text when the chat is made, found one with a question");
+    if (conversation && system !== undefined)
+      throw new TinyVLMError(
+        "invalid_argument",
+        "wanted the system text when the chat is made, found one with a question",
+      );
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted) throw abortedError("the question", aborted);
     const text: string[] = [];
@@ -100,33 +123,77 @@ export class LoadedModel {
       emit(piece);
     };
     const finish = (reply: AskReply): Answer => {
-      const { decodeImageMs, preprocessMs, visionMs, prefillMs, decodeMs, tokensPerSecond } = reply.timings;
+      const { decodeImageMs, preprocessMs, visionMs, prefillMs, decodeMs, tokensPerSecond } =
+        reply.timings;
       const totalMs = performance.now() - began;
-      const timings = { decodeImageMs, preprocessMs, visionMs, prefillMs, firstTokenMs, decodeMs, totalMs, tokensPerSecond };
-      return { text: reply.text, finishReason: reply.finishReason, usage: reply.usage, timings, variant: this.variant, threads: this.threads };
+      const timings = {
+        decodeImageMs,
+        preprocessMs,
+        visionMs,
+        prefillMs,
+        firstTokenMs,
+        decodeMs,
+        totalMs,
+        tokensPerSecond,
+      };
+      return {
+        text: reply.text,
+        finishReason: reply.finishReason,
+        usage: reply.usage,
+        timings,
+        variant: this.variant,
+        threads: this.threads,
+      };
     };
 
-    const done = this.#inLine(images(image, exactPreprocess, this.#platform), cancel.signal, async (ready) => {
-      const said = conversation ?? { system, turns: [] };
-      const args = { system: said.system, turns: said.turns, images: ready, exactPreprocess, prompt, sampling, keepImages: conversation !== undefined };
-      const call = this.#channel.call("ask", args, { onEvent, transfer: transferables(ready) });
-      cancel.signal.addEventListener("abort", call.cancel, { once: true });
-      const reply = await call.reply;
-      const counts = !signals.some((signal) => signal.aborted) && (reply.finishReason !== "cancelled" || reply.text !== "");
-      if (counts && !conversation?.disposed) conversation?.turns.push({ question: prompt, images: reply.images, answer: reply.text });
-      else if (reply.images.length > 0) this.#forget(reply.images);
-      return reply;
-    });
+    const done = this.#inLine(
+      readImages(image, exactPreprocess, this.#platform),
+      cancel.signal,
+      async (ready) => {
+        const said = conversation ?? { system, turns: [] };
+        const args = {
+          system: said.system,
+          turns: said.turns,
+          images: ready,
+          exactPreprocess,
+          prompt,
+          sampling,
+          keepImages: conversation !== undefined,
+        };
+        const call = this.#channel.call("ask", args, { onEvent, transfer: transferables(ready) });
+        cancel.signal.addEventListener("abort", call.cancel, { once: true });
+        const reply = await call.reply;
+        const counts =
+          !signals.some((signal) => signal.aborted) &&
+          (reply.finishReason !== "cancelled" || reply.text !== "");
+        if (counts && !conversation?.disposed)
+          conversation?.turns.push({
+            question: prompt,
+            imageIds: reply.imageIds,
+            answer: reply.text,
+          });
+        else if (reply.imageIds.length > 0) this.#forget(reply.imageIds);
+        return reply;
+      },
+    );
     const answer = done.then(finish, (error: unknown) => {
       // Ended before there was anything to tell.
-      if (cancel.signal.aborted && asTinyVLMError(error).code === "aborted" && !this.#disposed) return finish(nothing);
+      if (cancel.signal.aborted && asTinyVLMError(error).code === "aborted" && !this.#disposed)
+        return finish(nothing);
       throw error;
     });
     return rejectOnAbort(answer, signals, () => cancel.abort());
   }
 
-  /** Runs `work` when `prepared` is there and every earlier question has ended. Gives up the place when `cancelled` fires before. */
-  async #inLine<T, R>(prepared: Promise<T>, cancelled: AbortSignal, work: (prepared: T) => Promise<R>): Promise<R> {
+  /**
+   * Runs `work` when `prepared` is there and every earlier question has ended. Gives up the place
+   * when `cancelled` fires before.
+   */
+  async #inLine<T, R>(
+    prepared: Promise<T>,
+    cancelled: AbortSignal,
+    work: (prepared: T) => Promise<R>,
+  ): Promise<R> {
     const before = this.#lastInLine;
     let leave!: () => void;
     const left = new Promise<void>((resolve) => {
@@ -142,7 +209,8 @@ export class LoadedModel {
   }
 
   #checkAlive(): void {
-    if (this.#disposed) throw new TinyVLMError("not_ready", "the model was disposed; load it again");
+    if (this.#disposed)
+      throw new TinyVLMError("not_ready", "the model was disposed; load it again");
   }
 }
 
@@ -153,15 +221,32 @@ export interface LoadedModel {
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
 const nothing: AskReply = {
-  images: [],
+  imageIds: [],
   text: "",
   finishReason: "cancelled",
-  usage: { promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0 },
-  timings: { decodeImageMs: 0, preprocessMs: 0, visionMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0 },
+  usage: {
+    promptTokens: 0,
+    imageTokens: 0,
+    encodedImages: 0,
+    reusedTokens: 0,
+    completionTokens: 0,
+  },
+  timings: {
+    decodeImageMs: 0,
+    preprocessMs: 0,
+    visionMs: 0,
+    prefillMs: 0,
+    decodeMs: 0,
+    tokensPerSecond: 0,
+  },
 };
 
 /** Rejects with `aborted` when one of `signals` fires first, after `onAbort`. */
-function rejectOnAbort<T>(promise: Promise<T>, signals: AbortSignal[], onAbort: () => void): Promise<T> {
+function rejectOnAbort<T>(
+  promise: Promise<T>,
+  signals: AbortSignal[],
+  onAbort: () => void,
+): Promise<T> {
   if (signals.length === 0) return promise;
   return new Promise((resolve, reject) => {
     const abort = (event: Event) => {

@@ -1,4 +1,5 @@
-// Starts a worker with an engine in it: the threaded one where threads are possible, else the other. What failed is remembered.
+// Starts a worker with an engine in it: the threaded one where threads are possible, else the
+// other. What failed is remembered.
 
 import { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
@@ -12,12 +13,14 @@ export interface Launched {
   started: StartReply;
 }
 
-// The verdict on variants that turned out not to run here, for the next load. Only of the package's own files.
+// The verdict on variants that turned out not to run here, for the next load. Only of the package's
+// own files.
 const unfit = new Map<Variant, string>();
 
 /**
- * Starts a worker and its engine. Errors: `unsupported` (no build runs here, or not the one asked for), `worker` (no worker could be
- * started), `out_of_memory`, `http`, `network`, `invalid_file` (the wasm file), `aborted`.
+ * Starts a worker and its engine. Errors: `unsupported` (no build runs here, or not the one asked
+ * for), `worker` (no worker could be started), `out_of_memory`, `http`, `network`, `invalid_file`
+ * (the wasm file), `aborted`.
  */
 export async function launch(platform: Platform, options: LoadOptions): Promise<Launched> {
   const { signal } = options;
@@ -31,34 +34,48 @@ export async function launch(platform: Platform, options: LoadOptions): Promise<
     const abort = () => void channel?.close(abortedError("loading", signal));
     signal?.addEventListener("abort", abort);
     try {
-      const url = options.workerUrl === undefined ? undefined : within(platform.absoluteUrl(options.workerUrl), workerFiles[kind]);
+      const url =
+        options.workerUrl === undefined
+          ? undefined
+          : within(platform.absoluteUrl(options.workerUrl), workerFiles[kind]);
       const { endpoint, script } = await platform.spawn(kind, url, signal);
       channel = new Channel(endpoint);
       if (signal?.aborted) abort();
       await answered(channel, url);
-      const started = await channel.call("start", { variants: tried, wasmUrls, threads, script }).reply;
+      const started = await channel.call("start", { variants: tried, wasmUrls, threads, script })
+        .reply;
       if (ownFiles) for (const { variant, reason } of started.rejected) unfit.set(variant, reason);
       return { channel, started };
     } catch (reason) {
       const error = asTinyVLMError(reason);
       await channel?.close(error);
       if (!mayTryNext(error)) throw error;
-      if (ownFiles && error.code === "unsupported") for (const variant of tried) unfit.set(variant, error.message);
+      if (ownFiles && error.code === "unsupported")
+        for (const variant of tried) unfit.set(variant, error.message);
       // The first failure of a kind that a person can mend says more than what follows from it.
       failure = error;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
   }
-  throw failure ?? new TinyVLMError("unsupported", `the engine cannot run here: ${[...unfit.values()].join("; ")}`);
+  throw (
+    failure ??
+    new TinyVLMError("unsupported", `the engine cannot run here: ${[...unfit.values()].join("; ")}`)
+  );
 }
 
-// Longer than a slow network needs for 30 kB; without it a script that is no worker of ours would be waited for for ever.
+// Longer than a slow network needs for 30 kB; without it a script that is no worker of ours would
+// be waited for for ever.
 const answerMs = 60_000;
 
 async function answered(channel: Channel, url: string | undefined): Promise<void> {
   const timer = setTimeout(() => {
-    void channel.close(new TinyVLMError("worker", `the worker${url ? ` at ${url}` : ""} did not answer within ${answerMs / 1000} s`));
+    void channel.close(
+      new TinyVLMError(
+        "worker",
+        `the worker${url ? ` at ${url}` : ""} did not answer within ${answerMs / 1000} s`,
+      ),
+    );
   }, answerMs);
   try {
     await channel.ready;
@@ -74,28 +91,46 @@ function mayTryNext({ code }: TinyVLMError): boolean {
 }
 
 /** Which workers to start, in order, and which variants each is to try. */
-function plan(platform: Platform, { variant }: LoadOptions, threads: number): { kind: WorkerKind; tried: Variant[] }[] {
+function plan(
+  platform: Platform,
+  { variant }: LoadOptions,
+  threads: number,
+): { kind: WorkerKind; tried: Variant[] }[] {
   const against = platform.reasonAgainstThreads();
   if (variant) {
-    if (isThreaded(variant) && against) throw new TinyVLMError("unsupported", `the variant ${variant} cannot run here: ${against}`);
+    if (isThreaded(variant) && against)
+      throw new TinyVLMError("unsupported", `the variant ${variant} cannot run here: ${against}`);
     return [{ kind: isThreaded(variant) ? "threaded" : "single", tried: [variant] }];
   }
   const fit = variants.filter((candidate) => !unfit.has(candidate));
-  const attempts = [{ kind: "single" as WorkerKind, tried: fit.filter((candidate) => !isThreaded(candidate)) }];
-  if (!against && threads > 1) attempts.unshift({ kind: "threaded", tried: fit.filter(isThreaded) });
+  const attempts = [
+    { kind: "single" as WorkerKind, tried: fit.filter((candidate) => !isThreaded(candidate)) },
+  ];
+  if (!against && threads > 1)
+    attempts.unshift({ kind: "threaded", tried: fit.filter(isThreaded) });
   return attempts.filter(({ tried }) => tried.length > 0);
 }
 
-function wasmAddresses(platform: Platform, { wasmUrl, variant }: LoadOptions): Record<Variant, string> {
+function wasmAddresses(
+  platform: Platform,
+  { wasmUrl, variant }: LoadOptions,
+): Record<Variant, string> {
   const given = (candidate: Variant): string => {
     if (wasmUrl === undefined) return platform.wasmUrl(candidate);
     if (typeof wasmUrl === "string" || wasmUrl instanceof URL) {
       const url = platform.absoluteUrl(wasmUrl);
-      if (!url.endsWith("/") && !variant) throw new TinyVLMError("invalid_argument", `wasmUrl is one file (${url}): name its variant too, or give a folder that ends in "/"`);
+      if (!url.endsWith("/") && !variant)
+        throw new TinyVLMError(
+          "invalid_argument",
+          `wasmUrl is one file (${url}): name its variant too, or give a folder that ends in "/"`,
+        );
       return within(url, `tiny-vlm-${candidate}.wasm`);
     }
     const own = wasmUrl[candidate];
     return own === undefined ? platform.wasmUrl(candidate) : platform.absoluteUrl(own);
   };
-  return Object.fromEntries(variants.map((candidate) => [candidate, given(candidate)])) as Record<Variant, string>;
+  return Object.fromEntries(variants.map((candidate) => [candidate, given(candidate)])) as Record<
+    Variant,
+    string
+  >;
 }

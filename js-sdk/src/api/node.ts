@@ -12,9 +12,15 @@ import { open } from "./open.js";
 import { threadsFor, type Platform } from "./platform.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
-/** A vision language model on this machine. `await TinyVLM.load()`, then `ask`. A model that is idle does not keep the process alive. */
+/**
+ * A vision language model on this machine. `await TinyVLM.load()`, then `ask`. A model that is idle
+ * does not keep the process alive.
+ */
 export class TinyVLM extends LoadedModel {
-  /** Loads the model at `source` (a path, an address …), or the demo model that comes with the package. */
+  /**
+   * Loads the model at `source` (a path, an address …), or the demo model that comes with the
+   * package.
+   */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(node, source, options));
   }
@@ -30,12 +36,22 @@ const node: Platform = {
   defaultThreads: () => threadsFor(availableParallelism()),
 
   async spawn(kind, url) {
-    const script = url === undefined ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs") : new URL(url);
+    const script =
+      url === undefined
+        ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs")
+        : new URL(url);
     try {
       // Flags of the program (a debugger, a loader) are not meant for the worker.
-      return { endpoint: nodeEndpoint(new Worker(script, { execArgv: [] }), script.href), script: undefined };
+      return {
+        endpoint: nodeEndpoint(new Worker(script, { execArgv: [] }), script.href),
+        script: undefined,
+      };
     } catch (cause) {
-      throw new TinyVLMError("worker", `the worker could not be started from ${script.href}: ${(cause as Error).message}`, { cause });
+      throw new TinyVLMError(
+        "worker",
+        `the worker could not be started from ${script.href}: ${(cause as Error).message}`,
+        { cause },
+      );
     }
   },
 
@@ -50,16 +66,25 @@ const node: Platform = {
   },
 
   named(source): ByteSource {
-    if (typeof source === "string" && !address.test(source)) return { kind: "path", path: resolve(source) };
+    if (typeof source === "string" && !address.test(source))
+      return { kind: "path", path: resolve(source) };
     let url: URL;
     try {
       url = new URL(source);
     } catch (cause) {
-      throw new TinyVLMError("invalid_argument", `wanted an address or a path, found ${String(source)}`, { cause });
+      throw new TinyVLMError(
+        "invalid_argument",
+        `wanted an address or a path, found ${String(source)}`,
+        { cause },
+      );
     }
     if (url.protocol === "file:") return { kind: "path", path: fileURLToPath(url) };
-    if (url.protocol === "http:" || url.protocol === "https:" || url.protocol === "blob:") return { kind: "url", url: url.href };
-    throw new TinyVLMError("invalid_argument", `wanted a path or an address of http:, https:, file: or data:, found ${url.protocol}`);
+    if (url.protocol === "http:" || url.protocol === "https:" || url.protocol === "blob:")
+      return { kind: "url", url: url.href };
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted a path or an address of http:, https:, file: or data:, found ${url.protocol}`,
+    );
   },
 
   pageImage: () => undefined,

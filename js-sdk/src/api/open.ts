@@ -17,8 +17,15 @@ export interface Opened {
   platform: Platform;
 }
 
-/** Starts a worker, loads the model into it. Errors: those of launch, the loader's and the engine's, `aborted`. */
-export async function open(platform: Platform, given: ModelSource | undefined, options: LoadOptions = {}): Promise<Opened> {
+/**
+ * Starts a worker, loads the model into it. Errors: those of launch, the loader's and the engine's,
+ * `aborted`.
+ */
+export async function open(
+  platform: Platform,
+  given: ModelSource | undefined,
+  options: LoadOptions = {},
+): Promise<Opened> {
   checkLoadOptions(options);
   const { signal, onProgress, context, compute, imageSize, resize, chatStyle } = options;
   if (signal?.aborted) throw abortedError("loading", signal);
@@ -29,9 +36,14 @@ export async function open(platform: Platform, given: ModelSource | undefined, o
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    const args = { source, threads: started.threads, session: { context, compute, imageSize, resize, chatStyle } };
+    const args = {
+      source,
+      threads: started.threads,
+      session: { context, compute, imageSize, resize, chatStyle },
+    };
     const transfer = source.kind === "stream" ? [source.stream as unknown as Transferable] : [];
-    const onEvent = (event: { loadedBytes: number; totalBytes: number }) => onProgress?.({ phase: "weights", ...event });
+    const onEvent = (event: { loadedBytes: number; totalBytes: number }) =>
+      onProgress?.({ phase: "weights", ...event });
     const info = await channel.call("load", args, { onEvent, transfer }).reply;
     onProgress?.({ phase: "ready", loadedBytes: info.fileBytes, totalBytes: info.fileBytes });
     return { channel, started, info, platform };

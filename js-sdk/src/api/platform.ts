@@ -19,7 +19,11 @@ export interface Platform {
   reasonAgainstThreads(): string | undefined;
   defaultThreads(): number;
   /** Starts a worker: the one at `url`, or the package's own. */
-  spawn(kind: WorkerKind, url: string | undefined, signal: AbortSignal | undefined): Promise<SpawnedWorker>;
+  spawn(
+    kind: WorkerKind,
+    url: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<SpawnedWorker>;
   /** The package's own file. */
   wasmUrl(variant: Variant): string;
   demoModel(): ByteSource;
@@ -27,7 +31,10 @@ export interface Platform {
   absoluteUrl(url: string | URL): string;
   /** Addresses and paths; all other sources are alike everywhere (sources.ts). */
   named(source: string | URL): ByteSource;
-  /** What only a page knows (elements, bitmaps); undefined where `image` is nothing of the kind. Called when `ask` is. */
+  /**
+   * What only a page knows (elements, bitmaps); undefined where `image` is nothing of the kind.
+   * Called when `ask` is.
+   */
   pageImage(image: ImageInput, exact: boolean): Promise<WireImage> | undefined;
   /** Decodes an encoded image where the worker cannot; undefined where it can. */
   decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
@@ -38,7 +45,10 @@ export function within(url: string, file: string): string {
   return url.endsWith("/") ? url + file : url;
 }
 
-/** Half of the logical processors, four at least where there are so many: the second half adds heat more than speed. */
+/**
+ * Half of the logical processors, four at least where there are so many: the second half adds heat
+ * more than speed.
+ */
 export function threadsFor(processors: number): number {
   return Math.max(1, Math.min(8, processors <= 4 ? processors : Math.max(4, processors >> 1)));
 }

@@ -7,20 +7,42 @@ import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Platform } from "./platform.js";
 import type { ImageInput, ModelSource, RawImage } from "./types.js";
 
-/** The source of a model. Bytes are copied, a Response is used up; the whole of a model is never held in JavaScript where it comes by address. */
-export async function modelSource(source: ModelSource | undefined, platform: Platform): Promise<ByteSource> {
+/**
+ * The source of a model. Bytes are copied, a Response is used up; the whole of a model is never
+ * held in JavaScript where it comes by address.
+ */
+export async function modelSource(
+  source: ModelSource | undefined,
+  platform: Platform,
+): Promise<ByteSource> {
   if (source === undefined || source === null) return platform.demoModel();
-  if (typeof source === "string" && source.startsWith("hf:")) return { kind: "url", url: hubUrl(source) };
+  if (typeof source === "string" && source.startsWith("hf:"))
+    return { kind: "url", url: hubUrl(source) };
   if (tagOf(source) === "Response") return responseSource(source as Response);
   const plain = plainSource(source, platform, "the given bytes");
   if (plain) return plain;
-  throw new TinyVLMError("invalid_argument", `wanted a model (an address, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`);
+  throw new TinyVLMError(
+    "invalid_argument",
+    `wanted a model (an address, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`,
+  );
 }
 
-/** The images of one question, read now: what the caller does to a canvas or a buffer afterwards changes nothing. */
-export function images(images: ImageInput | readonly ImageInput[] | null | undefined, exact: boolean, platform: Platform): Promise<WireImage[]> {
-  const list = images === null || images === undefined ? [] : Array.isArray(images) ? (images as readonly ImageInput[]) : [images as ImageInput];
-  return Promise.all(list.map((image) => image(image, exact, platform)));
+/**
+ * The images of one question, read now: what the caller does to a canvas or a buffer afterwards
+ * changes nothing.
+ */
+export function readImages(
+  images: ImageInput | readonly ImageInput[] | null | undefined,
+  exact: boolean,
+  platform: Platform,
+): Promise<WireImage[]> {
+  const list =
+    images === null || images === undefined
+      ? []
+      : Array.isArray(images)
+        ? (images as readonly ImageInput[])
+        : [images as ImageInput];
+  return Promise.all(list.map((image) => readImage(image, exact, platform)));
 }
 
 /** What of an image can be handed over instead of copied. */
@@ -31,22 +53,37 @@ export function transferables(list: WireImage[]): Transferable[] {
   });
 }
 
-async function image(image: ImageInput, exact: boolean, platform: Platform): Promise<WireImage> {
+async function readImage(
+  image: ImageInput,
+  exact: boolean,
+  platform: Platform,
+): Promise<WireImage> {
   const source = plainSource(image as ModelSource, platform, "the image");
-  if (source) return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
+  if (source)
+    return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
   const fromPage = platform.pageImage(image, exact);
   if (fromPage) return fromPage;
   if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
-  throw new TinyVLMError("invalid_argument", `wanted an image (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`);
+  throw new TinyVLMError(
+    "invalid_argument",
+    `wanted an image (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`,
+  );
 }
 
-function plainSource(source: ModelSource, platform: Platform, name: string): ByteSource | undefined {
-  if (typeof source === "string" && source.startsWith("data:")) return { kind: "blob", blob: dataBlob(source), name: "the data: address" };
+function plainSource(
+  source: ModelSource,
+  platform: Platform,
+  name: string,
+): ByteSource | undefined {
+  if (typeof source === "string" && source.startsWith("data:"))
+    return { kind: "blob", blob: dataBlob(source), name: "the data: address" };
   if (typeof source === "string") return platform.named(source);
   switch (tagOf(source)) {
     case "URL": {
       const { href } = source as URL;
-      return href.startsWith("data:") ? plainSource(href, platform, name) : platform.named(source as URL);
+      return href.startsWith("data:")
+        ? plainSource(href, platform, name)
+        : platform.named(source as URL);
     }
     case "ArrayBuffer":
       return { kind: "blob", blob: new Blob([source as ArrayBuffer]), name };
@@ -62,11 +99,23 @@ function plainSource(source: ModelSource, platform: Platform, name: string): Byt
 
 function rawImage({ data, width, height }: RawImage): WireImage {
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
-    throw new TinyVLMError("invalid_argument", `wanted pixels as Uint8Array or Uint8ClampedArray, found ${describe(data)}`);
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted pixels as Uint8Array or Uint8ClampedArray, found ${describe(data)}`,
+    );
   }
-  if (!Number.isInteger(width) || !Number.isInteger(height)) throw new TinyVLMError("invalid_argument", `wanted whole numbers for width and height, found ${width} and ${height}`);
+  if (!Number.isInteger(width) || !Number.isInteger(height))
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted whole numbers for width and height, found ${width} and ${height}`,
+    );
   checkImageSize(width, height);
-  const format = data.length === width * height * 4 ? "rgba" : data.length === width * height * 3 ? "rgb" : undefined;
+  const format =
+    data.length === width * height * 4
+      ? "rgba"
+      : data.length === width * height * 3
+        ? "rgb"
+        : undefined;
   if (!format) {
     throw new TinyVLMError(
       "invalid_argument",
@@ -79,12 +128,17 @@ function rawImage({ data, width, height }: RawImage): WireImage {
 async function responseSource(response: Response): Promise<ByteSource> {
   const name = response.url || "the given response";
   const size = checkResponse(response, name);
-  if (response.bodyUsed) throw new TinyVLMError("invalid_argument", `the body of ${name} has been read already`);
-  if (canTransferStreams()) return { kind: "stream", stream: response.body as ReadableStream<Uint8Array>, size, name };
+  if (response.bodyUsed)
+    throw new TinyVLMError("invalid_argument", `the body of ${name} has been read already`);
+  if (canTransferStreams())
+    return { kind: "stream", stream: response.body as ReadableStream<Uint8Array>, size, name };
   try {
     return { kind: "blob", blob: await response.blob(), name };
   } catch (cause) {
-    throw new TinyVLMError("network", `the connection to ${name} broke`, { cause, url: response.url });
+    throw new TinyVLMError("network", `the connection to ${name} broke`, {
+      cause,
+      url: response.url,
+    });
   }
 }
 
@@ -106,8 +160,11 @@ function canTransferStreams(): boolean {
 // By hand, because fetch("data:") needs a place in the page's content security policy.
 function dataBlob(address: string): Blob {
   const comma = address.indexOf(",");
-  if (comma < 0) throw new TinyVLMError("invalid_argument", "wanted a comma in the data: address, found none");
-  const body = address.slice(comma + 1).replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  if (comma < 0)
+    throw new TinyVLMError("invalid_argument", "wanted a comma in the data: address, found none");
+  const body = address
+    .slice(comma + 1)
+    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   try {
     const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(body) : body;
     return new Blob([Uint8Array.from(binary, (character) => character.charCodeAt(0))]);
@@ -126,7 +183,9 @@ function hubUrl(source: string): string {
 
 // A Blob cannot be made of shared memory.
 function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+  return bytes.buffer instanceof ArrayBuffer
+    ? (bytes as Uint8Array<ArrayBuffer>)
+    : new Uint8Array(bytes);
 }
 
 /** The built-in name of an object ("Blob", "HTMLImageElement"), also of one from another frame. */
@@ -135,5 +194,7 @@ export function tagOf(value: unknown): string {
 }
 
 export function describe(value: unknown): string {
-  return typeof value === "object" && value !== null ? `an object (${tagOf(value)})` : `${typeof value} ${String(value)}`;
+  return typeof value === "object" && value !== null
+    ? `an object (${tagOf(value)})`
+    : `${typeof value} ${String(value)}`;
 }

@@ -2,7 +2,10 @@
 
 import type { Answer } from "./types.js";
 
-/** Starts at once, whether or not anybody reads. Each loop over it sees the text from the beginning; leaving a loop early cancels the work. */
+/**
+ * Starts at once, whether or not anybody reads. Each loop over it sees the text from the beginning;
+ * leaving a loop early cancels the work.
+ */
 export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> {
   readonly #pieces: string[] = [];
   readonly #answer: Promise<Answer>;
@@ -19,7 +22,8 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
       this.#pieces.push(piece);
       this.#renew();
     });
-    // The error belongs to those who await or iterate; without them it is nobody's unhandled rejection.
+    // The error belongs to those who await or iterate; without them it is nobody's unhandled
+    // rejection.
     const end = () => {
       this.#over = true;
       this.#renew();
@@ -27,7 +31,9 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
     this.#answer.then(end, end);
   }
 
-  /** Ends the work. The answer resolves with what was said so far and the finish reason `cancelled`. */
+  /**
+   * Ends the work. The answer resolves with what was said so far and the finish reason `cancelled`.
+   */
   cancel(): void {
     this.#cancel();
   }
@@ -39,7 +45,9 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
     return this.#answer.then(onFulfilled, onRejected);
   }
 
-  catch<Result = never>(onRejected?: ((reason: unknown) => Result | PromiseLike<Result>) | null): Promise<Answer | Result> {
+  catch<Result = never>(
+    onRejected?: ((reason: unknown) => Result | PromiseLike<Result>) | null,
+  ): Promise<Answer | Result> {
     return this.#answer.catch(onRejected);
   }
 

@@ -35,7 +35,8 @@ const flags: Record<string, FlagKind> = {
 
 export async function ask(args: string[]): Promise<void> {
   const parsed = parseFlags(args, flags);
-  if (parsed.switches.has("--help") || parsed.switches.has("-h")) return void process.stdout.write(askHelp);
+  if (parsed.switches.has("--help") || parsed.switches.has("-h"))
+    return void process.stdout.write(askHelp);
   const { images, question } = imagesAndQuestion(parsed);
   const text = (flag: string) => parsed.texts.get(flag)?.[0];
   const number = (flag: string) => parsed.numbers.get(flag);
@@ -66,7 +67,8 @@ export async function ask(args: string[]): Promise<void> {
     // The first question is about the images; those of --then follow in the same conversation.
     const chat = vlm.chat({ system: text("--system") });
     await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
-    for (const next of parsed.texts.get("--then") ?? []) await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
+    for (const next of parsed.texts.get("--then") ?? [])
+      await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
   } finally {
     await vlm.dispose();
   }
@@ -82,14 +84,28 @@ async function show(answer: AnswerStream, json: boolean): Promise<void> {
   if (!process.stderr.isTTY) return;
   const { timings, usage, variant, threads } = await answer;
   const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
-  process.stderr.write(`first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`);
+  process.stderr.write(
+    `first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`,
+  );
 }
 
-function imagesAndQuestion({ positionals, texts }: Parsed): { images: ImageInput[]; question: string } {
+function imagesAndQuestion({ positionals, texts }: Parsed): {
+  images: ImageInput[];
+  question: string;
+} {
   const [first, question] = positionals;
   if (positionals.length !== 2 || first === undefined || question === undefined) {
     const found = positionals.map((word) => JSON.stringify(word)).join(" ") || "nothing";
-    throw new TinyVLMError("invalid_argument", `wanted tiny-vlm ask <image> <question>, found ${found} (a question of several words needs quotes)`);
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted tiny-vlm ask <image> <question>, found ${found} (a question of several words needs quotes)`,
+    );
   }
-  return { images: [...(first === "-" || first === "none" ? [] : [first]), ...(texts.get("--image") ?? [])], question };
+  return {
+    images: [
+      ...(first === "-" || first === "none" ? [] : [first]),
+      ...(texts.get("--image") ?? []),
+    ],
+    question,
+  };
 }

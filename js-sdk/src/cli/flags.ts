@@ -1,4 +1,5 @@
-// Flags of a command line: a table of what is allowed, everything else is an error that names the nearest flag.
+// Flags of a command line: a table of what is allowed, everything else is an error that names the
+// nearest flag.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
@@ -12,9 +13,17 @@ export interface Parsed {
   numbers: Map<string, number>;
 }
 
-/** Parses `args` by `allowed` (flag with its dashes → kind). `--flag value` and `--flag=value` are the same; `--` ends the flags. */
+/**
+ * Parses `args` by `allowed` (flag with its dashes → kind). `--flag value` and `--flag=value` are
+ * the same; `--` ends the flags.
+ */
 export function parseFlags(args: readonly string[], allowed: Record<string, FlagKind>): Parsed {
-  const parsed: Parsed = { positionals: [], switches: new Set(), texts: new Map(), numbers: new Map() };
+  const parsed: Parsed = {
+    positionals: [],
+    switches: new Set(),
+    texts: new Map(),
+    numbers: new Map(),
+  };
   for (let index = 0; index < args.length; index++) {
     const argument = args[index]!;
     if (argument === "--") {
@@ -28,20 +37,36 @@ export function parseFlags(args: readonly string[], allowed: Record<string, Flag
     const equals = argument.startsWith("--") ? argument.indexOf("=") : -1;
     const flag = equals < 0 ? argument : argument.slice(0, equals);
     const kind = allowed[flag];
-    if (!kind) throw new TinyVLMError("invalid_argument", `unknown flag ${flag}${didYouMean(flag, Object.keys(allowed))}`);
+    if (!kind)
+      throw new TinyVLMError(
+        "invalid_argument",
+        `unknown flag ${flag}${didYouMean(flag, Object.keys(allowed))}`,
+      );
     if (kind === "switch") {
-      if (equals >= 0) throw new TinyVLMError("invalid_argument", `${flag} takes no value, found "${argument.slice(equals + 1)}"`);
+      if (equals >= 0)
+        throw new TinyVLMError(
+          "invalid_argument",
+          `${flag} takes no value, found "${argument.slice(equals + 1)}"`,
+        );
       parsed.switches.add(flag);
       continue;
     }
     const value = equals >= 0 ? argument.slice(equals + 1) : args[++index];
-    if (value === undefined) throw new TinyVLMError("invalid_argument", `${flag} wants a value, found the end of the line`);
+    if (value === undefined)
+      throw new TinyVLMError(
+        "invalid_argument",
+        `${flag} wants a value, found the end of the line`,
+      );
     if (kind === "number") {
       const number = Number(value);
-      if (value.trim() === "" || !Number.isFinite(number)) throw new TinyVLMError("invalid_argument", `${flag} wants a number, found "${value}"`);
+      if (value.trim() === "" || !Number.isFinite(number))
+        throw new TinyVLMError("invalid_argument", `${flag} wants a number, found "${value}"`);
       parsed.numbers.set(flag, number);
     } else {
-      parsed.texts.set(flag, kind === "texts" ? [...(parsed.texts.get(flag) ?? []), value] : [value]);
+      parsed.texts.set(
+        flag,
+        kind === "texts" ? [...(parsed.texts.get(flag) ?? []), value] : [value],
+      );
     }
   }
   return parsed;
@@ -63,7 +88,10 @@ function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
-    for (let j = 1; j <= to.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= to.length; j++)
+      next.push(
+        Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)),
+      );
     row = next;
   }
   return row[to.length]!;

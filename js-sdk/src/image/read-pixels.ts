@@ -1,4 +1,5 @@
-// RGBA from anything that a canvas can draw; used in the worker and, where workers have no canvas (iOS 15), on the page.
+// RGBA from anything that a canvas can draw; used in the worker and, where workers have no canvas
+// (iOS 15), on the page.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
@@ -8,18 +9,28 @@ export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingConte
 /** The engine takes no more than this; browsers are asked for no more either. */
 const maxPixels = 268_435_456;
 
-// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big images are read tile by tile.
+// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big images are
+// read tile by tile.
 const tileSide = 2048;
 
 /** Throws `invalid_image` unless `width` × `height` pixels is an image that the engine takes. */
 export function checkImageSize(width: number, height: number): void {
-  if (!(width >= 1 && height >= 1)) throw new TinyVLMError("invalid_image", `wanted an image of 1 × 1 pixels or more, found ${width} × ${height}`);
-  if (width * height > maxPixels) throw new TinyVLMError("invalid_image", `an image of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`);
+  if (!(width >= 1 && height >= 1))
+    throw new TinyVLMError(
+      "invalid_image",
+      `wanted an image of 1 × 1 pixels or more, found ${width} × ${height}`,
+    );
+  if (width * height > maxPixels)
+    throw new TinyVLMError(
+      "invalid_image",
+      `an image of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`,
+    );
 }
 
 /**
- * Writes `source`, `width` × `height` pixels in size, to `target` as RGBA rows without padding, alpha not premultiplied, in sRGB.
- * `makeContext` makes a canvas of the size it is given. Throws `invalid_image` where the image may not be read (another origin).
+ * Writes `source`, `width` × `height` pixels in size, to `target` as RGBA rows without padding,
+ * alpha not premultiplied, in sRGB. `makeContext` makes a canvas of the size it is given. Throws
+ * `invalid_image` where the image may not be read (another origin).
  */
 export function readPixels(
   source: CanvasImageSource,
@@ -41,7 +52,11 @@ export function readPixels(
         target.set(data, y * width * 4);
         continue;
       }
-      for (let row = 0; row < rows; row++) target.set(data.subarray(row * columns * 4, (row + 1) * columns * 4), ((y + row) * width + x) * 4);
+      for (let row = 0; row < rows; row++)
+        target.set(
+          data.subarray(row * columns * 4, (row + 1) * columns * 4),
+          ((y + row) * width + x) * 4,
+        );
     }
   }
 }
@@ -50,6 +65,10 @@ function readTile(context: Context2D, columns: number, rows: number): ImageData 
   try {
     return context.getImageData(0, 0, columns, rows);
   } catch (cause) {
-    throw new TinyVLMError("invalid_image", "the image comes from another origin that does not allow reading it (load it with crossorigin=\"anonymous\")", { cause });
+    throw new TinyVLMError(
+      "invalid_image",
+      'the image comes from another origin that does not allow reading it (load it with crossorigin="anonymous")',
+      { cause },
+    );
   }
 }

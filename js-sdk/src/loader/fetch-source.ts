@@ -1,9 +1,13 @@
-// An address opened with fetch: status, type and length are checked before a byte is called a model.
+// An address opened with fetch: status, type and length are checked before a byte is called a
+// model.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import { streamChunks, type OpenedSource } from "./source.js";
 
-/** Fetches `url`. Errors: `network` (no answer, or it broke off), `http` (an answer other than 2xx), `invalid_file` (a web page), `aborted`. */
+/**
+ * Fetches `url`. Errors: `network` (no answer, or it broke off), `http` (an answer other than 2xx),
+ * `invalid_file` (a web page), `aborted`.
+ */
 export async function openUrl(url: string, signal: AbortSignal): Promise<OpenedSource> {
   let response: Response;
   try {
@@ -14,29 +18,51 @@ export async function openUrl(url: string, signal: AbortSignal): Promise<OpenedS
     throw new TinyVLMError("network", message, { cause: reason, url });
   }
   const size = checkResponse(response, url);
-  const chunks = streamChunks(response.body as ReadableStream<Uint8Array>, signal, (reason, received) => {
-    const of = size ? ` of ${size}` : "";
-    return new TinyVLMError("network", `the connection to ${url} broke after ${received}${of} bytes: ${describeReason(reason)}`, { cause: reason, url });
-  });
+  const chunks = streamChunks(
+    response.body as ReadableStream<Uint8Array>,
+    signal,
+    (reason, received) => {
+      const of = size ? ` of ${size}` : "";
+      return new TinyVLMError(
+        "network",
+        `the connection to ${url} broke after ${received}${of} bytes: ${describeReason(reason)}`,
+        { cause: reason, url },
+      );
+    },
+  );
   return { name: url, size, chunks };
 }
 
-/** Throws unless `response` carries a file; returns its size in bytes, 0 where the server does not say. */
+/**
+ * Throws unless `response` carries a file; returns its size in bytes, 0 where the server does not
+ * say.
+ */
 export function checkResponse(response: Response, url: string): number {
   if (!response.ok) {
     void response.body?.cancel().catch(() => {});
-    throw new TinyVLMError("http", `wanted a file at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(), {
-      status: response.status,
-      url,
-    });
+    throw new TinyVLMError(
+      "http",
+      `wanted a file at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(),
+      {
+        status: response.status,
+        url,
+      },
+    );
   }
   const type = response.headers.get("content-type") ?? "";
   if (/^\s*(text\/html|application\/xhtml)/i.test(type)) {
     void response.body?.cancel().catch(() => {});
-    throw new TinyVLMError("invalid_file", `wanted a file at ${url}, found a web page (${type}): the address may be wrong or need a log-in`, { url });
+    throw new TinyVLMError(
+      "invalid_file",
+      `wanted a file at ${url}, found a web page (${type}): the address may be wrong or need a log-in`,
+      { url },
+    );
   }
-  if (!response.body) throw new TinyVLMError("network", `the answer of ${url} has no body`, { url });
+  if (!response.body)
+    throw new TinyVLMError("network", `the answer of ${url} has no body`, { url });
   // The length of a compressed answer is not that of the file.
   const encoded = response.headers.get("content-encoding");
-  return encoded && encoded !== "identity" ? 0 : Number(response.headers.get("content-length") ?? 0);
+  return encoded && encoded !== "identity"
+    ? 0
+    : Number(response.headers.get("content-length") ?? 0);
 }

@@ -7,14 +7,18 @@ import type { OpenedSource, OpenPath } from "./source.js";
 // The size of the hashed chunks of a model file: hashing then always works on whole ones.
 const chunkBytes = 1 << 20;
 
-/** Makes the opener from Node's module, which is loaded at run time only, so that the same worker file runs in browsers. */
+/**
+ * Makes the opener from Node's module, which is loaded at run time only, so that the same worker
+ * file runs in browsers.
+ */
 export function pathOpener({ open }: Pick<typeof FsPromises, "open">): OpenPath {
   return async (path, signal): Promise<OpenedSource> => {
     let file: FsPromises.FileHandle | undefined;
     try {
       file = await open(path, "r");
       const stat = await file.stat();
-      if (!stat.isFile()) throw new TinyVLMError("io", `wanted a file, found something else: ${path}`);
+      if (!stat.isFile())
+        throw new TinyVLMError("io", `wanted a file, found something else: ${path}`);
       return { name: path, size: stat.size, chunks: fileChunks(file, path, signal) };
     } catch (reason) {
       await file?.close();
@@ -23,7 +27,11 @@ export function pathOpener({ open }: Pick<typeof FsPromises, "open">): OpenPath 
   };
 }
 
-async function* fileChunks(file: FsPromises.FileHandle, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* fileChunks(
+  file: FsPromises.FileHandle,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(chunkBytes);
   try {
     for (;;) {
@@ -42,6 +50,7 @@ async function* fileChunks(file: FsPromises.FileHandle, path: string, signal: Ab
 function fileError(reason: unknown, path: string): TinyVLMError {
   if (reason instanceof TinyVLMError) return reason;
   const { code, message } = reason as NodeJS.ErrnoException;
-  if (code === "ENOENT" || code === "ENOTDIR") return new TinyVLMError("not_found", `no such file: ${path}`, { cause: reason });
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return new TinyVLMError("not_found", `no such file: ${path}`, { cause: reason });
   return new TinyVLMError("io", `${path} could not be read: ${message}`, { cause: reason });
 }

@@ -1,5 +1,5 @@
-// A ByteSource opened: its size and its bytes, chunk by chunk as they arrive. Nothing here knows what the bytes mean, except that a web
-// page is never what was asked for.
+// A ByteSource opened: its size and its bytes, chunk by chunk as they arrive. Nothing here knows
+// what the bytes mean, except that a web page is never what was asked for.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
@@ -10,7 +10,10 @@ export interface OpenedSource {
   name: string;
   /** In bytes; 0 while unknown. */
   size: number;
-  /** A chunk is valid until the next one is asked for. Ending the iteration early releases the source. */
+  /**
+   * A chunk is valid until the next one is asked for. Ending the iteration early releases the
+   * source.
+   */
   chunks: AsyncIterable<Uint8Array>;
 }
 
@@ -18,10 +21,14 @@ export interface OpenedSource {
 export type OpenPath = (path: string, signal: AbortSignal) => Promise<OpenedSource>;
 
 /**
- * Opens `source` without reading it. Errors: `not_found` and `io` for files and blobs, `http` and `network` for addresses, `invalid_file`
- * where a web page answers, `aborted` once `signal` fires.
+ * Opens `source` without reading it. Errors: `not_found` and `io` for files and blobs, `http` and
+ * `network` for addresses, `invalid_file` where a web page answers, `aborted` once `signal` fires.
  */
-export async function openSource(source: ByteSource, signal: AbortSignal, openPath?: OpenPath): Promise<OpenedSource> {
+export async function openSource(
+  source: ByteSource,
+  signal: AbortSignal,
+  openPath?: OpenPath,
+): Promise<OpenedSource> {
   if (signal.aborted) throw abortedError("reading", signal);
   switch (source.kind) {
     case "url":
@@ -32,7 +39,9 @@ export async function openSource(source: ByteSource, signal: AbortSignal, openPa
         name,
         size: blob.size,
         chunks: streamChunks(blob.stream() as ReadableStream<Uint8Array>, signal, (reason) => {
-          return new TinyVLMError("io", `${name} could not be read: ${describeReason(reason)}`, { cause: reason });
+          return new TinyVLMError("io", `${name} could not be read: ${describeReason(reason)}`, {
+            cause: reason,
+          });
         }),
       };
     }
@@ -42,23 +51,38 @@ export async function openSource(source: ByteSource, signal: AbortSignal, openPa
         name,
         size,
         chunks: streamChunks(stream, signal, (reason, received) => {
-          return new TinyVLMError("network", `${name} broke off after ${received} bytes: ${describeReason(reason)}`, { cause: reason });
+          return new TinyVLMError(
+            "network",
+            `${name} broke off after ${received} bytes: ${describeReason(reason)}`,
+            { cause: reason },
+          );
         }),
       };
     }
     case "path":
-      if (!openPath) throw new TinyVLMError("unsupported", `a file path can only be read in Node: ${source.path}`);
+      if (!openPath)
+        throw new TinyVLMError(
+          "unsupported",
+          `a file path can only be read in Node: ${source.path}`,
+        );
       return openPath(source.path, signal);
   }
 }
 
 /** All bytes of a source, for things that are small (an image). `limit` bytes at most. */
-export async function readWhole(opened: OpenedSource, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readWhole(
+  opened: OpenedSource,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of opened.chunks) {
     size += chunk.length;
-    if (size > limit) throw new TinyVLMError("invalid_image", `${opened.name} is larger than ${limit} bytes, too large for an image`);
+    if (size > limit)
+      throw new TinyVLMError(
+        "invalid_image",
+        `${opened.name} is larger than ${limit} bytes, too large for an image`,
+      );
     chunks.push(chunk.slice());
   }
   const whole = new Uint8Array(size);

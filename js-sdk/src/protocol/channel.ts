@@ -1,5 +1,5 @@
-// The client's half of the protocol: ids, pending calls, cancelling. When the worker dies everything pending is rejected, and so is
-// every call that comes later.
+// The client's half of the protocol: ids, pending calls, cancelling. When the worker dies
+// everything pending is rejected, and so is every call that comes later.
 
 import type { Endpoint } from "./endpoint.js";
 import { describeReason, errorFromWire, TinyVLMError } from "./errors.js";
@@ -41,11 +41,17 @@ export class Channel {
     );
   }
 
-  /** Posts a call. The reply rejects with `invalid_argument` where something in `args` cannot be sent to a worker. */
+  /**
+   * Posts a call. The reply rejects with `invalid_argument` where something in `args` cannot be
+   * sent to a worker.
+   */
   call<Name extends CallName>(
     name: Name,
     args: Calls[Name]["args"],
-    { onEvent = () => {}, transfer = [] }: { onEvent?: (event: Calls[Name]["event"]) => void; transfer?: Transferable[] } = {},
+    {
+      onEvent = () => {},
+      transfer = [],
+    }: { onEvent?: (event: Calls[Name]["event"]) => void; transfer?: Transferable[] } = {},
   ): Call<Name> {
     const id = this.#nextId++;
     const reply = new Promise<Calls[Name]["reply"]>((resolve, reject) => {

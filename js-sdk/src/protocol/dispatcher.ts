@@ -1,4 +1,5 @@
-// The worker's half of the protocol: one handler per entry of Calls. A handler that is missing does not compile.
+// The worker's half of the protocol: one handler per entry of Calls. A handler that is missing does
+// not compile.
 
 import type { WorkerPort } from "./endpoint.js";
 import { errorToWire } from "./errors.js";
@@ -10,7 +11,12 @@ export interface CallContext<Name extends CallName> {
   signal: AbortSignal;
 }
 
-export type Handlers = { [Name in CallName]: (args: Calls[Name]["args"], context: CallContext<Name>) => Promise<Calls[Name]["reply"]> };
+export type Handlers = {
+  [Name in CallName]: (
+    args: Calls[Name]["args"],
+    context: CallContext<Name>,
+  ) => Promise<Calls[Name]["reply"]>;
+};
 
 /** Answers calls until the worker ends, and tells the client that it may begin. */
 export function dispatch(port: WorkerPort, handlers: Handlers): void {
@@ -20,7 +26,10 @@ export function dispatch(port: WorkerPort, handlers: Handlers): void {
     const { id, call, args } = message;
     const controller = new AbortController();
     running.set(id, controller);
-    const handler = handlers[call] as (args: unknown, context: CallContext<CallName>) => Promise<Calls[CallName]["reply"]>;
+    const handler = handlers[call] as (
+      args: unknown,
+      context: CallContext<CallName>,
+    ) => Promise<Calls[CallName]["reply"]>;
     handler(args, { emit: (event) => port.post({ id, event }), signal: controller.signal })
       .then(
         (reply) => port.post({ id, reply }),

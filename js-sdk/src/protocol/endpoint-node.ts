@@ -7,7 +7,8 @@ import type { ToClient, ToWorker } from "./messages.js";
 
 export function nodeEndpoint(worker: Worker, script: string): Endpoint {
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer as unknown as NodeTransferable[]),
+    post: (message, transfer) =>
+      worker.postMessage(message, transfer as unknown as NodeTransferable[]),
     listen(onMessage, onDeath) {
       let dead = false;
       const die = (message: string, cause?: unknown) => {
@@ -16,8 +17,15 @@ export function nodeEndpoint(worker: Worker, script: string): Endpoint {
       };
       worker.on("message", (message: ToClient) => onMessage(message));
       worker.on("messageerror", (cause) => die("a message of the worker could not be read", cause));
-      worker.on("error", (cause) => die(`the worker failed (${script}): ${(cause as Error | null)?.message ?? String(cause)}`, cause));
-      worker.on("exit", (exitCode) => die(`the worker ended by itself with exit code ${exitCode} (${script})`));
+      worker.on("error", (cause) =>
+        die(
+          `the worker failed (${script}): ${(cause as Error | null)?.message ?? String(cause)}`,
+          cause,
+        ),
+      );
+      worker.on("exit", (exitCode) =>
+        die(`the worker ended by itself with exit code ${exitCode} (${script})`),
+      );
     },
     setBusy(busy) {
       if (busy) worker.ref();

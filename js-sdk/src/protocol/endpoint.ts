@@ -1,4 +1,5 @@
-// The client's and the worker's view of the connection between them, and its form in browsers. endpoint-node.ts is the same for Node.
+// The client's and the worker's view of the connection between them, and its form in browsers.
+// endpoint-node.ts is the same for Node.
 
 import { TinyVLMError } from "./errors.js";
 import type { ToClient, ToWorker } from "./messages.js";
@@ -25,10 +26,12 @@ export function webEndpoint(worker: Worker, script: string): Endpoint {
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen(onMessage, onDeath) {
       worker.onmessage = (event: MessageEvent<ToClient>) => onMessage(event.data);
-      worker.onmessageerror = () => onDeath(new TinyVLMError("worker", "a message of the worker could not be read"));
+      worker.onmessageerror = () =>
+        onDeath(new TinyVLMError("worker", "a message of the worker could not be read"));
       worker.onerror = (event: Event) => {
         event.preventDefault();
-        // A script that does not load gives an event without a message; browsers keep the reason to the console.
+        // A script that does not load gives an event without a message; browsers keep the reason to
+        // the console.
         const message = (event as Partial<ErrorEvent>).message;
         onDeath(
           new TinyVLMError(
@@ -36,7 +39,7 @@ export function webEndpoint(worker: Worker, script: string): Endpoint {
             message
               ? `the worker failed: ${message}`
               : `the worker script could not be loaded: ${script} (wanted: an address that answers with JavaScript, allowed by the page's ` +
-                "content security policy and, in a cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header)",
+                  "content security policy and, in a cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header)",
             { url: script },
           ),
         );

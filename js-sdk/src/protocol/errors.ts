@@ -1,7 +1,11 @@
-// The one error class of the SDK and the one list of its codes. Codes 1 to 10 are the engine's (cpp/base/status.h); the rest are about
-// the surroundings and exist in TypeScript only. docs/errors.md explains each; the number is the exit code of the command line.
+// The one error class of the SDK and the one list of its codes. Codes 1 to 10 are the engine's
+// (cpp/base/status.h); the rest are about the surroundings and exist in TypeScript only.
+// docs/errors.md explains each; the number is the exit code of the command line.
 
-/** Every code with its number. A number comes from the engine or becomes the exit code of a process; people see the word. */
+/**
+ * Every code with its number. A number comes from the engine or becomes the exit code of a process;
+ * people see the word.
+ */
 export const errorNumbers = {
   invalid_argument: 1,
   not_found: 2,
@@ -29,7 +33,10 @@ export interface ErrorDetails {
   url?: string | undefined;
 }
 
-/** What every failure of the SDK is. `name` is "AbortError" for the code `aborted`, so that code written for `fetch` recognises it. */
+/**
+ * What every failure of the SDK is. `name` is "AbortError" for the code `aborted`, so that code
+ * written for `fetch` recognises it.
+ */
 export class TinyVLMError extends Error {
   readonly code: ErrorCode;
   readonly status: number | undefined;
@@ -42,7 +49,12 @@ export class TinyVLMError extends Error {
     this.status = details.status;
     this.url = details.url;
     // Not through super(): engines before Error.cause would drop it.
-    if (details.cause !== undefined) Object.defineProperty(this, "cause", { value: details.cause, configurable: true, writable: true });
+    if (details.cause !== undefined)
+      Object.defineProperty(this, "cause", {
+        value: details.cause,
+        configurable: true,
+        writable: true,
+      });
   }
 
   /** The exit code that the command line gives for this error. */
@@ -53,7 +65,8 @@ export class TinyVLMError extends Error {
 
 /** The word for an engine's number; a number that is not in the list is our own mistake. */
 export function codeOfNumber(number: number): ErrorCode {
-  for (const [code, value] of Object.entries(errorNumbers)) if (value === number) return code as ErrorCode;
+  for (const [code, value] of Object.entries(errorNumbers))
+    if (value === number) return code as ErrorCode;
   return "internal";
 }
 
@@ -76,7 +89,10 @@ export function errorToWire(reason: unknown): WireError {
     stack: error.stack,
     status: error.status,
     url: error.url,
-    cause: cause instanceof Error ? { name: cause.name, message: cause.message, stack: cause.stack } : undefined,
+    cause:
+      cause instanceof Error
+        ? { name: cause.name, message: cause.message, stack: cause.stack }
+        : undefined,
   };
 }
 
@@ -87,15 +103,23 @@ export function errorFromWire(wire: WireError): TinyVLMError {
     cause.name = wire.cause.name;
     if (wire.cause.stack) cause.stack = wire.cause.stack;
   }
-  const error = new TinyVLMError(wire.code, wire.message, { cause, status: wire.status, url: wire.url });
+  const error = new TinyVLMError(wire.code, wire.message, {
+    cause,
+    status: wire.status,
+    url: wire.url,
+  });
   if (wire.stack) error.stack = wire.stack;
   return error;
 }
 
-/** Errors of our own pass through; JavaScript's word for too little memory is recognised; anything else is a mistake of ours. The cause is kept. */
+/**
+ * Errors of our own pass through; JavaScript's word for too little memory is recognised; anything
+ * else is a mistake of ours. The cause is kept.
+ */
 export function asTinyVLMError(reason: unknown): TinyVLMError {
   if (reason instanceof TinyVLMError) return reason;
-  if (reason instanceof RangeError && /alloc|memory/i.test(reason.message)) return new TinyVLMError("out_of_memory", reason.message, { cause: reason });
+  if (reason instanceof RangeError && /alloc|memory/i.test(reason.message))
+    return new TinyVLMError("out_of_memory", reason.message, { cause: reason });
   return new TinyVLMError("internal", `unexpected ${describeReason(reason)}`, { cause: reason });
 }
 

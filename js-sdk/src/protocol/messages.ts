@@ -1,17 +1,31 @@
-// What travels between the page (or the Node program) and the worker. The Calls map is all of it: per call its arguments, the events it
-// may send on the way, and its reply. Requests carry an id; events, the reply or an error come back under the same id.
+// What travels between the page (or the Node program) and the worker. The Calls map is all of it:
+// per call its arguments, the events it may send on the way, and its reply. Requests carry an id;
+// events, the reply or an error come back under the same id.
 
 import type { WireError } from "./errors.js";
-import type { FinishReason, ModelInfo, Sampling, SessionSettings, Usage, Variant } from "./values.js";
+import type {
+  FinishReason,
+  ModelInfo,
+  Sampling,
+  SessionSettings,
+  Usage,
+  Variant,
+} from "./values.js";
 
-/** Bytes that the worker is to read: a model file or an encoded image. `name` is what messages call it. */
+/**
+ * Bytes that the worker is to read: a model file or an encoded image. `name` is what messages call
+ * it.
+ */
 export type ByteSource =
   | { kind: "url"; url: string }
   | { kind: "blob"; blob: Blob; name: string }
   | { kind: "stream"; stream: ReadableStream<Uint8Array>; size: number; name: string }
   | { kind: "path"; path: string };
 
-/** An image on its way to the engine: an encoded file, a decoded bitmap, or pixels row by row without padding. */
+/**
+ * An image on its way to the engine: an encoded file, a decoded bitmap, or pixels row by row
+ * without padding.
+ */
 export type WireImage =
   | { kind: "encoded"; source: ByteSource }
   | { kind: "bitmap"; bitmap: ImageBitmap }
@@ -23,7 +37,10 @@ export interface StartArgs {
   /** Absolute address of each variant's wasm file. */
   wasmUrls: Record<Variant, string>;
   threads: number;
-  /** The text of the worker's own script where it was started from a Blob: pool threads are started from it too. */
+  /**
+   * The text of the worker's own script where it was started from a Blob: pool threads are started
+   * from it too.
+   */
   script: Blob | undefined;
 }
 export interface StartReply {
@@ -51,7 +68,7 @@ export interface LoadEvent {
 /** A turn that has been answered, with the numbers of its images in the engine. */
 export interface PastTurn {
   question: string;
-  images: number[];
+  imageIds: number[];
   answer: string;
 }
 
@@ -68,11 +85,18 @@ export interface AskArgs {
 }
 export interface AskReply {
   /** Numbers of the images, where they are kept. */
-  images: number[];
+  imageIds: number[];
   text: string;
   finishReason: FinishReason;
   usage: Usage;
-  timings: { decodeImageMs: number; preprocessMs: number; visionMs: number; prefillMs: number; decodeMs: number; tokensPerSecond: number };
+  timings: {
+    decodeImageMs: number;
+    preprocessMs: number;
+    visionMs: number;
+    prefillMs: number;
+    decodeMs: number;
+    tokensPerSecond: number;
+  };
 }
 
 export interface Calls {
@@ -80,13 +104,14 @@ export interface Calls {
   load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
   /** Events are pieces of the answer, in order: whole characters, no round trip for each. */
   ask: { args: AskArgs; event: string; reply: AskReply };
-  forget: { args: { images: number[] }; event: never; reply: null };
+  forget: { args: { imageIds: number[] }; event: never; reply: null };
   /** Bytes that the engine's memory takes now. */
   memory: { args: undefined; event: never; reply: number };
 }
 export type CallName = keyof Calls;
 
-export type ToWorker = { id: number; call: CallName; args: Calls[CallName]["args"] } | { id: number; cancel: true };
+export type ToWorker =
+  { id: number; call: CallName; args: Calls[CallName]["args"] } | { id: number; cancel: true };
 export type ToClient =
   | { ready: true }
   | { id: number; event: Calls[CallName]["event"] }

@@ -15,7 +15,10 @@ export interface ModelInfo {
   name: string;
   architecture: string;
   fileBytes: number;
-  /** Side of the square image that the model sees, in pixels, as it was loaded; 0 for a model without a vision tower. */
+  /**
+   * Side of the square image that the model sees, in pixels, as it was loaded; 0 for a model
+   * without a vision tower.
+   */
   imageSize: number;
   /** Rows of the context that one image takes. */
   imageTokens: number;

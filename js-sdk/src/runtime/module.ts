@@ -1,4 +1,5 @@
-// Emscripten's module as TypeScript sees it, and how one is made: compile → instantiate → numeric self-test.
+// Emscripten's module as TypeScript sees it, and how one is made: compile → instantiate → numeric
+// self-test.
 
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 
@@ -10,7 +11,9 @@ export interface EngineReply {
   text: string;
 }
 
-/** The functions bound in wasm/bindings.cc. All are synchronous; handles and addresses are numbers. */
+/**
+ * The functions bound in wasm/bindings.cc. All are synchronous; handles and addresses are numbers.
+ */
 export interface EngineFunctions {
   selfTest(): EngineReply;
   modelCreate(optionsJson: string): EngineReply;
@@ -29,7 +32,10 @@ export interface EngineFunctions {
   sessionDispose(session: number): EngineReply;
 }
 export interface EngineModule extends EngineFunctions {
-  /** The engine's memory. Taken anew after every call: growth replaces it and leaves the old view empty. */
+  /**
+   * The engine's memory. Taken anew after every call: growth replaces it and leaves the old view
+   * empty.
+   */
   readonly HEAPU8: Uint8Array;
   /** In the threaded builds: Emscripten's pool. */
   readonly PThread?: { terminateAllThreads(): void };
@@ -39,21 +45,29 @@ export interface FactoryOptions {
   threads: number;
   /** What pool threads are started from. */
   mainScriptUrlOrBlob: string | Blob;
-  instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
+  instantiateWasm(
+    imports: WebAssembly.Imports,
+    done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+  ): object;
   print(line: string): void;
   printErr(line: string): void;
   onAbort(reason: unknown): void;
 }
-/** Without options only in a pool thread, which gets all it needs from the thread that started it. */
+/**
+ * Without options only in a pool thread, which gets all it needs from the thread that started it.
+ */
 export type EngineFactory = (options?: FactoryOptions) => Promise<EngineModule>;
 
-/** Thrown where a build cannot run on this machine although its file is fine: the next variant may. */
+/**
+ * Thrown where a build cannot run on this machine although its file is fine: the next variant may.
+ */
 export class UnfitVariant extends Error {}
 
 /** Likewise where threads did not start: no other threaded build's will. */
 export class UnfitThreads extends UnfitVariant {}
 
-// Long enough for the slowest phone to start its threads; a page whose policy forbids them would wait for ever.
+// Long enough for the slowest phone to start its threads; a page whose policy forbids them would
+// wait for ever.
 const threadStartMs = 15_000;
 
 export interface ModuleOptions {
@@ -64,13 +78,20 @@ export interface ModuleOptions {
 }
 
 /**
- * Makes a module from `binary`. Throws UnfitVariant where the machine refuses it or the self-test computes wrongly, and `out_of_memory`
- * where its first memory is not to be had.
+ * Makes a module from `binary`. Throws UnfitVariant where the machine refuses it or the self-test
+ * computes wrongly, and `out_of_memory` where its first memory is not to be had.
  */
-export async function createModule(factory: EngineFactory, binary: WebAssembly.Module, { threads, script, onAbort }: ModuleOptions): Promise<EngineModule> {
+export async function createModule(
+  factory: EngineFactory,
+  binary: WebAssembly.Module,
+  { threads, script, onAbort }: ModuleOptions,
+): Promise<EngineModule> {
   let lastLine = "";
   const module = await new Promise<EngineModule>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new UnfitThreads(`its threads did not start within ${threadStartMs / 1000} s`)), threadStartMs);
+    const timer = setTimeout(
+      () => reject(new UnfitThreads(`its threads did not start within ${threadStartMs / 1000} s`)),
+      threadStartMs,
+    );
     const options: FactoryOptions = {
       threads,
       mainScriptUrlOrBlob: script,
@@ -84,8 +105,11 @@ export async function createModule(factory: EngineFactory, binary: WebAssembly.M
         lastLine = line;
       },
       onAbort: (reason) => {
-        // An allocation of the C++ library that failed ends the engine; all that depend on a file's or image's size are checked.
-        const code = /bad_alloc|OOM|out of memory/i.test(`${lastLine} ${String(reason)}`) ? "out_of_memory" : "worker";
+        // An allocation of the C++ library that failed ends the engine; all that depend on a file's
+        // or image's size are checked.
+        const code = /bad_alloc|OOM|out of memory/i.test(`${lastLine} ${String(reason)}`)
+          ? "out_of_memory"
+          : "worker";
         const error = new TinyVLMError(code, `the engine stopped: ${lastLine || String(reason)}`);
         reject(error);
         onAbort(error);
@@ -97,7 +121,10 @@ export async function createModule(factory: EngineFactory, binary: WebAssembly.M
       .then(resolve, reject)
       .finally(() => clearTimeout(timer));
   }).catch((reason: unknown) => {
-    if (reason instanceof RangeError) throw new TinyVLMError("out_of_memory", `no memory for the engine: ${reason.message}`, { cause: reason });
+    if (reason instanceof RangeError)
+      throw new TinyVLMError("out_of_memory", `no memory for the engine: ${reason.message}`, {
+        cause: reason,
+      });
     throw reason instanceof UnfitVariant ? reason : new UnfitVariant(describeReason(reason));
   });
   const test = module.selfTest();
@@ -108,22 +135,35 @@ export async function createModule(factory: EngineFactory, binary: WebAssembly.M
   return module;
 }
 
-/** Fetches and compiles a wasm file. Errors: `network`, `http`, `invalid_file`, or UnfitVariant where this machine does not compile it. */
+/**
+ * Fetches and compiles a wasm file. Errors: `network`, `http`, `invalid_file`, or UnfitVariant
+ * where this machine does not compile it.
+ */
 export async function compileUrl(url: string): Promise<WebAssembly.Module> {
   let response: Response;
   try {
     response = await fetch(url);
   } catch (reason) {
-    throw new TinyVLMError("network", `no answer from ${url}: ${describeReason(reason)}`, { cause: reason, url });
-  }
-  if (!response.ok) {
-    throw new TinyVLMError("http", `wanted the engine at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(), {
-      status: response.status,
+    throw new TinyVLMError("network", `no answer from ${url}: ${describeReason(reason)}`, {
+      cause: reason,
       url,
     });
   }
+  if (!response.ok) {
+    throw new TinyVLMError(
+      "http",
+      `wanted the engine at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(),
+      {
+        status: response.status,
+        url,
+      },
+    );
+  }
   // Streaming compilation insists on the right type; many servers do not send it.
-  if (WebAssembly.compileStreaming !== undefined && /^application\/wasm\b/.test(response.headers.get("content-type") ?? "")) {
+  if (
+    WebAssembly.compileStreaming !== undefined &&
+    /^application\/wasm\b/.test(response.headers.get("content-type") ?? "")
+  ) {
     return WebAssembly.compileStreaming(response).catch((reason: unknown) => {
       throw compileError(reason, url);
     });
@@ -132,20 +172,37 @@ export async function compileUrl(url: string): Promise<WebAssembly.Module> {
 }
 
 /** Compiles the bytes of a wasm file called `name`. */
-export async function compileBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<WebAssembly.Module> {
+export async function compileBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+): Promise<WebAssembly.Module> {
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
-  if (magic !== "\0asm") throw new TinyVLMError("invalid_file", `wanted a WebAssembly file at ${name}, found something else (${bytes.length} bytes)`, { url: name });
+  if (magic !== "\0asm")
+    throw new TinyVLMError(
+      "invalid_file",
+      `wanted a WebAssembly file at ${name}, found something else (${bytes.length} bytes)`,
+      { url: name },
+    );
   return WebAssembly.compile(bytes).catch((reason: unknown) => {
     throw compileError(reason, name);
   });
 }
 
 function compileError(reason: unknown, name: string): Error {
-  // A connection that breaks in mid-stream, or a policy that forbids WebAssembly, is no verdict on the build.
-  if (reason instanceof WebAssembly.CompileError && !/Content.Security.Policy|unsafe-eval/i.test(reason.message)) return new UnfitVariant(reason.message);
+  // A connection that breaks in mid-stream, or a policy that forbids WebAssembly, is no verdict on
+  // the build.
+  if (
+    reason instanceof WebAssembly.CompileError &&
+    !/Content.Security.Policy|unsafe-eval/i.test(reason.message)
+  )
+    return new UnfitVariant(reason.message);
   if (reason instanceof WebAssembly.CompileError) {
     const message = `the page's content security policy forbids WebAssembly (it needs script-src 'wasm-unsafe-eval'): ${reason.message}`;
     return new TinyVLMError("unsupported", message, { cause: reason });
   }
-  return new TinyVLMError("network", `the engine at ${name} could not be read: ${describeReason(reason)}`, { cause: reason, url: name });
+  return new TinyVLMError(
+    "network",
+    `the engine at ${name} could not be read: ${describeReason(reason)}`,
+    { cause: reason, url: name },
+  );
 }

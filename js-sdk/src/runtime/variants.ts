@@ -1,10 +1,18 @@
-// From a list of variants to a running engine: the first one that loads, instantiates and passes its self-test.
+// From a list of variants to a running engine: the first one that loads, instantiates and passes
+// its self-test.
 
 import { TinyVLMError } from "../protocol/errors.js";
 import type { RejectedVariant } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { reasonAgainst } from "./features.js";
-import { createModule, UnfitThreads, UnfitVariant, type EngineFactory, type EngineModule, type ModuleOptions } from "./module.js";
+import {
+  createModule,
+  UnfitThreads,
+  UnfitVariant,
+  type EngineFactory,
+  type EngineModule,
+  type ModuleOptions,
+} from "./module.js";
 
 /** The glue that a worker file carries. */
 export type Factories = Partial<Record<Variant, EngineFactory>>;
@@ -16,8 +24,9 @@ export interface ChosenEngine {
 }
 
 /**
- * Tries `variants` in order. Errors: `unsupported` where none runs here (with the reason of each), `out_of_memory`, and whatever keeps a
- * wasm file from being read: that is no verdict on the machine, so no slower build is run in its place.
+ * Tries `variants` in order. Errors: `unsupported` where none runs here (with the reason of each),
+ * `out_of_memory`, and whatever keeps a wasm file from being read: that is no verdict on the
+ * machine, so no slower build is run in its place.
  */
 export async function chooseEngine(
   variants: Variant[],
@@ -43,5 +52,8 @@ export async function chooseEngine(
       if (error instanceof UnfitThreads) break;
     }
   }
-  throw new TinyVLMError("unsupported", `the engine cannot run here: ${rejected.map(({ variant, reason }) => `${variant}: ${reason}`).join("; ")}`);
+  throw new TinyVLMError(
+    "unsupported",
+    `the engine cannot run here: ${rejected.map(({ variant, reason }) => `${variant}: ${reason}`).join("; ")}`,
+  );
 }

@@ -1,4 +1,5 @@
-// The worker's answers to the calls of protocol/messages.ts: start an engine, load a model into it, ask.
+// The worker's answers to the calls of protocol/messages.ts: start an engine, load a model into it,
+// ask.
 
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
@@ -10,7 +11,8 @@ import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { prepareImage } from "./images.js";
 import type { WorkerPlatform } from "./platform.js";
 
-// A cancel is seen between two of these. Short enough to add little to the first word, long enough that the yield in between costs nothing.
+// A cancel is seen between two of these. Short enough to add little to the first word, long enough
+// that the yield in between costs nothing.
 const stepMs = 20;
 
 const progressEveryMs = 50;
@@ -19,7 +21,11 @@ const progressEveryMs = 50;
 const warmUpMs = 60;
 
 /** `onDeath` is told when the engine is beyond use. */
-export function createHandlers(factories: Factories, platform: WorkerPlatform, onDeath: (error: TinyVLMError) => void): Handlers {
+export function createHandlers(
+  factories: Factories,
+  platform: WorkerPlatform,
+  onDeath: (error: TinyVLMError) => void,
+): Handlers {
   let engine: Engine | undefined;
   const started = (): Engine => {
     if (!engine) throw new TinyVLMError("not_ready", "the engine has not been started");
@@ -30,7 +36,13 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
     async start({ variants, wasmUrls, threads, script }) {
       const compile = (variant: (typeof variants)[number]) => platform.compile(wasmUrls[variant]);
       const options = { threads, script: script ?? platform.script, onAbort: onDeath };
-      const { variant, module, rejected } = await chooseEngine(variants, factories, compile, platform.inNode, options);
+      const { variant, module, rejected } = await chooseEngine(
+        variants,
+        factories,
+        compile,
+        platform.inNode,
+        options,
+      );
       engine = new Engine(module, onDeath);
       return { variant, threads: isThreaded(variant) ? threads : 1, rejected };
     },
@@ -60,38 +72,53 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
       return model.modelInfo();
     },
 
-    async ask({ system, turns, images, exactPreprocess, prompt, sampling, keepImages }, { emit, signal }) {
+    async ask(
+      { system, turns, images, exactPreprocess, prompt, sampling, keepImages },
+      { emit, signal },
+    ) {
       const session = started();
-      const prepared = await Promise.all(images.map((image) => prepareImage(image, exactPreprocess, signal, platform.openPath)));
+      const prepared = await Promise.all(
+        images.map((image) => prepareImage(image, exactPreprocess, signal, platform.openPath)),
+      );
       if (signal.aborted) throw abortedError("the question", signal);
       let decodeImageMs = 0;
       let preprocessMs = 0;
-      const images: number[] = [];
+      const imageIds: number[] = [];
       let asked = false;
       try {
         for (const image of prepared) {
-          const added = session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.write);
-          images.push(added.image);
+          const added = session.addImage(
+            image.bytes,
+            { ...image.format, exact: exactPreprocess },
+            image.write,
+          );
+          imageIds.push(added.image);
           decodeImageMs += image.decodeMs + added.decodeMs;
           preprocessMs += added.preprocessMs;
         }
-        session.ask(conversation(system, turns, prompt, images), sampling);
+        session.ask(conversation(system, turns, prompt, imageIds), sampling);
         asked = true;
       } finally {
-        if (!asked || !keepImages) for (const image of images.splice(0)) session.dropImage(image);
+        if (!asked || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
       }
-      for (let done = false; !done && !signal.aborted; ) {
+      for (let done = false; !done && !signal.aborted;) {
         const step = session.advance(stepMs);
         if (step.text) emit(step.text);
         done = step.done;
         await platform.yieldToMessages();
       }
       const { text, finishReason, usage, timings } = session.result();
-      return { images, text, finishReason, usage, timings: { ...timings, decodeImageMs, preprocessMs } };
+      return {
+        imageIds,
+        text,
+        finishReason,
+        usage,
+        timings: { ...timings, decodeImageMs, preprocessMs },
+      };
     },
 
-    async forget({ images }) {
-      for (const image of images) started().dropImage(image);
+    async forget({ imageIds }) {
+      for (const id of imageIds) started().dropImage(id);
       return null;
     },
 
@@ -101,14 +128,28 @@ export function createHandlers(factories: Factories, platform: WorkerPlatform, o
   };
 }
 
-function conversation(system: string | undefined, turns: PastTurn[], question: string, images: number[]): EngineMessage[] {
-  const messages: EngineMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
-  for (const turn of turns) messages.push({ role: "user", content: turn.question, images: turn.images }, { role: "assistant", content: turn.answer });
+function conversation(
+  system: string | undefined,
+  turns: PastTurn[],
+  question: string,
+  images: number[],
+): EngineMessage[] {
+  const messages: EngineMessage[] =
+    system === undefined ? [] : [{ role: "system", content: system }];
+  for (const turn of turns)
+    messages.push(
+      { role: "user", content: turn.question, images: turn.imageIds },
+      { role: "assistant", content: turn.answer },
+    );
   return [...messages, { role: "user", content: question, images }];
 }
 
 // Servers that send a page for every unknown address do not always call it text/html.
 function refuseWebPage(firstChunk: Uint8Array, name: string): void {
   const start = String.fromCharCode(...firstChunk.subarray(0, 64)).trimStart();
-  if (/^(<!doctype html|<html|<\?xml)/i.test(start)) throw new TinyVLMError("invalid_file", `wanted a model at ${name}, found a web page: "${start.slice(0, 24)}…"`);
+  if (/^(<!doctype html|<html|<\?xml)/i.test(start))
+    throw new TinyVLMError(
+      "invalid_file",
+      `wanted a model at ${name}, found a web page: "${start.slice(0, 24)}…"`,
+    );
 }

@@ -1,5 +1,6 @@
-// Images as the engine takes them. A browser's own decoder is used where there is one (it knows WebP, AVIF, HEIC, colour profiles);
-// the exact mode and Node use the engine's, which reads PNG and JPEG.
+// Images as the engine takes them. A browser's own decoder is used where there is one (it knows
+// WebP, AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and
+// JPEG.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
@@ -8,7 +9,10 @@ import { checkImageSize, readPixels } from "../image/read-pixels.js";
 import type { ImageFormat } from "../runtime/engine.js";
 import { checkImageFile } from "./image-file.js";
 
-/** Ready to be copied into the heap: `write` fills `bytes` bytes, releases what it read from and adds its time to `decodeMs`. */
+/**
+ * Ready to be copied into the heap: `write` fills `bytes` bytes, releases what it read from and
+ * adds its time to `decodeMs`.
+ */
 export interface PreparedImage {
   bytes: number;
   format: ImageFormat;
@@ -19,11 +23,21 @@ export interface PreparedImage {
 const maxFileBytes = 512 << 20;
 
 /** Does all that must be awaited. Errors: `invalid_image`, those of openSource, `aborted`. */
-export async function prepareImage(image: WireImage, exact: boolean, signal: AbortSignal, openPath: OpenPath | undefined): Promise<PreparedImage> {
+export async function prepareImage(
+  image: WireImage,
+  exact: boolean,
+  signal: AbortSignal,
+  openPath: OpenPath | undefined,
+): Promise<PreparedImage> {
   switch (image.kind) {
     case "pixels": {
       const { format, width, height, data } = image;
-      return { bytes: data.length, format: { format, width, height }, write: (target) => target.set(data), decodeMs: 0 };
+      return {
+        bytes: data.length,
+        format: { format, width, height },
+        write: (target) => target.set(data),
+        decodeMs: 0,
+      };
     }
     case "bitmap":
       return bitmapImage(image.bitmap, performance.now());
@@ -32,7 +46,12 @@ export async function prepareImage(image: WireImage, exact: boolean, signal: Abo
       if (signal.aborted) throw abortedError("the question", signal);
       const began = performance.now();
       if (exact || typeof OffscreenCanvas !== "function") {
-        return { bytes: file.length, format: { format: "encoded" }, write: (target) => target.set(file), decodeMs: 0 };
+        return {
+          bytes: file.length,
+          format: { format: "encoded" },
+          write: (target) => target.set(file),
+          decodeMs: 0,
+        };
       }
       checkImageFile(file);
       return bitmapImage(await decodeBitmap(file), began);
@@ -42,9 +61,16 @@ export async function prepareImage(image: WireImage, exact: boolean, signal: Abo
 
 async function decodeBitmap(file: Uint8Array<ArrayBuffer>): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(new Blob([file]), { imageOrientation: "from-image", premultiplyAlpha: "none" });
+    return await createImageBitmap(new Blob([file]), {
+      imageOrientation: "from-image",
+      premultiplyAlpha: "none",
+    });
   } catch (reason) {
-    throw new TinyVLMError("invalid_image", `the browser cannot decode this image (${file.length} bytes): ${describeReason(reason)}`, { cause: reason });
+    throw new TinyVLMError(
+      "invalid_image",
+      `the browser cannot decode this image (${file.length} bytes): ${describeReason(reason)}`,
+      { cause: reason },
+    );
   }
 }
 
@@ -61,8 +87,11 @@ function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
     format: { format: "rgba", width, height },
     write(target) {
       const from = performance.now();
-      // Read once and never shown: a canvas in ordinary memory spares the way to the graphics card and back.
-      readPixels(bitmap, width, height, target, (w, h) => new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }));
+      // Read once and never shown: a canvas in ordinary memory spares the way to the graphics card
+      // and back.
+      readPixels(bitmap, width, height, target, (w, h) =>
+        new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }),
+      );
       bitmap.close();
       image.decodeMs += performance.now() - from;
     },

@@ -20,13 +20,19 @@ export interface WorkerPlatform {
 
 const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
-// scripts/build-sdk.mjs keeps other bundlers from looking for Node's modules where they build for browsers.
+// scripts/build-sdk.mjs keeps other bundlers from looking for Node's modules where they build for
+// browsers.
 const importNode = (name: string) => import(name) as Promise<unknown>;
 
-/** True in a worker that Emscripten started as a pool thread from this script: it must not answer calls. */
+/**
+ * True in a worker that Emscripten started as a pool thread from this script: it must not answer
+ * calls.
+ */
 export async function isPoolThread(): Promise<boolean> {
   if (!inNode) return (globalThis as { name?: string }).name?.startsWith("em-pthread") ?? false;
-  const { workerData } = (await importNode("node:worker_threads")) as typeof import("node:worker_threads");
+  const { workerData } = (await importNode(
+    "node:worker_threads",
+  )) as typeof import("node:worker_threads");
   return workerData === "em-pthread";
 }
 
@@ -46,7 +52,9 @@ function webPlatform(): WorkerPlatform {
 }
 
 async function nodePlatform(): Promise<WorkerPlatform> {
-  const { parentPort } = (await importNode("node:worker_threads")) as typeof import("node:worker_threads");
+  const { parentPort } = (await importNode(
+    "node:worker_threads",
+  )) as typeof import("node:worker_threads");
   const fs = (await importNode("node:fs/promises")) as typeof import("node:fs/promises");
   const { fileURLToPath } = (await importNode("node:url")) as typeof import("node:url");
   const openPath = pathOpener(fs);
@@ -57,7 +65,13 @@ async function nodePlatform(): Promise<WorkerPlatform> {
     async compile(url) {
       if (!url.startsWith("file:")) return compileUrl(url);
       const path = fileURLToPath(url);
-      return compileBytes(await readWhole(await openSource({ kind: "path", path }, new AbortController().signal, openPath), wasmLimit), path);
+      return compileBytes(
+        await readWhole(
+          await openSource({ kind: "path", path }, new AbortController().signal, openPath),
+          wasmLimit,
+        ),
+        path,
+      );
     },
     openPath,
     yieldToMessages: () => new Promise((resolve) => setImmediate(resolve)),

@@ -8,6 +8,8 @@ import { workerPlatform } from "./platform.js";
 
 export async function serve(factories: Factories): Promise<void> {
   const platform = await workerPlatform();
-  const handlers = createHandlers(factories, platform, (error) => platform.port.post({ dead: errorToWire(error) }));
+  const handlers = createHandlers(factories, platform, (error) =>
+    platform.port.post({ dead: errorToWire(error) }),
+  );
   dispatch(platform.port, handlers);
 }

@@ -1,4 +1,4 @@
-#include "engine/sampler.h"
+#include "decoder/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,7 +23,8 @@ Sampler Make(const SamplingOptions& options, size_t vocabulary) {
 }
 
 // How often each id is drawn in `draws` draws.
-std::vector<size_t> Histogram(const SamplingOptions& options, const std::vector<float>& logits, size_t draws, const std::vector<uint8_t>& allowed = {}) {
+std::vector<size_t> Histogram(const SamplingOptions& options, const std::vector<float>& logits,
+                              size_t draws, const std::vector<uint8_t>& allowed = {}) {
   Sampler sampler = Make(options, logits.size());
   std::vector<size_t> counts(logits.size());
   for (size_t i = 0; i < draws; ++i) {
@@ -35,14 +36,18 @@ std::vector<size_t> Histogram(const SamplingOptions& options, const std::vector<
   return counts;
 }
 
-// True if the counts fit the probabilities: within 5 standard deviations each, and 0 where the probability is 0.
+// True if the counts fit the probabilities: within 5 standard deviations each, and 0 where the
+// probability is 0.
 bool Fits(const std::vector<size_t>& counts, std::vector<double> p) {
-  const double draws = static_cast<double>(std::accumulate(counts.begin(), counts.end(), size_t{0}));
+  const double draws =
+      static_cast<double>(std::accumulate(counts.begin(), counts.end(), size_t{0}));
   const double sum = std::accumulate(p.begin(), p.end(), 0.0);
   for (size_t i = 0; i < p.size(); ++i) {
     p[i] /= sum;
     if (p[i] == 0 && counts[i] != 0) return false;
-    if (std::abs(static_cast<double>(counts[i]) - draws * p[i]) > 5 * std::sqrt(draws * p[i] * (1 - p[i])) + 1e-9) return false;
+    if (std::abs(static_cast<double>(counts[i]) - draws * p[i]) >
+        5 * std::sqrt(draws * p[i] * (1 - p[i])) + 1e-9)
+      return false;
   }
   return true;
 }
@@ -86,7 +91,8 @@ TEST_CASE("Nothing to choose from is said, not guessed", "[engine][sampler]") {
     options.top_p = 0.5f;
     options.min_p = 0.1f;
     Sampler sampler = Make(options, 3);
-    std::vector<float> none = {-kInf, -kInf, -kInf}, nan = {1, kNan, 2}, infinite = {1, kInf, 2}, one = {-kInf, -7, -kInf};
+    std::vector<float> none = {-kInf, -kInf, -kInf}, nan = {1, kNan, 2}, infinite = {1, kInf, 2},
+                       one = {-kInf, -7, -kInf};
     CHECK(sampler.Sample(none, 3, {}) == Sampler::kNoToken);
     CHECK(sampler.Sample(nan, 3, {}) == Sampler::kNoToken);
     CHECK(sampler.Sample(infinite, 3, {}) == Sampler::kNoToken);
@@ -102,12 +108,14 @@ TEST_CASE("Draws follow the softmax at the temperature", "[engine][sampler]") {
     options.temperature = temperature;
     options.seed = 11;
     std::vector<double> expected;
-    for (const double x : p) expected.push_back(std::pow(x, 1.0 / static_cast<double>(temperature)));
+    for (const double x : p)
+      expected.push_back(std::pow(x, 1.0 / static_cast<double>(temperature)));
     CHECK(Fits(Histogram(options, Logs(p), 40000), expected));
   }
 }
 
-TEST_CASE("Extreme temperatures and logits neither overflow nor divide by zero", "[engine][sampler]") {
+TEST_CASE("Extreme temperatures and logits neither overflow nor divide by zero",
+          "[engine][sampler]") {
   SamplingOptions options;
   options.temperature = std::numeric_limits<float>::denorm_min();
   CHECK(Histogram(options, {1e30f, -1e30f, 1.0001e30f}, 100)[2] == 100);
@@ -115,12 +123,14 @@ TEST_CASE("Extreme temperatures and logits neither overflow nor divide by zero",
   CHECK(Fits(Histogram(options, {0, 1, 2, 3}, 40000), {1, 1, 1, 1}));
 }
 
-TEST_CASE("Top-k keeps the k best, all where k is larger than the vocabulary", "[engine][sampler]") {
+TEST_CASE("Top-k keeps the k best, all where k is larger than the vocabulary",
+          "[engine][sampler]") {
   const std::vector<double> p = {0.1, 0.4, 0.2, 0.2, 0.1};
   SamplingOptions options;
   options.temperature = 1;
   options.top_k = 2;
-  CHECK(Fits(Histogram(options, Logs(p), 40000), {0, 0.4, 0.2, 0, 0}));  // of equal ones the lower id
+  // of equal ones the lower id
+  CHECK(Fits(Histogram(options, Logs(p), 40000), {0, 0.4, 0.2, 0, 0}));
   options.top_k = 1;
   CHECK(Histogram(options, Logs(p), 100)[1] == 100);
   for (const int32_t k : {5, 6, 1000000}) {
@@ -147,7 +157,7 @@ TEST_CASE("Top-p sees what top-k left", "[engine][sampler]") {
   const std::vector<double> p = {0.1, 0.4, 0.2, 0.25, 0.05};
   SamplingOptions options;
   options.temperature = 1;
-  options.top_k = 3;    // 0.4, 0.25 and 0.2 of 0.85: 0.471, 0.294, 0.235
+  options.top_k = 3;      // 0.4, 0.25 and 0.2 of 0.85: 0.471, 0.294, 0.235
   options.top_p = 0.75f;  // of the whole distribution this would need the third
   CHECK(Fits(Histogram(options, Logs(p), 40000), {0, 0.4, 0, 0.25, 0}));
 }
@@ -170,7 +180,8 @@ TEST_CASE("The filters together equal a plain sort", "[engine][sampler]") {
   for (int round = 0; round < 300; ++round) {
     const size_t n = 1 + random() % 60;
     std::vector<float> logits(n);
-    for (float& x : logits) x = static_cast<float>(static_cast<int>(random() % 24)) * 0.25f;  // many equal ones
+    // many equal ones
+    for (float& x : logits) x = static_cast<float>(static_cast<int>(random() % 24)) * 0.25f;
     SamplingOptions options;
     options.temperature = 0.5f + static_cast<float>(random() % 4) * 0.5f;
     options.top_k = static_cast<int32_t>(random() % 70);
@@ -180,14 +191,21 @@ TEST_CASE("The filters together equal a plain sort", "[engine][sampler]") {
 
     std::vector<size_t> order(n);
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return logits[a] > logits[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return logits[a] > logits[b]; });
     const double best = static_cast<double>(logits[order[0]]);
-    const auto weight = [&](size_t i) { return std::exp((static_cast<double>(logits[i]) - best) / static_cast<double>(options.temperature)); };
-    if (options.top_k > 0 && static_cast<size_t>(options.top_k) < order.size()) order.resize(static_cast<size_t>(options.top_k));
+    const auto weight = [&](size_t i) {
+      return std::exp((static_cast<double>(logits[i]) - best) /
+                      static_cast<double>(options.temperature));
+    };
+    if (options.top_k > 0 && static_cast<size_t>(options.top_k) < order.size())
+      order.resize(static_cast<size_t>(options.top_k));
     double total = 0, reached = 0;
     for (const size_t i : order) total += weight(i);
     size_t kept = 0;
-    while (kept < order.size() && (kept == 0 || options.top_p == 1 || reached < static_cast<double>(options.top_p) * total)) reached += weight(order[kept++]);
+    while (kept < order.size() && (kept == 0 || options.top_p == 1 ||
+                                   reached < static_cast<double>(options.top_p) * total))
+      reached += weight(order[kept++]);
     order.resize(kept);
     std::vector<bool> possible(n);
     for (const size_t i : order) possible[i] = weight(i) >= static_cast<double>(options.min_p);
@@ -199,7 +217,8 @@ TEST_CASE("The filters together equal a plain sort", "[engine][sampler]") {
   }
 }
 
-TEST_CASE("The repetition penalty counts a token once and skips what is no token", "[engine][sampler]") {
+TEST_CASE("The repetition penalty counts a token once and skips what is no token",
+          "[engine][sampler]") {
   SamplingOptions options;
   options.repetition_penalty = 2;
   Sampler sampler = Make(options, 100);
@@ -239,10 +258,12 @@ TEST_CASE("Equal seeds give equal draws, these on every machine", "[engine][samp
   CHECK(draw(42) != draw(43));
   CHECK(draw(0) != draw(UINT64_MAX));
 
-  // The generator itself: with equal logits the id is the top bits of its number. SplitMix64 from seed 0 begins with these.
+  // The generator itself: with equal logits the id is the top bits of its number. SplitMix64 from
+  // seed 0 begins with these.
   options.seed = 0;
   Sampler sampler = Make(options, 256);
-  for (const uint64_t number : {0xE220A8397B1DCDAFull, 0x6E789E6AA1B965F4ull, 0x06C45D188009454Full, 0xF88BB8A8724C81ECull}) {
+  for (const uint64_t number : {0xE220A8397B1DCDAFull, 0x6E789E6AA1B965F4ull, 0x06C45D188009454Full,
+                                0xF88BB8A8724C81ECull}) {
     std::vector<float> equal(256, 1.0f);
     CHECK(sampler.Sample(equal, 256, {}) == static_cast<int32_t>(number >> 56));
   }

@@ -1,4 +1,4 @@
-#include "engine/sampler.h"
+#include "decoder/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,18 +12,24 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 Status CheckRange(const char* name, float value, float min, float max, const char* wanted) {
   if (value >= min && value <= max) return Status();  // false for NaN
-  return Error(ErrorCode::kInvalidArgument, "%s: %s wanted, %g found", name, wanted, static_cast<double>(value));
+  return Error(ErrorCode::kInvalidArgument, "%s: %s wanted, %g found", name, wanted,
+               static_cast<double>(value));
 }
 
 }  // namespace
 
 Status CheckSamplingOptions(const SamplingOptions& options) {
-  TVLM_RETURN_IF_ERROR(CheckRange("temperature", options.temperature, 0, std::numeric_limits<float>::max(), "0 (greedy) or a positive number"));
-  if (options.top_k < 0) return Error(ErrorCode::kInvalidArgument, "top_k: 0 (all) or more wanted, %d found", static_cast<int>(options.top_k));
+  TVLM_RETURN_IF_ERROR(CheckRange("temperature", options.temperature, 0,
+                                  std::numeric_limits<float>::max(),
+                                  "0 (greedy) or a positive number"));
+  if (options.top_k < 0)
+    return Error(ErrorCode::kInvalidArgument, "top_k: 0 (all) or more wanted, %d found",
+                 static_cast<int>(options.top_k));
   TVLM_RETURN_IF_ERROR(CheckRange("top_p", options.top_p, 0, 1, "a number from 0 to 1"));
   TVLM_RETURN_IF_ERROR(CheckRange("min_p", options.min_p, 0, 1, "a number from 0 to 1"));
   // Beyond this range a penalty is a mistake, and could make infinite logits.
-  return CheckRange("repetition_penalty", options.repetition_penalty, 1e-3f, 1e3f, "a number from 0.001 to 1000");
+  return CheckRange("repetition_penalty", options.repetition_penalty, 1e-3f, 1e3f,
+                    "a number from 0.001 to 1000");
 }
 
 Result<Sampler> Sampler::Create(const SamplingOptions& options, size_t vocabulary) {
@@ -33,21 +39,27 @@ Result<Sampler> Sampler::Create(const SamplingOptions& options, size_t vocabular
   sampler.vocabulary_ = vocabulary;
   sampler.random_state_ = options.seed;
   if (options.temperature != 0) {
-    TVLM_ASSIGN_OR_RETURN(sampler.candidates_, AlignedBuffer<Candidate>::Allocate(vocabulary, "candidates of the sampler"));
+    TVLM_ASSIGN_OR_RETURN(sampler.candidates_, AlignedBuffer<Candidate>::Allocate(
+                                                   vocabulary, "candidates of the sampler"));
   }
   if (options.repetition_penalty != 1) {
-    TVLM_ASSIGN_OR_RETURN(sampler.seen_, AlignedBuffer<uint64_t>::Allocate((static_cast<uint64_t>(vocabulary) + 63) / 64, "history of the sampler"));
+    TVLM_ASSIGN_OR_RETURN(sampler.seen_, AlignedBuffer<uint64_t>::Allocate(
+                                             (static_cast<uint64_t>(vocabulary) + 63) / 64,
+                                             "history of the sampler"));
     std::fill_n(sampler.seen_.data(), sampler.seen_.size(), uint64_t{0});
   }
   return sampler;
 }
 
-int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const int32_t> history, std::span<const uint8_t> allowed) {
+int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const int32_t> history,
+                        std::span<const uint8_t> allowed) {
   valid = std::min({valid, logits.size(), vocabulary_});
   if (!allowed.empty()) valid = std::min(valid, allowed.size());
   if (options_.repetition_penalty != 1) Penalize(logits.first(valid), history);
 
-  const auto is_candidate = [&](size_t i) { return (allowed.empty() || allowed[i] != 0) && logits[i] != -kInfinity; };
+  const auto is_candidate = [&](size_t i) {
+    return (allowed.empty() || allowed[i] != 0) && logits[i] != -kInfinity;
+  };
   // Nearly all of 150,000 logits end at the first comparison, once a token.
   int32_t best = kNoToken;
   float largest = -kInfinity;
@@ -61,17 +73,21 @@ int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const i
   }
   if (best == kNoToken || options_.temperature == 0) return best;
 
-  // A weight is the probability divided by that of the best token, so nothing overflows whatever the temperature.
+  // A weight is the probability divided by that of the best token, so nothing overflows whatever
+  // the temperature.
   const double best_logit = static_cast<double>(logits[static_cast<size_t>(best)]);
   size_t count = 0;
   for (size_t i = 0; i < valid; ++i) {
     if (!is_candidate(i)) continue;
-    const double weight = std::exp((static_cast<double>(logits[i]) - best_logit) / static_cast<double>(options_.temperature));
+    const double weight = std::exp((static_cast<double>(logits[i]) - best_logit) /
+                                   static_cast<double>(options_.temperature));
     candidates_[count++] = {weight, logits[i], static_cast<int32_t>(i)};
   }
   std::span<Candidate> kept = KeepTopKAndP(std::span(candidates_.data(), count));
   if (options_.min_p > 0) {
-    const auto end = std::remove_if(kept.begin(), kept.end(), [&](const Candidate& c) { return c.weight < static_cast<double>(options_.min_p); });
+    const auto end = std::remove_if(kept.begin(), kept.end(), [&](const Candidate& c) {
+      return c.weight < static_cast<double>(options_.min_p);
+    });
     kept = kept.first(static_cast<size_t>(end - kept.begin()));
   }
   return Draw(kept);
@@ -84,7 +100,8 @@ void Sampler::Penalize(std::span<float> logits, std::span<const int32_t> history
     const uint64_t bit = uint64_t{1} << (i % 64);
     if ((seen_[i / 64] & bit) != 0) continue;  // once, however often it was said
     seen_[i / 64] |= bit;
-    logits[i] = logits[i] > 0 ? logits[i] / options_.repetition_penalty : logits[i] * options_.repetition_penalty;
+    logits[i] = logits[i] > 0 ? logits[i] / options_.repetition_penalty
+                              : logits[i] * options_.repetition_penalty;
   }
   for (const int32_t id : history) {
     if (id >= 0 && static_cast<size_t>(id) < logits.size()) seen_[static_cast<size_t>(id) / 64] = 0;
@@ -95,9 +112,12 @@ std::span<Sampler::Candidate> Sampler::KeepTopKAndP(std::span<Candidate> all) co
   const bool by_k = options_.top_k > 0 && static_cast<size_t>(options_.top_k) < all.size();
   const bool by_p = options_.top_p < 1;
   if (!by_k && !by_p) return all;
-  // A heap gives the best ones in order without sorting the rest: usually a few dozen of 150,000. Popped candidates gather at the end, best last. The
-  // order is total, so what is kept, and in which order, is the same with every standard library.
-  const auto worse = [](const Candidate& a, const Candidate& b) { return a.logit < b.logit || (a.logit == b.logit && a.id > b.id); };
+  // A heap gives the best ones in order without sorting the rest: usually a few dozen of 150,000.
+  // Popped candidates gather at the end, best last. The order is total, so what is kept, and in
+  // which order, is the same with every standard library.
+  const auto worse = [](const Candidate& a, const Candidate& b) {
+    return a.logit < b.logit || (a.logit == b.logit && a.id > b.id);
+  };
   const auto sum = [](std::span<const Candidate> candidates) {
     double total = 0;
     for (const Candidate& c : candidates) total += c.weight;
@@ -112,7 +132,8 @@ std::span<Sampler::Candidate> Sampler::KeepTopKAndP(std::span<Candidate> all) co
     std::pop_heap(all.begin(), all.end() - static_cast<ptrdiff_t>(count), worse);
     ++count;
     reached += all[all.size() - count].weight;
-  } while (count < all.size() && (by_k ? count < static_cast<size_t>(options_.top_k) : reached < wanted));
+  } while (count < all.size() &&
+           (by_k ? count < static_cast<size_t>(options_.top_k) : reached < wanted));
   std::span<Candidate> kept = all.last(count);
   if (!by_k || !by_p) return kept;
   // Top-p of what top-k left.
@@ -132,7 +153,8 @@ int32_t Sampler::Draw(std::span<const Candidate> kept) {
   // 53 bits, all that a double in [0, 1) holds.
   const double target = static_cast<double>(NextRandom() >> 11) * 0x1p-53 * total;
   double reached = 0;
-  int32_t last = kNoToken;  // the last one that can be drawn at all, should rounding leave target at the total
+  // the last one that can be drawn at all, should rounding leave target at the total
+  int32_t last = kNoToken;
   for (const Candidate& c : kept) {
     if (c.weight == 0) continue;
     reached += c.weight;

@@ -1,8 +1,9 @@
+#include "engine/model_file.h"
+
 #include <algorithm>
 #include <thread>
 
 #include "base/file.h"
-#include "cli/commands.h"
 #include "engine/model_loader.h"
 
 namespace tinyvlm {
@@ -11,7 +12,9 @@ namespace {
 
 constexpr uint64_t kReadBytes = 4 << 20;
 
-Status WithPath(const std::string& path, const Status& status) { return Status(status.code(), path + ": " + status.message()); }
+Status WithPath(const std::string& path, const Status& status) {
+  return Status(status.code(), path + ": " + status.message());
+}
 
 }  // namespace
 
@@ -20,7 +23,8 @@ Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads
   ModelLoader loader(threads, use);
   for (uint64_t offset = 0; offset < file.size();) {
     // The first read is small, so that a foreign file of any size is recognised at once.
-    const uint64_t bytes = std::min<uint64_t>(offset == 0 ? 64 * 1024 : kReadBytes, file.size() - offset);
+    const uint64_t bytes =
+        std::min<uint64_t>(offset == 0 ? 64 * 1024 : kReadBytes, file.size() - offset);
     const Result<uint8_t*> place = loader.Reserve(bytes);
     if (!place.ok()) return WithPath(path, place.status());
     TVLM_RETURN_IF_ERROR(file.ReadAt(offset, *place, static_cast<size_t>(bytes)));

@@ -1,0 +1,71 @@
+// Chooses the next token from logits: greedy, or random among the likely ones.
+#ifndef TINYVLM_DECODER_SAMPLER_H_
+#define TINYVLM_DECODER_SAMPLER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/aligned.h"
+#include "base/status.h"
+
+namespace tinyvlm {
+
+// Applied in this order (that of transformers): penalty, temperature, top-k, top-p, min-p, draw.
+struct SamplingOptions {
+  float temperature = 0;  // 0: the best token, always; else logits are divided by it
+  int32_t top_k = 0;      // keep the k best; 0: all
+  // keep the best tokens until their probabilities reach this sum; at least one is kept
+  float top_p = 1;
+  // keep tokens at least this probable, as a share of the best one's probability
+  float min_p = 0;
+  // logits of tokens in the history: divided by it when positive, multiplied when negative
+  float repetition_penalty = 1;
+  uint64_t seed = 0;  // equal seeds give equal draws on every machine
+};
+
+// invalid_argument for NaN and for numbers out of range, naming option and value.
+Status CheckSamplingOptions(const SamplingOptions& options);
+
+class Sampler {
+ public:
+  // Returned by Sample when there is nothing to choose: no candidate above -inf, or a logit that is
+  // NaN or +inf (the model computed nonsense).
+  static constexpr int32_t kNoToken = -1;
+
+  // Checks the options and allocates for logits of `vocabulary` ids. Errors: invalid_argument,
+  // out_of_memory.
+  static Result<Sampler> Create(const SamplingOptions& options, size_t vocabulary);
+
+  // The next token's id. Candidates are the ids below `valid` (at most logits.size() and the
+  // vocabulary) whose byte in `allowed`, where it is not empty, is not 0; an id beyond the end of
+  // `allowed` is not a candidate. `history`: tokens so far, for the penalty; image markers and
+  // other ids out of range are skipped. Changes logits (penalty). Equal logits: the lower id comes
+  // first. Allocates nothing.
+  int32_t Sample(std::span<float> logits, size_t valid, std::span<const int32_t> history,
+                 std::span<const uint8_t> allowed = {});
+
+ private:
+  struct Candidate {
+    double weight;  // probability, as a share of the best one's
+    float logit;
+    int32_t id;
+  };
+
+  Sampler() = default;
+  void Penalize(std::span<float> logits, std::span<const int32_t> history);
+  std::span<Candidate> KeepTopKAndP(std::span<Candidate> all) const;
+  int32_t Draw(std::span<const Candidate> kept);
+  uint64_t NextRandom();
+
+  SamplingOptions options_;
+  size_t vocabulary_ = 0;
+  uint64_t random_state_ = 0;
+  AlignedBuffer<Candidate> candidates_;  // empty when greedy
+  // one bit an id, all 0 between calls; empty without a penalty
+  AlignedBuffer<uint64_t> seen_;
+};
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_DECODER_SAMPLER_H_
