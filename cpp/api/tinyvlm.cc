@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "api/request.h"
 #include "api/self_test.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -103,165 +103,6 @@ HandleTable<OpenSession>& Sessions() {
   return table;
 }
 
-// ---- JSON in ------------------------------------------------------------------
-
-// An error behind the word `where` for the first key that is not one of `keys`.
-Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_view> keys,
-                 const std::string& where) {
-  for (const Json::Member& member : object) {
-    if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
-      return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known", where.c_str(),
-                   member.first.c_str());
-    }
-  }
-  return Status();
-}
-
-// A JSON object whose keys are all known.
-Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys) {
-  if (text == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
-  Result<Json> json = ParseJson(text);
-  if (!json.ok())
-    return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
-  const Json::Object* object = json->object();
-  if (object == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found",
-                 json->KindName());
-  TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
-  return json;
-}
-
-// Members that may be missing.
-Status ReadInt(const Json& json, const char* key, int64_t min, int64_t max, int64_t* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetInt(key, min, max, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
-Status ReadFloat(const Json& json, const char* key, float* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(const double number, json.GetNumber(key, ErrorCode::kInvalidArgument));
-  *value = static_cast<float>(number);
-  return Status();
-}
-
-Status ReadBool(const Json& json, const char* key, bool* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetBool(key, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
-Status ReadString(const Json& json, const char* key, std::string* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetString(key, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
-Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* values) {
-  const Json* member = json.Find(key);
-  if (member == nullptr) return Status();
-  if (member->array() == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found", key,
-                 member->KindName());
-  for (const Json& item : *member->array()) {
-    if (item.string() == nullptr)
-      return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it",
-                   key, item.KindName());
-    values->push_back(*item.string());
-  }
-  return Status();
-}
-
-// A "messages" array. Numbers of images are checked by the session.
-Result<std::vector<Message>> ReadMessages(const Json& json) {
-  const Json::Array* const list = json.array();
-  if (list == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, %s found",
-                 json.KindName());
-  std::vector<Message> messages;
-  for (const Json& item : *list) {
-    const size_t i = messages.size();
-    const auto at = [i](const Status& status) {
-      return Status(ErrorCode::kInvalidArgument, Format("messages[%zu]: ", i) + status.message());
-    };
-    if (item.object() == nullptr)
-      return Error(ErrorCode::kInvalidArgument, "messages[%zu]: an object wanted, %s found", i,
-                   item.KindName());
-    TVLM_RETURN_IF_ERROR(
-        CheckKeys(*item.object(), {"role", "content", "images"}, Format("messages[%zu]", i)));
-    const Result<std::string> role = item.GetString("role", ErrorCode::kInvalidArgument);
-    if (!role.ok()) return at(role.status());
-    Message message;
-    if (*role == "system") {
-      message.role = Message::Role::kSystem;
-    } else if (*role == "assistant") {
-      message.role = Message::Role::kAssistant;
-    } else if (*role != "user") {
-      return Error(
-          ErrorCode::kInvalidArgument,
-          "messages[%zu]: the role \"system\", \"user\" or \"assistant\" wanted, \"%s\" found", i,
-          role->c_str());
-    }
-    Result<std::string> content = item.GetString("content", ErrorCode::kInvalidArgument);
-    if (!content.ok()) return at(content.status());
-    message.text = std::move(content).value();
-    if (const Json* const images = item.Find("images"); images != nullptr) {
-      if (images->array() == nullptr)
-        return Error(ErrorCode::kInvalidArgument,
-                     "messages[%zu]: an array of images wanted, %s found", i, images->KindName());
-      for (const Json& image : *images->array()) {
-        const std::optional<int64_t> id = image.int64();
-        if (!id.has_value() || *id < 0 || *id > UINT32_MAX)
-          return Error(ErrorCode::kInvalidArgument,
-                       "messages[%zu]: an image's number wanted, %s found", i, image.KindName());
-        message.images.push_back(static_cast<ImageId>(*id));
-      }
-    }
-    messages.push_back(std::move(message));
-  }
-  return messages;
-}
-
-struct Request {
-  AskOptions options;
-  bool is_prompt = false;  // one question about the pending images, rather than messages
-};
-
-Result<Request> ReadRequest(const char* text, const std::vector<ImageId>& pending) {
-  TVLM_ASSIGN_OR_RETURN(const Json json,
-                        ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK",
-                                           "topP", "minP", "repetitionPenalty", "stop", "seed"}));
-  Request request;
-  AskOptions& options = request.options;
-  const Json* const messages = json.Find("messages");
-  request.is_prompt = json.Find("prompt") != nullptr;
-  if (request.is_prompt == (messages != nullptr)) {
-    return Error(ErrorCode::kInvalidArgument, "either \"prompt\" or \"messages\" wanted, %s found",
-                 request.is_prompt ? "both" : "neither");
-  }
-  if (request.is_prompt) {
-    TVLM_ASSIGN_OR_RETURN(std::string prompt,
-                          json.GetString("prompt", ErrorCode::kInvalidArgument));
-    options.messages.push_back({Message::Role::kUser, std::move(prompt), pending});
-  } else {
-    TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
-  }
-  int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "topK", 0, INT32_MAX, &top_k));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "seed", 0, INT64_MAX, &seed));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "temperature", &options.sampling.temperature));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "topP", &options.sampling.top_p));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "minP", &options.sampling.min_p));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "repetitionPenalty", &options.sampling.repetition_penalty));
-  TVLM_RETURN_IF_ERROR(ReadStrings(json, "stop", &options.stop));
-  options.max_tokens = static_cast<size_t>(max_tokens);
-  options.sampling.top_k = static_cast<int32_t>(top_k);
-  options.sampling.seed = static_cast<uint64_t>(seed);
-  return request;
-}
-
 // Brings the image in `bytes` into the session, as the last pending one; returns the report.
 Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes,
                              const char* options) {
@@ -321,10 +162,8 @@ tvlm_result tvlm_self_test(void) {
 }
 
 tvlm_result tvlm_model_create(const char* options) {
-  TVLM_API_ASSIGN(const Json json, ParseObject(options, {"threads"}));
-  int64_t threads = 1;
-  TVLM_API_CHECK(ReadInt(json, "threads", 1, 64, &threads));
-  return Succeeded(Models().Add(std::make_unique<ModelLoader>(static_cast<size_t>(threads))));
+  TVLM_API_ASSIGN(const size_t threads, ParseModelOptions(options));
+  return Succeeded(Models().Add(std::make_unique<ModelLoader>(threads)));
 }
 
 tvlm_result tvlm_model_reserve(uint32_t model, uint64_t bytes) {
@@ -373,28 +212,8 @@ tvlm_result tvlm_session_create(uint32_t model, const char* options) {
   TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
   if (loader->model() == nullptr)
     return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
-  TVLM_API_ASSIGN(const Json json,
-                  ParseObject(options, {"context", "compute", "imageSize", "resize", "chatStyle"}));
-  // The default is cut to what the model can do; a number that the caller gave is not.
-  int64_t context =
-      std::min<int64_t>(2048, static_cast<int64_t>(loader->model()->decoder().max_positions));
-  int64_t image_size = 0;
-  std::string compute = "fast", resize, chat_style;
-  TVLM_API_CHECK(ReadInt(json, "context", 1, INT32_MAX, &context));
-  TVLM_API_CHECK(ReadInt(json, "imageSize", 1, INT32_MAX, &image_size));
-  TVLM_API_CHECK(ReadString(json, "compute", &compute));
-  TVLM_API_CHECK(ReadString(json, "resize", &resize));
-  TVLM_API_CHECK(ReadString(json, "chatStyle", &chat_style));
-  SessionOptions session_options;
-  session_options.image_size = static_cast<size_t>(image_size);
-  if (json.Find("resize") != nullptr) {
-    TVLM_API_ASSIGN(session_options.resize, ParseResizeMode(resize));
-  }
-  if (json.Find("chatStyle") != nullptr) {
-    TVLM_API_ASSIGN(session_options.chat_style, ParseChatStyle(chat_style));
-  }
-  session_options.context = static_cast<size_t>(context);
-  TVLM_API_ASSIGN(session_options.compute, ParseCompute(compute));
+  TVLM_API_ASSIGN(const SessionOptions session_options,
+                  ParseSessionOptions(options, loader->model()->decoder().max_positions));
   auto open = std::make_unique<OpenSession>();
   TVLM_API_ASSIGN(open->session, Session::Create(loader->model(), session_options));
   const Session& session = *open->session;
@@ -438,7 +257,7 @@ tvlm_result tvlm_image_drop(uint32_t session, uint32_t image) {
 
 tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
   TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  const Result<Request> parsed = ReadRequest(request, open->pending);
+  const Result<Request> parsed = ParseRequest(request, open->pending);
   // Images that messages name stay until they are dropped by name.
   if (parsed.ok() && !parsed->is_prompt) open->pending.clear();
   const Status asked = parsed.ok() ? open->session->Ask(parsed->options) : parsed.status();
