@@ -18,6 +18,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { wasmVariants as variants } from "./build.mjs";
+import { emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
 
@@ -192,7 +193,7 @@ async function buildPackage() {
   copy(demoModel, at("model/tiny-vlm-demo.gguf"));
   writeFileSync(at("THIRD-PARTY-NOTICES.txt"), thirdPartyNotices());
 
-  buildTypes(at("types"), at("types-cjs"));
+  await buildTypes(at("types"), at("types-cjs"));
   rmSync(dist, { recursive: true, force: true });
   renameSync(unfinished, dist);
 }
@@ -200,13 +201,8 @@ async function buildPackage() {
 // Declarations once for import, once for require: the same text in a folder that says what it is.
 // (The package as a whole says nothing: as "module" it would make ES modules of the CommonJS .js
 // files that Emscripten writes below build/ and keeps below .toolchain/.)
-function buildTypes(types, forRequire) {
-  run(join(root, "node_modules", ".bin", "tsc"), [
-    "-p",
-    join(root, "js-sdk", "tsconfig.types.json"),
-    "--outDir",
-    types,
-  ]);
+async function buildTypes(types, forRequire) {
+  await emitDeclarations(types);
   cpSync(types, forRequire, { recursive: true });
   writeFileSync(join(types, "package.json"), '{ "type": "module" }\n');
   writeFileSync(join(forRequire, "package.json"), '{ "type": "commonjs" }\n');

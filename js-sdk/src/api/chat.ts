@@ -1,32 +1,13 @@
-// A conversation with a loaded model: what was said before is part of each question.
+// A conversation with a loaded model: each question is asked with the turns before it.
 
-import type { PastTurn } from "../protocol/messages.js";
+import type { ChatModel, Conversation } from "./conversation.js";
 import type { AnswerStream } from "./stream.js";
 import type { AskOptions, ChatMessage, ImageInput } from "./types.js";
 
-/** What the model adds to the turns of a conversation, and what it needs to be told of them. */
-export interface Conversation {
-  readonly system: string | undefined;
-  readonly turns: PastTurn[];
-  disposed: boolean;
-}
-
-/** What a chat needs of its model. */
-export interface ChatModel {
-  /**
-   * Asks with all turns that `conversation` has when the question's turn comes, and adds its own to
-   * them when the answer is there.
-   */
-  ask(
-    image: ImageInput | readonly ImageInput[] | null,
-    question: string,
-    options: AskOptions,
-    conversation: Conversation,
-  ): AnswerStream;
-  forget(imageIds: number[]): void;
-}
-
-/** Made by `vlm.chat()`. Images of earlier turns stay known to the model until `dispose`. */
+/**
+ * A conversation, made by `vlm.chat()`. The images of its turns stay in the engine's memory until
+ * `dispose()`.
+ */
 export class Chat {
   readonly #model: ChatModel;
   readonly #conversation: Conversation;
@@ -37,11 +18,16 @@ export class Chat {
   }
 
   /**
-   * The next question, about a new image (or several) or about what was shown and said before. The
-   * turn becomes part of the conversation when its answer resolves, also one that was cancelled
-   * after its first words; a question that fails leaves the conversation as it was.
+   * Asks the next question about the images and answers of the conversation so far. The turn becomes
+   * part of the conversation when its answer resolves, also where it was cancelled after its first
+   * words; a question that fails leaves the conversation as it was. Errors arrive where the result
+   * is awaited or iterated: those of `TinyVLM.ask`, and `not_ready` after `dispose()`.
    */
   ask(question: string, options?: AskOptions): AnswerStream;
+  /**
+   * Asks the next question with a new image, several, or none (null); otherwise as with a question
+   * alone.
+   */
   ask(
     image: ImageInput | readonly ImageInput[] | null,
     question: string,
@@ -57,7 +43,7 @@ export class Chat {
     return this.#model.ask(null, first as string, second ?? {}, this.#conversation);
   }
 
-  /** What was said so far, oldest first. */
+  /** The messages so far, oldest first: a copy. */
   get messages(): ChatMessage[] {
     const { system, turns } = this.#conversation;
     const said = turns.flatMap(({ question, imageIds, answer }): ChatMessage[] => [
@@ -67,7 +53,7 @@ export class Chat {
     return system === undefined ? said : [{ role: "system", content: system, images: 0 }, ...said];
   }
 
-  /** Forgets the images of the conversation; it cannot be asked any more. */
+  /** Ends the conversation and releases its images. Later questions fail with `not_ready`. */
   dispose(): void {
     this.#conversation.disposed = true;
     const imageIds = this.#conversation.turns.flatMap((turn) => turn.imageIds);
@@ -75,8 +61,10 @@ export class Chat {
   }
 }
 
+/** The part of Chat that exists where the language has `Symbol.dispose`. */
 export interface Chat {
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void;
 }
-// Browsers without the symbol do without it.
+// Older browsers do not have the symbol.
 if (Symbol.dispose) Chat.prototype[Symbol.dispose] = Chat.prototype.dispose;

@@ -1,23 +1,26 @@
-// The object that people hold: one loaded model in one worker. Questions are answered one after the
-// other, in the order of the calls.
+// A loaded model in its worker: the object that callers hold. Questions are answered one at a time,
+// in the order of the calls.
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
-import { Chat, type ChatModel, type Conversation } from "./chat.js";
+import { Chat } from "./chat.js";
+import type { ChatModel, Conversation } from "./conversation.js";
 import { checkAskOptions, checkSystem } from "./options.js";
 import type { Platform } from "./platform.js";
 import { readImages, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
 import type { Answer, AskOptions, ChatOptions, ImageInput } from "./types.js";
 
-/** What `TinyVLM.load` gives; the entries add the loading. */
+/** What `TinyVLM` is after loading; the class of each entry (browser, Node) adds `load`. */
 export class LoadedModel {
-  /** The build of the engine that runs. */
+  /** The build of the engine that runs: the best that this machine supports, or the one given. */
   readonly variant: Variant;
+  /** How many threads compute; 1 in the builds without threads. */
   readonly threads: number;
+  /** Name, sizes and limits of the loaded model. */
   readonly info: ModelInfo;
   readonly #channel: Channel;
   readonly #platform: Platform;
@@ -25,8 +28,8 @@ export class LoadedModel {
   #disposed = false;
 
   /**
-   * Of an Opened, by `load`. Its type is not told, so that the public types stay free of the inner
-   * ones.
+   * Called by `load` with an Opened, whose type is left out so that the public declarations do not
+   * pull in the internal ones.
    */
   protected constructor(opened: object) {
     const { channel, started, info, platform } = opened as Opened;
@@ -39,8 +42,11 @@ export class LoadedModel {
 
   /**
    * Asks about an image, several, or none (null). The result is an async iterable of the answer's
-   * text and awaits to the whole answer. `break`, `cancel()` and `options.signal` end the work in
-   * the worker. Errors arrive where the result is awaited or iterated.
+   * text, and awaiting it gives the whole answer. `break`, `cancel()` and `options.signal` end the
+   * work in the worker. Images are read when `ask` is called. Errors arrive where the result is
+   * awaited or iterated: `invalid_argument`, `invalid_image`, `context_full`, `out_of_memory`,
+   * `aborted`, `worker`, `not_ready` after `dispose()`, and `not_found`, `io`, `http` or `network`
+   * where an image cannot be fetched.
    */
   ask(
     image: ImageInput | readonly ImageInput[] | null,
@@ -51,8 +57,9 @@ export class LoadedModel {
   }
 
   /**
-   * A conversation: each question knows what was shown and said before it. Rows that it shares with
-   * the question before it are not computed again.
+   * Starts a conversation: each question is asked with the images and answers before it. Tokens of
+   * the prompt that are the same as for the previous question are not computed again. Throws
+   * `invalid_argument` where `system` is not a string.
    */
   chat({ system }: ChatOptions = {}): Chat {
     checkSystem(system);
@@ -64,13 +71,16 @@ export class LoadedModel {
     return new Chat(model, system);
   }
 
-  /** Bytes of memory that the engine takes now, weights included. */
+  /** Bytes of memory that the engine has allocated, weights included. Rejects after `dispose()`. */
   async memoryBytes(): Promise<number> {
     this.#checkAlive();
     return this.#channel.call("memory", undefined).reply;
   }
 
-  /** Ends the worker and frees everything; what is under way rejects with the code `aborted`. */
+  /**
+   * Ends the worker and frees its memory. Answers in progress reject with `aborted`, later questions
+   * with `not_ready`. May be called more than once.
+   */
   async dispose(): Promise<void> {
     this.#disposed = true;
     await this.#channel.close(new TinyVLMError("aborted", "the model was disposed"));
@@ -214,10 +224,12 @@ export class LoadedModel {
   }
 }
 
+/** The part of LoadedModel that exists where the language has `Symbol.asyncDispose`. */
 export interface LoadedModel {
+  /** `dispose()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-// Browsers without the symbol do without it.
+// Older browsers do not have the symbol.
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
 const nothing: AskReply = {

@@ -1,10 +1,11 @@
-// One answer under way: an async iterable of its text and a promise of the whole.
+// An answer in progress: an async iterable of its text and a promise of the whole.
 
 import type { Answer } from "./types.js";
 
 /**
- * Starts at once, whether or not anybody reads. Each loop over it sees the text from the beginning;
- * leaving a loop early cancels the work.
+ * An answer in progress. `for await` gives its text piece by piece (whole characters); `await` gives
+ * the whole Answer. The work starts at once, whether or not anybody reads. Each loop sees the text
+ * from the beginning; leaving a loop early cancels the work.
  */
 export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> {
   readonly #pieces: string[] = [];
@@ -22,8 +23,8 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
       this.#pieces.push(piece);
       this.#renew();
     });
-    // The error belongs to those who await or iterate; without them it is nobody's unhandled
-    // rejection.
+    // The error goes to those who await or iterate; where nobody does, it must not become an
+    // unhandled rejection.
     const end = () => {
       this.#over = true;
       this.#renew();
@@ -32,12 +33,13 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
   }
 
   /**
-   * Ends the work. The answer resolves with what was said so far and the finish reason `cancelled`.
+   * Ends the work. The answer resolves with the text so far and the finish reason `cancelled`.
    */
   cancel(): void {
     this.#cancel();
   }
 
+  /** As of a promise of the Answer; rejects with a TinyVLMError. */
   then<Result1 = Answer, Result2 = never>(
     onFulfilled?: ((answer: Answer) => Result1 | PromiseLike<Result1>) | null,
     onRejected?: ((reason: unknown) => Result2 | PromiseLike<Result2>) | null,
@@ -45,16 +47,22 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
     return this.#answer.then(onFulfilled, onRejected);
   }
 
+  /** As of a promise of the Answer. */
   catch<Result = never>(
     onRejected?: ((reason: unknown) => Result | PromiseLike<Result>) | null,
   ): Promise<Answer | Result> {
     return this.#answer.catch(onRejected);
   }
 
+  /** As of a promise of the Answer. */
   finally(onFinally?: (() => void) | null): Promise<Answer> {
     return this.#answer.finally(onFinally);
   }
 
+  /**
+   * The pieces of the text, from the first one. Throws a TinyVLMError after the last piece where the
+   * answer fails; ending the iteration early cancels the work.
+   */
   [Symbol.asyncIterator](): AsyncIterator<string, undefined> {
     let next = 0;
     let left = false;
@@ -74,7 +82,7 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
     };
   }
 
-  // Wakes the loops that wait and lets them wait anew.
+  // Wakes the loops that wait for a piece, and makes the promise that they wait for next.
   #renew(): void {
     this.#wake();
     this.#changed = new Promise((resolve) => {

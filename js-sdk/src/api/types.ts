@@ -7,7 +7,7 @@ import type { ChatStyle, FinishReason, Sampling, Usage, Variant } from "../proto
 export type { ChatStyle, FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 
-// A type of the page, or nothing in programs that are compiled without the DOM (Node).
+/** A type of the DOM by its name, or `never` in programs compiled without the DOM (Node). */
 type PageType<Name extends string> = typeof globalThis extends {
   [Key in Name]: { prototype: infer Type };
 }
@@ -15,25 +15,31 @@ type PageType<Name extends string> = typeof globalThis extends {
   : never;
 
 /**
- * Where a model comes from: an address (`hf:owner/repository/file` is short for one), a path in
- * Node, a Blob or File, a Response, or bytes.
+ * Where a model file comes from: a URL (`hf:owner/repository/file` stands for a file on Hugging
+ * Face), a path (Node only), a Blob or File, a Response, or bytes. Bytes are copied; the body of a
+ * Response is consumed.
  */
 export type ModelSource = string | URL | Blob | Response | ArrayBuffer | Uint8Array;
 
 /**
- * Pixels row by row without padding: RGB or RGBA, told apart by the length of `data`. An ImageData
- * is one.
+ * Decoded pixels, 8 bits a channel, in sRGB. An ImageData is one.
  */
 export interface RawImage {
+  /**
+   * Row by row without padding: RGB (`width * height * 3` bytes) or RGBA with alpha not
+   * premultiplied (`width * height * 4` bytes), distinguished by the length. Copied by `ask`.
+   */
   data: Uint8Array | Uint8ClampedArray;
+  /** In pixels, 1 or more; `width * height` is at most 268,435,456. */
   width: number;
+  /** In pixels, 1 or more. */
   height: number;
 }
 
 /**
- * An image: an address (also `data:` and `blob:`), a path in Node, an encoded file as Blob or
- * bytes, raw pixels, or what a page can draw. It is read when `ask` is called; a canvas or a video
- * may change afterwards.
+ * An image: a URL (also `data:` and `blob:`), a path (Node only), an encoded file as Blob or bytes,
+ * raw pixels, or anything that a page can draw. It is read when `ask` is called; a canvas or a video
+ * may change afterwards. Browsers decode every format that they can show; Node reads PNG and JPEG.
  */
 export type ImageInput =
   | string
@@ -49,19 +55,24 @@ export type ImageInput =
   | PageType<"HTMLVideoElement">
   | PageType<"VideoFrame">;
 
+/** How far loading is; passed to `onProgress`. */
 export interface LoadProgress {
   /**
-   * `engine` while the WebAssembly starts, `weights` while the model arrives, `ready` once, at the
-   * end.
+   * `engine` once, before the WebAssembly engine starts; `weights` repeatedly, while the model file
+   * arrives; `ready` once, at the end.
    */
   phase: "engine" | "weights" | "ready";
-  /** Bytes of the model so far. */
+  /** Bytes of the model file that have arrived. */
   loadedBytes: number;
-  /** Bytes of the whole model; 0 while unknown. */
+  /** Size of the model file in bytes; 0 while unknown. */
   totalBytes: number;
 }
 
+/** Options of `TinyVLM.load`. */
 export interface LoadOptions {
+  /**
+   * Called as loading proceeds, at most about 20 times a second. It must not throw.
+   */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Ends loading with a TinyVLMError of code `aborted` (name `AbortError`). */
   signal?: AbortSignal | undefined;
@@ -118,41 +129,57 @@ export interface AskOptions extends Omit<Sampling, "stop"> {
   exactPreprocess?: boolean | undefined;
 }
 
-/** Milliseconds, but for `tokensPerSecond`. */
+/** How long each stage of an answer took. */
 export interface Timings {
+  /** Milliseconds for decoding image files to pixels. */
   decodeImageMs: number;
+  /** Milliseconds for resizing images to the input size of the model. */
   preprocessMs: number;
+  /** Milliseconds in the vision tower and the projector; 0 when every image was encoded before. */
   visionMs: number;
+  /** Milliseconds for computing the prompt, up to the first token. */
   prefillMs: number;
-  /** From the call of `ask` to the first text; 0 for an answer without text. */
+  /** Milliseconds from the call of `ask` to the first text; 0 for an answer without text. */
   firstTokenMs: number;
+  /** Milliseconds for all tokens after the first. */
   decodeMs: number;
-  /** From the call of `ask` to the end. */
+  /** Milliseconds from the call of `ask` to the end, waiting for earlier questions included. */
   totalMs: number;
+  /** Tokens after the first, a second of `decodeMs`; 0 where there were none. */
   tokensPerSecond: number;
 }
 
+/** Options of `vlm.chat`. */
 export interface ChatOptions {
-  /** What the model is told before everything else, instead of its own words. */
+  /**
+   * The system prompt of the whole conversation. Default: that of the model's chat template; `""`:
+   * none.
+   */
   system?: string | undefined;
 }
 
+/** One message of a chat. */
 export interface ChatMessage {
+  /** Who says it. */
   role: "system" | "user" | "assistant";
+  /** The text. */
   content: string;
-  /** How many images came with it. */
+  /** How many images were passed with it. */
   images: number;
 }
 
+/** A complete answer, or what there was of it when it was cancelled. */
 export interface Answer {
+  /** The text, without a stop sequence. */
   text: string;
-  /**
-   * `stop`: the model had finished; `length`: maxTokens or the context ran out; `cancelled`: by
-   * `break` or `cancel()`.
-   */
+  /** Why the answer ended. */
   finishReason: FinishReason;
+  /** How many tokens were read and made. */
   usage: Usage;
+  /** How long each stage took. */
   timings: Timings;
+  /** The build of the engine that computed it. */
   variant: Variant;
+  /** How many threads computed it. */
   threads: number;
 }

@@ -2,8 +2,9 @@
 // everything pending is rejected, and so is every call that comes later.
 
 import type { Endpoint } from "./endpoint.js";
-import { describeReason, errorFromWire, TinyVLMError } from "./errors.js";
+import { describeReason, TinyVLMError } from "./errors.js";
 import type { CallName, Calls, ToClient } from "./messages.js";
+import { errorFromWire } from "./wire-error.js";
 
 interface Pending {
   onEvent: (event: never) => void;

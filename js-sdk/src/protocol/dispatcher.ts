@@ -2,8 +2,8 @@
 // not compile.
 
 import type { WorkerPort } from "./endpoint.js";
-import { errorToWire } from "./errors.js";
 import type { CallName, Calls } from "./messages.js";
+import { errorToWire } from "./wire-error.js";
 
 export interface CallContext<Name extends CallName> {
   emit(event: Calls[Name]["event"]): void;

@@ -1,10 +1,10 @@
 // The one error class of the SDK and the one list of its codes. Codes 1 to 10 are the engine's
-// (cpp/base/status.h); the rest are about the surroundings and exist in TypeScript only.
+// (cpp/base/status.h); the others concern the environment and exist in TypeScript only.
 // docs/errors.md explains each; the number is the exit code of the command line.
 
 /**
- * Every code with its number. A number comes from the engine or becomes the exit code of a process;
- * people see the word.
+ * Every code with its number: what the engine returns and the command line exits with. Callers of
+ * the SDK see the name.
  */
 export const errorNumbers = {
   invalid_argument: 1,
@@ -23,25 +23,50 @@ export const errorNumbers = {
   worker: 14,
 } as const;
 
+/**
+ * The kind of a failure:
+ *
+ * - `invalid_argument`: an argument or option that the call does not take.
+ * - `not_found`: a file, or a tensor or key in a model file, does not exist.
+ * - `invalid_file`: the model file is truncated, altered or something else.
+ * - `unsupported`: well-formed, but not supported by this engine or on this machine.
+ * - `out_of_memory`: memory for a model, a context or an image could not be allocated.
+ * - `invalid_image`: the image is damaged, of an unknown format, too large or not readable here.
+ * - `context_full`: the images and the question exceed the context.
+ * - `io`: the operating system could not read a file.
+ * - `not_ready`: a call in the wrong order, such as after `dispose()`.
+ * - `internal`: a bug in Tiny-VLM; please report it.
+ * - `network`: no response, or the connection broke.
+ * - `http`: the server answered with a status other than 2xx.
+ * - `aborted`: an AbortSignal fired, or `dispose()` ended the work.
+ * - `worker`: the worker could not be started, or it crashed.
+ */
 export type ErrorCode = keyof typeof errorNumbers;
 
+/** What a TinyVLMError may carry beside its code and message. */
 export interface ErrorDetails {
+  /** The error that led to this one; becomes `error.cause`. */
   cause?: unknown;
-  /** HTTP status, with code `http`. */
+  /** HTTP status, with the code `http`. */
   status?: number | undefined;
-  /** The address that failed, with the codes `http` and `network`. */
+  /** The URL that failed, with the codes `http`, `network`, `invalid_file` and `worker`. */
   url?: string | undefined;
 }
 
 /**
- * What every failure of the SDK is. `name` is "AbortError" for the code `aborted`, so that code
- * written for `fetch` recognises it.
+ * The class of every error that the SDK throws or rejects with. `message` says what was wanted and
+ * what was found; `cause` is the underlying error where there is one. `name` is "AbortError" for
+ * the code `aborted`, so that code written for `fetch` recognises it, otherwise "TinyVLMError".
  */
 export class TinyVLMError extends Error {
+  /** The kind of the failure, to branch on. */
   readonly code: ErrorCode;
+  /** HTTP status, with the code `http`. */
   readonly status: number | undefined;
+  /** The URL that failed, where the failure concerns one. */
   readonly url: string | undefined;
 
+  /** Made by the SDK; callers only catch it. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message);
     this.name = code === "aborted" ? "AbortError" : "TinyVLMError";
@@ -57,64 +82,22 @@ export class TinyVLMError extends Error {
       });
   }
 
-  /** The exit code that the command line gives for this error. */
+  /** The number of the code (docs/errors.md): the exit code of the command line. */
   get exitCode(): number {
     return errorNumbers[this.code];
   }
 }
 
-/** The word for an engine's number; a number that is not in the list is our own mistake. */
+/** The code of an engine's number; `internal` for a number that is not in the list. */
 export function codeOfNumber(number: number): ErrorCode {
   for (const [code, value] of Object.entries(errorNumbers))
     if (value === number) return code as ErrorCode;
   return "internal";
 }
 
-/** How an error crosses the worker's border: plain data, rebuilt by `errorFromWire`. */
-export interface WireError {
-  code: ErrorCode;
-  message: string;
-  stack: string | undefined;
-  status: number | undefined;
-  url: string | undefined;
-  cause: { name: string; message: string; stack: string | undefined } | undefined;
-}
-
-export function errorToWire(reason: unknown): WireError {
-  const error = asTinyVLMError(reason);
-  const cause = error.cause;
-  return {
-    code: error.code,
-    message: error.message,
-    stack: error.stack,
-    status: error.status,
-    url: error.url,
-    cause:
-      cause instanceof Error
-        ? { name: cause.name, message: cause.message, stack: cause.stack }
-        : undefined,
-  };
-}
-
-export function errorFromWire(wire: WireError): TinyVLMError {
-  let cause: Error | undefined;
-  if (wire.cause) {
-    cause = new Error(wire.cause.message);
-    cause.name = wire.cause.name;
-    if (wire.cause.stack) cause.stack = wire.cause.stack;
-  }
-  const error = new TinyVLMError(wire.code, wire.message, {
-    cause,
-    status: wire.status,
-    url: wire.url,
-  });
-  if (wire.stack) error.stack = wire.stack;
-  return error;
-}
-
 /**
- * Errors of our own pass through; JavaScript's word for too little memory is recognised; anything
- * else is a mistake of ours. The cause is kept.
+ * `reason` itself where it is a TinyVLMError; `out_of_memory` for a RangeError about an allocation;
+ * otherwise `internal`. The reason becomes the cause.
  */
 export function asTinyVLMError(reason: unknown): TinyVLMError {
   if (reason instanceof TinyVLMError) return reason;
@@ -123,15 +106,15 @@ export function asTinyVLMError(reason: unknown): TinyVLMError {
   return new TinyVLMError("internal", `unexpected ${describeReason(reason)}`, { cause: reason });
 }
 
-/** The error of work that a signal ended; the signal's own reason becomes the cause. */
+/** The error of work that a signal ended; the signal's reason becomes the cause. */
 export function abortedError(what: string, signal?: AbortSignal): TinyVLMError {
   return new TinyVLMError("aborted", `${what} was cancelled`, { cause: signal?.reason });
 }
 
-/** One line about anything that can be thrown. */
+/** One line that describes anything that can be thrown, for use in messages. */
 export function describeReason(reason: unknown): string {
   if (!(reason instanceof Error)) return String(reason);
-  // Node's fetch hides the system's word ("ECONNREFUSED") in the cause.
+  // Node's fetch has the system's error ("ECONNREFUSED") only in its cause.
   const cause = reason.cause instanceof Error ? ` (${reason.cause.message})` : "";
   return `${reason.name}: ${reason.message}${cause}`;
 }

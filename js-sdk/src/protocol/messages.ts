@@ -2,7 +2,6 @@
 // per call its arguments, the events it may send on the way, and its reply. Requests carry an id;
 // events, the reply or an error come back under the same id.
 
-import type { WireError } from "./errors.js";
 import type {
   FinishReason,
   ModelInfo,
@@ -11,6 +10,7 @@ import type {
   Usage,
   Variant,
 } from "./values.js";
+import type { WireError } from "./wire-error.js";
 
 /**
  * Bytes that the worker is to read: a model file or an encoded image. `name` is what messages call

@@ -1,7 +1,7 @@
 // Joins the pieces in a worker: port, handlers, engine glue.
 
 import { dispatch } from "../protocol/dispatcher.js";
-import { errorToWire } from "../protocol/errors.js";
+import { errorToWire } from "../protocol/wire-error.js";
 import type { Factories } from "../runtime/variants.js";
 import { createHandlers } from "./handlers.js";
 import { workerPlatform } from "./platform.js";

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+// node scripts/check-docs.mjs: counts the docstrings of the package's type declarations (what
+// dist/types holds) and fails, with a list, where a type, function, class, field, option or method
+// has none.
+import { fileURLToPath } from "node:url";
+import { declarationIn, nameOf, readModules, walk, withDeclarations } from "./declarations.mjs";
+
+/** Is there a docstring right before position `at`? */
+function documented({ text, ast }, at) {
+  return ast.comments.some(
+    ({ type, range, value }) =>
+      type === "Block" &&
+      value.startsWith("*") &&
+      range[1] <= at &&
+      text.slice(range[1], at).trim() === "",
+  );
+}
+
+const members = new Set([
+  "TSPropertySignature",
+  "TSMethodSignature",
+  "TSCallSignatureDeclaration",
+  "TSConstructSignatureDeclaration",
+  "TSIndexSignature",
+  "PropertyDefinition",
+  "MethodDefinition",
+  "TSAbstractPropertyDefinition",
+  "TSAbstractMethodDefinition",
+]);
+
+function isPrivate({ key, accessibility }) {
+  return key?.type === "PrivateIdentifier" || accessibility === "private";
+}
+
+/** Everything in a module that wants a docstring: { what, has }. */
+function wanted(module) {
+  const list = [];
+  for (const statement of module.ast.body) {
+    const declaration = declarationIn(statement);
+    if (!declaration) continue;
+    const name = nameOf(declaration);
+    list.push({
+      what: `${module.name}: ${name}`,
+      has: documented(module, statement.range[0]),
+    });
+    // tsc writes the type of a constant itself, without comments.
+    if (declaration.type === "VariableDeclaration") continue;
+    walk(declaration, (node) => {
+      // What stands after `extends` is a pattern, no declaration.
+      if (node.type === "TSConditionalType") return false;
+      if (!members.has(node.type) || isPrivate(node)) return true;
+      const member = node.key
+        ? module.text.slice(...node.key.range)
+        : node.type.replace(/^TS|(Declaration|Signature)$/g, "");
+      list.push({
+        what: `${module.name}: ${name}.${member}`,
+        has: documented(module, node.range[0]),
+      });
+      return true;
+    });
+  }
+  return list;
+}
+
+/** Throws where a public declaration has no docstring; returns how many have one. */
+export async function checkDocs() {
+  const modules = await withDeclarations(readModules);
+  const all = [...modules.values()].flatMap(wanted);
+  const missing = all.filter(({ has }) => !has).map(({ what }) => what);
+  if (missing.length > 0)
+    throw new Error(
+      `${missing.length} of ${all.length} public declarations have no docstring (/** … */ above them in js-sdk/src):\n  ${missing.join("\n  ")}`,
+    );
+  return all.length;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    console.log(`all ${await checkDocs()} public declarations have a docstring`);
+  } catch (error) {
+    console.error(`check-docs: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
