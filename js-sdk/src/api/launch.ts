@@ -1,20 +1,20 @@
-// Starts a worker with an engine in it: the threaded one where threads are possible, else the
-// other. What failed is remembered.
+// Starts a worker with an engine in it: with threads where they are possible, otherwise without.
+// Builds that can never run here are not tried again.
 
 import { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
-import type { StartReply } from "../protocol/messages.js";
+import type { RejectedVariant, StartedEngine } from "../protocol/messages.js";
 import { isThreaded, variants, type Variant } from "../protocol/values.js";
 import { within, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions } from "./types.js";
 
 export interface Launched {
   channel: Channel;
-  started: StartReply;
+  started: StartedEngine;
 }
 
-// The verdict on variants that turned out not to run here, for the next load. Only of the package's
-// own files.
+// Why builds can never run here, kept for the next load. Only of the package's own files: those of
+// another address may be mended between two loads.
 const unfit = new Map<Variant, string>();
 
 /**
@@ -42,30 +42,36 @@ export async function launch(platform: Platform, options: LoadOptions): Promise<
       channel = new Channel(endpoint);
       if (signal?.aborted) abort();
       await answered(channel, url);
-      const started = await channel.call("start", { variants: tried, wasmUrls, threads, script })
-        .reply;
-      if (ownFiles) for (const { variant, reason } of started.rejected) unfit.set(variant, reason);
+      const { started, rejected } = await channel.call("start", {
+        variants: tried,
+        wasmUrls,
+        threads,
+        script,
+      }).reply;
+      if (ownFiles)
+        for (const { variant, reason, permanent } of rejected)
+          if (permanent) unfit.set(variant, reason);
+      if (!started) throw cannotRun(rejected);
       return { channel, started };
     } catch (reason) {
       const error = asTinyVLMError(reason);
       await channel?.close(error);
       if (!mayTryNext(error)) throw error;
-      if (ownFiles && error.code === "unsupported")
-        for (const variant of tried) unfit.set(variant, error.message);
-      // The first failure of a kind that a person can mend says more than what follows from it.
       failure = error;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
   }
-  throw (
-    failure ??
-    new TinyVLMError("unsupported", `the engine cannot run here: ${[...unfit.values()].join("; ")}`)
-  );
+  throw failure ?? cannotRun([...unfit].map(([variant, reason]) => ({ variant, reason })));
 }
 
-// Longer than a slow network needs for 30 kB; without it a script that is no worker of ours would
-// be waited for for ever.
+function cannotRun(rejected: Pick<RejectedVariant, "variant" | "reason">[]): TinyVLMError {
+  const reasons = rejected.map(({ variant, reason }) => `${variant}: ${reason}`).join("; ");
+  return new TinyVLMError("unsupported", `the engine cannot run here: ${reasons}`);
+}
+
+// Longer than a slow network needs for 30 kB. A script that is not the package's worker never
+// answers.
 const answerMs = 60_000;
 
 async function answered(channel: Channel, url: string | undefined): Promise<void> {

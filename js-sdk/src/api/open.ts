@@ -2,7 +2,7 @@
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError } from "../protocol/errors.js";
-import type { StartReply } from "../protocol/messages.js";
+import type { StartedEngine } from "../protocol/messages.js";
 import type { ModelInfo } from "../protocol/values.js";
 import { launch } from "./launch.js";
 import { checkLoadOptions } from "./options.js";
@@ -12,7 +12,7 @@ import type { LoadOptions, ModelSource } from "./types.js";
 
 export interface Opened {
   channel: Channel;
-  started: StartReply;
+  started: StartedEngine;
   info: ModelInfo;
   platform: Platform;
 }

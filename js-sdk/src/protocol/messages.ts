@@ -43,15 +43,27 @@ export interface StartArgs {
    */
   script: Blob | undefined;
 }
-export interface StartReply {
+/** The engine that runs in the worker. */
+export interface StartedEngine {
   variant: Variant;
+  /** How many threads it computes with; 1 in the builds without threads. */
   threads: number;
-  /** Variants that were tried before and cannot run here, with the reason. */
+}
+export interface StartReply {
+  /** undefined: none of the variants runs here. */
+  started: StartedEngine | undefined;
+  /** Variants that were tried before and do not run here. */
   rejected: RejectedVariant[];
 }
 export interface RejectedVariant {
   variant: Variant;
   reason: string;
+  /**
+   * True where trying again would end the same way (an instruction set that is missing, a failed
+   * compilation or self-test); false where it depended on the moment (threads that were slow to
+   * start).
+   */
+  permanent: boolean;
 }
 
 export interface LoadArgs {

@@ -60,11 +60,22 @@ export type EngineFactory = (options?: FactoryOptions) => Promise<EngineModule>;
 
 /**
  * Thrown where a build cannot run on this machine although its file is fine: the next variant may.
+ * `permanent`: another attempt would end the same way.
  */
-export class UnfitVariant extends Error {}
+export class UnfitVariant extends Error {
+  readonly permanent: boolean;
+  constructor(message: string, permanent: boolean) {
+    super(message);
+    this.permanent = permanent;
+  }
+}
 
-/** Likewise where threads did not start: no other threaded build's will. */
-export class UnfitThreads extends UnfitVariant {}
+/** Likewise where threads did not start in time: no other threaded build's will now. */
+export class UnfitThreads extends UnfitVariant {
+  constructor(message: string) {
+    super(message, false);
+  }
+}
 
 // Long enough for the slowest phone to start its threads; a page whose policy forbids them would
 // wait for ever.
@@ -125,12 +136,12 @@ export async function createModule(
       throw new TinyVLMError("out_of_memory", `no memory for the engine: ${reason.message}`, {
         cause: reason,
       });
-    throw reason instanceof UnfitVariant ? reason : new UnfitVariant(describeReason(reason));
+    throw reason instanceof UnfitVariant ? reason : new UnfitVariant(describeReason(reason), false);
   });
   const test = module.selfTest();
   if (test.code !== 0) {
     module.PThread?.terminateAllThreads(); // the next build brings its own
-    throw new UnfitVariant(`its self-test failed: ${test.message}`);
+    throw new UnfitVariant(`its self-test failed: ${test.message}`, true);
   }
   return module;
 }
@@ -195,7 +206,7 @@ function compileError(reason: unknown, name: string): Error {
     reason instanceof WebAssembly.CompileError &&
     !/Content.Security.Policy|unsafe-eval/i.test(reason.message)
   )
-    return new UnfitVariant(reason.message);
+    return new UnfitVariant(reason.message, true);
   if (reason instanceof WebAssembly.CompileError) {
     const message = `the page's content security policy forbids WebAssembly (it needs script-src 'wasm-unsafe-eval'): ${reason.message}`;
     return new TinyVLMError("unsupported", message, { cause: reason });

@@ -1,7 +1,6 @@
 // From a list of variants to a running engine: the first one that loads, instantiates and passes
 // its self-test.
 
-import { TinyVLMError } from "../protocol/errors.js";
 import type { RejectedVariant } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { reasonAgainst } from "./features.js";
@@ -18,15 +17,15 @@ import {
 export type Factories = Partial<Record<Variant, EngineFactory>>;
 
 export interface ChosenEngine {
-  variant: Variant;
-  module: EngineModule;
+  /** undefined: none of the variants runs here. */
+  chosen: { variant: Variant; module: EngineModule } | undefined;
+  /** Those tried before it. */
   rejected: RejectedVariant[];
 }
 
 /**
- * Tries `variants` in order. Errors: `unsupported` where none runs here (with the reason of each),
- * `out_of_memory`, and whatever keeps a wasm file from being read: that is no verdict on the
- * machine, so no slower build is run in its place.
+ * Tries `variants` in order. Errors: `out_of_memory`, and whatever keeps a wasm file from being
+ * read: that says nothing about the machine, so no slower build is run in its place.
  */
 export async function chooseEngine(
   variants: Variant[],
@@ -40,20 +39,17 @@ export async function chooseEngine(
     const factory = factories[variant];
     const against = factory ? reasonAgainst(variant, inNode) : "this worker file does not carry it";
     if (!factory || against) {
-      rejected.push({ variant, reason: against as string });
+      rejected.push({ variant, reason: against as string, permanent: true });
       continue;
     }
     try {
       const module = await createModule(factory, await compile(variant), options);
-      return { variant, module, rejected };
+      return { chosen: { variant, module }, rejected };
     } catch (error) {
       if (!(error instanceof UnfitVariant)) throw error;
-      rejected.push({ variant, reason: error.message });
+      rejected.push({ variant, reason: error.message, permanent: error.permanent });
       if (error instanceof UnfitThreads) break;
     }
   }
-  throw new TinyVLMError(
-    "unsupported",
-    `the engine cannot run here: ${rejected.map(({ variant, reason }) => `${variant}: ${reason}`).join("; ")}`,
-  );
+  return { chosen: undefined, rejected };
 }

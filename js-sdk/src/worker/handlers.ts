@@ -36,15 +36,17 @@ export function createHandlers(
     async start({ variants, wasmUrls, threads, script }) {
       const compile = (variant: (typeof variants)[number]) => platform.compile(wasmUrls[variant]);
       const options = { threads, script: script ?? platform.script, onAbort: onDeath };
-      const { variant, module, rejected } = await chooseEngine(
+      const { chosen, rejected } = await chooseEngine(
         variants,
         factories,
         compile,
         platform.inNode,
         options,
       );
+      if (!chosen) return { started: undefined, rejected };
+      const { variant, module } = chosen;
       engine = new Engine(module, onDeath);
-      return { variant, threads: isThreaded(variant) ? threads : 1, rejected };
+      return { started: { variant, threads: isThreaded(variant) ? threads : 1 }, rejected };
     },
 
     async load({ source, threads, session }, { emit, signal }) {
