@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathOpener } from "../src/loader/file-source.js";
-import { openSource, readWhole } from "../src/loader/source.js";
+import { readWhole, type OpenedSource } from "../src/loader/chunks.js";
+import { openSource } from "../src/loader/source.js";
 import { TinyVLMError } from "../src/protocol/errors.js";
 import type { ByteSource } from "../src/protocol/messages.js";
 import { serveFiles, type FileServer } from "./file-server.js";
@@ -29,7 +30,7 @@ const openPath = pathOpener(fs);
 const never = new AbortController().signal;
 const url = (path: string): ByteSource => ({ kind: "url", url: server.url(path) });
 const read = async (source: ByteSource, signal = never) =>
-  readWhole(await openSource(source, signal, openPath), 1 << 30);
+  readWhole(await openSource(source, signal, openPath), 1 << 30, "invalid_image");
 
 async function failure(source: ByteSource, signal = never): Promise<TinyVLMError> {
   const reason: unknown = await read(source, signal).then(
@@ -51,14 +52,14 @@ test("an address, a file, a blob and a stream give the same bytes and their size
   for (const source of sources) {
     const opened = await openSource(source, never, openPath);
     assert.equal(opened.size, file.length, source.kind);
-    assert.deepEqual(await readWhole(opened, 1 << 30), file, source.kind);
+    assert.deepEqual(await readWhole(opened, 1 << 30, "invalid_image"), file, source.kind);
   }
 });
 
 test("where the server does not tell the length it is unknown", async () => {
   const opened = await openSource(url("sizeless/model"), never);
   assert.equal(opened.size, 0);
-  assert.deepEqual(await readWhole(opened, 1 << 30), file);
+  assert.deepEqual(await readWhole(opened, 1 << 30, "invalid_image"), file);
 });
 
 test("404 is http with status and address", async () => {
@@ -103,9 +104,64 @@ test("a missing file is not_found, a folder io", async () => {
 });
 
 test("leaving the loop early releases the file", async () => {
-  const opened = await openSource({ kind: "path", path: join(folder, "model") }, never, openPath);
+  const handles: fs.FileHandle[] = [];
+  const open: typeof fs.open = async (...args) => {
+    const handle = await fs.open(...args);
+    handles.push(handle);
+    return handle;
+  };
+  const source: ByteSource = { kind: "path", path: join(folder, "model") };
+  const opened = await openSource(source, never, pathOpener({ open }));
   for await (const chunk of opened.chunks) {
     assert.equal(chunk.length, 1 << 20);
+    assert.notEqual(handles[0]!.fd, -1);
     break;
   }
+  assert.deepEqual(
+    handles.map(({ fd }) => fd),
+    [-1], // closed
+  );
+});
+
+// Chunks in one buffer, as file-source.ts gives them: each is overwritten by the next.
+function chunked(bytes: Uint8Array, size: number, onRelease = () => {}): OpenedSource {
+  async function* chunks() {
+    const buffer = new Uint8Array(7);
+    try {
+      for (let at = 0; at < bytes.length; at += buffer.length) {
+        const chunk = bytes.subarray(at, at + buffer.length);
+        buffer.set(chunk);
+        yield buffer.subarray(0, chunk.length);
+      }
+    } finally {
+      onRelease();
+    }
+  }
+  return { name: "the chunks", size, chunks: chunks() };
+}
+
+test("all bytes arrive whatever size was announced", async () => {
+  for (const length of [0, 1, 7, 8, 100]) {
+    const bytes = file.subarray(0, length);
+    for (const announced of [0, 1, length, length + 1, 1000]) {
+      const whole = await readWhole(chunked(bytes, announced), 1000, "invalid_image");
+      assert.deepEqual(whole, bytes, `${length} bytes, ${announced} announced`);
+      assert.equal(whole.buffer.byteLength, length);
+    }
+  }
+});
+
+test("more bytes than the limit are refused, announced or not, and the source is released", async () => {
+  for (const announced of [0, 50, 100]) {
+    let released = false;
+    const opened = chunked(file.subarray(0, 100), announced, () => {
+      released = true;
+    });
+    await assert.rejects(readWhole(opened, 99, "invalid_image"), {
+      code: "invalid_image",
+      message: /^the chunks is too large: wanted at most 99 bytes, found 1\d\d$/,
+    });
+    assert(released);
+  }
+  assert.equal((await readWhole(chunked(file.subarray(0, 100), 100), 100, "io")).length, 100);
 });

@@ -2,7 +2,7 @@
 // model.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
-import { streamChunks, type OpenedSource } from "./source.js";
+import { streamChunks, type OpenedSource } from "./chunks.js";
 
 /**
  * Fetches `url`. Errors: `network` (no answer, or it broke off), `http` (an answer other than 2xx),

@@ -2,7 +2,7 @@
 
 import type * as FsPromises from "node:fs/promises";
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
-import type { OpenedSource, OpenPath } from "./source.js";
+import type { OpenedSource, OpenPath } from "./chunks.js";
 
 // The size of the hashed chunks of a model file: hashing then always works on whole ones.
 const chunkBytes = 1 << 20;

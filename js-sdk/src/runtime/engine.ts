@@ -116,7 +116,7 @@ export class Engine {
     bytes: number,
     options: ImageFormat & { exact: boolean },
     write: (target: Uint8Array) => void,
-  ): { image: number; decodeMs: number; preprocessMs: number } {
+  ): { image: number; decodeMs: number } {
     const address = this.#call("imageReserve", this.#session, bytes).value;
     write(this.#module.HEAPU8.subarray(address, address + bytes));
     const { value, text } = this.#call(
@@ -124,7 +124,7 @@ export class Engine {
       this.#session,
       JSON.stringify({ bytes, ...options }),
     );
-    return { image: value, ...(JSON.parse(text) as { decodeMs: number; preprocessMs: number }) };
+    return { image: value, decodeMs: (JSON.parse(text) as { decodeMs: number }).decodeMs };
   }
 
   /** Forgets an image. An answer that is under way still knows it. */

@@ -84,7 +84,6 @@ export function createHandlers(
       );
       if (signal.aborted) throw abortedError("the question", signal);
       let decodeImageMs = 0;
-      let preprocessMs = 0;
       const imageIds: number[] = [];
       let asked = false;
       try {
@@ -96,7 +95,6 @@ export function createHandlers(
           );
           imageIds.push(added.image);
           decodeImageMs += image.decodeMs + added.decodeMs;
-          preprocessMs += added.preprocessMs;
         }
         session.ask(conversation(system, turns, prompt, imageIds), sampling);
         asked = true;
@@ -115,7 +113,7 @@ export function createHandlers(
         text,
         finishReason,
         usage,
-        timings: { ...timings, decodeImageMs, preprocessMs },
+        timings: { ...timings, decodeImageMs },
       };
     },
 

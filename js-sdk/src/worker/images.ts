@@ -4,7 +4,8 @@
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
-import { openSource, readWhole, type OpenPath } from "../loader/source.js";
+import { readWhole, type OpenPath } from "../loader/chunks.js";
+import { openSource } from "../loader/source.js";
 import { checkImageSize, readPixels } from "../image/read-pixels.js";
 import type { ImageFormat } from "../runtime/engine.js";
 import { checkImageFile } from "./image-file.js";
@@ -42,7 +43,9 @@ export async function prepareImage(
     case "bitmap":
       return bitmapImage(image.bitmap, performance.now());
     case "encoded": {
-      const file = await readWhole(await openSource(image.source, signal, openPath), maxFileBytes);
+      const { source } = image;
+      const opened = await openSource(source, signal, openPath);
+      const file = await readWhole(opened, maxFileBytes, "invalid_image");
       if (signal.aborted) throw abortedError("the question", signal);
       const began = performance.now();
       if (exact || typeof OffscreenCanvas !== "function") {
@@ -54,21 +57,24 @@ export async function prepareImage(
         };
       }
       checkImageFile(file);
-      return bitmapImage(await decodeBitmap(file), began);
+      // A Blob is passed on instead of being made again of its bytes. slice() takes its type away,
+      // which says nothing about the bytes.
+      const blob = source.kind === "blob" ? source.blob.slice() : new Blob([file]);
+      return bitmapImage(await decodeBitmap(blob), began);
     }
   }
 }
 
-async function decodeBitmap(file: Uint8Array<ArrayBuffer>): Promise<ImageBitmap> {
+async function decodeBitmap(file: Blob): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(new Blob([file]), {
+    return await createImageBitmap(file, {
       imageOrientation: "from-image",
       premultiplyAlpha: "none",
     });
   } catch (reason) {
     throw new TinyVLMError(
       "invalid_image",
-      `the browser cannot decode this image (${file.length} bytes): ${describeReason(reason)}`,
+      `the browser cannot decode this image (${file.size} bytes): ${describeReason(reason)}`,
       { cause: reason },
     );
   }

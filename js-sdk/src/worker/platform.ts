@@ -3,7 +3,8 @@
 import { nodeWorkerPort } from "../protocol/endpoint-node.js";
 import { webWorkerPort, type WorkerPort } from "../protocol/endpoint.js";
 import { pathOpener } from "../loader/file-source.js";
-import { openSource, readWhole, type OpenPath } from "../loader/source.js";
+import { readWhole, type OpenPath } from "../loader/chunks.js";
+import { openSource } from "../loader/source.js";
 import { compileBytes, compileUrl } from "../runtime/module.js";
 
 export interface WorkerPlatform {
@@ -69,6 +70,7 @@ async function nodePlatform(): Promise<WorkerPlatform> {
         await readWhole(
           await openSource({ kind: "path", path }, new AbortController().signal, openPath),
           wasmLimit,
+          "invalid_file",
         ),
         path,
       );
