@@ -534,6 +534,19 @@ test("wasm files are found by folder, by file with its variant, by table; a miss
     assert.equal(vlm.variant, "variant" in options ? "scalar" : best);
     await vlm.dispose();
   }
+  // The files that were named are the ones that run.
+  const wrong = join(folder, "wrong");
+  await fs.mkdir(wrong);
+  await fs.writeFile(join(wrong, `tiny-vlm-${best}.wasm`), fakeWasm("self-test fails"));
+  for (const wasmUrl of [
+    `${wrong}/`,
+    pathToFileURL(`${wrong}/`),
+    join(wrong, `tiny-vlm-${best}.wasm`),
+    { [best]: join(wrong, `tiny-vlm-${best}.wasm`) },
+  ]) {
+    const error = await failure(load({ wasmUrl, variant: best }));
+    assert.match(error.message, /self-test failed/);
+  }
   assert.equal((await failure(load({ wasmUrl: { [best]: server.url("nothing") } }))).code, "http");
   assert.equal(
     (await failure(load({ wasmUrl: { [best]: join(folder, "nothing") } }))).code,

@@ -173,11 +173,14 @@ test("maxTokens, stop, seed and temperature do what they say", options, async ()
     (await vlm.ask(first, describe, { stop: word })).text,
     whole.text.slice(0, whole.text.indexOf(word)).trimEnd(),
   );
-  const random = { temperature: 1.5, seed: 7, maxTokens: 12 };
-  assert.equal(
-    (await vlm.ask(first, describe, random)).text,
-    (await vlm.ask(first, describe, random)).text,
-  );
+  const sampled = async (options: Sdk.AskOptions) =>
+    (await vlm.ask(first, describe, { maxTokens: 12, ...options })).text;
+  const greedy = await sampled({});
+  const seven = await sampled({ temperature: 3, seed: 7 });
+  assert.equal(await sampled({ temperature: 3, seed: 7 }), seven);
+  assert.notEqual(await sampled({ temperature: 3, seed: 8 }), seven);
+  assert.notEqual(seven, greedy);
+  assert.equal(await sampled({ temperature: 3, seed: 7, topK: 1 }), greedy);
   await vlm.dispose();
 });
 
@@ -358,7 +361,9 @@ test("no command at all is a mistake that shows the help", options, () => {
 
 test("no build folder's name stands in a wasm file", options, () => {
   for (const kind of ["wasm", "tools"]) {
-    for (const name of readdirSync(join(dist, kind)).filter((file) => file.endsWith(".wasm")))
+    const names = readdirSync(join(dist, kind)).filter((file) => file.endsWith(".wasm"));
+    assert.equal(names.length, variants.length);
+    for (const name of names)
       assert(!readFileSync(join(dist, kind, name)).includes(root), `${kind}/${name}`);
   }
 });
