@@ -1,4 +1,4 @@
-// Emscripten's output, resolved by scripts/build-sdk.mjs.
+// Emscripten's JavaScript for each build; scripts/build-sdk.mjs resolves these names.
 
 declare module "glue:scalar" {
   const createEngine: import("./runtime/module.js").EngineFactory;

@@ -1,4 +1,4 @@
-// The entry for a script tag: one global, the class, with the error class on it.
+// The entry for a script tag: one global, `TinyVLM`, with the error class as `TinyVLM.TinyVLMError`.
 
 import { TinyVLM, TinyVLMError } from "./index.js";
 

@@ -1,6 +1,6 @@
-// The worker for several threads. Emscripten starts its pool threads from this same script; in
-// those the glue runs alone, without options, and does not know for which build: they have one glue
-// (scripts/build-sdk.mjs makes sure).
+// The worker of the builds with threads. Emscripten starts its pool threads from this same script.
+// There the glue runs alone, without options, and cannot tell which build it serves: both builds
+// share one glue (scripts/build-sdk.mjs checks it).
 
 import createThreaded from "glue:simd-mt";
 import { isPoolThread } from "./worker/platform.js";

@@ -1,5 +1,5 @@
-// The worker for one thread. Its builds share their glue; the worker's file holds it once
-// (scripts/build-sdk.mjs).
+// The worker of the builds without threads. Their Emscripten glue is the same text: the bundle
+// contains it once (scripts/build-sdk.mjs).
 
 import createRelaxed from "glue:relaxed";
 import createScalar from "glue:scalar";

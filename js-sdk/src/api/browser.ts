@@ -11,15 +11,19 @@ import { threadsFor, type Platform, type SpawnedWorker, type WorkerKind } from "
 import { tagOf } from "./sources.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
-/** A vision language model on this device. `await TinyVLM.load()`, then `ask`. */
+/** A vision-language model in a Web Worker of this page. `await TinyVLM.load()`, then `ask`. */
 export class TinyVLM extends LoadedModel {
-  /** Loads the model at `source`, or the demo model that comes with the package. */
+  /**
+   * Loads the model at `source`; without one, the demo model that comes with the package. Rejects
+   * with a TinyVLMError: `invalid_argument`, `invalid_file`, `unsupported`, `out_of_memory`, `io`,
+   * `network`, `http`, `worker` or `aborted`.
+   */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(browser, source, options));
   }
 }
 
-// Each address is written out in full, because bundlers look for exactly this form.
+// Each URL is written out in full, because bundlers look for exactly this form.
 const ownWorkers: Record<WorkerKind, { start(): Worker; url(): URL }> = {
   single: {
     start: () => new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" }),
@@ -50,7 +54,11 @@ const browser: Platform = {
   async spawn(kind, url, signal) {
     const script = url ?? ownWorkers[kind].url().href;
     if (typeof Worker !== "function")
-      throw new TinyVLMError("worker", "there are no Web Workers here");
+      throw new TinyVLMError(
+        "worker",
+        "this context has no Web Workers: load the model in a page or a dedicated worker (in an " +
+          "extension, in an offscreen document)",
+      );
     try {
       const worker =
         url === undefined ? ownWorkers[kind].start() : new Worker(url, { type: "module" });
@@ -72,7 +80,7 @@ const browser: Platform = {
     const tag = tagOf(image);
     if (!drawable.has(tag)) return undefined;
     const element = image as CanvasImageSource;
-    // The exact mode wants the file itself, and of an <img> there is one.
+    // The exact mode decodes the file itself; of these elements only an <img> has one.
     if (exact && tag === "HTMLImageElement")
       return Promise.resolve({
         kind: "encoded",
@@ -81,7 +89,7 @@ const browser: Platform = {
     return drawnImage(element, tag);
   },
 
-  // iOS 15 has no OffscreenCanvas: there the page decodes what a worker decodes elsewhere.
+  // iOS 15 has no OffscreenCanvas: there the page decodes what elsewhere the worker decodes.
   decodeForWorker: (source) =>
     workersDraw() || typeof document !== "object" ? undefined : decodeOnPage(source),
 };
@@ -101,14 +109,15 @@ function absolute(url: string | URL): string {
   try {
     return new URL(url, pageBase()).href;
   } catch (cause) {
-    throw new TinyVLMError("invalid_argument", `wanted an address, found ${String(url)}`, {
+    throw new TinyVLMError("invalid_argument", `wanted a URL, found ${String(url)}`, {
       cause,
     });
   }
 }
 
 /**
- * A worker of another origin's script, or where the plain way throws: the script's text in a Blob.
+ * Starts a worker from the text of the script at `url`, in a Blob: browsers refuse to start one from
+ * a script of another origin. `cause` is that refusal.
  */
 async function spawnFromText(
   url: string,
@@ -144,7 +153,7 @@ async function drawnImage(element: CanvasImageSource, tag: string): Promise<Wire
   try {
     if (tag === "HTMLImageElement") await (element as HTMLImageElement).decode();
     if (!workersDraw()) return canvasPixels(element, ...sizeOf(element));
-    // A copy for the worker; the caller's own bitmap or frame stays usable.
+    // A copy for the worker: the caller's bitmap or frame stays usable.
     return {
       kind: "bitmap",
       bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }),

@@ -1,4 +1,4 @@
-// TinyVLM in Node: the same worker in worker_threads.
+// TinyVLM in Node: the same worker scripts, run by worker_threads.
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
@@ -13,13 +13,14 @@ import { threadsFor, type Platform } from "./platform.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /**
- * A vision language model on this machine. `await TinyVLM.load()`, then `ask`. A model that is idle
- * does not keep the process alive.
+ * A vision-language model in a worker thread of this process. `await TinyVLM.load()`, then `ask`. An
+ * idle model does not keep the process alive.
  */
 export class TinyVLM extends LoadedModel {
   /**
-   * Loads the model at `source` (a path, an address …), or the demo model that comes with the
-   * package.
+   * Loads the model at `source`; without one, the demo model that comes with the package. Rejects
+   * with a TinyVLMError: `invalid_argument`, `not_found`, `invalid_file`, `unsupported`,
+   * `out_of_memory`, `io`, `network`, `http`, `worker` or `aborted`.
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(node, source, options));
@@ -29,7 +30,7 @@ export class TinyVLM extends LoadedModel {
 const ownFile = (name: string) => new URL(name, import.meta.url);
 
 // Two letters at least: "C:" is a drive.
-const address = /^[a-z][a-z0-9+.-]+:/i;
+const scheme = /^[a-z][a-z0-9+.-]+:/i;
 
 const node: Platform = {
   reasonAgainstThreads: () => undefined,
@@ -41,7 +42,7 @@ const node: Platform = {
         ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs")
         : new URL(url);
     try {
-      // Flags of the program (a debugger, a loader) are not meant for the worker.
+      // Flags of the process (a debugger, a loader) are not meant for the worker.
       return {
         endpoint: nodeEndpoint(new Worker(script, { execArgv: [] }), script.href),
         script: undefined,
@@ -59,14 +60,14 @@ const node: Platform = {
   demoModel: () => ({ kind: "path", path: fileURLToPath(ownFile("./model/tiny-vlm-demo.gguf")) }),
 
   absoluteUrl(url) {
-    if (url instanceof URL || address.test(url)) return new URL(url).href;
-    // pathToFileURL drops the "/" that marks a folder on some versions.
+    if (url instanceof URL || scheme.test(url)) return new URL(url).href;
+    // Some versions of pathToFileURL drop the "/" that marks a folder.
     const { href } = pathToFileURL(url);
     return /[\\/]$/.test(url) && !href.endsWith("/") ? `${href}/` : href;
   },
 
   named(source): ByteSource {
-    if (typeof source === "string" && !address.test(source))
+    if (typeof source === "string" && !scheme.test(source))
       return { kind: "path", path: resolve(source) };
     let url: URL;
     try {
@@ -74,7 +75,7 @@ const node: Platform = {
     } catch (cause) {
       throw new TinyVLMError(
         "invalid_argument",
-        `wanted an address or a path, found ${String(source)}`,
+        `wanted a URL or a path, found ${String(source)}`,
         { cause },
       );
     }
@@ -83,7 +84,7 @@ const node: Platform = {
       return { kind: "url", url: url.href };
     throw new TinyVLMError(
       "invalid_argument",
-      `wanted a path or an address of http:, https:, file: or data:, found ${url.protocol}`,
+      `wanted a path, or a URL with http:, https:, file: or data:, found ${url.protocol}`,
     );
   },
 

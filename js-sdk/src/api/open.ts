@@ -1,4 +1,4 @@
-// From a source to a worker that holds the model.
+// What `load` does: from a model source to a worker with the model loaded.
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError } from "../protocol/errors.js";
@@ -18,8 +18,8 @@ export interface Opened {
 }
 
 /**
- * Starts a worker, loads the model into it. Errors: those of launch, the loader's and the engine's,
- * `aborted`.
+ * Starts a worker and loads the model into it. Errors: those of launch, of the loader and of the
+ * engine, and `aborted`.
  */
 export async function open(
   platform: Platform,

@@ -1,4 +1,4 @@
-// What differs between a page and a Node program, as the client sees it.
+// What differs between a page and a Node program on the client's side.
 
 import type { Endpoint } from "../protocol/endpoint.js";
 import type { ByteSource, WireImage } from "../protocol/messages.js";
@@ -10,44 +10,47 @@ export type WorkerKind = "single" | "threaded";
 
 export interface SpawnedWorker {
   endpoint: Endpoint;
-  /** The script's text where the worker had to be started from a Blob. */
+  /** The script's text, where the worker had to be started from a Blob. */
   script: Blob | undefined;
 }
 
+/** What the client needs of its surroundings; browser.ts and node.ts implement it. */
 export interface Platform {
   /** Why several threads cannot be used here, or undefined where they can. */
   reasonAgainstThreads(): string | undefined;
+  /** How many threads to use where the caller does not say. */
   defaultThreads(): number;
-  /** Starts a worker: the one at `url`, or the package's own. */
+  /** Starts a worker: the script at `url`, or the package's own. */
   spawn(
     kind: WorkerKind,
     url: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<SpawnedWorker>;
-  /** The package's own file. */
+  /** Absolute URL of the package's own wasm file. */
   wasmUrl(variant: Variant): string;
+  /** The model that comes with the package. */
   demoModel(): ByteSource;
-  /** An absolute address; in Node a path becomes one too. */
+  /** An absolute URL; in Node a path becomes a file: URL. */
   absoluteUrl(url: string | URL): string;
-  /** Addresses and paths; all other sources are alike everywhere (sources.ts). */
+  /** The source that a URL or a path names; all others are the same everywhere (sources.ts). */
   named(source: string | URL): ByteSource;
   /**
-   * What only a page knows (elements, bitmaps); undefined where `image` is nothing of the kind.
-   * Called when `ask` is.
+   * Reads an image that only pages have (elements, bitmaps); undefined where `image` is none of
+   * those. Called by `ask` synchronously, before the image can change.
    */
   pageImage(image: ImageInput, exact: boolean): Promise<WireImage> | undefined;
   /** Decodes an encoded image where the worker cannot; undefined where it can. */
   decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
 }
 
-/** The folder's or the file's address: one that ends in "/" is a folder that holds `file`. */
+/** `url` itself, or where it ends in "/" (a folder) the URL of `file` in it. */
 export function within(url: string, file: string): string {
   return url.endsWith("/") ? url + file : url;
 }
 
 /**
- * Half of the logical processors, four at least where there are so many: the second half adds heat
- * more than speed.
+ * The number of threads for a machine with so many logical processors: all of them up to four, then
+ * half, eight at most. On processors with two threads a core the second half adds little.
  */
 export function threadsFor(processors: number): number {
   return Math.max(1, Math.min(8, processors <= 4 ? processors : Math.max(4, processors >> 1)));

@@ -1,4 +1,4 @@
-// From what callers hand over (an address, a Blob, bytes, pixels …) to what the worker is sent.
+// Turns what callers pass (a URL, a Blob, bytes, pixels …) into what is sent to the worker.
 
 import { checkResponse } from "../loader/fetch-source.js";
 import { checkImageSize } from "../image/read-pixels.js";
@@ -8,8 +8,8 @@ import type { Platform } from "./platform.js";
 import type { ImageInput, ModelSource, RawImage } from "./types.js";
 
 /**
- * The source of a model. Bytes are copied, a Response is used up; the whole of a model is never
- * held in JavaScript where it comes by address.
+ * The source of a model. Bytes are copied and the body of a Response is consumed; a model that is
+ * fetched from a URL is never held in JavaScript as a whole.
  */
 export async function modelSource(
   source: ModelSource | undefined,
@@ -23,7 +23,7 @@ export async function modelSource(
   if (plain) return plain;
   throw new TinyVLMError(
     "invalid_argument",
-    `wanted a model (an address, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`,
+    `wanted a model (a URL, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`,
   );
 }
 
@@ -45,7 +45,7 @@ export function readImages(
   return Promise.all(list.map((image) => readImage(image, exact, platform)));
 }
 
-/** What of an image can be handed over instead of copied. */
+/** The parts of images that are transferred to the worker instead of copied. */
 export function transferables(list: WireImage[]): Transferable[] {
   return list.flatMap((item): Transferable[] => {
     if (item.kind === "bitmap") return [item.bitmap];
@@ -66,7 +66,7 @@ async function readImage(
   if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
   throw new TinyVLMError(
     "invalid_argument",
-    `wanted an image (an address, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`,
+    `wanted an image (a URL, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`,
   );
 }
 
@@ -76,7 +76,7 @@ function plainSource(
   name: string,
 ): ByteSource | undefined {
   if (typeof source === "string" && source.startsWith("data:"))
-    return { kind: "blob", blob: dataBlob(source), name: "the data: address" };
+    return { kind: "blob", blob: dataBlob(source), name: "the data: URL" };
   if (typeof source === "string") return platform.named(source);
   switch (tagOf(source)) {
     case "URL": {
@@ -142,7 +142,7 @@ async function responseSource(response: Response): Promise<ByteSource> {
   }
 }
 
-// Safari cannot hand a stream to a worker.
+// Safari cannot transfer a stream to a worker.
 function canTransferStreams(): boolean {
   const { port1, port2 } = new MessageChannel();
   try {
@@ -157,11 +157,11 @@ function canTransferStreams(): boolean {
   }
 }
 
-// By hand, because fetch("data:") needs a place in the page's content security policy.
+// Decoded here, because fetch("data:") is subject to the page's content security policy.
 function dataBlob(address: string): Blob {
   const comma = address.indexOf(",");
   if (comma < 0)
-    throw new TinyVLMError("invalid_argument", "wanted a comma in the data: address, found none");
+    throw new TinyVLMError("invalid_argument", "wanted a comma in the data: URL, found none");
   const body = address
     .slice(comma + 1)
     .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
@@ -169,7 +169,11 @@ function dataBlob(address: string): Blob {
     const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(body) : body;
     return new Blob([Uint8Array.from(binary, (character) => character.charCodeAt(0))]);
   } catch (cause) {
-    throw new TinyVLMError("invalid_argument", "the data: address is not valid base64", { cause });
+    throw new TinyVLMError(
+      "invalid_argument",
+      "wanted base64 after the comma of the data: URL, found something else",
+      { cause },
+    );
   }
 }
 
@@ -188,11 +192,12 @@ function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     : new Uint8Array(bytes);
 }
 
-/** The built-in name of an object ("Blob", "HTMLImageElement"), also of one from another frame. */
+/** The built-in type of an object ("Blob", "HTMLImageElement"), even of one from another frame. */
 export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
+/** One phrase about a value that was not wanted, for messages. */
 export function describe(value: unknown): string {
   return typeof value === "object" && value !== null
     ? `an object (${tagOf(value)})`

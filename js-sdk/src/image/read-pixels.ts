@@ -1,16 +1,16 @@
-// RGBA from anything that a canvas can draw; used in the worker and, where workers have no canvas
-// (iOS 15), on the page.
+// Reads the RGBA pixels of anything that a canvas can draw: in the worker or, where workers have no
+// canvas (iOS 15), on the page.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
-/** What a canvas of either kind offers here. */
+/** The drawing context of either kind of canvas. */
 export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
-/** The engine takes no more than this; browsers are asked for no more either. */
+// The engine's limit (cpp/image/decode.h), checked before a browser allocates the pixels.
 const maxPixels = 268_435_456;
 
-// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond: big images are
-// read tile by tile.
+// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond it: larger images
+// are read tile by tile.
 const tileSide = 2048;
 
 /** Throws `invalid_image` unless `width` × `height` pixels is an image that the engine takes. */
@@ -23,7 +23,7 @@ export function checkImageSize(width: number, height: number): void {
   if (width * height > maxPixels)
     throw new TinyVLMError(
       "invalid_image",
-      `an image of ${width} × ${height} pixels is too large: at most ${maxPixels} pixels are taken`,
+      `wanted an image of at most ${maxPixels} pixels, found ${width} × ${height}`,
     );
 }
 
@@ -40,7 +40,11 @@ export function readPixels(
   makeContext: (width: number, height: number) => Context2D | null,
 ): void {
   const context = makeContext(Math.min(width, tileSide), Math.min(height, tileSide));
-  if (!context) throw new TinyVLMError("out_of_memory", "no canvas to read the image with");
+  if (!context)
+    throw new TinyVLMError(
+      "out_of_memory",
+      "the browser has no canvas to read the image with: close other tabs, or use a smaller image",
+    );
   for (let y = 0; y < height; y += tileSide) {
     const rows = Math.min(tileSide, height - y);
     for (let x = 0; x < width; x += tileSide) {

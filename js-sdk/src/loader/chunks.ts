@@ -47,7 +47,10 @@ export async function readWhole(
   return size === whole.length ? whole : whole.slice(0, size);
 }
 
-/** The chunks of a stream. `failed` words the error of a stream that breaks after so many bytes. */
+/**
+ * The chunks of a stream. `failed` makes the error of a stream that breaks, from the reason and the
+ * number of bytes received before.
+ */
 export async function* streamChunks(
   stream: ReadableStream<Uint8Array>,
   signal: AbortSignal,

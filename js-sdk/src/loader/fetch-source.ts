@@ -1,5 +1,4 @@
-// An address opened with fetch: status, type and length are checked before a byte is called a
-// model.
+// Opens a URL with fetch; status, type and length are checked before the first byte is used.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import { streamChunks, type OpenedSource } from "./chunks.js";
@@ -54,13 +53,15 @@ export function checkResponse(response: Response, url: string): number {
     void response.body?.cancel().catch(() => {});
     throw new TinyVLMError(
       "invalid_file",
-      `wanted a file at ${url}, found a web page (${type}): the address may be wrong or need a log-in`,
+      `wanted a file at ${url}, found a web page (${type}): the URL may be wrong or need a log-in`,
       { url },
     );
   }
   if (!response.body)
-    throw new TinyVLMError("network", `the answer of ${url} has no body`, { url });
-  // The length of a compressed answer is not that of the file.
+    throw new TinyVLMError("network", `wanted a file at ${url}, found an answer without a body`, {
+      url,
+    });
+  // Of a compressed answer the header gives the compressed length.
   const encoded = response.headers.get("content-encoding");
   return encoded && encoded !== "identity"
     ? 0

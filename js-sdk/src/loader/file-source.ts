@@ -1,15 +1,15 @@
-// A file opened in Node. Chunks share one buffer.
+// Opens a file in Node. All chunks share one buffer.
 
 import type * as FsPromises from "node:fs/promises";
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { OpenedSource, OpenPath } from "./chunks.js";
 
-// The size of the hashed chunks of a model file: hashing then always works on whole ones.
+// The size of the chunks of a model file that are hashed, so that hashing works on whole ones.
 const chunkBytes = 1 << 20;
 
 /**
- * Makes the opener from Node's module, which is loaded at run time only, so that the same worker
- * file runs in browsers.
+ * Makes an OpenPath of Node's file system module. The module is passed in, loaded at run time, so
+ * that the same worker file runs in browsers.
  */
 export function pathOpener({ open }: Pick<typeof FsPromises, "open">): OpenPath {
   return async (path, signal): Promise<OpenedSource> => {

@@ -7,7 +7,7 @@ import { openUrl } from "./fetch-source.js";
 
 /**
  * Opens `source` without reading it. Errors: `not_found` and `io` for files and blobs, `http` and
- * `network` for addresses, `invalid_file` where a web page answers, `aborted` once `signal` fires.
+ * `network` for URLs, `invalid_file` where a web page answers, `aborted` once `signal` fires.
  */
 export async function openSource(
   source: ByteSource,

@@ -1,5 +1,5 @@
-// The client's half of the protocol: ids, pending calls, cancelling. When the worker dies
-// everything pending is rejected, and so is every call that comes later.
+// The client's half of the protocol: ids, pending calls, cancelling. When the worker dies, every
+// pending call is rejected, and so is every later one.
 
 import type { Endpoint } from "./endpoint.js";
 import { describeReason, TinyVLMError } from "./errors.js";
@@ -12,13 +12,15 @@ interface Pending {
   reject: (error: TinyVLMError) => void;
 }
 
-/** One call under way. */
+/** A call in progress. */
 export interface Call<Name extends CallName> {
+  /** Rejects with the TinyVLMError of the worker, or of its death. */
   reply: Promise<Calls[Name]["reply"]>;
   /** Asks the worker to end the work; its reply (or error) still comes. */
   cancel(): void;
 }
 
+/** The client's end of a worker. */
 export class Channel {
   readonly #endpoint: Endpoint;
   readonly #pending = new Map<number, Pending>();
@@ -35,7 +37,7 @@ export class Channel {
       this.#onReady = resolve;
       this.#onFailedStart = reject;
     });
-    this.ready.catch(() => {}); // whoever waits is told; nobody has to wait
+    this.ready.catch(() => {}); // waiting for it is optional: no unhandled rejection
     endpoint.listen(
       (message) => this.#receive(message),
       (error) => this.close(error),
@@ -60,7 +62,9 @@ export class Channel {
       try {
         this.#endpoint.post({ id, call: name, args }, transfer);
       } catch (cause) {
-        const message = `this cannot be sent to the worker (an image of another origin without CORS, or one that was closed already?): ${describeReason(cause)}`;
+        const message =
+          "wanted images that can be sent to a worker, found one that cannot (from another " +
+          `origin without CORS, or closed already?): ${describeReason(cause)}`;
         return reject(new TinyVLMError("invalid_argument", message, { cause }));
       }
       this.#pending.set(id, { onEvent, resolve, reject });

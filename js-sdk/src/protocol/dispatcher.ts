@@ -1,16 +1,18 @@
-// The worker's half of the protocol: one handler per entry of Calls. A handler that is missing does
-// not compile.
+// The worker's half of the protocol: one handler per entry of Calls; a missing one does not compile.
 
 import type { WorkerPort } from "./endpoint.js";
 import type { CallName, Calls } from "./messages.js";
 import { errorToWire } from "./wire-error.js";
 
+/** What a handler is given beside its arguments. */
 export interface CallContext<Name extends CallName> {
+  /** Sends an event to the client. */
   emit(event: Calls[Name]["event"]): void;
   /** Fires when the client cancels this call. */
   signal: AbortSignal;
 }
 
+/** A handler for each call; what it throws is sent to the client as an error. */
 export type Handlers = {
   [Name in CallName]: (
     args: Calls[Name]["args"],
@@ -18,7 +20,7 @@ export type Handlers = {
   ) => Promise<Calls[Name]["reply"]>;
 };
 
-/** Answers calls until the worker ends, and tells the client that it may begin. */
+/** Tells the client that the worker listens, and answers its calls until the worker ends. */
 export function dispatch(port: WorkerPort, handlers: Handlers): void {
   const running = new Map<number, AbortController>();
   port.listen((message) => {

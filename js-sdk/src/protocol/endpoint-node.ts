@@ -1,10 +1,11 @@
-// worker_threads behind the interfaces of endpoint.ts.
+// The interfaces of endpoint.ts for worker_threads.
 
 import type { MessagePort, Transferable as NodeTransferable, Worker } from "node:worker_threads";
 import type { Endpoint, WorkerPort } from "./endpoint.js";
 import { TinyVLMError } from "./errors.js";
 import type { ToClient, ToWorker } from "./messages.js";
 
+/** Wraps a worker thread; `script` is its URL, for messages. */
 export function nodeEndpoint(worker: Worker, script: string): Endpoint {
   return {
     post: (message, transfer) =>
@@ -16,7 +17,9 @@ export function nodeEndpoint(worker: Worker, script: string): Endpoint {
         dead = true;
       };
       worker.on("message", (message: ToClient) => onMessage(message));
-      worker.on("messageerror", (cause) => die("a message of the worker could not be read", cause));
+      worker.on("messageerror", (cause) =>
+        die("a message from the worker could not be read", cause),
+      );
       worker.on("error", (cause) =>
         die(
           `the worker failed (${script}): ${(cause as Error | null)?.message ?? String(cause)}`,
@@ -37,6 +40,7 @@ export function nodeEndpoint(worker: Worker, script: string): Endpoint {
   };
 }
 
+/** The port of the worker thread that this code runs in. */
 export function nodeWorkerPort(port: MessagePort): WorkerPort {
   return {
     post: (message) => port.postMessage(message),

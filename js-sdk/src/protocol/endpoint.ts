@@ -1,16 +1,18 @@
-// The client's and the worker's view of the connection between them, and its form in browsers.
-// endpoint-node.ts is the same for Node.
+// The two ends of the connection between client and worker, and their form in browsers;
+// endpoint-node.ts has that of Node.
 
 import { TinyVLMError } from "./errors.js";
 import type { ToClient, ToWorker } from "./messages.js";
 
 /** The client's end. */
 export interface Endpoint {
+  /** Throws where something in `message` cannot be cloned or transferred. */
   post(message: ToWorker, transfer: Transferable[]): void;
   /** `onDeath` is called at most once: the worker could not start, crashed or ended by itself. */
   listen(onMessage: (message: ToClient) => void, onDeath: (error: TinyVLMError) => void): void;
   /** In Node, a worker that is not busy does not keep the process alive. */
   setBusy(busy: boolean): void;
+  /** Ends the worker at once, whatever it is doing. */
   terminate(): Promise<void>;
 }
 
@@ -20,25 +22,25 @@ export interface WorkerPort {
   listen(onMessage: (message: ToWorker) => void): void;
 }
 
-/** Wraps a Web Worker; `script` is its address, for messages. */
+/** Wraps a Web Worker; `script` is its URL, for messages. */
 export function webEndpoint(worker: Worker, script: string): Endpoint {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen(onMessage, onDeath) {
       worker.onmessage = (event: MessageEvent<ToClient>) => onMessage(event.data);
       worker.onmessageerror = () =>
-        onDeath(new TinyVLMError("worker", "a message of the worker could not be read"));
+        onDeath(new TinyVLMError("worker", "a message from the worker could not be read"));
       worker.onerror = (event: Event) => {
         event.preventDefault();
-        // A script that does not load gives an event without a message; browsers keep the reason to
-        // the console.
+        // For a script that does not load, browsers send an event without a message; the reason is
+        // in the console only.
         const message = (event as Partial<ErrorEvent>).message;
         onDeath(
           new TinyVLMError(
             "worker",
             message
               ? `the worker failed: ${message}`
-              : `the worker script could not be loaded: ${script} (wanted: an address that answers with JavaScript, allowed by the page's ` +
+              : `the worker script could not be loaded: ${script} (wanted: a URL that answers with JavaScript, allowed by the page's ` +
                   "content security policy and, in a cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header)",
             { url: script },
           ),

@@ -1,6 +1,6 @@
-// What travels between the page (or the Node program) and the worker. The Calls map is all of it:
-// per call its arguments, the events it may send on the way, and its reply. Requests carry an id;
-// events, the reply or an error come back under the same id.
+// Every message between the client (a page or a Node program) and the worker. The Calls map lists
+// the calls: arguments, the events that may come before the reply, and the reply. A request carries
+// an id; its events and its reply or error come back under the same id.
 
 import type {
   FinishReason,
@@ -13,8 +13,8 @@ import type {
 import type { WireError } from "./wire-error.js";
 
 /**
- * Bytes that the worker is to read: a model file or an encoded image. `name` is what messages call
- * it.
+ * Bytes for the worker to read: a model file or an encoded image. `name` is for messages; `size` is
+ * in bytes, 0 while unknown.
  */
 export type ByteSource =
   | { kind: "url"; url: string }
@@ -31,15 +31,16 @@ export type WireImage =
   | { kind: "bitmap"; bitmap: ImageBitmap }
   | { kind: "pixels"; format: "rgba" | "rgb"; width: number; height: number; data: Uint8Array };
 
+/** Arguments of `start`. */
 export interface StartArgs {
-  /** Tried in this order; those that the worker file does not carry are refused. */
+  /** Tried in this order; those that the worker file does not contain are rejected. */
   variants: Variant[];
-  /** Absolute address of each variant's wasm file. */
+  /** Absolute URL of each variant's wasm file. */
   wasmUrls: Record<Variant, string>;
   threads: number;
   /**
-   * The text of the worker's own script where it was started from a Blob: pool threads are started
-   * from it too.
+   * The text of the worker's own script, where it was started from a Blob: pool threads must be
+   * started from it, too.
    */
   script: Blob | undefined;
 }
@@ -49,12 +50,14 @@ export interface StartedEngine {
   /** How many threads it computes with; 1 in the builds without threads. */
   threads: number;
 }
+/** Reply of `start`. */
 export interface StartReply {
   /** undefined: none of the variants runs here. */
   started: StartedEngine | undefined;
   /** Variants that were tried before and do not run here. */
   rejected: RejectedVariant[];
 }
+/** A build that was tried and does not run here. */
 export interface RejectedVariant {
   variant: Variant;
   reason: string;
@@ -66,37 +69,42 @@ export interface RejectedVariant {
   permanent: boolean;
 }
 
+/** Arguments of `load`. */
 export interface LoadArgs {
   source: ByteSource;
   threads: number;
   session: SessionSettings;
 }
+/** Progress of `load`, in bytes. */
 export interface LoadEvent {
   loadedBytes: number;
   /** 0 while unknown. */
   totalBytes: number;
 }
 
-/** A turn that has been answered, with the numbers of its images in the engine. */
+/** A question that has been answered, with the ids of its images in the engine. */
 export interface PastTurn {
   question: string;
   imageIds: number[];
   answer: string;
 }
 
+/** Arguments of `ask`. */
 export interface AskArgs {
+  /** The system prompt; undefined: the model's default. */
   system: string | undefined;
   turns: PastTurn[];
-  /** Of the question. */
+  /** The images of this question. */
   images: WireImage[];
   exactPreprocess: boolean;
   prompt: string;
   sampling: Sampling;
-  /** The images may be asked about again, by the numbers in the reply, until they are forgotten. */
+  /** The images stay in the engine under the ids in the reply, until `forget`. */
   keepImages: boolean;
 }
+/** Reply of `ask`. */
 export interface AskReply {
-  /** Numbers of the images, where they are kept. */
+  /** Ids of the images, where they are kept; otherwise empty. */
   imageIds: number[];
   text: string;
   finishReason: FinishReason;
@@ -111,13 +119,17 @@ export interface AskReply {
   };
 }
 
+/** Every call of the protocol. */
 export interface Calls {
+  /** Starts the engine: the first of the given builds that runs here. Once per worker. */
   start: { args: StartArgs; event: never; reply: StartReply };
+  /** Reads the model file into the engine and makes a session. */
   load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
-  /** Events are pieces of the answer, in order: whole characters, no round trip for each. */
+  /** Answers a question. Events are pieces of the answer, in order, in whole characters. */
   ask: { args: AskArgs; event: string; reply: AskReply };
+  /** Releases images that were kept. */
   forget: { args: { imageIds: number[] }; event: never; reply: null };
-  /** Bytes that the engine's memory takes now. */
+  /** Size of the engine's memory in bytes. */
   memory: { args: undefined; event: never; reply: number };
 }
 export type CallName = keyof Calls;
@@ -129,5 +141,5 @@ export type ToClient =
   | { id: number; event: Calls[CallName]["event"] }
   | { id: number; reply: Calls[CallName]["reply"] }
   | { id: number; error: WireError }
-  /** The engine is beyond use; nothing more will come. */
+  /** The engine crashed; no further message follows. */
   | { dead: WireError };

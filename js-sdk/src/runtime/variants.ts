@@ -13,7 +13,7 @@ import {
   type ModuleOptions,
 } from "./module.js";
 
-/** The glue that a worker file carries. */
+/** The Emscripten factories that a worker file contains. */
 export type Factories = Partial<Record<Variant, EngineFactory>>;
 
 export interface ChosenEngine {
@@ -37,7 +37,9 @@ export async function chooseEngine(
   const rejected: RejectedVariant[] = [];
   for (const variant of variants) {
     const factory = factories[variant];
-    const against = factory ? reasonAgainst(variant, inNode) : "this worker file does not carry it";
+    const against = factory
+      ? reasonAgainst(variant, inNode)
+      : "this worker file does not contain it";
     if (!factory || against) {
       rejected.push({ variant, reason: against as string, permanent: true });
       continue;

@@ -1,5 +1,5 @@
-// The worker's answers to the calls of protocol/messages.ts: start an engine, load a model into it,
-// ask.
+// The worker's handlers for the calls of protocol/messages.ts: start an engine, load a model into
+// it, ask.
 
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
@@ -11,16 +11,17 @@ import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { prepareImage } from "./images.js";
 import type { WorkerPlatform } from "./platform.js";
 
-// A cancel is seen between two of these. Short enough to add little to the first word, long enough
-// that the yield in between costs nothing.
+// The engine works in steps of this length; a cancel is seen between two of them. Short enough for a
+// quick cancel, long enough that the yield in between costs nothing.
 const stepMs = 20;
 
+// At most 20 progress events a second.
 const progressEveryMs = 50;
 
-// What loading may cost more so that the first question is answered sooner.
+// How much longer loading may take so that the first question is answered sooner (Engine.warmUp).
 const warmUpMs = 60;
 
-/** `onDeath` is told when the engine is beyond use. */
+/** Makes the handlers of one worker. `onDeath` is called when the engine has crashed. */
 export function createHandlers(
   factories: Factories,
   platform: WorkerPlatform,
@@ -144,7 +145,7 @@ function conversation(
   return [...messages, { role: "user", content: question, images }];
 }
 
-// Servers that send a page for every unknown address do not always call it text/html.
+// Servers that send a page for every unknown URL do not always label it text/html.
 function refuseWebPage(firstChunk: Uint8Array, name: string): void {
   const start = String.fromCharCode(...firstChunk.subarray(0, 64)).trimStart();
   if (/^(<!doctype html|<html|<\?xml)/i.test(start))

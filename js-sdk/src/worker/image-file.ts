@@ -1,5 +1,5 @@
-// Browsers draw what is left of a damaged PNG or JPEG. These checks find the damage before that: an
-// image is described whole or not at all.
+// Browsers draw what is left of a damaged PNG or JPEG. These checks refuse such a file first, so that
+// the model is never asked about half an image.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
@@ -46,7 +46,7 @@ function checkPng(file: Uint8Array, view: DataView): void {
 function checkJpeg(file: Uint8Array, view: DataView): void {
   let position = 2;
   while (position + 4 <= file.length && file[position] === 0xff && file[position + 1] !== 0xda) {
-    // Fill bytes may stand before a marker.
+    // Fill bytes may precede a marker.
     position += file[position + 1] === 0xff ? 1 : 2 + view.getUint16(position + 2);
   }
   for (; position + 1 < file.length; position++)

@@ -1,6 +1,5 @@
-// Images as the engine takes them. A browser's own decoder is used where there is one (it knows
-// WebP, AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and
-// JPEG.
+// Turns images into what the engine takes. Browsers decode with their own decoder (which knows WebP,
+// AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and JPEG.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
@@ -11,19 +10,22 @@ import type { ImageFormat } from "../runtime/engine.js";
 import { checkImageFile } from "./image-file.js";
 
 /**
- * Ready to be copied into the heap: `write` fills `bytes` bytes, releases what it read from and
- * adds its time to `decodeMs`.
+ * An image that is ready to be copied into the engine's heap.
  */
 export interface PreparedImage {
+  /** How many bytes `write` writes. */
   bytes: number;
+  /** What those bytes are. */
   format: ImageFormat;
+  /** Fills `target` and releases the image's memory; once only. Adds its time to `decodeMs`. */
   write(target: Uint8Array): void;
+  /** Milliseconds spent on decoding so far. */
   decodeMs: number;
 }
 
 const maxFileBytes = 512 << 20;
 
-/** Does all that must be awaited. Errors: `invalid_image`, those of openSource, `aborted`. */
+/** Does all that is asynchronous. Errors: `invalid_image`, those of openSource, `aborted`. */
 export async function prepareImage(
   image: WireImage,
   exact: boolean,
@@ -57,8 +59,8 @@ export async function prepareImage(
         };
       }
       checkImageFile(file);
-      // A Blob is passed on instead of being made again of its bytes. slice() takes its type away,
-      // which says nothing about the bytes.
+      // A Blob is decoded as it is, not copied into another. slice() removes its type: the bytes
+      // decide the format.
       const blob = source.kind === "blob" ? source.blob.slice() : new Blob([file]);
       return bitmapImage(await decodeBitmap(blob), began);
     }
@@ -74,7 +76,7 @@ async function decodeBitmap(file: Blob): Promise<ImageBitmap> {
   } catch (reason) {
     throw new TinyVLMError(
       "invalid_image",
-      `the browser cannot decode this image (${file.size} bytes): ${describeReason(reason)}`,
+      `wanted an image that this browser can decode, found ${file.size} bytes that it cannot: ${describeReason(reason)}`,
       { cause: reason },
     );
   }
@@ -93,8 +95,8 @@ function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
     format: { format: "rgba", width, height },
     write(target) {
       const from = performance.now();
-      // Read once and never shown: a canvas in ordinary memory spares the way to the graphics card
-      // and back.
+      // Read once and never shown: willReadFrequently keeps the canvas in main memory instead of
+      // on the GPU.
       readPixels(bitmap, width, height, target, (w, h) =>
         new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }),
       );

@@ -1,4 +1,4 @@
-// What differs between a Web Worker and Node's worker_threads, from the inside.
+// What differs between a Web Worker and Node's worker_threads on the worker's side.
 
 import { nodeWorkerPort } from "../protocol/endpoint-node.js";
 import { webWorkerPort, type WorkerPort } from "../protocol/endpoint.js";
@@ -7,26 +7,30 @@ import { readWhole, type OpenPath } from "../loader/chunks.js";
 import { openSource } from "../loader/source.js";
 import { compileBytes, compileUrl } from "../runtime/module.js";
 
+/** What the worker needs of its surroundings. */
 export interface WorkerPlatform {
+  /** Whether this is Node. */
   inNode: boolean;
+  /** The connection to the client. */
   port: WorkerPort;
-  /** This very script, as pool threads are started from it. */
+  /** URL (in Node, path) of this script: pool threads are started from it. */
   script: string;
-  /** Reads and compiles the wasm file at an absolute address. */
+  /** Reads and compiles the wasm file at an absolute URL. */
   compile(url: string): Promise<WebAssembly.Module>;
+  /** Reads files by path; undefined in browsers. */
   openPath: OpenPath | undefined;
-  /** Lets waiting messages in. Not a timer: browsers clamp those to 4 ms and more. */
+  /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
   yieldToMessages(): Promise<void>;
 }
 
 const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
-// scripts/build-sdk.mjs keeps other bundlers from looking for Node's modules where they build for
-// browsers.
+// scripts/build-sdk.mjs marks these imports, so that bundlers of web apps do not look for Node's
+// modules.
 const importNode = (name: string) => import(name) as Promise<unknown>;
 
 /**
- * True in a worker that Emscripten started as a pool thread from this script: it must not answer
+ * Whether Emscripten started this worker as a pool thread from this script: then it must not answer
  * calls.
  */
 export async function isPoolThread(): Promise<boolean> {
@@ -37,6 +41,7 @@ export async function isPoolThread(): Promise<boolean> {
   return workerData === "em-pthread";
 }
 
+/** The platform that this worker runs on. */
 export async function workerPlatform(): Promise<WorkerPlatform> {
   return inNode ? nodePlatform() : webPlatform();
 }

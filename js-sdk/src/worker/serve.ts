@@ -1,4 +1,4 @@
-// Joins the pieces in a worker: port, handlers, engine glue.
+// What a worker does: connect port, handlers and the engine's factories.
 
 import { dispatch } from "../protocol/dispatcher.js";
 import { errorToWire } from "../protocol/wire-error.js";
@@ -6,6 +6,7 @@ import type { Factories } from "../runtime/variants.js";
 import { createHandlers } from "./handlers.js";
 import { workerPlatform } from "./platform.js";
 
+/** Serves the client with the builds in `factories` until the worker ends. */
 export async function serve(factories: Factories): Promise<void> {
   const platform = await workerPlatform();
   const handlers = createHandlers(factories, platform, (error) =>
