@@ -2,8 +2,11 @@
 # tinyvlm_test; file names are relative to that folder.
 #
 # tinyvlm_layer(NAME [DEPENDS layer...] [LIBRARIES lib...] SOURCES file...): a static library
-# tinyvlm_NAME. tinyvlm_test(NAME LAYERS layer... SOURCES file...): a Catch2 program, registered
-# with ctest.
+# tinyvlm_NAME.
+#
+# tinyvlm_test(NAME [SHARED_DATA] LAYERS layer... [LIBRARIES lib...] SOURCES file...): a Catch2
+# program, registered with ctest. SHARED_DATA: some of its cases read data that is not in the
+# repository (tests-native/shared_data.h); `ctest -L shared-data` runs those programs.
 
 set(TINYVLM_WARNINGS -Wall -Wextra)
 if(TINYVLM_WERROR)
@@ -32,7 +35,7 @@ function(tinyvlm_layer name)
 endfunction()
 
 function(tinyvlm_test name)
-  cmake_parse_arguments(ARG "" "" "LAYERS;LIBRARIES;SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "SHARED_DATA" "" "LAYERS;LIBRARIES;SOURCES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests-native)
   target_compile_options(${name} PRIVATE ${TINYVLM_WARNINGS})
@@ -46,4 +49,9 @@ function(tinyvlm_test name)
     target_link_options(${name} PRIVATE -O1 -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME -sNODERAWFS ${TINYVLM_WASM_MEMORY})
   endif()
   add_test(NAME ${name} COMMAND ${name})
+  # Catch2's exit code where every test case was skipped: their data is not on this machine.
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 4)
+  if(ARG_SHARED_DATA)
+    set_tests_properties(${name} PROPERTIES LABELS shared-data)
+  endif()
 endfunction()

@@ -22,7 +22,7 @@ describe("the same answers everywhere", () => {
 
   test(`Chromium equals Node on ${CASES} questions about test images, decoded by the browser or by the engine`, async (context) => {
     const folder = sharedPath("demo-model/test");
-    if (!folder) return context.skip("the shared test data is not here (TINYVLM_SHARED)");
+    if (!folder) return context.skip("missing test data: demo-model/test");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
     const cases = Array.from(
       { length: CASES },
@@ -79,7 +79,7 @@ describe("the same answers everywhere", () => {
 
   test(`Chromium's pixels of opaque sRGB images are within ${LEVELS} levels of the right ones`, async (context) => {
     const folder = sharedPath("data/images/pngsuite");
-    if (!folder) return context.skip("the shared test data is not here (TINYVLM_SHARED)");
+    if (!folder) return context.skip("missing test data: data/images/pngsuite");
     const names = readdirSync(join(folder, "png")).filter((name) => OPAQUE_SRGB.test(name));
     assert.ok(names.length >= 10, `found ${names.length} images`);
     const server = await serve();

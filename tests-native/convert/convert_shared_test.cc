@@ -27,61 +27,63 @@ LoadedModel ConvertFolder(const std::filesystem::path& folder, DType type, bool 
   return LoadModelFile(options.output);
 }
 
-TEST_CASE("Reference checkpoints convert without loss to f32", "[convert][shared]") {
-  struct Expected {
-    const char* folder;
-    std::vector<int32_t> depths, dims;
-    size_t tensors;
-    bool own_head;
-  };
-  // Tensors: those of the checkpoint, less three per block (four of BatchNorm and the kernel become
-  // a kernel and a bias), less num_batches_tracked.
-  for (const Expected& expected :
-       {Expected{"goldens/t0-hf", {1, 1, 1, 1, 1}, {16, 32, 32, 32, 64}, 135 - 4 * 5, false},
-        Expected{"goldens/t2w-bf16", {1, 2, 3, 2, 1}, {16, 32, 64, 128, 256}, 240 - 4 * 9, true},
-        Expected{"goldens/t3-full-depth",
-                 {2, 12, 24, 4, 2},
-                 {16, 32, 64, 128, 128},
-                 706 - 4 * 44,
-                 false},
-        Expected{"demo-model", {1, 2, 4, 3, 1}, {32, 64, 128, 256, 256}, 257 - 4 * 11, false}}) {
-    const auto folder = SharedPath(expected.folder);
-    if (!folder) SKIP("shared data is absent");
-    DYNAMIC_SECTION(expected.folder) {
-      const LoadedModel model = ConvertFolder(*folder, DType::kF32, false);
-      CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.depths") == expected.depths);
-      CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.dims") == expected.dims);
-      CHECK(*model.file.metadata.GetU32("fastvlm.vision.image_size") == 256);
-      CHECK(model.file.tensors.size() == expected.tensors);
-      CHECK((model.file.Find("output.weight") != nullptr) == expected.own_head);
-      const Result<Checkpoint> checkpoint = OpenCheckpoint(folder->string());
-      REQUIRE(checkpoint.ok());
-      size_t compared = 0;
-      for (const PlannedTensor& planned : checkpoint->tensors) {
-        // Convolutions: one branch without a BatchNorm is a tensor of the checkpoint, too.
-        std::string name = planned.source;
-        if (name.empty() && planned.branches.size() == 1 && planned.branches[0].norm.empty()) {
-          name = planned.shape == planned.kernel ? planned.branches[0].kernel
-                                                 : planned.branches[0].bias;
-        }
-        if (name.empty()) continue;
-        const SafetensorsTensor& source = *checkpoint->weights.Find(name);
-        std::vector<float> wanted(static_cast<size_t>(source.elements));
-        REQUIRE(checkpoint->weights.ReadF32(source, 0, wanted.size(), wanted.data()).ok());
-        INFO(planned.name);
-        REQUIRE(model.Values(planned.name) == wanted);
-        ++compared;
-      }
-      CHECK(compared > 100);
+struct Expected {
+  std::vector<int32_t> depths, dims;
+  size_t tensors;  // of the model file
+  bool own_head;
+};
+
+// Converts a checkpoint to f32 and compares every tensor that is one of the checkpoint's as well.
+void CheckConversion(const std::filesystem::path& folder, const Expected& expected) {
+  const LoadedModel model = ConvertFolder(folder, DType::kF32, false);
+  CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.depths") == expected.depths);
+  CHECK(*model.file.metadata.GetI32Array("fastvlm.vision.dims") == expected.dims);
+  CHECK(*model.file.metadata.GetU32("fastvlm.vision.image_size") == 256);
+  CHECK(model.file.tensors.size() == expected.tensors);
+  CHECK((model.file.Find("output.weight") != nullptr) == expected.own_head);
+  const Result<Checkpoint> checkpoint = OpenCheckpoint(folder.string());
+  REQUIRE(checkpoint.ok());
+  size_t compared = 0;
+  for (const PlannedTensor& planned : checkpoint->tensors) {
+    // Convolutions: one branch without a BatchNorm is a tensor of the checkpoint, too.
+    std::string name = planned.source;
+    if (name.empty() && planned.branches.size() == 1 && planned.branches[0].norm.empty()) {
+      name =
+          planned.shape == planned.kernel ? planned.branches[0].kernel : planned.branches[0].bias;
     }
+    if (name.empty()) continue;
+    const SafetensorsTensor& source = *checkpoint->weights.Find(name);
+    std::vector<float> wanted(static_cast<size_t>(source.elements));
+    REQUIRE(checkpoint->weights.ReadF32(source, 0, wanted.size(), wanted.data()).ok());
+    INFO(planned.name);
+    REQUIRE(model.Values(planned.name) == wanted);
+    ++compared;
   }
+  CHECK(compared > 100);
+}
+
+// Tensors: those of the checkpoint, less three per block (four of BatchNorm and the kernel become a
+// kernel and a bias), less num_batches_tracked.
+TEST_CASE("t0-hf converts without loss to f32", "[convert][golden]") {
+  CheckConversion(GoldenPath("t0-hf"), {{1, 1, 1, 1, 1}, {16, 32, 32, 32, 64}, 135 - 4 * 5, false});
+}
+TEST_CASE("t2w-bf16 converts without loss to f32", "[convert][golden]") {
+  CheckConversion(GoldenPath("t2w-bf16"),
+                  {{1, 2, 3, 2, 1}, {16, 32, 64, 128, 256}, 240 - 4 * 9, true});
+}
+TEST_CASE("t3-full-depth converts without loss to f32", "[convert][golden]") {
+  CheckConversion(GoldenPath("t3-full-depth"),
+                  {{2, 12, 24, 4, 2}, {16, 32, 64, 128, 128}, 706 - 4 * 44, false});
+}
+TEST_CASE("The demo model's checkpoint converts without loss to f32", "[convert][shared]") {
+  CheckConversion(SharedPath("demo-model"),
+                  {{1, 2, 4, 3, 1}, {32, 64, 128, 256, 256}, 257 - 4 * 11, false});
 }
 
 TEST_CASE("The demo model converts to every type with its tokenizer and keeps within 10 MB as q8_0",
           "[convert][shared]") {
   const auto folder = SharedPath("demo-model");
-  if (!folder) SKIP("shared data is absent");
-  const LoadedModel f32 = ConvertFolder(*folder, DType::kF32, true);
+  const LoadedModel f32 = ConvertFolder(folder, DType::kF32, true);
   const Metadata& meta = f32.file.metadata;
   CHECK((*meta.GetStringArray("tokenizer.ggml.tokens")).size() == 1024);
   CHECK(*meta.GetI32Array("tinyvlm.stop_ids") == std::vector<int32_t>{3, 1});
@@ -92,7 +94,7 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
   CHECK((*meta.GetU8Array("tinyvlm.sentencepiece_model")).size() == 15279);
   CHECK((*meta.GetString("tokenizer.chat_template")).starts_with("{% if messages[0]"));
   for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_0, DType::kQ4_0}) {
-    const LoadedModel model = ConvertFolder(*folder, type, true);
+    const LoadedModel model = ConvertFolder(folder, type, true);
     REQUIRE(model.file.tensors.size() == f32.file.tensors.size());
     if (type == DType::kQ8_0) CHECK(model.bytes.size() <= 10 * 1024 * 1024);
     for (const TensorInfo& info : model.file.tensors) {
@@ -119,10 +121,9 @@ TEST_CASE("The demo model converts to every type with its tokenizer and keeps wi
 }
 
 TEST_CASE("Apple's names give the tensors that transformers' names give", "[convert][shared]") {
-  const auto apple_folder = SharedPath("goldens/t0-llava"), folder = SharedPath("goldens/t0-hf");
-  if (!apple_folder || !folder) SKIP("shared data is absent");
-  const LoadedModel apple = ConvertFolder(*apple_folder, DType::kF32, false),
-                    model = ConvertFolder(*folder, DType::kF32, false);
+  const auto apple_folder = GoldenPath("t0-llava"), folder = GoldenPath("t0-hf");
+  const LoadedModel apple = ConvertFolder(apple_folder, DType::kF32, false),
+                    model = ConvertFolder(folder, DType::kF32, false);
   REQUIRE(apple.file.tensors.size() == model.file.tensors.size());
   for (const TensorInfo& info : model.file.tensors) {
     INFO(info.name);
@@ -134,9 +135,8 @@ TEST_CASE("Apple's names give the tensors that transformers' names give", "[conv
 }
 
 TEST_CASE("A folder of GGUF files is no checkpoint", "[convert][shared]") {
-  const auto folder = SharedPath("goldens/gguf");
-  if (!folder) SKIP("shared data is absent");
-  CHECK_THAT(OpenCheckpoint(folder->string()).status().message(),
+  const auto folder = GoldenPath("gguf");
+  CHECK_THAT(OpenCheckpoint(folder.string()).status().message(),
              Catch::Matchers::ContainsSubstring("this is a folder of GGUF files"));
 }
 

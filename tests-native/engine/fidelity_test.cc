@@ -146,10 +146,9 @@ TEST_CASE("The demo model answers the questions of the samples as it does in f32
 }
 
 TEST_CASE("Two models that are not one checkpoint, or steps of 0, are refused", "[fidelity]") {
-  const auto folder = SharedPath("goldens/t0-hf");
-  if (!folder) SKIP("no shared goldens");
+  const auto folder = GoldenPath("t0-hf");
   const auto demo = Load(DemoModelPath()),
-             t0 = ConvertAndLoad(folder->string(), DType::kQ8_0, /*tokenizer=*/false);
+             t0 = ConvertAndLoad(folder.string(), DType::kQ8_0, /*tokenizer=*/false);
   FidelityOptions options;
   options.steps = 0;
   CHECK(Fidelity::Create(demo, demo, options).status().code() == ErrorCode::kInvalidArgument);

@@ -123,8 +123,7 @@ TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys
           "[engine][model_tokenizer][golden]") {
   const std::string name = GENERATE("ggml-vocab-llama-spm.gguf", "ggml-vocab-phi-3.gguf");
   const auto folder = SharedPath("data/tokenizer/llama.cpp-vocab");
-  if (!folder) SKIP("shared data is absent");
-  const std::string bytes = ReadWholeFile(*folder / name);
+  const std::string bytes = ReadWholeFile(folder / name);
   const GgufFile file = Parse(AsBytes(bytes));
   CHECK(file.metadata.Find("tinyvlm.sentencepiece_model") == nullptr);
   const auto read = ReadModelTokenizer(file.metadata, "llama", 32064);
@@ -132,7 +131,7 @@ TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys
   REQUIRE(read.ok());
   CHECK(read->bos_id == 1);
 
-  const std::vector<VocabularyCase> cases = ReadVocabularyCases(*folder / name);
+  const std::vector<VocabularyCase> cases = ReadVocabularyCases(folder / name);
   for (const auto& [text, expected] : cases) {
     INFO("\"" << text << "\"");
     const Ids ids = Encode(*read->tokenizer, text);
@@ -146,8 +145,7 @@ TEST_CASE("llama.cpp's vocabulary files give llama.cpp's ids from their own keys
 TEST_CASE("Phi-3's padding is no token, and its template is refused when the model is asked",
           "[engine][model_tokenizer][golden]") {
   const auto path = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-phi-3.gguf");
-  if (!path) SKIP("shared data is absent");
-  const std::string bytes = ReadWholeFile(*path);
+  const std::string bytes = ReadWholeFile(path);
   const GgufFile file = Parse(AsBytes(bytes));
   const auto read = ReadModelTokenizer(file.metadata, "llama", 32064);
   REQUIRE(read.ok());
@@ -163,17 +161,28 @@ TEST_CASE("Phi-3's padding is no token, and its template is refused when the mod
 TEST_CASE("A qwen2 text model of the goldens has its tokenizer and style",
           "[engine][model_tokenizer][golden]") {
   const std::string name = GENERATE("qwen2-f32.gguf", "qwen2-mixed.gguf", "qwen2-v2.gguf");
-  const auto path = SharedPath("goldens/gguf/" + name);
-  if (!path) SKIP("shared data is absent");
-  const std::string bytes = ReadWholeFile(*path);
+  const auto path = GoldenPath("gguf/" + name);
+  const std::string bytes = ReadWholeFile(path);
   const GgufFile file = Parse(AsBytes(bytes));
-  const auto read = ReadModelTokenizer(file.metadata, "qwen2", 512);
+  const auto manifest = ParseJson(ReadWholeFile(GoldenPath("gguf/manifest.json")));
+  REQUIRE(manifest.ok());
+  const auto vocabulary = static_cast<size_t>(*manifest->Find("size")->Find("vocab")->uint64());
+  const auto read = ReadModelTokenizer(file.metadata, "qwen2", vocabulary);
   INFO(read.status().message());
   REQUIRE(read.ok());
-  CHECK(read->tokenizer->size() == 512);
+  CHECK(read->tokenizer->size() == vocabulary);
   CHECK(*read->chat_style == ChatStyle::kQwen2);
   CHECK_FALSE(read->bos_id.has_value());
-  CHECK(read->stop_ids == Ids{511, 509});
+  // The end of a turn that the file names, and the end of a text, which its vocabulary has.
+  const Json& keys = *manifest->Find("files")->Find("qwen2-f32.gguf")->Find("kv");
+  CHECK(read->stop_ids ==
+        Ids{static_cast<int32_t>(*keys.Find("tokenizer.ggml.eos_token_id")->int64()),
+            static_cast<int32_t>(*keys.Find("tokenizer.ggml.bos_token_id")->int64())});
+  for (const Json& one : *manifest->Find("tokenizer_checks")->array()) {
+    const std::string& text = *one.Find("text")->string();
+    INFO("\"" << text << "\"");
+    CHECK(Encode(*read->tokenizer, text, /*parse_special=*/true) == ReadIds(*one.Find("ids")));
+  }
   CHECK(read->tokenizer->Decode(
             *read->tokenizer->Encode("Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80", false)) ==
         "Hello, w\xC3\xB6rld! \xF0\x9F\x98\x80");
@@ -181,9 +190,8 @@ TEST_CASE("A qwen2 text model of the goldens has its tokenizer and style",
 
 TEST_CASE("Qwen2's whole tokenizer out of a GGUF file", "[engine][model_tokenizer][golden]") {
   const auto folder = SharedPath("data/tokenizer/qwen2");
-  if (!folder) SKIP("shared data is absent");
   Keys keys;
-  keys.parts = ReadQwen2Parts(*folder);
+  keys.parts = ReadQwen2Parts(folder);
   // As in other makers' files: rows beyond the tokenizer are named as padding.
   while (keys.parts.tokens.size() < 151936)
     keys.parts.AddSpecial("[PAD" + std::to_string(keys.parts.tokens.size()) + "]", kUnusedPiece);

@@ -287,17 +287,16 @@ std::vector<uint8_t> ReadAll(const std::string& path) {
 TEST_CASE(
     "GGUF files of another writer: keys, tensors, offsets and values as its manifest lists them",
     "[formats][gguf]") {
-  const auto folder = SharedPath("goldens/gguf");
-  if (!folder) SKIP("shared data is absent");
+  const auto folder = GoldenPath("gguf");
   const Result<Json> manifest =
-      ParseJson(*ReadTextFile((*folder / "manifest.json").string(), 1 << 20));
+      ParseJson(*ReadTextFile((folder / "manifest.json").string(), 1 << 20));
   REQUIRE(manifest.ok());
   // Version 2 differs in its number only.
   for (const auto& [name, list] : {std::pair{"qwen2-f32.gguf", "qwen2-f32.gguf"},
                                    {"qwen2-mixed.gguf", "qwen2-mixed.gguf"},
                                    {"qwen2-v2.gguf", "qwen2-mixed.gguf"}}) {
     DYNAMIC_SECTION(name) {
-      const std::vector<uint8_t> bytes = ReadAll((*folder / name).string());
+      const std::vector<uint8_t> bytes = ReadAll((folder / name).string());
       const Result<GgufParse> parse = ParseExactly(bytes);
       REQUIRE(parse.ok());
       REQUIRE(parse->file.has_value());
@@ -346,7 +345,7 @@ TEST_CASE(
   }
   SECTION("big-endian") {
     const Result<GgufParse> parse =
-        ParseExactly(ReadAll((*folder / "qwen2-big-endian.gguf").string()));
+        ParseExactly(ReadAll((folder / "qwen2-big-endian.gguf").string()));
     CHECK(parse.status().code() == ErrorCode::kUnsupported);
     CHECK_CONTAINS(parse.status().message(), "big-endian");
   }
@@ -355,8 +354,7 @@ TEST_CASE(
 TEST_CASE("GGUF files that hold a vocabulary only are read", "[formats][gguf]") {
   for (const char* name : {"ggml-vocab-llama-spm.gguf", "ggml-vocab-phi-3.gguf"}) {
     const auto path = SharedPath(std::string("data/tokenizer/llama.cpp-vocab/") + name);
-    if (!path) SKIP("shared data is absent");
-    const std::vector<uint8_t> bytes = ReadAll(path->string());
+    const std::vector<uint8_t> bytes = ReadAll(path.string());
     const Result<GgufParse> parse = ParseExactly(bytes);
     INFO(parse.status().message());
     REQUIRE(parse.ok());

@@ -30,14 +30,13 @@ struct Tally {
 Tally AskAll(DType type, Compute compute, size_t stride) {
   Tally tally;
   const auto folder = SharedPath("demo-model");
-  if (!folder) SKIP("no shared demo model");
-  const auto model = ConvertAndLoad(folder->string(), type, /*tokenizer=*/true);
+  const auto model = ConvertAndLoad(folder.string(), type, /*tokenizer=*/true);
   SessionOptions session_options;
   session_options.compute = compute;
   const auto session = Session::Create(model, session_options);
   REQUIRE(session.ok());
 
-  const auto text = ReadTextFile((*folder / "test" / "expected.json").string(), 16 << 20);
+  const auto text = ReadTextFile((folder / "test" / "expected.json").string(), 16 << 20);
   REQUIRE(text.ok());
   const auto expected = ParseJson(*text);
   REQUIRE(expected.ok());
@@ -45,7 +44,7 @@ Tally AskAll(DType type, Compute compute, size_t stride) {
   for (size_t i = 0; i < cases.size(); i += stride) {
     const Json& c = cases[i];
     const std::string image_path = *c.Find("image")->string();
-    const auto bytes = ReadTextFile((*folder / "test" / image_path).string(), 16 << 20);
+    const auto bytes = ReadTextFile((folder / "test" / image_path).string(), 16 << 20);
     REQUIRE(bytes.ok());
     const auto image = DecodeImage({reinterpret_cast<const uint8_t*>(bytes->data()), bytes->size()},
                                    /*exact=*/true);

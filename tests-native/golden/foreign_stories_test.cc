@@ -228,9 +228,8 @@ std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bo
 TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c's",
           "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
-  if (!folder) SKIP("no shared weights");
-  const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
-  std::string wanted = ReadAll(*folder / "expected_greedy_200.txt");
+  const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
+  std::string wanted = ReadAll(folder / "expected_greedy_200.txt");
   while (wanted.ends_with('\n')) wanted.pop_back();
   const auto model = WriteAndLoad(checkpoint, DType::kF32, false);
   CHECK(Tell(*model, checkpoint.pieces, Compute::kF32).text == wanted);
@@ -242,9 +241,8 @@ TEST_CASE(
     "stories260K, asked with the story's beginning, tells the rest, with the tokenizer of the file",
     "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
-  if (!folder) SKIP("no shared weights");
-  const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
-  const std::string story = ReadAll(*folder / "expected_greedy_200.txt");
+  const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
+  const std::string story = ReadAll(folder / "expected_greedy_200.txt");
   const auto model = WriteAndLoad(checkpoint, DType::kF32, false, ModelUse::kAsk);
   SessionOptions options;
   options.context = 256;
@@ -268,8 +266,7 @@ TEST_CASE(
     "them",
     "[golden][foreign]") {
   const auto folder = SharedPath("data/weights/stories260K");
-  if (!folder) SKIP("no shared weights");
-  const Checkpoint checkpoint(*folder / "stories260K.bin", *folder / "tok512.bin");
+  const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
   for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_1, DType::kQ5_0,
                            DType::kQ4_1, DType::kQ4_0}) {
     CAPTURE(GetDTypeInfo(type).name);

@@ -52,9 +52,8 @@ void CheckSameBits(const std::vector<float>& got, const std::vector<float>& want
 }
 
 TEST_CASE("Quantised bytes and values equal the reference's exactly", "[tensor][quant]") {
-  const auto path = SharedPath("goldens/quant/quant.safetensors");
-  if (!path) SKIP("shared data is absent");
-  const Result<Safetensors> file = Safetensors::Open(path->string());
+  const auto path = GoldenPath("quant/quant.safetensors");
+  const Result<Safetensors> file = Safetensors::Open(path.string());
   REQUIRE(file.ok());
   for (const auto& [name, type] : {NamedType{"Q8_0", DType::kQ8_0}, NamedType{"Q4_0", DType::kQ4_0},
                                    NamedType{"Q4_1", DType::kQ4_1}, NamedType{"Q5_0", DType::kQ5_0},
@@ -77,9 +76,8 @@ TEST_CASE("Quantised bytes and values equal the reference's exactly", "[tensor][
 }
 
 TEST_CASE("K-quant values equal the reference's exactly", "[tensor][quant]") {
-  const auto path = SharedPath("goldens/quant/quant.safetensors");
-  if (!path) SKIP("shared data is absent");
-  const Result<Safetensors> file = Safetensors::Open(path->string());
+  const auto path = GoldenPath("quant/quant.safetensors");
+  const Result<Safetensors> file = Safetensors::Open(path.string());
   REQUIRE(file.ok());
   for (const auto& [name, type] : {NamedType{"Q4_K", DType::kQ4_K}, NamedType{"Q5_K", DType::kQ5_K},
                                    NamedType{"Q6_K", DType::kQ6_K}}) {

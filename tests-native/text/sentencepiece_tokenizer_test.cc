@@ -15,23 +15,29 @@
 namespace tinyvlm {
 namespace {
 
-std::unique_ptr<Tokenizer> LoadShared(const std::string& name) {
-  const auto path = SharedPath(name);
-  if (!path) return nullptr;
-  auto tokenizer = LoadSentencePieceTokenizer(AsBytes(ReadWholeFile(*path)));
+// The demo model's tokenizer is this project's own; the others are public ones.
+constexpr char kDemo[] = "tokenizer/demo.model";
+constexpr char kLlama2[] = "data/tokenizer/llama2/tokenizer.model";
+
+std::filesystem::path ModelPath(const std::string& name) {
+  return name == kDemo ? GoldenPath(name) : SharedPath(name);
+}
+
+std::unique_ptr<Tokenizer> LoadNamed(const std::string& name) {
+  auto tokenizer = LoadSentencePieceTokenizer(AsBytes(ReadWholeFile(ModelPath(name))));
   REQUIRE(tokenizer.ok());
   return std::move(*tokenizer);
 }
 
 TEST_CASE("Llama 2's ids and decoded texts equal the reference's",
           "[text][sentencepiece_tokenizer][golden]") {
-  const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
-  const auto path = SharedPath("goldens/tokenizer/llama2-spm.json");
-  if (!tokenizer || !path) SKIP("shared data is absent");
-  const auto golden = ParseJson(ReadWholeFile(*path));
+  const auto tokenizer = LoadNamed(kLlama2);
+  const auto path = GoldenPath("tokenizer/llama2-spm.json");
+  const auto golden = ParseJson(ReadWholeFile(path));
   REQUIRE(golden.ok());
   CHECK(tokenizer->size() == *golden->Find("vocab_size")->uint64());
 
+  const GoldenCounts wanted = ReadGoldenCounts("llama2-spm.json");
   size_t cases = 0;
   for (const Json& one : *golden->Find("cases")->array()) {
     const std::string& text = *one.Find("text")->string();
@@ -42,7 +48,7 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's",
     CHECK(tokenizer->Decode(ids) == *one.Find("decoded")->string());
     ++cases;
   }
-  CHECK(cases == 416);
+  CHECK(cases == wanted.cases);
 
   size_t prompts = 0;
   for (const Json& one : *golden->Find("prompts")->array()) {
@@ -62,15 +68,14 @@ TEST_CASE("Llama 2's ids and decoded texts equal the reference's",
     CHECK(ids == ReadIds(*one.Find("ids")));
     ++prompts;
   }
-  CHECK(prompts == 14);
+  CHECK(prompts == wanted.prompts);
 }
 
 TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests",
           "[text][sentencepiece_tokenizer][golden]") {
-  const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
+  const auto tokenizer = LoadNamed(kLlama2);
   const auto vocabulary = SharedPath("data/tokenizer/llama.cpp-vocab/ggml-vocab-llama-spm.gguf");
-  if (!tokenizer || !vocabulary) SKIP("shared data is absent");
-  const std::vector<VocabularyCase> cases = ReadVocabularyCases(*vocabulary);
+  const std::vector<VocabularyCase> cases = ReadVocabularyCases(vocabulary);
   for (const auto& [text, ids] : cases) {
     INFO("\"" << text << "\"");
     CHECK(Encode(*tokenizer, text) == ids);
@@ -81,17 +86,15 @@ TEST_CASE("Llama 2's ids equal those of llama.cpp's vocabulary tests",
 TEST_CASE("BPE and unigram models encode and decode as the library does",
           "[text][sentencepiece_tokenizer][golden]") {
   const char* const name =
-      GENERATE("demo-model/tokenizer.model", "data/tokenizer/llama2/tokenizer.model",
-               "data/tokenizer/sentencepiece/python/test/test_model.model",
+      GENERATE(kDemo, kLlama2, "data/tokenizer/sentencepiece/python/test/test_model.model",
                "data/tokenizer/sentencepiece/python/test/test_ja_model.model");
-  const auto tokenizer = LoadShared(name);
+  const auto tokenizer = LoadNamed(name);
   const auto path = SharedPath("data/tokenizer/sentencepiece/data/botchan.txt");
-  if (!tokenizer || !path) SKIP("shared data is absent");
   sentencepiece::SentencePieceProcessor library;
-  REQUIRE(library.LoadFromSerializedProto(ReadWholeFile(*SharedPath(name))).ok());
+  REQUIRE(library.LoadFromSerializedProto(ReadWholeFile(ModelPath(name))).ok());
   REQUIRE(tokenizer->size() == static_cast<size_t>(library.GetPieceSize()));
 
-  std::ifstream file(*path);
+  std::ifstream file(path);
   size_t lines = 0;
   for (std::string line; std::getline(file, line); ++lines) {
     if (lines % 4 != 0) continue;
@@ -189,8 +192,7 @@ TEST_CASE("Plain text never yields control tokens, special text yields the leftm
 
 TEST_CASE("In the demo model the user's text never yields control tokens",
           "[text][sentencepiece_tokenizer]") {
-  const auto tokenizer = LoadShared("demo-model/tokenizer.model");
-  if (!tokenizer) SKIP("shared data is absent");
+  const auto tokenizer = LoadNamed(kDemo);
   CHECK(tokenizer->size() == 1024);
   const std::pair<const char*, int32_t> controls[] = {
       {"<|endoftext|>", 1}, {"<|im_start|>", 2}, {"<|im_end|>", 3}, {"<image>", 4}};
@@ -208,8 +210,7 @@ TEST_CASE("In the demo model the user's text never yields control tokens",
 
 TEST_CASE("The dummy prefix stands at the start of the text only",
           "[text][sentencepiece_tokenizer]") {
-  const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
-  if (!tokenizer) SKIP("shared data is absent");
+  const auto tokenizer = LoadNamed(kLlama2);
   CHECK(Encode(*tokenizer, "Hello world") == Ids{15043, 3186});
   CHECK(*tokenizer->EncodeContinuation("Hello world") == Ids{10994, 3186});
   CHECK(*tokenizer->EncodeContinuation(" Hello world") == Ids{15043, 3186});
@@ -220,8 +221,7 @@ TEST_CASE("The dummy prefix stands at the start of the text only",
 
 #if !defined(__EMSCRIPTEN__) || defined(__EMSCRIPTEN_PTHREADS__)
 TEST_CASE("Several threads may encode at once", "[text][sentencepiece_tokenizer]") {
-  const auto tokenizer = LoadShared("data/tokenizer/llama2/tokenizer.model");
-  if (!tokenizer) SKIP("shared data is absent");
+  const auto tokenizer = LoadNamed(kLlama2);
   size_t wrong[2] = {0, 0};
   std::thread other([&] {
     for (int i = 0; i < 300; ++i)
@@ -236,8 +236,7 @@ TEST_CASE("Several threads may encode at once", "[text][sentencepiece_tokenizer]
 
 TEST_CASE("A text that is too long is refused, the longest one is not",
           "[text][sentencepiece_tokenizer]") {
-  const auto tokenizer = LoadShared("demo-model/tokenizer.model");
-  if (!tokenizer) SKIP("shared data is absent");
+  const auto tokenizer = LoadNamed(kDemo);
   CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes, 'a'), true).ok());
   CHECK(tokenizer->Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), false).status().code() ==
         ErrorCode::kInvalidArgument);

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "catch_amalgamated.hpp"
+#include "shared_data.h"
 #include "text/model_writer.h"
 #include "text/tokenizer.h"
 
@@ -30,6 +31,25 @@ inline Ids ReadIds(const Json& json) {
   Ids ids;
   for (const Json& id : *json.array()) ids.push_back(static_cast<int32_t>(*id.int64()));
   return ids;
+}
+
+// How many texts, id sequences and prompts a file of goldens/tokenizer holds, as its manifest says.
+struct GoldenCounts {
+  size_t cases = 0, decodes = 0, prompts = 0;
+};
+
+inline GoldenCounts ReadGoldenCounts(const std::string& file) {
+  const auto manifest = ParseJson(ReadWholeFile(GoldenPath("tokenizer/manifest.json")));
+  REQUIRE(manifest.ok());
+  const Json* const counts = manifest->Find("files")->Find(file);
+  REQUIRE(counts != nullptr);
+  const auto count = [&](const char* key) {
+    const Json* const value = counts->Find(key);
+    return value == nullptr ? 0 : static_cast<size_t>(*value->uint64());
+  };
+  const GoldenCounts found{count("cases"), count("decode"), count("prompts")};
+  REQUIRE(found.cases > 0);
+  return found;
 }
 
 struct VocabularyCase {
