@@ -1,5 +1,5 @@
 # The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy,
-# sentencepiece, utf8proc, lodepng and (for tests) catch2.
+# sentencepiece, lodepng and (for tests) utf8proc and catch2.
 #
 # Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing,
 # CMake fetches the same release from its upstream. Versions and hashes stand once, in
@@ -80,13 +80,6 @@ target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
   PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite" "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
 
-# ---- utf8proc: Unicode's data, from which the build makes tables (cpp/text/unicode_tables.h) and
-# against which tests hold them ----
-tinyvlm_source(utf8proc)
-tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
-target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")
-target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
-
 # ---- images ---------------------------------------------------------------
 tinyvlm_source(lodepng)
 tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
@@ -97,6 +90,13 @@ target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
 
 # ---- tests ------------------------------------------------------------------
 if(TINYVLM_TESTS)
+  # utf8proc: Unicode's data, out of which cpp/text/unicode_tables.cc is made and against which the
+  # tests hold it.
+  tinyvlm_source(utf8proc)
+  tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
+  target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")
+  target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
+
   tinyvlm_source(catch2)
   tinyvlm_library(catch2 "${catch2_DIR}/extras/catch_amalgamated.cpp")
   target_include_directories(catch2 SYSTEM PUBLIC "${catch2_DIR}/extras")

@@ -1,9 +1,9 @@
-// Writes unicode_tables.cc (see unicode_tables.h) to standard output, from utf8proc's public
-// functions. Runs while the project is built: natively, or under Node where the project is built
-// for wasm.
+#include "unicode_tables_generator.h"
+
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -88,13 +88,24 @@ std::vector<Decomposition> FindDecompositions() {
   return all;
 }
 
+// Appends the definition of an array; as many values in a line as fit into 100 columns.
 template <typename T>
-void PrintValues(const std::vector<T>& values) {
-  for (size_t i = 0; i < values.size(); ++i)
-    std::printf("%s0x%llX,", i % 16 == 0 ? "\n" : "", static_cast<unsigned long long>(values[i]));
+void AppendArray(const char* declaration, const std::vector<T>& values, std::string* out) {
+  constexpr size_t kInLine = sizeof(T) == 8 ? 5 : sizeof(T) == 2 ? 12 : 16;
+  *out += declaration;
+  *out += "[] = {";
+  for (size_t i = 0; i < values.size(); ++i) {
+    char text[24];
+    std::snprintf(text, sizeof(text), "0x%" PRIX64 ",", static_cast<uint64_t>(values[i]));
+    *out += i % kInLine == 0 ? "\n" : " ";
+    *out += text;
+  }
+  *out += "\n};\n";
 }
 
-void Run() {
+}  // namespace
+
+std::string GenerateUnicodeTables() {
   const std::vector<Decomposition> decompositions = FindDecompositions();
   std::vector<uint16_t> of(kEnd, 0);
   for (int32_t c = 0; c < kEnd; ++c) {
@@ -143,26 +154,21 @@ void Run() {
   if (properties.size() > 256 || numbers.size() > 256)
     Fail("more than 256 blocks or kinds of character", static_cast<long long>(numbers.size()));
 
-  std::printf("// Made by unicode_tables_generator.cc from utf8proc %s (Unicode %s).\n",
-              utf8proc_version(), utf8proc_unicode_version());
-  std::printf("#include \"text/unicode_tables.h\"\nnamespace tinyvlm::unicode {\n");
-  std::printf("const uint8_t kBlocks[] = {");
-  PrintValues(blocks);
-  std::printf("};\nconst uint8_t kBlockProperties[] = {");
-  PrintValues(block_properties);
-  std::printf("};\nconst uint16_t kProperties[] = {");
-  PrintValues(properties);
-  std::printf("};\nstatic constexpr uint64_t kDecompositionValues[] = {");
-  PrintValues(packed);
-  std::printf("};\nstatic constexpr uint16_t kCompositionValues[] = {");
-  PrintValues(compositions);
-  std::printf("};\nconst std::span<const uint64_t> kDecompositions = kDecompositionValues;\n");
-  std::printf(
-      "const std::span<const uint16_t> kCompositions = kCompositionValues;\n}  // namespace "
-      "tinyvlm::unicode\n");
+  std::string out = "// Made by tools/unicode_tables_generator.cc from utf8proc ";
+  out.append(utf8proc_version()).append(" (Unicode ").append(utf8proc_unicode_version());
+  out +=
+      "). To make it anew:\n// cmake --build --preset release --target update-unicode-tables\n"
+      "// clang-format off\n#include \"text/unicode_tables.h\"\n\nnamespace tinyvlm::unicode {\n\n";
+  AppendArray("const uint8_t kBlocks", blocks, &out);
+  AppendArray("const uint8_t kBlockProperties", block_properties, &out);
+  AppendArray("const uint16_t kProperties", properties, &out);
+  AppendArray("static constexpr uint64_t kDecompositionValues", packed, &out);
+  AppendArray("static constexpr uint16_t kCompositionValues", compositions, &out);
+  out +=
+      "const std::span<const uint64_t> kDecompositions = kDecompositionValues;\n"
+      "const std::span<const uint16_t> kCompositions = kCompositionValues;\n\n"
+      "}  // namespace tinyvlm::unicode\n";
+  return out;
 }
 
-}  // namespace
 }  // namespace tinyvlm::unicode
-
-int main() { tinyvlm::unicode::Run(); }
