@@ -160,8 +160,8 @@ async function report(folder) {
       .join("\n");
   const text = [
     "# The public TypeScript API",
-    "Written by `node scripts/api-report.mjs` from the sources of `js-sdk/`; `npm test` fails while " +
-      "it is not current. Comments are left out: the declarations in `dist/types/` have them.",
+    "Written by `node scripts/api-report.mjs` from the sources of `js-sdk/`; `npm test` fails " +
+      "while it is not current. Comments are left out: the declarations in `dist/types/` have them.",
     ...entries.flatMap((entry) => [`## Exports of ${entry}`, exported.get(entry)]),
     "## Exported declarations",
     `\`\`\`ts\n${code(true)}\`\`\``,

@@ -69,7 +69,8 @@ export async function checkDocs() {
   const missing = all.filter(({ has }) => !has).map(({ what }) => what);
   if (missing.length > 0)
     throw new Error(
-      `${missing.length} of ${all.length} public declarations have no docstring (/** … */ above them in js-sdk/src):\n  ${missing.join("\n  ")}`,
+      `${missing.length} of ${all.length} public declarations have no docstring ` +
+        `(/** … */ above them in js-sdk/src):\n  ${missing.join("\n  ")}`,
     );
   return all.length;
 }

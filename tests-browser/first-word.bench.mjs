@@ -21,8 +21,8 @@ function measure(browser, server, variant, count) {
   return withSdk(browser, server, (page) =>
     page.evaluate(
       async ({ variant, urls, count, question }) => {
-        // The engine remembers the last images' encodings, so each of these differs from the others by
-        // a small square.
+        // The engine remembers the last images' encodings, so each of these differs from the others
+        // by a small square.
         const bitmaps = await Promise.all(
           urls.map(async (url) => createImageBitmap(await (await fetch(url)).blob())),
         );

@@ -1,4 +1,5 @@
-// The entry for a script tag: one global, `TinyVLM`, with the error class as `TinyVLM.TinyVLMError`.
+// The entry for a script tag: one global, `TinyVLM`, with the error class as
+// `TinyVLM.TinyVLMError`.
 
 import { TinyVLM, TinyVLMError } from "./index.js";
 

@@ -257,7 +257,7 @@ interface Heard {
 }
 const heard = async (stream: AnswerStream) => JSON.parse((await stream).text) as Heard;
 
-test("a chat sends what was said before, with the images of every turn, and forgets them in the end", async () => {
+test("a chat sends its earlier turns with their images, and dispose releases them", async () => {
   const vlm = await load();
   const chat = vlm.chat({ system: "Be brief." });
   await chat.ask(Uint8Array.of(1), "count 2");
@@ -310,7 +310,7 @@ test("questions of a chat that do not wait for each other know each other's answ
   await vlm.dispose();
 });
 
-test("a turn that fails or is taken back leaves a chat as it was; what was cancelled after its first words stays", async () => {
+test("a failed or aborted turn leaves a chat as it was; one cancelled after its first words stays", async () => {
   const vlm = await load();
   const chat = vlm.chat();
   assert.equal((await failure(chat.ask(Uint8Array.of(1), "fail 7"))).code, "context_full");
@@ -524,7 +524,7 @@ test("a worker that cannot start is `worker`, at once", async () => {
   assert.match((await failure(load({ workerUrl: broken, threads: 2 }))).message, /not today/);
 });
 
-test("wasm files are found by folder, by file with its variant, by table; a missing one is an error, not a slower build", async () => {
+test("wasmUrl is a folder, a file with its variant, or a table; a missing file is an error", async () => {
   for (const options of [
     { wasmUrl: `${folder}/` },
     { wasmUrl: server.url("a.wasm"), variant: "scalar" },

@@ -36,7 +36,7 @@ beforeEach(() => {
 const prepare = (source: ByteSource, exact = false) =>
   prepareImage({ kind: "encoded", source }, exact, never, undefined);
 
-test("the decoder gets the file's bytes without a type, whatever source they come from", async () => {
+test("the decoder gets the file's bytes without a type, from every source", async () => {
   const blob = new Blob([file], { type: "text/plain" });
   const stream = blob.stream() as ReadableStream<Uint8Array>;
   const sources: ByteSource[] = [

@@ -42,7 +42,7 @@ test("an engine that fails its self-test or does not compile is rejected permane
   assert.deepEqual([uncompiled?.variant, uncompiled?.permanent], ["simd", true]);
 });
 
-test("threads that are slow to start, or an engine that does not start, are rejected this time only", async () => {
+test("slow threads and a failing start are rejected this time only", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     let waiting!: () => void;
@@ -146,7 +146,7 @@ test("a permanent rejection under another address of the files is not kept", asy
   assert.equal((await launch(next.platform, {})).started.variant, threaded[0]);
 });
 
-test("a build that is rejected permanently is not tried again, and in the end the error names them all", async () => {
+test("a build that is rejected permanently is not tried again; the error names them all", async () => {
   const partly = platformOf(({ tried }) => ({
     started: { variant: tried[1]!, threads: 2 },
     rejected: [{ variant: tried[0]!, reason: "a reason", permanent: true }],
@@ -168,7 +168,7 @@ test("a build that is rejected permanently is not tried again, and in the end th
   );
   await assert.rejects(launch(last.platform, {}), {
     code: "unsupported",
-    message: `the engine cannot run here: ${variants.map((variant) => `${variant}: a reason`).join("; ")}`,
+    message: `the engine cannot run here: ${variants.map((each) => `${each}: a reason`).join("; ")}`,
   });
   assert.equal(last.attempts.length, 1);
 });

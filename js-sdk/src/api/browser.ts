@@ -48,7 +48,8 @@ const browser: Platform = {
   reasonAgainstThreads: () =>
     globalThis.crossOriginIsolated
       ? undefined
-      : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)",
+      : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
+        "Cross-Origin-Embedder-Policy: require-corp)",
   defaultThreads: () => threadsFor(navigator.hardwareConcurrency || 1),
 
   async spawn(kind, url, signal) {
@@ -116,8 +117,8 @@ function absolute(url: string | URL): string {
 }
 
 /**
- * Starts a worker from the text of the script at `url`, in a Blob: browsers refuse to start one from
- * a script of another origin. `cause` is that refusal.
+ * Starts a worker from the text of the script at `url`, in a Blob: browsers refuse to start one
+ * from a script of another origin. `cause` is that refusal.
  */
 async function spawnFromText(
   url: string,
@@ -132,7 +133,8 @@ async function spawnFromText(
   } catch (reason) {
     throw new TinyVLMError(
       "worker",
-      `the worker could not be started from ${url}: ${describeReason(cause)}; nor could its text be read: ${describeReason(reason)}`,
+      `the worker could not be started from ${url}: ${describeReason(cause)}; ` +
+        `nor could its text be read: ${describeReason(reason)}`,
       { cause, url },
     );
   }

@@ -18,10 +18,10 @@ export class Chat {
   }
 
   /**
-   * Asks the next question about the images and answers of the conversation so far. The turn becomes
-   * part of the conversation when its answer resolves, also where it was cancelled after its first
-   * words; a question that fails leaves the conversation as it was. Errors arrive where the result
-   * is awaited or iterated: those of `TinyVLM.ask`, and `not_ready` after `dispose()`.
+   * Asks the next question about the images and answers of the conversation so far. The turn
+   * becomes part of the conversation when its answer resolves, also where it was cancelled after
+   * its first words; a question that fails leaves the conversation as it was. Errors arrive where
+   * the result is awaited or iterated: those of `TinyVLM.ask`, and `not_ready` after `dispose()`.
    */
   ask(question: string, options?: AskOptions): AnswerStream;
   /**

@@ -78,8 +78,8 @@ export class LoadedModel {
   }
 
   /**
-   * Ends the worker and frees its memory. Answers in progress reject with `aborted`, later questions
-   * with `not_ready`. May be called more than once.
+   * Ends the worker and frees its memory. Answers in progress reject with `aborted`, later
+   * questions with `not_ready`. May be called more than once.
    */
   async dispose(): Promise<void> {
     this.#disposed = true;

@@ -13,8 +13,8 @@ import { threadsFor, type Platform } from "./platform.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /**
- * A vision-language model in a worker thread of this process. `await TinyVLM.load()`, then `ask`. An
- * idle model does not keep the process alive.
+ * A vision-language model in a worker thread of this process. `await TinyVLM.load()`, then `ask`.
+ * An idle model does not keep the process alive.
  */
 export class TinyVLM extends LoadedModel {
   /**

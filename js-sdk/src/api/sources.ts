@@ -23,7 +23,8 @@ export async function modelSource(
   if (plain) return plain;
   throw new TinyVLMError(
     "invalid_argument",
-    `wanted a model (a URL, a path in Node, a Blob, a Response or bytes), found ${describe(source)}`,
+    "wanted a model (a URL, a path in Node, a Blob, a Response or bytes), " +
+      `found ${describe(source)}`,
   );
 }
 
@@ -66,7 +67,8 @@ async function readImage(
   if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
   throw new TinyVLMError(
     "invalid_argument",
-    `wanted an image (a URL, a path in Node, a Blob, bytes, pixels, or something that a page can draw), found ${describe(image)}`,
+    "wanted an image (a URL, a path in Node, a Blob, bytes, pixels, or something that a page can " +
+      `draw), found ${describe(image)}`,
   );
 }
 
@@ -119,7 +121,8 @@ function rawImage({ data, width, height }: RawImage): WireImage {
   if (!format) {
     throw new TinyVLMError(
       "invalid_argument",
-      `wanted ${width * height * 3} (RGB) or ${width * height * 4} (RGBA) bytes for ${width} × ${height} pixels, found ${data.length}`,
+      `wanted ${width * height * 3} (RGB) or ${width * height * 4} (RGBA) bytes for ` +
+        `${width} × ${height} pixels, found ${data.length}`,
     );
   }
   return { kind: "pixels", format, width, height, data: new Uint8Array(data) };

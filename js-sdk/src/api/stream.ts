@@ -3,9 +3,9 @@
 import type { Answer } from "./types.js";
 
 /**
- * An answer in progress. `for await` gives its text piece by piece (whole characters); `await` gives
- * the whole Answer. The work starts at once, whether or not anybody reads. Each loop sees the text
- * from the beginning; leaving a loop early cancels the work.
+ * An answer in progress. `for await` gives its text piece by piece (whole characters); `await`
+ * gives the whole Answer. The work starts at once, whether or not anybody reads. Each loop sees the
+ * text from the beginning; leaving a loop early cancels the work.
  */
 export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> {
   readonly #pieces: string[] = [];
@@ -60,8 +60,8 @@ export class AnswerStream implements AsyncIterable<string>, PromiseLike<Answer> 
   }
 
   /**
-   * The pieces of the text, from the first one. Throws a TinyVLMError after the last piece where the
-   * answer fails; ending the iteration early cancels the work.
+   * The pieces of the text, from the first one. Throws a TinyVLMError after the last piece where
+   * the answer fails; ending the iteration early cancels the work.
    */
   [Symbol.asyncIterator](): AsyncIterator<string, undefined> {
     let next = 0;

@@ -38,8 +38,9 @@ export interface RawImage {
 
 /**
  * An image: a URL (also `data:` and `blob:`), a path (Node only), an encoded file as Blob or bytes,
- * raw pixels, or anything that a page can draw. It is read when `ask` is called; a canvas or a video
- * may change afterwards. Browsers decode every format that they can show; Node reads PNG and JPEG.
+ * raw pixels, or anything that a page can draw. It is read when `ask` is called; a canvas or a
+ * video may change afterwards. Browsers decode every format that they can show; Node reads PNG and
+ * JPEG.
  */
 export type ImageInput =
   | string

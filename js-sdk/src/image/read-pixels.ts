@@ -6,11 +6,11 @@ import { TinyVLMError } from "../protocol/errors.js";
 /** The drawing context of either kind of canvas. */
 export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
-// The engine's limit (cpp/image/decode.h), checked before a browser allocates the pixels.
+// The engine's limit (cpp/image/image.cc), checked before a browser allocates the pixels.
 const maxPixels = 268_435_456;
 
-// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond it: larger images
-// are read tile by tile.
+// Browsers limit the area of a canvas (iOS: 16 megapixels) and draw nothing beyond it: larger
+// images are read tile by tile.
 const tileSide = 2048;
 
 /** Throws `invalid_image` unless `width` × `height` pixels is an image that the engine takes. */
@@ -71,7 +71,8 @@ function readTile(context: Context2D, columns: number, rows: number): ImageData 
   } catch (cause) {
     throw new TinyVLMError(
       "invalid_image",
-      'the image comes from another origin that does not allow reading it (load it with crossorigin="anonymous")',
+      "wanted an image that this page may read, found one of another origin " +
+        '(load it with crossorigin="anonymous")',
       { cause },
     );
   }

@@ -31,10 +31,11 @@ export async function readWhole(
   let size = 0;
   for await (const chunk of opened.chunks) {
     const end = size + chunk.length;
-    if (Math.max(end, opened.size) > limit)
+    const expected = Math.max(end, opened.size);
+    if (expected > limit)
       throw new TinyVLMError(
         tooLarge,
-        `${opened.name} is too large: wanted at most ${limit} bytes, found ${Math.max(end, opened.size)}`,
+        `${opened.name} is too large: wanted at most ${limit} bytes, found ${expected}`,
       );
     if (end > whole.length) {
       const grown = new Uint8Array(Math.max(end, 2 * whole.length));

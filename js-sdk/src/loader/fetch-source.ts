@@ -13,7 +13,9 @@ export async function openUrl(url: string, signal: AbortSignal): Promise<OpenedS
     response = await fetch(url, { signal });
   } catch (reason) {
     if (signal.aborted) throw abortedError("the download", signal);
-    const message = `no answer from ${url}: ${describeReason(reason)} (offline, a wrong host, or blocked by CORS or a content security policy)`;
+    const message =
+      `no answer from ${url}: ${describeReason(reason)} ` +
+      "(offline, a wrong host, or blocked by CORS or a content security policy)";
     throw new TinyVLMError("network", message, { cause: reason, url });
   }
   const size = checkResponse(response, url);
@@ -39,21 +41,17 @@ export async function openUrl(url: string, signal: AbortSignal): Promise<OpenedS
 export function checkResponse(response: Response, url: string): number {
   if (!response.ok) {
     void response.body?.cancel().catch(() => {});
-    throw new TinyVLMError(
-      "http",
-      `wanted a file at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(),
-      {
-        status: response.status,
-        url,
-      },
-    );
+    const { status, statusText } = response;
+    const message = `wanted a file at ${url}, the server answered ${status} ${statusText}`;
+    throw new TinyVLMError("http", message.trimEnd(), { status, url });
   }
   const type = response.headers.get("content-type") ?? "";
   if (/^\s*(text\/html|application\/xhtml)/i.test(type)) {
     void response.body?.cancel().catch(() => {});
     throw new TinyVLMError(
       "invalid_file",
-      `wanted a file at ${url}, found a web page (${type}): the URL may be wrong or need a log-in`,
+      `wanted a file at ${url}, found a web page (${type}): ` +
+        "the URL may be wrong or need a log-in",
       { url },
     );
   }

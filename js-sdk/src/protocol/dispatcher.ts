@@ -1,4 +1,5 @@
-// The worker's half of the protocol: one handler per entry of Calls; a missing one does not compile.
+// The worker's half of the protocol: one handler per entry of Calls; a missing one does not
+// compile.
 
 import type { WorkerPort } from "./endpoint.js";
 import type { CallName, Calls } from "./messages.js";

@@ -75,7 +75,7 @@ export interface Usage {
   promptTokens: number;
   /** Tokens of the prompt that stand for images. */
   imageTokens: number;
-  /** Images that were computed by the vision tower; 0 when all were encoded for earlier questions. */
+  /** Images that the vision tower encoded; 0 when all were encoded for earlier questions. */
   encodedImages: number;
   /** Tokens of the prompt whose keys and values were kept from the previous question. */
   reusedTokens: number;

@@ -11,8 +11,8 @@ import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { prepareImage } from "./images.js";
 import type { WorkerPlatform } from "./platform.js";
 
-// The engine works in steps of this length; a cancel is seen between two of them. Short enough for a
-// quick cancel, long enough that the yield in between costs nothing.
+// The engine works in steps of this length; a cancel is seen between two of them. Short enough for
+// a quick cancel, long enough that the yield in between costs nothing.
 const stepMs = 20;
 
 // At most 20 progress events a second.

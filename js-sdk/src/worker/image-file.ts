@@ -1,5 +1,5 @@
-// Browsers draw what is left of a damaged PNG or JPEG. These checks refuse such a file first, so that
-// the model is never asked about half an image.
+// Browsers draw what is left of a damaged PNG or JPEG. These checks refuse such a file first, so
+// that the model is never asked about half an image.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
@@ -28,7 +28,8 @@ function checkPng(file: Uint8Array, view: DataView): void {
     if (end + 4 > file.length) {
       throw new TinyVLMError(
         "invalid_image",
-        `the PNG's ${type} chunk at byte ${position} wants ${length} bytes, the file ends at ${file.length}`,
+        `the PNG's ${type} chunk at byte ${position} wants ${length} bytes, ` +
+          `the file ends at ${file.length}`,
       );
     }
     if (crc32(file, position + 4, end) !== view.getUint32(end))

@@ -1,5 +1,6 @@
-// Turns images into what the engine takes. Browsers decode with their own decoder (which knows WebP,
-// AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and JPEG.
+// Turns images into what the engine takes. Browsers decode with their own decoder (which knows
+// WebP, AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and
+// JPEG.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
@@ -76,7 +77,8 @@ async function decodeBitmap(file: Blob): Promise<ImageBitmap> {
   } catch (reason) {
     throw new TinyVLMError(
       "invalid_image",
-      `wanted an image that this browser can decode, found ${file.size} bytes that it cannot: ${describeReason(reason)}`,
+      `wanted an image that this browser can decode, found ${file.size} bytes that it cannot: ` +
+        describeReason(reason),
       { cause: reason },
     );
   }

@@ -82,7 +82,7 @@ test(
 );
 
 test(
-  "images as path, bytes, Blob, address and pixels give the same answer; text alone and two images give one",
+  "every kind of image source gives the same answer; text alone and two images give one",
   options,
   async () => {
     const vlm = await TinyVLM.load(undefined, { threads: 1 });

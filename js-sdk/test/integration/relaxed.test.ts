@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-relaxed-"));
 after(() => rmSync(folder, { recursive: true }));
 
 testWithout(
-  "relaxed: without relaxed SIMD the plain builds run, and naming a relaxed one is an error that says why",
+  "relaxed: without relaxed SIMD the plain builds run, and naming a relaxed one is an error",
   options,
   async () => {
     for (const [threads, variant] of [
