@@ -161,7 +161,7 @@ async function report(folder) {
   const text = [
     "# The public TypeScript API",
     "Written by `node scripts/api-report.mjs` from the sources of `js-sdk/`; `npm test` fails " +
-      "while it is not current. Comments are left out: the declarations in `dist/types/` have them.",
+      "while it is not current. Comments are left out; the files in `dist/types/` have them.",
     ...entries.flatMap((entry) => [`## Exports of ${entry}`, exported.get(entry)]),
     "## Exported declarations",
     `\`\`\`ts\n${code(true)}\`\`\``,

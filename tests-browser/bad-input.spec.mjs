@@ -1,4 +1,4 @@
-// "Something is wrong with what I gave it": a typed error that says what, and a page that lives on.
+// "Something is wrong with my input": a typed error that says what, and a page that keeps working.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -34,7 +34,7 @@ describe("bad input", () => {
         "/truncated.gguf": sends(part),
         "/empty.gguf": sends(Buffer.alloc(0)),
         "/altered.gguf": sends(altered),
-        "/foreign.gguf": sends(png),
+        "/image.gguf": sends(png),
         "/dropped.gguf": (request, response) => {
           response.writeHead(200, {
             "Content-Type": "application/octet-stream",
@@ -70,7 +70,7 @@ describe("bad input", () => {
     { what: "a truncated model", source: "/truncated.gguf", code: "invalid_file" },
     { what: "an empty file", source: "/empty.gguf", code: "invalid_file" },
     { what: "a model with one altered bit", source: "/altered.gguf", code: "invalid_file" },
-    { what: "another kind of file", source: "/foreign.gguf", code: "invalid_file" },
+    { what: "another kind of file", source: "/image.gguf", code: "invalid_file" },
     { what: "a connection that drops in mid-download", source: "/dropped.gguf", code: "network" },
     {
       what: "a server that does not exist",
@@ -79,7 +79,7 @@ describe("bad input", () => {
     },
   ];
   for (const { what, source, code, message = /./ } of models) {
-    test(`${what} ends in the code ${code}, and the page lives on`, async () => {
+    test(`${what} ends in the code ${code}, and the page works on`, async () => {
       await withSdk(browser, server, async (page) => {
         const { outcome, works } = await page.evaluate(
           async (source) => ({ outcome: await tryLoad(source), works: await stillWorks() }),
@@ -108,7 +108,7 @@ describe("bad input", () => {
     });
   });
 
-  test("a worker script that is not there ends in the code worker, and the page lives on", async () => {
+  test("a missing worker script ends in the code worker, and the page works on", async () => {
     await withSdk(browser, server, async (page) => {
       const { outcome, works } = await page.evaluate(async () => ({
         outcome: await tryLoad(undefined, {
@@ -121,7 +121,7 @@ describe("bad input", () => {
     });
   });
 
-  test("a wasm file that is not there ends in the code http, and the page lives on", async () => {
+  test("a missing wasm file ends in the code http, and the page works on", async () => {
     await withSdk(browser, server, async (page) => {
       const { outcome, works } = await page.evaluate(async () => ({
         outcome: await tryLoad(undefined, {
@@ -142,7 +142,7 @@ describe("bad input", () => {
     });
   });
 
-  test("bad images and questions end in their codes, and the same model answers the next question", async () => {
+  test("bad images and questions end in their codes; the next question is answered", async () => {
     await withSdk(browser, server, async (page) => {
       const { outcomes, next } = await page.evaluate(async () => {
         const vlm = await TinyVLM.load();
@@ -161,7 +161,7 @@ describe("bad input", () => {
           "words in place of an image": ["/words.png", "What is this?"],
           "bytes that are no image": [new Uint8Array(100), "What is this?"],
           "an image that is not there": ["/nowhere.png", "What is this?"],
-          "a server in trouble": ["/error-500.png", "What is this?"],
+          "a server with an error": ["/error-500.png", "What is this?"],
           "pixels that do not fit the size": [
             { data: new Uint8Array(10), width: 4, height: 4 },
             "What is this?",
@@ -186,7 +186,7 @@ describe("bad input", () => {
         "words in place of an image": "invalid_image",
         "bytes that are no image": "invalid_image",
         "an image that is not there": "http",
-        "a server in trouble": "http",
+        "a server with an error": "http",
         "pixels that do not fit the size": "invalid_argument",
         "an image of another type": "invalid_argument",
         "a temperature below zero": "invalid_argument",

@@ -1,5 +1,5 @@
-// "That is enough, stop": leaving the loop, a signal, dispose(), while the model looks, answers or
-// still loads.
+// "Stop": leaving the loop, a signal, dispose(), while the model encodes an image, answers or still
+// loads.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchChromium, serve, withSdk } from "./harness.mjs";
@@ -13,7 +13,7 @@ describe("cancelling", () => {
     browser = await launchChromium();
     server = await serve({
       routes: {
-        // A model that never ends: a header that promises much, then silence.
+        // A model that never arrives whole: its first bytes, then silence.
         "/endless.gguf": (request, response) => {
           response.writeHead(200, {
             "Content-Type": "application/octet-stream",
@@ -35,8 +35,8 @@ describe("cancelling", () => {
         const vlm = await TinyVLM.load();
         const reasons = [];
         let tokens = 0;
-        // Wild sampling makes a long answer of nonsense; it may still end by itself at once, so
-        // some seeds are tried.
+        // A high temperature makes a long answer of nonsense; it may still end at once by itself,
+        // so several seeds are tried.
         for (let seed = 1; seed <= 5 && !reasons.includes("cancelled"); seed++) {
           const reply = vlm.ask(
             "/examples-web/samples/sample-3.png",
@@ -60,7 +60,7 @@ describe("cancelling", () => {
     });
   });
 
-  test("a signal rejects with the code aborted and the name AbortError, at any moment of the answer", async () => {
+  test("a signal rejects with the name AbortError at any moment of the answer", async () => {
     await withSdk(browser, server, async (page) => {
       const { outcomes, early, next } = await page.evaluate(async () => {
         const vlm = await TinyVLM.load();
@@ -79,12 +79,12 @@ describe("cancelling", () => {
             name: outcome.name,
             tookMs: performance.now() - abortedAt,
           });
-          // The worker is free again as soon: the next question is answered at once.
+          // The worker has stopped, too: the next question is answered at once.
           const { timings } = await model.ask(null, "Hello", { maxTokens: 1 });
           outcomes.at(-1).freeAfterMs = timings.firstTokenMs;
         };
-        // Eight images that were never seen, with nine times the usual pixels, give the tower more
-        // to do than any of these delays.
+        // Encoding eight new images with nine times the usual pixels takes longer than any of
+        // these delays.
         const large = await TinyVLM.load(undefined, { imageSize: 768 });
         const newImages = () =>
           Array.from({ length: 8 }, () => {
@@ -93,7 +93,7 @@ describe("cancelling", () => {
             return pixels;
           });
         for (const delayMs of [0, 10, 50, 150]) {
-          await askAndAbort(large, `after ${delayMs} ms, while it looks`, (signal, fire) => {
+          await askAndAbort(large, `after ${delayMs} ms, while it encodes`, (signal, fire) => {
             setTimeout(fire, delayMs);
             return large.ask(newImages(), "Describe the image.", { signal });
           });
@@ -134,10 +134,10 @@ describe("cancelling", () => {
     });
   });
 
-  test("dispose() in mid-answer rejects what is pending and whatever is asked later, and the page can load anew", async () => {
+  test("dispose() rejects pending and later questions, and the page can load anew", async () => {
     await withSdk(browser, server, async (page) => {
       const { pending, later, works } = await page.evaluate(async () => {
-        // more to do than the delay below
+        // takes longer than the delay below
         const vlm = await TinyVLM.load(undefined, { imageSize: 768 });
         const images = Array.from({ length: 8 }, (_, index) => new ImageData(256 + index, 256));
         const pending = settle(vlm.ask(images, "Describe the image."));

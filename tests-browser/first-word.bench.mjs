@@ -63,7 +63,8 @@ const browser = await launchChromium();
 const server = await serve({ isolated: true });
 try {
   console.log(
-    `Chromium ${browser.version()}, ${cpus().length} × ${cpus()[0].model}; 1024×1024 JPEG, "${QUESTION}", median of ${runs}`,
+    `Chromium ${browser.version()}, ${cpus().length} × ${cpus()[0].model}; ` +
+      `1024×1024 JPEG, "${QUESTION}", median of ${runs}`,
   );
   for (const variant of ["relaxed-mt", "simd-mt", "relaxed", "simd", "scalar"]) {
     const warm = (await measure(browser, server, variant, WARM_UPS + runs)).slice(WARM_UPS);
@@ -73,9 +74,12 @@ try {
     const all = warm.map(({ firstWordMs }) => firstWordMs);
     const part = (name) =>
       `${name.replace("Ms", "")} ${median(warm.map((timings) => timings[name])).toFixed(0)}`;
+    const ofCold = (name) => median(cold.map((timings) => timings[name])).toFixed(0);
+    const parts = ["decodeImageMs", "preprocessMs", "visionMs", "prefillMs"].map(part).join(", ");
     console.log(
-      `${variant.padEnd(10)} ${warm[0].threads} thread(s)  warm ${median(all).toFixed(0)} ms (${range(all)})  cold ${median(cold.map(({ firstWordMs }) => firstWordMs)).toFixed(0)} ms  load ${median(cold.map(({ loadMs }) => loadMs)).toFixed(0)} ms` +
-        `  of which ${["decodeImageMs", "preprocessMs", "visionMs", "prefillMs"].map(part).join(", ")} ms`,
+      `${variant.padEnd(10)} ${warm[0].threads} thread(s)  ` +
+        `warm ${median(all).toFixed(0)} ms (${range(all)})  cold ${ofCold("firstWordMs")} ms  ` +
+        `load ${ofCold("loadMs")} ms  of which ${parts} ms`,
     );
   }
 } finally {

@@ -6,8 +6,8 @@
 //   node tests-browser/full-size.bench.mjs MODEL.gguf [--runs 5] [--variant simd] [--image-size N]
 // "vision", "prefill": the signal fires inside that phase; a clean run says where the phases lie.
 // "decode": it fires at the first word. The promise rejects at once; what is printed is when the
-// engine has stopped: a short question is asked right after abort(), and the time until its answer,
-// less the work on that answer itself, is what the cancelled one still took.
+// engine has stopped: a short question is asked right after abort(); the time until its answer,
+// minus the time that this answer takes by itself, is what the cancelled one still took.
 import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, resolve } from "node:path";
@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 if (positionals.length !== 1) {
-  console.error("full-size.bench: one model file wanted");
+  console.error(`full-size.bench: wanted one model file, found ${positionals.length}`);
   process.exit(1);
 }
 const model = resolve(positionals[0]);
@@ -35,7 +35,8 @@ const browser = await launchChromium();
 const server = await serve({ isolated: true, extraMounts: { "/model/": dirname(model) } });
 try {
   console.log(
-    `Chromium ${browser.version()}, ${cpus().length} × ${cpus()[0].model}; ${basename(model)}, ${(statSync(model).size / MEGABYTE).toFixed(0)} MB, ${values.variant}`,
+    `Chromium ${browser.version()}, ${cpus().length} × ${cpus()[0].model}; ${basename(model)}, ` +
+      `${(statSync(model).size / MEGABYTE).toFixed(0)} MB, ${values.variant}`,
   );
   const result = await withSdk(browser, server, (page) =>
     page.evaluate(
@@ -84,7 +85,8 @@ try {
   );
   const { timings, usage } = result;
   console.log(
-    `load ${(result.loadMs / 1000).toFixed(1)} s; ${usage.promptTokens} prompt rows (${usage.imageTokens} of the image): vision ${timings.visionMs.toFixed(0)} ms, ` +
+    `load ${(result.loadMs / 1000).toFixed(1)} s; ${usage.promptTokens} prompt tokens ` +
+      `(${usage.imageTokens} of the image): vision ${timings.visionMs.toFixed(0)} ms, ` +
       `prefill ${timings.prefillMs.toFixed(0)} ms, ${timings.tokensPerSecond.toFixed(1)} tokens/s`,
   );
   for (const [phase, lags] of Object.entries(result.lags))
@@ -93,7 +95,8 @@ try {
   const allowed = (1.15 * statSync(model).size) / MEGABYTE + beside;
   if (result.memoryBytes)
     console.log(
-      `wasm memory ${(result.memoryBytes / MEGABYTE).toFixed(0)} MB; allowed 1.15 × file + ${beside} MB = ${allowed.toFixed(0)} MB`,
+      `wasm memory ${(result.memoryBytes / MEGABYTE).toFixed(0)} MB; ` +
+        `allowed 1.15 × file + ${beside} MB = ${allowed.toFixed(0)} MB`,
     );
 } finally {
   await browser.close();

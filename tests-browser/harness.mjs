@@ -40,7 +40,8 @@ export function launchChromium() {
   );
   assert.ok(
     executablePath,
-    "no Chromium found: install it (apt-get install chromium) or name it in the environment variable CHROMIUM",
+    "no Chromium found: install it (apt-get install chromium) or name it in the environment " +
+      "variable CHROMIUM",
   );
   return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
 }

@@ -121,7 +121,7 @@ describe("load and describe", () => {
     });
   }
 
-  test("builds whose relaxed dot computes wrongly fail their self-test, and the plain ones answer", async () => {
+  test("builds with a wrong relaxed dot fail their self-test; plain ones answer", async () => {
     const server = await serve({ isolated: true });
     try {
       await withSdk(browser, server, async (page) => {
@@ -172,7 +172,7 @@ describe("load and describe", () => {
           assert.equal(named.code, "unsupported");
           assert.match(
             named.message,
-            /its self-test failed: self-test: relaxed dot product: -?\d+ wanted, -?\d+ found in lane/,
+            /self-test failed: self-test: relaxed dot product: -?\d+ wanted, -?\d+ found in lane/,
           );
         }
       });

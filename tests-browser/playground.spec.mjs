@@ -50,7 +50,7 @@ describe("playground", () => {
     await page.click("text=Use this model");
   };
 
-  test("a suggested question is answered with one tap, with timings and the variant in small print", async () => {
+  test("a suggested question is answered with one tap, with timings and the variant", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.click("text=Describe the image in detail.");
       await waitForAnswers(page, 1);
@@ -81,7 +81,7 @@ describe("playground", () => {
     });
   });
 
-  test("the keyboard alone asks (Enter) and stops (Escape); every stop of Tab is visible", async () => {
+  test("the keyboard alone asks and stops; every stop of Tab is visible", async () => {
     await withPlayground(browser, server, async (page) => {
       // what it shows while loading may make the log scroll: one more stop
       await page.waitForFunction(() =>
@@ -138,7 +138,7 @@ describe("playground", () => {
     });
   });
 
-  test("a screen reader is told the whole answer once, and that the image is looked at", async () => {
+  test("a screen reader announces the work on the image, and the whole answer once", async () => {
     await withPlayground(browser, server, async (page) => {
       await page.evaluate(() => {
         window.announced = [];
@@ -238,7 +238,7 @@ describe("playground", () => {
     });
   });
 
-  test("a model that is not there or not whole is explained, and the demo model is one tap away", async () => {
+  test("a missing or truncated model is explained; the demo model is a tap away", async () => {
     await withPlayground(browser, server, async (page) => {
       for (const [url, words] of [
         ["/nowhere.gguf", /did not hand out the model/],
@@ -258,7 +258,7 @@ describe("playground", () => {
     });
   });
 
-  test("while a model arrives its bytes and the time left are told, and a question asked meanwhile is answered after", async () => {
+  test("progress and time left are shown; a question asked meanwhile is answered", async () => {
     await withPlayground(browser, server, async (page) => {
       await useModelAt(page, "/slow.gguf");
       await page.waitForFunction(() =>
@@ -297,7 +297,7 @@ describe("playground", () => {
     [320, 568],
     [844, 390],
   ]) {
-    test(`a phone of ${width}×${height} needs no sideways scrolling and has targets of at least 42 px`, async () => {
+    test(`a phone of ${width}×${height} does not scroll sideways; targets are 42 px`, async () => {
       await withPlayground(
         browser,
         server,

@@ -1,5 +1,5 @@
-// "Is it the same model everywhere?": Chromium and the Node SDK say the same about opaque PNGs,
-// with either decoder.
+// "Is it the same model everywhere?": Chromium and the Node SDK give the same answers about opaque
+// PNGs, with either decoder.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ describe("the same answers everywhere", () => {
   });
   after(() => browser.close());
 
-  test(`Chromium equals Node on ${CASES} questions about test images, decoded by the browser or by the engine`, async (context) => {
+  test(`Chromium equals Node on ${CASES} questions, with either decoder`, async (context) => {
     const folder = sharedPath("demo-model/test");
     if (!folder) return context.skip("missing test data: demo-model/test");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
@@ -77,7 +77,7 @@ describe("the same answers everywhere", () => {
     }
   });
 
-  test(`Chromium's pixels of opaque sRGB images are within ${LEVELS} levels of the right ones`, async (context) => {
+  test(`Chromium decodes opaque sRGB images within ${LEVELS} levels`, async (context) => {
     const folder = sharedPath("data/images/pngsuite");
     if (!folder) return context.skip("missing test data: data/images/pngsuite");
     const names = readdirSync(join(folder, "png")).filter((name) => OPAQUE_SRGB.test(name));

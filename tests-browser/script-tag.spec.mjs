@@ -11,7 +11,7 @@ describe("script tag", () => {
   after(() => browser.close());
 
   for (const isolated of [true, false]) {
-    test(`the example page answers its question, ${isolated ? "isolated" : "not isolated"}`, async () => {
+    test(`the example page answers, ${isolated ? "isolated" : "not isolated"}`, async () => {
       const server = await serve({ isolated });
       try {
         await withPage(browser, `${server.url}/examples-web/script-tag.html`, async (page) => {

@@ -1,4 +1,4 @@
-// "npm run dev": the small server hands out what it should, and nothing else.
+// "npm run dev": the server serves the files of its folders and nothing else.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import { startServer } from "../scripts/server.mjs";
 import { root, samplePath } from "./harness.mjs";
 
-/** Without fetch, which would tidy the path up. */
+/** Not with fetch, which would normalise the path. */
 const rawGet = (port, path, headers = {}) =>
   new Promise((resolve, reject) => {
     get({ host: "127.0.0.1", port, path, headers }, (response) => {
@@ -78,7 +78,7 @@ describe("the development server", () => {
   });
 
   for (const isolated of [true, false]) {
-    test(`npm run dev opens the playground, ${isolated ? "isolated" : "not isolated when asked not to be"}`, async () => {
+    test(`npm run dev opens the playground ${isolated ? "" : "not "}isolated`, async () => {
       assert.ok(
         existsSync(join(root, "dist", "index.mjs")),
         "dist/ is missing: run npm run build first",

@@ -3,15 +3,16 @@
 #
 #   scalar       runs everywhere
 #   simd         128-bit vectors: every current browser and Node
-#   relaxed      simd with the two instructions of cpp/kernels/relaxed-inl.h: Chromium, Node 22 and
-#                newer
+#   relaxed      simd with three instructions of relaxed SIMD (cpp/kernels/relaxed-inl.h): Chromium,
+#                Node 22 and newer
 #   simd-mt      simd with threads: pages that are cross-origin isolated, Node
 #   relaxed-mt   relaxed with threads
 set(TINYVLM_WASM_VARIANTS scalar simd relaxed simd-mt relaxed-mt)
 set(TINYVLM_WASM_VARIANT simd CACHE STRING "One of ${TINYVLM_WASM_VARIANTS}")
 set_property(CACHE TINYVLM_WASM_VARIANT PROPERTY STRINGS ${TINYVLM_WASM_VARIANTS})
 if(NOT TINYVLM_WASM_VARIANT IN_LIST TINYVLM_WASM_VARIANTS)
-  message(FATAL_ERROR "TINYVLM_WASM_VARIANT is ${TINYVLM_WASM_VARIANT}; it can be one of ${TINYVLM_WASM_VARIANTS}")
+  message(FATAL_ERROR "TINYVLM_WASM_VARIANT: wanted one of ${TINYVLM_WASM_VARIANTS}, "
+    "found ${TINYVLM_WASM_VARIANT}")
 endif()
 
 set(threads -pthread -Wno-pthreads-mem-growth)
@@ -28,12 +29,13 @@ add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 # Size first: a layer with inner loops asks for -O3 or -O2 itself (cmake/layers.cmake).
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
 
-# The heap starts small, grows in steps as weights arrive, and may reach what 32-bit addresses
+# The heap starts small, grows in steps as weights arrive, and may grow to all that 32-bit addresses
 # allow.
-set(TINYVLM_WASM_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB)
+set(TINYVLM_WASM_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB
+  -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB)
 if(TINYVLM_WASM_VARIANT MATCHES "-mt$")
-  # The threads are there before the first call: one cannot be started while the thread that would
-  # have to start it is busy. An argument of the factory says how many; the caller's own counts as
-  # one.
-  list(APPEND TINYVLM_WASM_MEMORY "SHELL:-sPTHREAD_POOL_SIZE='Math.max(0,(Module[\"threads\"]||1)-1)'")
+  # All threads are started before the first call: later, the thread that would have to start one is
+  # busy computing. The factory's argument `threads` says how many, the calling thread included.
+  list(APPEND TINYVLM_WASM_MEMORY
+    "SHELL:-sPTHREAD_POOL_SIZE='Math.max(0,(Module[\"threads\"]||1)-1)'")
 endif()

@@ -1,5 +1,5 @@
-// The playground: one image, one model, questions and answers. Each part lives in its own file;
-// here they meet.
+// The playground: one image, one model, questions and answers. The parts are in files of their own;
+// this one connects them.
 import { cameraIsOffered, takeImage } from "./camera.js";
 import { Conversation, make, makeTrouble } from "./conversation.js";
 import { DEMO_MODEL, ModelSlot } from "./model.js";
@@ -53,7 +53,7 @@ const conversations = new Map(); // Image -> Conversation
 function show(next) {
   stopAnswer();
   if (image && !image.isSample && image !== next) {
-    // an own image cannot be chosen again from the page: let it and its conversation go
+    // an own image cannot be chosen again from the page: release it and its conversation
     URL.revokeObjectURL(image.url);
     conversations.delete(image);
   }
@@ -101,8 +101,10 @@ function showNote() {
   page.note.hidden = !isDemo();
   page.note.classList.toggle("strong", !image.isSample);
   page.note.textContent = image.isSample
-    ? "The demo model is small: it knows drawings of about 180 everyday things, and it does make mistakes."
-    : "Honest warning: the demo model knows drawings of about 180 things. To a photo it gives a confident guess; load a larger model for those.";
+    ? "The demo model is small: it knows drawings of about 180 everyday things, and it does make " +
+      "mistakes."
+    : "Honest warning: the demo model knows drawings of about 180 things. To a photo it gives a " +
+      "confident guess; load a larger model for those.";
 }
 
 function addSamples(samples) {
@@ -321,7 +323,8 @@ page.image.addEventListener("load", () => {
   );
 });
 page.image.addEventListener("error", () => {
-  page.caption.textContent = `${image.caption}: this browser cannot show it. PNG, JPEG and WebP always work.`;
+  page.caption.textContent =
+    `${image.caption}: this browser cannot show it. ` + "PNG, JPEG and WebP always work.";
 });
 
 // Models from the user

@@ -2,7 +2,8 @@
 
 const WORDS = {
   NotAllowedError:
-    "The camera is switched off for this page. Allow it in the browser's address bar, then open it again.",
+    "The camera is switched off for this page. Allow it in the browser's address bar, then open " +
+    "it again.",
   NotFoundError: "No camera was found.",
   NotReadableError: "Another programme is using the camera. Close that, then open it again.",
 };

@@ -1,4 +1,4 @@
-// Everything the page says about numbers and failures, in plain words.
+// How the page writes numbers, and explains failures in plain words.
 
 const MEGABYTE = 1_048_576;
 
@@ -52,7 +52,8 @@ const EXPLANATIONS = {
   loading: {
     network: [
       "The download broke off.",
-      "Check the connection, then try again. A model on another site must allow other pages to read it (CORS).",
+      "Check the connection, then try again. A model on another site must allow other pages to " +
+        "read it (CORS).",
     ],
     http: [
       "The server did not hand out the model.",
@@ -60,7 +61,8 @@ const EXPLANATIONS = {
     ],
     invalid_file: [
       "That is not a whole, sound model file.",
-      "Load it again; if that does not help, convert it anew. It should be a FastVLM file that ends in .gguf.",
+      "Load it again; if that does not help, convert it anew. It should be a FastVLM file that " +
+        "ends in .gguf.",
     ],
     unsupported: [
       "This device or this browser cannot run that model.",
@@ -79,7 +81,8 @@ const EXPLANATIONS = {
   asking: {
     invalid_image: [
       "That image cannot be opened.",
-      "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always work.",
+      "It may be damaged or of a kind that this browser does not know. PNG, JPEG and WebP always " +
+        "work.",
     ],
     network: [
       "The image could not be fetched.",

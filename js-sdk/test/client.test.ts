@@ -310,7 +310,7 @@ test("questions of a chat that do not wait for each other know each other's answ
   await vlm.dispose();
 });
 
-test("a failed or aborted turn leaves a chat as it was; one cancelled after its first words stays", async () => {
+test("a failed or aborted turn leaves a chat as it was; one cancelled midway stays", async () => {
   const vlm = await load();
   const chat = vlm.chat();
   assert.equal((await failure(chat.ask(Uint8Array.of(1), "fail 7"))).code, "context_full");
@@ -524,7 +524,7 @@ test("a worker that cannot start is `worker`, at once", async () => {
   assert.match((await failure(load({ workerUrl: broken, threads: 2 }))).message, /not today/);
 });
 
-test("wasmUrl is a folder, a file with its variant, or a table; a missing file is an error", async () => {
+test("wasmUrl is a folder, a file with its variant, or a table; files must exist", async () => {
   for (const options of [
     { wasmUrl: `${folder}/` },
     { wasmUrl: server.url("a.wasm"), variant: "scalar" },

@@ -40,8 +40,8 @@ export function webEndpoint(worker: Worker, script: string): Endpoint {
             "worker",
             message
               ? `the worker failed: ${message}`
-              : `the worker script could not be loaded: ${script} (wanted: a URL that answers with ` +
-                  "JavaScript, allowed by the page's content security policy and, in a " +
+              : `the worker script could not be loaded: ${script} (wanted: a URL that answers ` +
+                  "with JavaScript, allowed by the page's content security policy and, in a " +
                   "cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header)",
             { url: script },
           ),

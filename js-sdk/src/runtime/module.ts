@@ -161,14 +161,9 @@ export async function compileUrl(url: string): Promise<WebAssembly.Module> {
     });
   }
   if (!response.ok) {
-    throw new TinyVLMError(
-      "http",
-      `wanted the engine at ${url}, the server answered ${response.status} ${response.statusText}`.trimEnd(),
-      {
-        status: response.status,
-        url,
-      },
-    );
+    const { status, statusText } = response;
+    const message = `wanted the engine at ${url}, the server answered ${status} ${statusText}`;
+    throw new TinyVLMError("http", message.trimEnd(), { status, url });
   }
   // Streaming compilation insists on the right type; many servers do not send it.
   if (
@@ -208,7 +203,9 @@ function compileError(reason: unknown, name: string): Error {
   )
     return new UnfitVariant(reason.message, true);
   if (reason instanceof WebAssembly.CompileError) {
-    const message = `the page's content security policy forbids WebAssembly (it needs script-src 'wasm-unsafe-eval'): ${reason.message}`;
+    const message =
+      "the page's content security policy forbids WebAssembly " +
+      `(it needs script-src 'wasm-unsafe-eval'): ${reason.message}`;
     return new TinyVLMError("unsupported", message, { cause: reason });
   }
   return new TinyVLMError(
