@@ -1,7 +1,7 @@
 // The package's type declarations: emitted by tsc, and read as a syntax tree by those who check
 // them (api-report.mjs, check-docs.mjs). TypeScript 7 offers no parser to scripts; Prettier brings
 // one.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import * as typescript from "prettier/plugins/typescript";
@@ -19,9 +19,14 @@ export async function emitDeclarations(folder) {
     join(root, "node_modules", "typescript", "bin", "tsc"),
     ...["-p", join(root, "js-sdk", "tsconfig.types.json"), "--outDir", folder],
   ]);
-  const reached = new Set((await readModules(folder)).keys());
-  for (const name of readdirSync(folder, { recursive: true }))
-    if (name.endsWith(".d.ts") && !reached.has(join(folder, name))) rmSync(join(folder, name));
+  const reached = await readModules(folder);
+  // Backwards, so that what is in a folder comes before the folder.
+  for (const name of readdirSync(folder, { recursive: true }).sort().reverse()) {
+    const path = join(folder, name);
+    if (!statSync(path).isDirectory()) {
+      if (!reached.has(path)) rmSync(path);
+    } else if (readdirSync(path).length === 0) rmdirSync(path);
+  }
 }
 
 /** Emits the declarations into a folder that is gone when `use(folder)` has ended. */
