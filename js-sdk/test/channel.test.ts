@@ -225,6 +225,8 @@ test("arguments that cannot be cloned reject the call, not the program", async (
   dispatch(port, handlers({}));
   const bad = { ...question, prompt: (() => {}) as unknown as string };
   await assert.rejects(channel.call("ask", bad).reply, { code: "invalid_argument" });
+  const { reply } = channel.call("ask", bad, { unsendable: "invalid_image" });
+  await assert.rejects(reply, { code: "invalid_image" });
 });
 
 test("an aborted error is called AbortError", () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { runInNewContext } from "node:vm";
 import { TinyVLM, TinyVLMError, type AnswerStream, type LoadProgress } from "../src/node.js";
 import { isThreaded, variants, type Variant } from "../src/protocol/values.js";
 import { reasonAgainst } from "../src/runtime/features.js";
@@ -221,6 +222,22 @@ test("options and images reach the engine as they are", async () => {
     { bytes: 8, format: "rgba", width: 1, height: 2, exact: true, first: 3, last: 3 },
   ]);
   assert.equal(pixels.data.length, 6); // still the caller's
+  await vlm.dispose();
+});
+
+test("arrays and bytes of another realm are arrays and bytes", async () => {
+  const vlm = await load();
+  const [rgba, bytes, buffer] = runInNewContext(
+    "[new Uint8ClampedArray([7, 7, 7, 7]), new Uint8Array([8, 8]), new Uint8Array([9]).buffer]",
+  ) as [Uint8ClampedArray, Uint8Array, ArrayBuffer];
+  assert(!(rgba instanceof Uint8ClampedArray));
+  const { images } = await heard(
+    vlm.ask([{ data: rgba, width: 1, height: 1 }, bytes, buffer], "echo"),
+  );
+  assert.deepEqual(
+    images.map(({ first }) => first),
+    [7, 8, 9],
+  );
   await vlm.dispose();
 });
 

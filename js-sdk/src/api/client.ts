@@ -25,7 +25,7 @@ export class LoadedModel {
   readonly #channel: Channel;
   readonly #platform: Platform;
   #lastInLine: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  readonly #disposal = new AbortController(); // aborted, with the error as its reason, by dispose()
 
   /**
    * Called by `load` with an Opened, whose type is left out so that the public declarations do not
@@ -82,8 +82,9 @@ export class LoadedModel {
    * questions with `not_ready`. May be called more than once.
    */
   async dispose(): Promise<void> {
-    this.#disposed = true;
-    await this.#channel.close(new TinyVLMError("aborted", "the model was disposed"));
+    const error = new TinyVLMError("aborted", "the model was disposed");
+    this.#disposal.abort(error);
+    await this.#channel.close(error);
   }
 
   #ask(
@@ -170,7 +171,11 @@ export class LoadedModel {
           sampling,
           keepImages: conversation !== undefined,
         };
-        const call = this.#channel.call("ask", args, { onEvent, transfer: transferables(ready) });
+        const call = this.#channel.call("ask", args, {
+          onEvent,
+          transfer: transferables(ready),
+          unsendable: "invalid_image", // all else in `args` is text and numbers
+        });
         cancel.signal.addEventListener("abort", call.cancel, { once: true });
         const reply = await call.reply;
         const counts =
@@ -196,8 +201,8 @@ export class LoadedModel {
   }
 
   /**
-   * Runs `work` when `prepared` is there and every earlier question has ended. Gives up the place
-   * when `cancelled` fires before.
+   * Runs `work` when `prepared` is there and every earlier question has ended. Leaves the line when
+   * `cancelled` fires or the model is disposed before, even where `prepared` never settles.
    */
   async #inLine<T, R>(
     prepared: Promise<T>,
@@ -211,11 +216,16 @@ export class LoadedModel {
     });
     this.#lastInLine = before.then(() => left);
     try {
-      const [ready] = await untilAborted(Promise.all([prepared, before]), cancelled);
+      const signals = [cancelled, this.#disposal.signal];
+      const [ready] = await rejectOnAbort(Promise.all([prepared, before]), signals);
       return await work(ready);
     } finally {
       leave();
     }
+  }
+
+  get #disposed(): boolean {
+    return this.#disposal.signal.aborted;
   }
 
   #checkAlive(): void {
@@ -253,30 +263,30 @@ const nothing: AskReply = {
   },
 };
 
-/** Rejects with `aborted` when one of `signals` fires first, after `onAbort`. */
+/**
+ * `promise`, or a rejection with `aborted` as soon as one of `signals` fires; `onAbort` is called
+ * then. The signals keep nothing of a question that has ended.
+ */
 function rejectOnAbort<T>(
   promise: Promise<T>,
   signals: AbortSignal[],
-  onAbort: () => void,
+  onAbort = () => {},
 ): Promise<T> {
   if (signals.length === 0) return promise;
   return new Promise((resolve, reject) => {
-    const abort = (event: Event) => {
-      reject(abortedError("the question", event.target as AbortSignal));
+    const abort = () => {
+      const signal = signals.find((each) => each.aborted);
+      // dispose() brings its own error.
+      const disposed = signal?.reason instanceof TinyVLMError && signal.reason.code === "aborted";
+      reject(disposed ? signal.reason : abortedError("the question", signal));
+      stopListening();
       onAbort();
     };
-    for (const signal of signals) signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => {
+    const stopListening = () => {
       for (const signal of signals) signal.removeEventListener("abort", abort);
-    });
-  });
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(abortedError("the question", signal));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject);
+    };
+    for (const signal of signals) signal.addEventListener("abort", abort);
+    if (signals.some((signal) => signal.aborted)) abort();
+    void promise.then(resolve, reject).finally(stopListening);
   });
 }

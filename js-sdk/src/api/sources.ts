@@ -100,7 +100,8 @@ function plainSource(
 }
 
 function rawImage({ data, width, height }: RawImage): WireImage {
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+  // By name, because arrays of another realm (a frame, a test environment) have other classes.
+  if (tagOf(data) !== "Uint8Array" && tagOf(data) !== "Uint8ClampedArray") {
     throw new TinyVLMError(
       "invalid_argument",
       `wanted pixels as Uint8Array or Uint8ClampedArray, found ${describe(data)}`,

@@ -2,7 +2,7 @@
 // pending call is rejected, and so is every later one.
 
 import type { Endpoint } from "./endpoint.js";
-import { describeReason, TinyVLMError } from "./errors.js";
+import { describeReason, TinyVLMError, type ErrorCode } from "./errors.js";
 import type { CallName, Calls, ToClient } from "./messages.js";
 import { errorFromWire } from "./wire-error.js";
 
@@ -45,8 +45,8 @@ export class Channel {
   }
 
   /**
-   * Posts a call. The reply rejects with `invalid_argument` where something in `args` cannot be
-   * sent to a worker.
+   * Posts a call. The reply rejects with the code `unsendable` where something in `args` cannot be
+   * sent to a worker; `transfer` is moved to it, not copied.
    */
   call<Name extends CallName>(
     name: Name,
@@ -54,7 +54,12 @@ export class Channel {
     {
       onEvent = () => {},
       transfer = [],
-    }: { onEvent?: (event: Calls[Name]["event"]) => void; transfer?: Transferable[] } = {},
+      unsendable = "invalid_argument",
+    }: {
+      onEvent?: (event: Calls[Name]["event"]) => void;
+      transfer?: Transferable[];
+      unsendable?: ErrorCode;
+    } = {},
   ): Call<Name> {
     const id = this.#nextId++;
     const reply = new Promise<Calls[Name]["reply"]>((resolve, reject) => {
@@ -63,9 +68,10 @@ export class Channel {
         this.#endpoint.post({ id, call: name, args }, transfer);
       } catch (cause) {
         const message =
-          "wanted images that can be sent to a worker, found one that cannot (from another " +
-          `origin without CORS, or closed already?): ${describeReason(cause)}`;
-        return reject(new TinyVLMError("invalid_argument", message, { cause }));
+          "wanted values that can be sent to a worker, found one that cannot (an image of another " +
+          'origin, to be loaded with crossorigin="anonymous"? one that was closed already?): ' +
+          describeReason(cause);
+        return reject(new TinyVLMError(unsendable, message, { cause }));
       }
       this.#pending.set(id, { onEvent, resolve, reject });
       this.#endpoint.setBusy(true);
