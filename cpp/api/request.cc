@@ -1,44 +1,124 @@
 #include "api/request.h"
 
 #include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
 #include <optional>
+
+#include "base/nearest.h"
+#include "base/option.h"
 
 namespace tinyvlm {
 
 namespace {
 
 // An error behind the word `where` for the first key that is not one of `keys`.
-Status CheckKeys(const Json::Object& object, std::initializer_list<std::string_view> keys,
+Status CheckKeys(const Json::Object& object, const std::vector<std::string_view>& keys,
                  const std::string& where) {
   for (const Json::Member& member : object) {
-    if (std::find(keys.begin(), keys.end(), member.first) == keys.end()) {
-      return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known", where.c_str(),
-                   member.first.c_str());
+    const std::string& key = member.first;
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    const std::string nearest(Nearest(key, keys));
+    const std::string meant = nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?";
+    return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known%s", where.c_str(),
+                 key.c_str(), meant.c_str());
+  }
+  return Status();
+}
+
+// A visitor of options that collects their keys.
+struct KeyCollector {
+  template <typename Option, typename Field>
+  Status operator()(const Option& option, const Field&) {
+    keys.push_back(option.key);
+    return Status();
+  }
+
+  std::vector<std::string_view> keys;
+};
+
+// A visitor of options that takes their values from JSON. A key that is missing leaves its field.
+class OptionReader {
+ public:
+  explicit OptionReader(const Json& json) : json_(json) {}
+
+  Status operator()(const NumberOption& option, float& field) const {
+    if (json_.Find(option.key) == nullptr) return Status();
+    TVLM_ASSIGN_OR_RETURN(const double number,
+                          json_.GetNumber(option.key, ErrorCode::kInvalidArgument));
+    // What a float cannot hold becomes infinite, which is out of every range.
+    const double limit = std::numeric_limits<double>::infinity();
+    field = static_cast<float>(std::abs(number) > FLT_MAX ? std::copysign(limit, number) : number);
+    return CheckOption(option, field);
+  }
+
+  template <typename Integer>
+  Status operator()(const IntegerOption& option, Integer& field) const {
+    if (json_.Find(option.key) == nullptr) return Status();
+    TVLM_ASSIGN_OR_RETURN(const uint64_t value, ReadInteger(option));
+    field = static_cast<Integer>(value);
+    return Status();
+  }
+
+  // The field is a T or a std::optional<T>.
+  template <typename T, typename Field>
+  Status operator()(const ChoiceOption<T>& option, Field& field) const {
+    if (json_.Find(option.key) == nullptr) return Status();
+    TVLM_ASSIGN_OR_RETURN(const std::string word,
+                          json_.GetString(option.key, ErrorCode::kInvalidArgument));
+    const Result<T> parsed = option.parse(word);
+    if (!parsed.ok()) {
+      return Error(ErrorCode::kInvalidArgument, "%s: %s wanted, \"%s\" found", option.key,
+                   option.wanted, word.c_str());
     }
+    field = *parsed;
+    return Status();
   }
-  return Status();
-}
 
-Status ReadFloat(const Json& json, const char* key, float* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(const double number, json.GetNumber(key, ErrorCode::kInvalidArgument));
-  *value = static_cast<float>(number);
-  return Status();
-}
-
-Status ReadStrings(const Json& json, const char* key, std::vector<std::string>* values) {
-  const Json* member = json.Find(key);
-  if (member == nullptr) return Status();
-  if (member->array() == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found", key,
-                 member->KindName());
-  for (const Json& item : *member->array()) {
-    if (item.string() == nullptr)
-      return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it",
-                   key, item.KindName());
-    values->push_back(*item.string());
+  Status operator()(const StringsOption& option, std::vector<std::string>& field) const {
+    const Json* const member = json_.Find(option.key);
+    if (member == nullptr) return Status();
+    if (member->array() == nullptr)
+      return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found",
+                   option.key, member->KindName());
+    for (const Json& item : *member->array()) {
+      if (item.string() == nullptr)
+        return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it",
+                     option.key, item.KindName());
+      field.push_back(*item.string());
+    }
+    return Status();
   }
-  return Status();
+
+ private:
+  Result<uint64_t> ReadInteger(const IntegerOption& option) const {
+    const Json& member = *json_.Find(option.key);
+    const std::optional<double> number = member.number();
+    if (!number.has_value())
+      return Error(ErrorCode::kInvalidArgument, "%s: a whole number wanted, %s found", option.key,
+                   member.KindName());
+    const std::optional<uint64_t> value = member.uint64();
+    if (!value.has_value()) return IntegerOutOfRange(option, *number);
+    TVLM_RETURN_IF_ERROR(CheckOption(option, *value));
+    return *value;
+  }
+
+  const Json& json_;
+};
+
+// Reads `options`, structs that VisitOptions knows, from a JSON object that may have the keys
+// `others` beside theirs; returns the object.
+template <typename... Options>
+Result<Json> ReadOptions(const char* text, std::vector<std::string_view> others,
+                         Options&... options) {
+  KeyCollector known{std::move(others)};
+  Status status;
+  (void)((status = VisitOptions(options, known), status.ok()) && ...);
+  TVLM_ASSIGN_OR_RETURN(Json json, ParseObject(text, known.keys));
+  (void)((status = VisitOptions(options, OptionReader(json)), status.ok()) && ...);
+  TVLM_RETURN_IF_ERROR(status);
+  return json;
 }
 
 // A "messages" array. Numbers of images are checked by the session.
@@ -93,7 +173,7 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
 
 }  // namespace
 
-Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys) {
+Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys) {
   if (text == nullptr)
     return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
   Result<Json> json = ParseJson(text);
@@ -125,43 +205,26 @@ Status ReadString(const Json& json, const char* key, std::string* value) {
   return Status();
 }
 
-Result<size_t> ParseModelOptions(const char* text) {
-  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(text, {"threads"}));
-  int64_t threads = 1;
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "threads", 1, 64, &threads));
-  return static_cast<size_t>(threads);
+Result<ModelOptions> ParseModelOptions(const char* text) {
+  ModelOptions options;
+  TVLM_RETURN_IF_ERROR(ReadOptions(text, {}, options).status());
+  return options;
 }
 
 Result<SessionOptions> ParseSessionOptions(const char* text, size_t max_context) {
-  TVLM_ASSIGN_OR_RETURN(const Json json, ParseObject(text, {"context", "compute", "imageSize",
-                                                            "resize", "chatStyle"}));
   SessionOptions options;
-  // The default is cut to what the model can do; a number that the caller gave is not.
-  int64_t context = static_cast<int64_t>(std::min(options.context, max_context)), image_size = 0;
-  std::string compute = "fast", resize, chat_style;
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "context", 1, INT32_MAX, &context));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "imageSize", 1, INT32_MAX, &image_size));
-  TVLM_RETURN_IF_ERROR(ReadString(json, "compute", &compute));
-  TVLM_RETURN_IF_ERROR(ReadString(json, "resize", &resize));
-  TVLM_RETURN_IF_ERROR(ReadString(json, "chatStyle", &chat_style));
-  options.context = static_cast<size_t>(context);
-  options.image_size = static_cast<size_t>(image_size);
-  TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(compute));
-  if (json.Find("resize") != nullptr) {
-    TVLM_ASSIGN_OR_RETURN(options.resize, ParseResizeMode(resize));
-  }
-  if (json.Find("chatStyle") != nullptr) {
-    TVLM_ASSIGN_OR_RETURN(options.chat_style, ParseChatStyle(chat_style));
-  }
+  // A number that the caller gave is not cut: too large a one is the session's error.
+  options.context = std::min(options.context, max_context);
+  TVLM_RETURN_IF_ERROR(ReadOptions(text, {}, options).status());
   return options;
 }
 
 Result<Request> ParseRequest(const char* text, const std::vector<ImageId>& pending) {
-  TVLM_ASSIGN_OR_RETURN(const Json json,
-                        ParseObject(text, {"prompt", "messages", "maxTokens", "temperature", "topK",
-                                           "topP", "minP", "repetitionPenalty", "stop", "seed"}));
   Request request;
   AskOptions& options = request.options;
+  TVLM_ASSIGN_OR_RETURN(const Json json,
+                        ReadOptions(text, {"prompt", "messages"},
+                                    static_cast<AnswerOptions&>(options), options.sampling));
   const Json* const messages = json.Find("messages");
   request.is_prompt = json.Find("prompt") != nullptr;
   if (request.is_prompt == (messages != nullptr)) {
@@ -175,18 +238,6 @@ Result<Request> ParseRequest(const char* text, const std::vector<ImageId>& pendi
   } else {
     TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
   }
-  int64_t max_tokens = static_cast<int64_t>(options.max_tokens), top_k = 0, seed = 0;
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "maxTokens", 1, INT32_MAX, &max_tokens));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "topK", 0, INT32_MAX, &top_k));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "seed", 0, INT64_MAX, &seed));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "temperature", &options.sampling.temperature));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "topP", &options.sampling.top_p));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "minP", &options.sampling.min_p));
-  TVLM_RETURN_IF_ERROR(ReadFloat(json, "repetitionPenalty", &options.sampling.repetition_penalty));
-  TVLM_RETURN_IF_ERROR(ReadStrings(json, "stop", &options.stop));
-  options.max_tokens = static_cast<size_t>(max_tokens);
-  options.sampling.top_k = static_cast<int32_t>(top_k);
-  options.sampling.seed = static_cast<uint64_t>(seed);
   return request;
 }
 

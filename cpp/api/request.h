@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,11 +16,10 @@
 
 namespace tinyvlm {
 
-// Options of a model: {"threads"}. Returns the number of threads, the caller's included.
-Result<size_t> ParseModelOptions(const char* text);
+// The keys are those of engine/options.json.
+Result<ModelOptions> ParseModelOptions(const char* text);
 
-// Options of a session: {"context", "compute", "imageSize", "resize", "chatStyle"}. The default of
-// "context" is cut to `max_context`, the model's limit; a number that is given is not.
+// Here the default of "context" is at most `max_context`, the model's limit.
 Result<SessionOptions> ParseSessionOptions(const char* text, size_t max_context);
 
 struct Request {
@@ -29,12 +27,12 @@ struct Request {
   bool is_prompt = false;  // one question about the pending images, rather than messages
 };
 
-// A question: "prompt" (about the images `pending`) or "messages", and options for the answer.
-// Image ids are checked by the session.
+// A question: "prompt" (about the images `pending`) or "messages", and the answer's options. Image
+// ids are checked by the session.
 Result<Request> ParseRequest(const char* text, const std::vector<ImageId>& pending);
 
 // A JSON object whose keys are all among `keys`; `text` may be null, which is an error.
-Result<Json> ParseObject(const char* text, std::initializer_list<std::string_view> keys);
+Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys);
 
 // Members that may be missing: `value` is then left as it is.
 Status ReadInt(const Json& json, const char* key, int64_t min, int64_t max, int64_t* value);

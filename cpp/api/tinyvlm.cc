@@ -162,8 +162,8 @@ tvlm_result tvlm_self_test(void) {
 }
 
 tvlm_result tvlm_model_create(const char* options) {
-  TVLM_API_ASSIGN(const size_t threads, ParseModelOptions(options));
-  return Succeeded(Models().Add(std::make_unique<ModelLoader>(threads)));
+  TVLM_API_ASSIGN(const ModelOptions model_options, ParseModelOptions(options));
+  return Succeeded(Models().Add(std::make_unique<ModelLoader>(model_options.threads)));
 }
 
 tvlm_result tvlm_model_reserve(uint32_t model, uint64_t bytes) {

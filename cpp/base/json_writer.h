@@ -33,6 +33,24 @@ class JsonWriter {
     return *this;
   }
 
+  // `value` is JSON already: a number that a double cannot hold.
+  JsonWriter& Json(const char* key, std::string_view value) {
+    Key(key);
+    text_ += value;
+    return *this;
+  }
+
+  JsonWriter& Strings(const char* key, const std::vector<std::string>& values) {
+    Key(key);
+    text_ += '[';
+    for (const std::string& value : values) {
+      if (text_.back() != '[') text_ += ',';
+      AppendJsonString(value, &text_);
+    }
+    text_ += ']';
+    return *this;
+  }
+
   JsonWriter& Object(const char* key, const JsonWriter& value) {
     Key(key);
     text_ += value.Finish();

@@ -2,9 +2,11 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "api/request.h"
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/option_flags.h"
 #include "engine/model_file.h"
 #include "engine/report.h"
 #include "engine/session.h"
@@ -43,17 +45,8 @@ Status Answer(Session& session, Model& model, bool json, double start, double de
   return Status();
 }
 
-}  // namespace
-
-Status RunAsk(const Arguments& arguments) {
-  TVLM_ASSIGN_OR_RETURN(
-      const Flags flags,
-      Flags::Parse(
-          arguments,
-          {"--image", "--model", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
-           "--repetition-penalty", "--stop", "--seed", "--context", "--compute", "--threads",
-           "--variant", "--system", "--then", "--image-size", "--resize", "--chat-style"},
-          {"--json", "--exact-preprocess"}, 2, 2));
+// Errors name options by their keys.
+Status Ask(const Flags& flags) {
   std::vector<std::string> images = flags.GetAll("--image");
   if (const std::string& first = flags.positional()[0]; first != "-" && first != "none")
     images.insert(images.begin(), first);
@@ -61,45 +54,22 @@ Status RunAsk(const Arguments& arguments) {
   if (path.empty())
     return Error(ErrorCode::kInvalidArgument, "--model FILE wanted: the .gguf to ask");
 
-  SessionOptions session_options;
-  AskOptions ask;
-  ask.stop = flags.GetAll("--stop");
-  TVLM_ASSIGN_OR_RETURN(const int64_t threads,
-                        flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
-  TVLM_ASSIGN_OR_RETURN(
-      const int64_t context,
-      flags.GetInt("--context", static_cast<int64_t>(session_options.context), 1, INT32_MAX));
-  TVLM_ASSIGN_OR_RETURN(session_options.compute, ParseCompute(flags.Get("--compute", "fast")));
-  TVLM_ASSIGN_OR_RETURN(
-      const int64_t max_tokens,
-      flags.GetInt("--max-tokens", static_cast<int64_t>(ask.max_tokens), 1, INT32_MAX));
-  TVLM_ASSIGN_OR_RETURN(const int64_t top_k,
-                        flags.GetInt("--top-k", ask.sampling.top_k, 0, INT32_MAX));
-  TVLM_ASSIGN_OR_RETURN(const int64_t seed, flags.GetInt("--seed", 0, 0, INT64_MAX));
-  TVLM_ASSIGN_OR_RETURN(ask.sampling.temperature,
-                        flags.GetFloat("--temperature", ask.sampling.temperature));
-  TVLM_ASSIGN_OR_RETURN(ask.sampling.top_p, flags.GetFloat("--top-p", ask.sampling.top_p));
-  TVLM_ASSIGN_OR_RETURN(ask.sampling.min_p, flags.GetFloat("--min-p", ask.sampling.min_p));
-  TVLM_ASSIGN_OR_RETURN(ask.sampling.repetition_penalty,
-                        flags.GetFloat("--repetition-penalty", ask.sampling.repetition_penalty));
-  TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 1, INT32_MAX));
-  if (flags.Has("--resize")) {
-    TVLM_ASSIGN_OR_RETURN(session_options.resize, ParseResizeMode(flags.Get("--resize", "")));
-  }
-  if (flags.Has("--chat-style")) {
-    TVLM_ASSIGN_OR_RETURN(session_options.chat_style,
-                          ParseChatStyle(flags.Get("--chat-style", "")));
-  }
-  session_options.image_size = static_cast<size_t>(image_size);
-  ask.max_tokens = static_cast<size_t>(max_tokens);
-  ask.sampling.top_k = static_cast<int32_t>(top_k);
-  ask.sampling.seed = static_cast<uint64_t>(seed);
+  JsonWriter model_json, session_json, request_json;
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kModel, &model_json));
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSession, &session_json));
+  request_json.Json("messages", "[]");
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kAnswer, &request_json));
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSampling, &request_json));
+  TVLM_ASSIGN_OR_RETURN(ModelOptions model_options, ParseModelOptions(model_json.Finish().c_str()));
+  if (!flags.Has("--threads")) model_options.threads = DefaultThreads();
+  TVLM_ASSIGN_OR_RETURN(SessionOptions session_options,
+                        ParseSessionOptions(session_json.Finish().c_str(), SIZE_MAX));
+  TVLM_ASSIGN_OR_RETURN(const Request request, ParseRequest(request_json.Finish().c_str(), {}));
+  AskOptions ask = request.options;
 
-  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
-                        LoadModel(path, static_cast<size_t>(threads)));
-  session_options.context = flags.Has("--context")
-                                ? static_cast<size_t>(context)
-                                : std::min(session_options.context, model->decoder().max_positions);
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(path, model_options.threads));
+  if (!flags.Has("--context"))
+    session_options.context = std::min(session_options.context, model->decoder().max_positions);
   TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, session_options));
 
   // The first question is about the images; those of --then follow in the same conversation.
@@ -123,6 +93,15 @@ Status RunAsk(const Arguments& arguments) {
     ask.messages.push_back({Message::Role::kAssistant, std::string(session->text()), {}});
   }
   return Status();
+}
+
+}  // namespace
+
+Status RunAsk(const Arguments& arguments) {
+  std::vector<std::string_view> values = {"--image", "--model", "--then"}, switches = {"--json"};
+  AddOptionFlags(&values, &switches);
+  TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, values, switches, 2, 2));
+  return NameFlag(Ask(flags));
 }
 
 }  // namespace tinyvlm

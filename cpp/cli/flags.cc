@@ -4,46 +4,28 @@
 #include <cinttypes>
 #include <cstdlib>
 
+#include "base/nearest.h"
+
 namespace tinyvlm {
 
 namespace {
 
-// Levenshtein distance: how many letters differ.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-Status UnknownFlag(const std::string& flag, std::initializer_list<std::string_view> values,
-                   std::initializer_list<std::string_view> switches) {
-  std::string_view nearest;
-  size_t distance = 4;  // farther than this is another word, not a slip
-  for (const auto& known : {values, switches}) {
-    for (const std::string_view name : known) {
-      if (EditDistance(flag, name) < distance) nearest = name, distance = EditDistance(flag, name);
-    }
-  }
+Status UnknownFlag(const std::string& flag, const std::vector<std::string_view>& values,
+                   const std::vector<std::string_view>& switches) {
+  std::vector<std::string_view> known = values;
+  known.insert(known.end(), switches.begin(), switches.end());
+  const std::string_view nearest = Nearest(flag, known);
   if (nearest.empty())
     return Error(ErrorCode::kInvalidArgument, "unknown flag %s; see --help", flag.c_str());
-  return Error(ErrorCode::kInvalidArgument, "unknown flag %s; %.*s is known", flag.c_str(),
+  return Error(ErrorCode::kInvalidArgument, "unknown flag %s; did you mean %.*s?", flag.c_str(),
                static_cast<int>(nearest.size()), nearest.data());
 }
 
 }  // namespace
 
 Result<Flags> Flags::Parse(const std::vector<std::string>& arguments,
-                           std::initializer_list<std::string_view> values,
-                           std::initializer_list<std::string_view> switches, size_t min_positional,
+                           const std::vector<std::string_view>& values,
+                           const std::vector<std::string_view>& switches, size_t min_positional,
                            size_t max_positional) {
   Flags flags;
   for (size_t i = 0; i < arguments.size(); ++i) {

@@ -4,7 +4,6 @@
 #define TINYVLM_CLI_FLAGS_H_
 
 #include <cstdint>
-#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -21,9 +20,9 @@ class Flags {
   // positional arguments are wanted. Errors name the flag and, where one is close, the known flag
   // meant.
   static Result<Flags> Parse(const std::vector<std::string>& arguments,
-                             std::initializer_list<std::string_view> values,
-                             std::initializer_list<std::string_view> switches,
-                             size_t min_positional, size_t max_positional);
+                             const std::vector<std::string_view>& values,
+                             const std::vector<std::string_view>& switches, size_t min_positional,
+                             size_t max_positional);
 
   const std::vector<std::string>& positional() const { return positional_; }
   bool Has(std::string_view flag) const { return values_.find(flag) != values_.end(); }

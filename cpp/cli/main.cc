@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cli/commands.h"
+#include "cli/option_flags.h"
 
 #ifdef __wasm_relaxed_simd__
 #include "api/self_test.h"
@@ -15,17 +16,15 @@ struct Command {
   const char* name;
   tinyvlm::Status (*run)(const tinyvlm::Arguments&);
   const char* help;
+  const char* (*options_help)() = nullptr;  // more help: about each flag that is an option
 };
 
 constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
      "ask <image> <question> --model FILE   answers about an image (\"none\": no image)\n"
-     "    [--image FILE]... [--then QUESTION]... [--system TEXT] [--image-size N] [--resize "
-     "pad|crop] [--chat-style qwen_2|v1|plain] [--json]\n"
-     "    [--max-tokens N] [--temperature T] [--top-k N] [--top-p P] [--min-p P]\n"
-     "    [--repetition-penalty R] [--stop TEXT]... [--seed N] [--context N] [--compute fast|f32] "
-     "[--exact-preprocess] [--threads N]\n"},
+     "    [--image FILE]... [--then QUESTION]... [--json]\n",
+     &tinyvlm::OptionFlagsHelp},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
      "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--prefix ROWS] [--rounds N] "
@@ -51,6 +50,7 @@ constexpr Command kCommands[] = {
 void PrintHelp(std::FILE* to) {
   std::fprintf(to, "tiny-vlm <command> ...\n\n");
   for (const Command& command : kCommands) std::fprintf(to, "  %s", command.help);
+  std::fprintf(to, "\ntiny-vlm <command> --help says more about a command.\n");
 }
 
 int Fail(const tinyvlm::Status& status) {
@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
     for (const std::string& argument : arguments) {
       if (argument != "--help" && argument != "-h") continue;
       std::printf("tiny-vlm %s", command.help);
+      if (command.options_help != nullptr) std::printf("%s", command.options_help());
       return 0;
     }
     const tinyvlm::Status status = command.run(arguments);

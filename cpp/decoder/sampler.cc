@@ -10,26 +10,12 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-Status CheckRange(const char* name, float value, float min, float max, const char* wanted) {
-  if (value >= min && value <= max) return Status();  // false for NaN
-  return Error(ErrorCode::kInvalidArgument, "%s: %s wanted, %g found", name, wanted,
-               static_cast<double>(value));
-}
-
 }  // namespace
 
 Status CheckSamplingOptions(const SamplingOptions& options) {
-  TVLM_RETURN_IF_ERROR(CheckRange("temperature", options.temperature, 0,
-                                  std::numeric_limits<float>::max(),
-                                  "0 (greedy) or a positive number"));
-  if (options.top_k < 0)
-    return Error(ErrorCode::kInvalidArgument, "top_k: 0 (all) or more wanted, %d found",
-                 static_cast<int>(options.top_k));
-  TVLM_RETURN_IF_ERROR(CheckRange("top_p", options.top_p, 0, 1, "a number from 0 to 1"));
-  TVLM_RETURN_IF_ERROR(CheckRange("min_p", options.min_p, 0, 1, "a number from 0 to 1"));
-  // Beyond this range a penalty is a mistake, and could make infinite logits.
-  return CheckRange("repetition_penalty", options.repetition_penalty, 1e-3f, 1e3f,
-                    "a number from 0.001 to 1000");
+  SamplingOptions copy = options;
+  return VisitOptions(copy,
+                      [](const auto& option, auto value) { return CheckOption(option, value); });
 }
 
 Result<Sampler> Sampler::Create(const SamplingOptions& options, size_t vocabulary) {

@@ -8,25 +8,16 @@
 
 #include "base/aligned.h"
 #include "base/status.h"
+#include "decoder/sampling_options.h"
 
 namespace tinyvlm {
 
-// Applied in this order (that of transformers): penalty, temperature, top-k, top-p, min-p, draw.
-struct SamplingOptions {
-  float temperature = 0;  // 0: the best token, always; else logits are divided by it
-  int32_t top_k = 0;      // keep the k best; 0: all
-  // keep the best tokens until their probabilities reach this sum; at least one is kept
-  float top_p = 1;
-  // keep tokens at least this probable, as a share of the best one's probability
-  float min_p = 0;
-  // logits of tokens in the history: divided by it when positive, multiplied when negative
-  float repetition_penalty = 1;
-  uint64_t seed = 0;  // equal seeds give equal draws on every machine
-};
-
-// invalid_argument for NaN and for numbers out of range, naming option and value.
+// invalid_argument for NaN and for numbers out of range, naming the option by its key ("topP") and
+// the value.
 Status CheckSamplingOptions(const SamplingOptions& options);
 
+// Options are applied in this order (that of transformers): penalty, temperature, top-k, top-p,
+// min-p, draw.
 class Sampler {
  public:
   // Returned by Sample when there is nothing to choose: no candidate above -inf, or a logit that is

@@ -18,6 +18,7 @@
 #include "decoder/qwen2.h"
 #include "decoder/sampler.h"
 #include "engine/model.h"
+#include "engine/session_options.h"
 #include "image/image.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
@@ -25,15 +26,6 @@
 #include "vision/fastvithd.h"
 
 namespace tinyvlm {
-
-struct SessionOptions {
-  size_t context = 2048;  // rows of prompt and answer together; at most the model's own limit
-  Compute compute = Compute::kFast;
-  // side of the images that the tower sees, a multiple of its reduction; 0: the model's own
-  size_t image_size = 0;
-  std::optional<ResizeMode> resize;     // none: the model's own
-  std::optional<ChatStyle> chat_style;  // none: the model's own
-};
 
 // An image that a session holds; 0 is none.
 using ImageId = uint32_t;
@@ -46,13 +38,11 @@ struct Message {
   std::vector<ImageId> images;  // of user messages only
 };
 
-struct AskOptions {
+struct AskOptions : AnswerOptions {
   // A system message or none (none: the chat style's own words; an empty one: no system text at
   // all), then user and assistant in turn; the last is the user's.
   std::vector<Message> messages;
-  size_t max_tokens = 256;
   SamplingOptions sampling;
-  std::vector<std::string> stop;
 };
 
 enum class FinishReason {

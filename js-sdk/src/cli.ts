@@ -2,11 +2,11 @@
 // C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
 // docs/errors.md.
 
+import { didYouMean } from "./api/did-you-mean.js";
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
 import { ask } from "./cli/ask.js";
 import { mainHelp } from "./cli/help.js";
 import { runTool, toolCommands } from "./cli/tools.js";
-import { didYouMean } from "./cli/flags.js";
 
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;

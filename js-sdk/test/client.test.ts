@@ -411,6 +411,48 @@ test("wrong arguments are refused by name", async () => {
   }
 });
 
+test("options are checked by the table: unknown names, types and ranges", async () => {
+  const vlm = await load();
+  const cases: [options: object, message: string][] = [
+    [{ max_tokens: 5 }, "unknown option max_tokens; did you mean maxTokens?"],
+    [{ top_p: 0.5 }, "unknown option top_p; did you mean topP?"],
+    [{ maxtoken: 5 }, "unknown option maxtoken; did you mean maxTokens?"],
+    [{ topP: 3 }, "wanted a number from 0 to 1 for topP, found number 3"],
+    [{ temperature: -1 }, "wanted a number of 0 or more for temperature, found number -1"],
+    [{ topK: 1.5 }, "wanted a whole number from 0 to 2147483647 for topK, found number 1.5"],
+    [{ maxTokens: 0 }, "wanted a whole number from 1 to 2147483647 for maxTokens, found number 0"],
+    [{ exactPreprocess: 1 }, "wanted true or false for exactPreprocess, found number 1"],
+    [{ stop: null }, "wanted a string or a list of strings for stop, found object null"],
+  ];
+  for (const [options, message] of cases) {
+    const error = await failure(vlm.ask(null, "count 1", options));
+    assert.deepEqual([error.code, error.message], ["invalid_argument", message]);
+  }
+  const chat = vlm.chat();
+  assert.match((await failure(chat.ask("count 1", { colour: 1 } as object))).message, /known are/);
+  assert.equal((await failure(vlm.ask(null, "count 1", null!))).code, "invalid_argument");
+  assert.throws(() => vlm.chat({ sytem: "" } as object), {
+    code: "invalid_argument",
+    message: "unknown option sytem; did you mean system?",
+  });
+  // What is undefined was left out, whatever its name.
+  const left = { maxTokens: undefined, signal: undefined, colour: undefined };
+  assert.equal((await vlm.ask(null, "count 1", left)).text, "0 ");
+  await vlm.dispose();
+
+  const loadCases: [options: object, message: string][] = [
+    [{ image_size: 64 }, "unknown option image_size; did you mean imageSize?"],
+    [{ threads: 65 }, "wanted a whole number from 1 to 64 for threads, found number 65"],
+    [{ resize: "fit" }, "wanted pad or crop for resize, found string fit"],
+    [{ chatStyle: "chatml" }, "wanted qwen_2, v1 or plain for chatStyle, found string chatml"],
+    [null!, "wanted an object for the options, found object null"],
+  ];
+  for (const [options, message] of loadCases) {
+    const error = await failure(TinyVLM.load(model, options));
+    assert.deepEqual([error.code, error.message], ["invalid_argument", message]);
+  }
+});
+
 test("questions are answered in the order of the calls", async () => {
   const vlm = await load();
   const order: string[] = [];

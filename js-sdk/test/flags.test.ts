@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { didYouMean, parseFlags } from "../src/cli/flags.js";
+import { didYouMean } from "../src/api/did-you-mean.js";
+import { parseFlags } from "../src/cli/flags.js";
 
 const allowed = {
   "--json": "switch",

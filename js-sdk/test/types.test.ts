@@ -29,6 +29,10 @@ export async function usage(
     wasmUrl: { simd: "a.wasm" },
     workerUrl: new URL("https://example.com/worker.mjs"),
     context: 4096,
+    imageSize: 512,
+    resize: "crop",
+    chatStyle: "v1",
+    compute: "f32",
   });
   const images: ImageInput[] = [
     "a.png",
@@ -76,6 +80,12 @@ export async function usage(
   vlm.ask(42, "What is this?");
   // @ts-expect-error not an option
   vlm.ask(null, "What is this?", { maxtokens: 5 });
+  // @ts-expect-error not an option
+  vlm.chat({ sytem: "" });
+  // @ts-expect-error not an option
+  await Class.load(undefined, { image_size: 64 });
+  // @ts-expect-error not a way to resize
+  await Class.load(undefined, { resize: "fit" });
   // @ts-expect-error not a variant
   await Class.load(undefined, { variant: "fast" });
   // @ts-expect-error made by load only

@@ -277,18 +277,18 @@ TEST_CASE("Options out of range are refused by name", "[engine][sampler]") {
     CHECK(status.code() == ErrorCode::kInvalidArgument);
     CHECK(status.message().find(name) == 0);
   };
-  refused([](SamplingOptions* o) { o->temperature = kNan; }, "temperature");
-  refused([](SamplingOptions* o) { o->temperature = -0.1f; }, "temperature");
-  refused([](SamplingOptions* o) { o->temperature = kInf; }, "temperature");
-  refused([](SamplingOptions* o) { o->top_k = -1; }, "top_k");
-  refused([](SamplingOptions* o) { o->top_p = kNan; }, "top_p");
-  refused([](SamplingOptions* o) { o->top_p = 1.1f; }, "top_p");
-  refused([](SamplingOptions* o) { o->top_p = -0.1f; }, "top_p");
-  refused([](SamplingOptions* o) { o->min_p = kNan; }, "min_p");
-  refused([](SamplingOptions* o) { o->min_p = 2; }, "min_p");
-  refused([](SamplingOptions* o) { o->repetition_penalty = 0; }, "repetition_penalty");
-  refused([](SamplingOptions* o) { o->repetition_penalty = -1; }, "repetition_penalty");
-  refused([](SamplingOptions* o) { o->repetition_penalty = kNan; }, "repetition_penalty");
+  refused([](SamplingOptions* o) { o->temperature = kNan; }, "temperature: ");
+  refused([](SamplingOptions* o) { o->temperature = -0.1f; }, "temperature: ");
+  refused([](SamplingOptions* o) { o->temperature = kInf; }, "temperature: ");
+  refused([](SamplingOptions* o) { o->top_k = -1; }, "topK: ");
+  refused([](SamplingOptions* o) { o->top_p = kNan; }, "topP: ");
+  refused([](SamplingOptions* o) { o->top_p = 1.1f; }, "topP: ");
+  refused([](SamplingOptions* o) { o->top_p = -0.1f; }, "topP: ");
+  refused([](SamplingOptions* o) { o->min_p = kNan; }, "minP: ");
+  refused([](SamplingOptions* o) { o->min_p = 2; }, "minP: ");
+  refused([](SamplingOptions* o) { o->repetition_penalty = 0; }, "repetitionPenalty: ");
+  refused([](SamplingOptions* o) { o->repetition_penalty = -1; }, "repetitionPenalty: ");
+  refused([](SamplingOptions* o) { o->repetition_penalty = kNan; }, "repetitionPenalty: ");
   CHECK(CheckSamplingOptions({}).ok());
 }
 

@@ -8,7 +8,7 @@ import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
 import { Chat } from "./chat.js";
 import type { ChatModel, Conversation } from "./conversation.js";
-import { checkAskOptions, checkSystem } from "./options.js";
+import { checkAskOptions, checkChatOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { readImages, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
@@ -61,14 +61,14 @@ export class LoadedModel {
    * the prompt that are the same as for the previous question are not computed again. Throws
    * `invalid_argument` where `system` is not a string.
    */
-  chat({ system }: ChatOptions = {}): Chat {
-    checkSystem(system);
+  chat(options: ChatOptions = {}): Chat {
+    checkChatOptions(options);
     const model: ChatModel = {
       ask: (image, question, options, conversation) =>
         this.#ask(image, question, options, conversation),
       forget: (imageIds) => this.#forget(imageIds),
     };
-    return new Chat(model, system);
+    return new Chat(model, options.system);
   }
 
   /** Bytes of memory that the engine has allocated, weights included. Rejects after `dispose()`. */

@@ -26,8 +26,8 @@ export async function open(
   given: ModelSource | undefined,
   options: LoadOptions = {},
 ): Promise<Opened> {
-  checkLoadOptions(options);
-  const { signal, onProgress, context, compute, imageSize, resize, chatStyle } = options;
+  const session = checkLoadOptions(options);
+  const { signal, onProgress } = options;
   if (signal?.aborted) throw abortedError("loading", signal);
   const source = await modelSource(given, platform);
   onProgress?.({ phase: "engine", loadedBytes: 0, totalBytes: 0 });
@@ -36,11 +36,7 @@ export async function open(
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    const args = {
-      source,
-      threads: started.threads,
-      session: { context, compute, imageSize, resize, chatStyle },
-    };
+    const args = { source, threads: started.threads, session };
     const transfer = source.kind === "stream" ? [source.stream as unknown as Transferable] : [];
     const onEvent = (event: { loadedBytes: number; totalBytes: number }) =>
       onProgress?.({ phase: "weights", ...event });

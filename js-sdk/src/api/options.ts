@@ -1,40 +1,23 @@
-// Options as callers give them, checked where the caller can be told: names and types here, ranges
-// in the engine.
+// Options as callers give them: names, types and ranges are checked here, by the generated table,
+// before any work is done. What depends on the model is checked by the engine.
 
 import { TinyVLMError } from "../protocol/errors.js";
-import { chatStyles, variants, type Sampling } from "../protocol/values.js";
+import {
+  askRules,
+  loadRules,
+  samplingKeys,
+  sessionKeys,
+  type OptionRule,
+} from "../protocol/option-rules.generated.js";
+import type { Sampling, SessionSettings } from "../protocol/options.generated.js";
+import { didYouMean } from "./did-you-mean.js";
 import { describe } from "./sources.js";
-import type { AskOptions, LoadOptions } from "./types.js";
+import type { AskOptions, ChatOptions, LoadOptions } from "./types.js";
 
-const maxThreads = 64;
-
-export function checkLoadOptions({
-  threads,
-  variant,
-  context,
-  compute,
-  imageSize,
-  resize,
-  chatStyle,
-}: LoadOptions): void {
-  if (variant !== undefined && !variants.includes(variant))
-    throw wanted("variant", variants.join(", "), variant);
-  if (
-    threads !== undefined &&
-    !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)
-  ) {
-    throw wanted("threads", `a whole number from 1 to ${maxThreads}`, threads);
-  }
-  if (context !== undefined && !(Number.isInteger(context) && context >= 1))
-    throw wanted("context", "a whole number of 1 or more", context);
-  if (compute !== undefined && compute !== "fast" && compute !== "f32")
-    throw wanted("compute", "fast or f32", compute);
-  if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize >= 1))
-    throw wanted("imageSize", "a whole number of 1 or more", imageSize);
-  if (resize !== undefined && resize !== "pad" && resize !== "crop")
-    throw wanted("resize", "pad or crop", resize);
-  if (chatStyle !== undefined && !chatStyles.includes(chatStyle))
-    throw wanted("chatStyle", chatStyles.join(", "), chatStyle);
+/** Checks the options of `load`; returns those that the engine reads. */
+export function checkLoadOptions(options: LoadOptions): SessionSettings {
+  checkOptions(options, loadRules);
+  return pick(options, sessionKeys);
 }
 
 export interface CheckedAsk {
@@ -44,44 +27,82 @@ export interface CheckedAsk {
   signals: AbortSignal[];
 }
 
-const numbers = [
-  "maxTokens",
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "repetitionPenalty",
-  "seed",
-] as const;
-
+/** Checks a question and its options; returns them sorted by who reads them. */
 export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk {
   if (typeof prompt !== "string") throw wanted("the question", "a string", prompt);
-  const { system, exactPreprocess = false, signal, abortSignal } = options;
-  checkSystem(system);
-  const sampling: Sampling = {};
-  for (const name of numbers) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !Number.isFinite(value)) throw wanted(name, "a number", value);
-    sampling[name] = value;
-  }
-  if (options.stop !== undefined) {
-    const stop = typeof options.stop === "string" ? [options.stop] : options.stop;
-    if (!Array.isArray(stop) || stop.some((item) => typeof item !== "string"))
-      throw wanted("stop", "a string or a list of strings", options.stop);
-    sampling.stop = stop;
-  }
+  checkOptions(options, askRules);
+  const { system, stop, exactPreprocess = false, signal, abortSignal } = options;
   return {
     system,
-    sampling,
+    sampling: pick({ ...options, stop: typeof stop === "string" ? [stop] : stop }, samplingKeys),
     exactPreprocess,
     signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null),
   };
 }
 
-export function checkSystem(system: unknown): void {
-  if (system !== undefined && typeof system !== "string")
-    throw wanted("system", "a string", system);
+/** Checks the options of `chat`. */
+export function checkChatOptions(options: ChatOptions): void {
+  checkOptions(options, { system: askRules.system });
+}
+
+/**
+ * Throws `invalid_argument` where `value` is not what `rule` wants; `name` is what the message calls
+ * the option.
+ */
+export function checkOption(name: string, rule: OptionRule, value: unknown): void {
+  switch (rule.type) {
+    case "integer":
+    case "number": {
+      if (typeof value !== "number" || !Number.isFinite(value))
+        throw wanted(name, "a number", value);
+      const { type, min, max } = rule;
+      if (value >= min && value <= max && (type === "number" || Number.isInteger(value))) return;
+      const range = max === Infinity ? ` of ${min} or more` : ` from ${min} to ${max}`;
+      throw wanted(name, (type === "number" ? "a number" : "a whole number") + range, value);
+    }
+    case "choice":
+      if (rule.choices.includes(value as string)) return;
+      throw wanted(
+        name,
+        `${rule.choices.slice(0, -1).join(", ")} or ${rule.choices.at(-1)}`,
+        value,
+      );
+    case "boolean":
+      if (typeof value !== "boolean") throw wanted(name, "true or false", value);
+      return;
+    case "string":
+      if (typeof value !== "string") throw wanted(name, "a string", value);
+      return;
+    case "strings": {
+      const list: unknown = typeof value === "string" ? [value] : value;
+      if (!Array.isArray(list) || list.some((item) => typeof item !== "string"))
+        throw wanted(name, "a string or a list of strings", value);
+      return;
+    }
+    case "other":
+  }
+}
+
+/** An option that is undefined is one that was left out. */
+function checkOptions(options: object, rules: Readonly<Record<string, OptionRule>>): void {
+  if (typeof options !== "object" || options === null)
+    throw wanted("the options", "an object", options);
+  const known = Object.keys(rules);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!known.includes(name))
+      throw new TinyVLMError(
+        "invalid_argument",
+        `unknown option ${name}${didYouMean(name, known) || `; known are ${known.join(", ")}`}`,
+      );
+    checkOption(name, rules[name]!, value);
+  }
+}
+
+function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(
+    keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),
+  ) as Pick<T, K>;
 }
 
 function wanted(what: string, kind: string, found: unknown): TinyVLMError {

@@ -2,10 +2,12 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { ChatStyle, FinishReason, Sampling, Usage, Variant } from "../protocol/values.js";
+import type { FinishReason, Usage, Variant } from "../protocol/values.js";
 
 export type { ChatStyle, FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
+export type { AskOptions, LoadOptions } from "./options.generated.js";
+export type { LoadProgress } from "./progress.js";
 
 /** A type of the DOM by its name, or `never` in programs compiled without the DOM (Node). */
 type PageType<Name extends string> = typeof globalThis extends {
@@ -55,80 +57,6 @@ export type ImageInput =
   | PageType<"OffscreenCanvas">
   | PageType<"HTMLVideoElement">
   | PageType<"VideoFrame">;
-
-/** How far loading is; passed to `onProgress`. */
-export interface LoadProgress {
-  /**
-   * `engine` once, before the WebAssembly engine starts; `weights` repeatedly, while the model file
-   * arrives; `ready` once, at the end.
-   */
-  phase: "engine" | "weights" | "ready";
-  /** Bytes of the model file that have arrived. */
-  loadedBytes: number;
-  /** Size of the model file in bytes; 0 while unknown. */
-  totalBytes: number;
-}
-
-/** Options of `TinyVLM.load`. */
-export interface LoadOptions {
-  /**
-   * Called as loading proceeds, at most about 20 times a second. It must not throw.
-   */
-  onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Ends loading with a TinyVLMError of code `aborted` (name `AbortError`). */
-  signal?: AbortSignal | undefined;
-  /** At most this many; only the builds `relaxed-mt` and `simd-mt` use more than one. */
-  threads?: number | undefined;
-  /** One build of the engine instead of the best that runs here. */
-  variant?: Variant | undefined;
-  /**
-   * Where the wasm files are: a folder (ends in `/`), an address for each variant, or one file
-   * together with `variant`.
-   */
-  wasmUrl?: string | URL | Partial<Record<Variant, string | URL>> | undefined;
-  /** Where `worker.mjs` and `worker-mt.mjs` are: a folder (ends in `/`), or one file. */
-  workerUrl?: string | URL | undefined;
-  /**
-   * Rows of the context, for images, question and answer together (default 2048). Memory for them
-   * is taken at once.
-   */
-  context?: number | undefined;
-  /**
-   * Side of the image that the model is shown, a multiple of 64: smaller is faster and sees less.
-   * Default: the model's own.
-   */
-  imageSize?: number | undefined;
-  /** How an image becomes square: black bars, or the middle cut out. Default: the model's own. */
-  resize?: "pad" | "crop" | undefined;
-  /**
-   * How prompts are written. Default: as the model file says; needed for text models of others
-   * whose template is not one of these.
-   */
-  chatStyle?: ChatStyle | undefined;
-  /** `f32` computes without quantised activations: slow, for comparisons. */
-  compute?: "fast" | "f32" | undefined;
-}
-
-export interface AskOptions extends Omit<Sampling, "stop"> {
-  /**
-   * What the model is told before everything else, instead of its own words; in a chat it is the
-   * chat's.
-   */
-  system?: string | undefined;
-  /** The answer ends before any of these. */
-  stop?: string | string[] | undefined;
-  /**
-   * Ends the work; the answer rejects with a TinyVLMError of code `aborted` (name `AbortError`).
-   */
-  signal?: AbortSignal | undefined;
-  /** The same under the name that other libraries use. */
-  abortSignal?: AbortSignal | undefined;
-  /**
-   * Prepare images exactly as the reference does: the engine's own decoder (PNG, JPEG), alpha
-   * dropped, EXIF ignored.
-   */
-  exactPreprocess?: boolean | undefined;
-}
 
 /** How long each stage of an answer took. */
 export interface Timings {

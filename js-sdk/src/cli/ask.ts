@@ -1,36 +1,25 @@
 // tiny-vlm ask
 
 import { TinyVLM } from "../api/node.js";
+import { checkOption } from "../api/options.js";
 import type { AnswerStream } from "../api/stream.js";
-import type { AskOptions, ChatStyle, ImageInput, LoadOptions, Variant } from "../api/types.js";
+import type { AskOptions, ImageInput, LoadOptions } from "../api/types.js";
 import { TinyVLMError } from "../protocol/errors.js";
+import { askRules, loadRules, type OptionRule } from "../protocol/option-rules.generated.js";
 import { parseFlags, type FlagKind, type Parsed } from "./flags.js";
 import { askHelp } from "./help.js";
+import { askFlags, loadFlags, type OptionFlag } from "./options.generated.js";
+
+const optionFlags: Readonly<Record<string, OptionFlag>> = { ...loadFlags, ...askFlags };
 
 const flags: Record<string, FlagKind> = {
   "--model": "text",
   "--image": "texts",
-  "--json": "switch",
-  "--max-tokens": "number",
-  "--temperature": "number",
-  "--top-k": "number",
-  "--top-p": "number",
-  "--min-p": "number",
-  "--repetition-penalty": "number",
-  "--stop": "texts",
-  "--seed": "number",
-  "--context": "number",
-  "--system": "text",
   "--then": "texts",
-  "--image-size": "number",
-  "--resize": "text",
-  "--chat-style": "text",
-  "--exact-preprocess": "switch",
-  "--compute": "text",
-  "--variant": "text",
-  "--threads": "number",
+  "--json": "switch",
   "--help": "switch",
   "-h": "switch",
+  ...Object.fromEntries(Object.values(optionFlags).map(({ flag, kind }) => [flag, kind])),
 };
 
 export async function ask(args: string[]): Promise<void> {
@@ -38,40 +27,52 @@ export async function ask(args: string[]): Promise<void> {
   if (parsed.switches.has("--help") || parsed.switches.has("-h"))
     return void process.stdout.write(askHelp);
   const { images, question } = imagesAndQuestion(parsed);
-  const text = (flag: string) => parsed.texts.get(flag)?.[0];
-  const number = (flag: string) => parsed.numbers.get(flag);
-
-  const loadOptions: LoadOptions = {
-    threads: number("--threads"),
-    variant: text("--variant") as Variant | undefined,
-    context: number("--context"),
-    imageSize: number("--image-size"),
-    resize: text("--resize") as "pad" | "crop" | undefined,
-    chatStyle: text("--chat-style") as ChatStyle | undefined,
-    compute: text("--compute") as "fast" | "f32" | undefined,
-  };
-  const askOptions: AskOptions = {
-    maxTokens: number("--max-tokens"),
-    temperature: number("--temperature"),
-    topK: number("--top-k"),
-    topP: number("--top-p"),
-    minP: number("--min-p"),
-    repetitionPenalty: number("--repetition-penalty"),
-    stop: parsed.texts.get("--stop"),
-    seed: number("--seed"),
-    exactPreprocess: parsed.switches.has("--exact-preprocess"),
-  };
-
-  const vlm = await TinyVLM.load(text("--model"), loadOptions);
+  const loadOptions: LoadOptions = given(parsed, loadFlags, loadRules);
+  // A conversation has one system prompt.
+  const { system, ...askOptions }: AskOptions = given(parsed, askFlags, askRules);
   try {
-    // The first question is about the images; those of --then follow in the same conversation.
-    const chat = vlm.chat({ system: text("--system") });
-    await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
-    for (const next of parsed.texts.get("--then") ?? [])
-      await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
-  } finally {
-    await vlm.dispose();
+    const vlm = await TinyVLM.load(parsed.texts.get("--model")?.[0], loadOptions);
+    try {
+      // The first question is about the images; those of --then follow in the same conversation.
+      const chat = vlm.chat({ system });
+      await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
+      for (const next of parsed.texts.get("--then") ?? [])
+        await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
+    } finally {
+      await vlm.dispose();
+    }
+  } catch (error) {
+    throw namingFlag(error);
   }
+}
+
+/** The options whose flags were given, each checked by its rule. Errors name the flags. */
+function given(
+  parsed: Parsed,
+  table: Readonly<Record<string, OptionFlag>>,
+  rules: Readonly<Record<string, OptionRule>>,
+): Record<string, never> {
+  const options: Record<string, unknown> = {};
+  for (const [key, { flag, kind }] of Object.entries(table)) {
+    const value = {
+      switch: () => (parsed.switches.has(flag) ? true : undefined),
+      number: () => parsed.numbers.get(flag),
+      texts: () => parsed.texts.get(flag),
+      text: () => parsed.texts.get(flag)?.[0],
+    }[kind]();
+    if (value === undefined) continue;
+    checkOption(flag, rules[key]!, value);
+    options[key] = value;
+  }
+  return options as Record<string, never>;
+}
+
+/** The engine names an option by its key ("context: …"); here it was a flag. */
+function namingFlag(error: unknown): unknown {
+  if (!(error instanceof TinyVLMError)) return error;
+  const [, key, rest] = /^(\w+)(:[^]*)$/.exec(error.message) ?? [];
+  const option = key === undefined ? undefined : optionFlags[key];
+  return option ? new TinyVLMError(error.code, option.flag + rest, { cause: error }) : error;
 }
 
 async function show(answer: AnswerStream, json: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 // Flags of a command line: a table of what is allowed, everything else is an error that names the
 // nearest flag.
 
+import { didYouMean } from "../api/did-you-mean.js";
 import { TinyVLMError } from "../protocol/errors.js";
 
 /** What a flag takes: nothing, a word (several times: the last one counts, or all), a number. */
@@ -70,29 +71,4 @@ export function parseFlags(args: readonly string[], allowed: Record<string, Flag
     }
   }
   return parsed;
-}
-
-/** `; did you mean …?` with the nearest of `known`, or "" where none is near. */
-export function didYouMean(word: string, known: readonly string[]): string {
-  let nearest = "";
-  let best = Math.max(3, word.length >> 1);
-  for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < best) [nearest, best] = [candidate, distance];
-  }
-  return nearest && `; did you mean ${nearest}?`;
-}
-
-// Insertions, deletions and replacements that lead from one word to the other.
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++)
-      next.push(
-        Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)),
-      );
-    row = next;
-  }
-  return row[to.length]!;
 }

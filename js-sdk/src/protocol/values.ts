@@ -1,12 +1,9 @@
 // Values that pass between client and worker unchanged and that callers see, too.
 
-/** The builds of the engine, best first. */
-export const variants = ["relaxed-mt", "simd-mt", "relaxed", "simd", "scalar"] as const;
-/**
- * A build of the engine. `-mt`: with threads. `relaxed`: with relaxed SIMD; `simd`: with 128-bit
- * SIMD; `scalar`: plain WebAssembly.
- */
-export type Variant = (typeof variants)[number];
+import type { Variant } from "./options.generated.js";
+
+export { chatStyles, variants } from "./options.generated.js";
+export type { ChatStyle, Sampling, SessionSettings, Variant } from "./options.generated.js";
 
 /** Whether this build uses relaxed SIMD. */
 export const isRelaxed = (variant: Variant): boolean => variant.startsWith("relaxed");
@@ -41,34 +38,6 @@ export interface ModelInfo {
   threads: number;
 }
 
-/** The chat templates that the engine knows. */
-export const chatStyles = ["qwen_2", "v1", "plain"] as const;
-/**
- * A chat template: Qwen2's ChatML (`qwen_2`), Vicuna's USER and ASSISTANT (`v1`), or the question
- * alone (`plain`).
- */
-export type ChatStyle = (typeof chatStyles)[number];
-
-/** How a loaded model is used; what is left out takes the engine's default. */
-export interface SessionSettings {
-  context?: number | undefined;
-  compute?: "fast" | "f32" | undefined;
-  imageSize?: number | undefined;
-  resize?: "pad" | "crop" | undefined;
-  chatStyle?: ChatStyle | undefined;
-}
-
-/** Passed to the engine as they are; what is left out takes the engine's default. */
-export interface Sampling {
-  maxTokens?: number | undefined;
-  temperature?: number | undefined;
-  topK?: number | undefined;
-  topP?: number | undefined;
-  minP?: number | undefined;
-  repetitionPenalty?: number | undefined;
-  stop?: string[] | undefined;
-  seed?: number | undefined;
-}
 /** How many tokens a question and its answer took. */
 export interface Usage {
   /** Tokens of the prompt, those of images included. */
@@ -82,6 +51,7 @@ export interface Usage {
   /** Tokens of the answer. */
   completionTokens: number;
 }
+
 /**
  * Why an answer ended. `stop`: the model ended it, or a stop sequence did; `length`: `maxTokens` or
  * the context was reached; `cancelled`: by `break` or `cancel()`.

@@ -306,9 +306,19 @@ test(
       ],
       [["ask", first, "What?", "--max-tokens", "0"], 1, /invalid_argument/],
       [
+        ["ask", first, "What?", "--top-p", "3"],
+        1,
+        /invalid_argument: wanted a number from 0 to 1 for --top-p, found number 3/,
+      ],
+      [
+        ["ask", first, "What?", "--context", "1000000"],
+        1,
+        /invalid_argument: --context: 1\.\.\d+ \w+ wanted, 1000000 found/,
+      ],
+      [
         ["ask", first, "What?", "--variant", "fast"],
         1,
-        /invalid_argument: wanted relaxed-mt, simd-mt, relaxed, simd, scalar for variant/,
+        /invalid_argument: wanted relaxed-mt, simd-mt, relaxed, simd or scalar for --variant/,
       ],
       [
         ["aks", first, "What?"],
