@@ -28,6 +28,10 @@ class Sampler {
   // out_of_memory.
   static Result<Sampler> Create(const SamplingOptions& options, size_t vocabulary);
 
+  // The first `prompt_tokens` of every history to come are the prompt's, those behind them the
+  // answer's. Without this call the prompt is empty.
+  void BeginAnswer(size_t prompt_tokens) { prompt_tokens_ = prompt_tokens; }
+
   // The next token's id. Candidates are the ids below `valid` (at most logits.size() and the
   // vocabulary) whose byte in `allowed`, where it is not empty, is not 0; an id beyond the end of
   // `allowed` is not a candidate. `history`: tokens so far, for the penalty; image markers and
@@ -51,6 +55,7 @@ class Sampler {
 
   SamplingOptions options_;
   size_t vocabulary_ = 0;
+  size_t prompt_tokens_ = 0;
   uint64_t random_state_ = 0;
   AlignedBuffer<Candidate> candidates_;  // empty when greedy
   // one bit an id, all 0 between calls; empty without a penalty

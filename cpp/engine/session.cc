@@ -233,6 +233,7 @@ Status Session::Ask(const AskOptions& options) {
       prompt_keys_.push_back(RowKey{-1, images[image]->key, static_cast<uint32_t>(t)});
     ++image;
   }
+  sampler_->BeginAnswer(history_.size());
 
   // Rows that the cache already holds are kept; the last one is computed again, for its logits.
   const size_t same = static_cast<size_t>(
