@@ -7,6 +7,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if __has_include(<sys/mman.h>) && !defined(__EMSCRIPTEN__)
+// Emscripten's mmap reads a copy of the file into memory.
+#define TINYVLM_HAS_MMAP 1
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -70,7 +75,7 @@ Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
       Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   if (descriptor < 0) return SystemError("open", path);
   struct stat info;
-  RandomAccessFile file(path, descriptor, 0);
+  RandomAccessFile file(path, descriptor, 0, 0);
   if (fstat(descriptor, &info) != 0) return SystemError("open", path);
   if (!S_ISREG(info.st_mode))
     return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found",
@@ -79,14 +84,36 @@ Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
   return file;
 }
 
+Result<RandomAccessFile> RandomAccessFile::OpenRange(int descriptor, uint64_t offset,
+                                                     uint64_t length) {
+  const std::string name = Format("descriptor %d", descriptor);
+  const int own = Retry([&] { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); });
+  if (own < 0) return SystemError("open", name);
+  RandomAccessFile file(name, own, offset, length);
+  struct stat info;
+  if (fstat(own, &info) != 0) return SystemError("open", name);
+  if (!S_ISREG(info.st_mode))
+    return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found",
+                 name.c_str());
+  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  if (offset > size || length > size - offset) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "%s: %" PRIu64 " bytes at %" PRIu64 " wanted, a file of %" PRIu64 " bytes found",
+                 name.c_str(), length, offset, size);
+  }
+  return file;
+}
+
 RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      begin_(other.begin_),
       size_(other.size_) {}
 
 RandomAccessFile& RandomAccessFile::operator=(RandomAccessFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(begin_, other.begin_);
   std::swap(size_, other.size_);
   return *this;
 }
@@ -104,7 +131,8 @@ Status RandomAccessFile::ReadAt(uint64_t offset, void* data, size_t bytes) const
   uint8_t* to = static_cast<uint8_t*>(data);
   while (bytes > 0) {
     const auto count = Retry([&] {
-      return pread(descriptor_, to, std::min(bytes, kMaxTransfer), static_cast<off_t>(offset));
+      return pread(descriptor_, to, std::min(bytes, kMaxTransfer),
+                   static_cast<off_t>(begin_ + offset));
     });
     if (count < 0) return SystemError("read", path_);
     if (count == 0)
@@ -115,6 +143,51 @@ Status RandomAccessFile::ReadAt(uint64_t offset, void* data, size_t bytes) const
     bytes -= static_cast<size_t>(count);
   }
   return Status();
+}
+
+Result<MappedFile> MappedFile::Map(const RandomAccessFile& file) {
+#if defined(TINYVLM_HAS_MMAP)
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE)),
+                 before = file.begin_ % page;  // mappings begin on a page
+  if (file.size() > SIZE_MAX - before)
+    return Error(ErrorCode::kIo,
+                 "cannot map %s: %" PRIu64 " bytes are more than this build can address",
+                 file.path().c_str(), file.size());
+  MappedFile mapped;
+  if (file.size() == 0) return mapped;
+  const size_t bytes = static_cast<size_t>(before + file.size());
+  void* const map = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.descriptor_,
+                         static_cast<off_t>(file.begin_ - before));
+  if (map == MAP_FAILED) {
+    const Status status = SystemError("map", file.path());
+    return Status(ErrorCode::kIo, status.message());
+  }
+  mapped.map_ = map;
+  mapped.map_bytes_ = bytes;
+  mapped.bytes_ = {static_cast<const uint8_t*>(map) + before, static_cast<size_t>(file.size())};
+  return mapped;
+#else
+  return Error(ErrorCode::kUnsupported, "cannot map %s: this system has no mapped files",
+               file.path().c_str());
+#endif
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : map_(std::exchange(other.map_, nullptr)),
+      map_bytes_(std::exchange(other.map_bytes_, 0)),
+      bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(map_, other.map_);
+  std::swap(map_bytes_, other.map_bytes_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+#if defined(TINYVLM_HAS_MMAP)
+  if (map_ != nullptr) munmap(map_, map_bytes_);
+#endif
 }
 
 Result<FileWriter> FileWriter::Create(const std::string& path) {

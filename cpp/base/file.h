@@ -1,9 +1,11 @@
-// Files: random reads with 64-bit offsets, and writing that leaves either a whole file or none.
+// Files: random reads with 64-bit offsets, read-only mappings, and writing that leaves either a
+// whole file or none.
 #ifndef TINYVLM_BASE_FILE_H_
 #define TINYVLM_BASE_FILE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,30 +22,67 @@ bool IsFolder(const std::string& path);
 // Names of what is in the folder `path`, sorted, without "." and "..".
 Result<std::vector<std::string>> ListFolder(const std::string& path);
 
-// A regular file open for reading. Reads from several threads do not disturb each other.
+// A regular file, or a range of one, open for reading. Reads from several threads do not disturb
+// each other.
 class RandomAccessFile {
  public:
   static Result<RandomAccessFile> Open(const std::string& path);
+
+  // `length` bytes at `offset` of the regular file behind `descriptor`, which stays the caller's
+  // and may be closed afterwards. Its position is neither used nor moved. kInvalidArgument where
+  // the file ends before the range does.
+  static Result<RandomAccessFile> OpenRange(int descriptor, uint64_t offset, uint64_t length);
 
   RandomAccessFile(RandomAccessFile&& other) noexcept;
   RandomAccessFile& operator=(RandomAccessFile&& other) noexcept;
   ~RandomAccessFile();
 
+  // As it was given; "descriptor N" for a range.
   const std::string& path() const { return path_; }
 
-  // Bytes when it was opened.
+  // Bytes of the file when it was opened, or of the range.
   uint64_t size() const { return size_; }
 
   // Reads exactly `bytes` bytes at `offset`; fewer is an error that says where the file ends.
   Status ReadAt(uint64_t offset, void* data, size_t bytes) const;
 
  private:
-  RandomAccessFile(std::string path, int descriptor, uint64_t size)
-      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  friend class MappedFile;
+  RandomAccessFile(std::string path, int descriptor, uint64_t begin, uint64_t size)
+      : path_(std::move(path)), descriptor_(descriptor), begin_(begin), size_(size) {}
 
   std::string path_;
   int descriptor_ = -1;
+  uint64_t begin_ = 0;  // where a range begins in its file
   uint64_t size_ = 0;
+};
+
+// The bytes of a file, mapped read-only: the system reads a page when it is first touched, may drop
+// it again, and holds it once for all processes that map the file.
+//
+// The file must not become shorter while it is mapped: touching a page that it no longer has ends
+// the process (SIGBUS), and nothing here can turn that into an error. What is written into it shows
+// in the mapping. So replace a file by renaming another over it, as FileWriter does: the mapping
+// then keeps the old one.
+class MappedFile {
+ public:
+  // Maps all of `file`, which may be closed afterwards. kUnsupported where this system has no
+  // mappings (Windows, WebAssembly), kIo where this file cannot be mapped (no room for addresses, a
+  // file system without mappings): read it then.
+  static Result<MappedFile> Map(const RandomAccessFile& file);
+
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const uint8_t> bytes() const { return bytes_; }
+
+ private:
+  MappedFile() = default;
+
+  void* map_ = nullptr;  // begins on a page
+  size_t map_bytes_ = 0;
+  std::span<const uint8_t> bytes_;  // of the file or range, inside the mapping
 };
 
 // Writes `path`.partial and gives it its name in Commit(). Destroyed before that, it removes what

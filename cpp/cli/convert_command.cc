@@ -106,7 +106,7 @@ Status RunConvert(const Arguments& arguments) {
       const Flags flags,
       Flags::Parse(arguments,
                    {"-o", "--output", "--type", "--vision-type", "--embedding-type", "--image-size",
-                    "--resize", "--chat-style", "--variant", "--threads"},
+                    "--resize", "--chat-style", "--packing", "--variant", "--threads"},
                    {"--no-tokenizer"}, 1, 1));
   ConvertOptions options;
   options.checkpoint = flags.positional()[0];
@@ -128,6 +128,10 @@ Status RunConvert(const Arguments& arguments) {
   if (flags.Has("--chat-style")) {
     TVLM_ASSIGN_OR_RETURN(options.chat_style, ParseChatStyle(flags.Get("--chat-style", "")));
   }
+  const Result<Packing> packing = ParsePacking(flags.Get("--packing", "none"));
+  if (!packing.ok())
+    return Status(packing.status().code(), "--packing: " + packing.status().message());
+  options.packing = *packing;
 
 #if !defined(__EMSCRIPTEN__)
   const PartialFileGuard guard(options.output);

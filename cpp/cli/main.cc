@@ -34,7 +34,8 @@ constexpr Command kCommands[] = {
      "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q5_0|q4_0]   makes a model "
      "file\n"
      "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] "
-     "[--chat-style qwen_2|v1|plain] [--no-tokenizer]\n"},
+     "[--chat-style qwen_2|v1|plain] [--packing none|panel16]\n"
+     "    [--no-tokenizer]\n"},
     {"fidelity", &tinyvlm::RunFidelity,
      "fidelity <f32 model> <other model>   measures how far a model file strays from the same "
      "checkpoint in f32\n"

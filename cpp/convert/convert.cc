@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "base/aligned.h"
+#include "base/check.h"
 #include "convert/checkpoint.h"
 #include "convert/checkpoint_tokenizer.h"
 #include "convert/equalize.h"
 #include "convert/fold.h"
 #include "formats/gguf_writer.h"
+#include "kernels/pack.h"
 #include "tensor/quant.h"
 
 namespace tinyvlm {
@@ -40,13 +42,22 @@ uint32_t FileType(DType type) {
       return 8;
     case DType::kBF16:
       return 32;
-    default:
-      return 7;  // Q8_0
+    case DType::kQ8_0:
+      return 7;
+    case DType::kQ4_1:
+    case DType::kQ5_1:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
+    case DType::kI64:
+      break;  // ParseConvertType knows none of them
   }
+  TVLM_DCHECK(false);
+  return 0;
 }
 
-// The type of a tensor in the file (docs/model-file.md).
-DType TensorType(const PlannedTensor& tensor, const ConvertOptions& options) {
+// The type that a tensor's values are rounded to (docs/model-file.md).
+DType ValueType(const PlannedTensor& tensor, const ConvertOptions& options) {
   if (tensor.role == TensorRole::kVector) return DType::kF32;
   DType type = options.type;
   if (tensor.role != TensorRole::kDecoderMatrix) {
@@ -61,6 +72,13 @@ DType TensorType(const PlannedTensor& tensor, const ConvertOptions& options) {
   }
   const bool can_block = tensor.role != TensorRole::kKernel && tensor.shape.back() % kBlock == 0;
   return type == DType::kF32 || can_block ? type : DType::kF16;
+}
+
+// The type of a tensor in the file: a panel16 file holds everything but matrices as F32, which is
+// what the kernels read.
+DType StoredType(const PlannedTensor& tensor, const ConvertOptions& options) {
+  const bool widened = options.packing == Packing::kPanel16 && tensor.role == TensorRole::kKernel;
+  return widened ? DType::kF32 : ValueType(tensor, options);
 }
 
 // Values from this magnitude on become infinite in the type: 65520 rounds to infinity as a half,
@@ -78,9 +96,18 @@ float Overflow(DType type) {
       return kHalf * 8;
     case DType::kBF16:
       return 0x1.ffp127f;
-    default:
+    case DType::kF32:
       return INFINITY;
+    case DType::kQ4_1:
+    case DType::kQ5_1:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
+    case DType::kI64:
+      break;  // ParseConvertType knows none of them
   }
+  TVLM_DCHECK(false);
+  return 0;
 }
 
 // The last component of a path, where it can be shown to people.
@@ -105,6 +132,8 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
   writer->AddString("general.name", FolderName(options.checkpoint));
   writer->AddU32("general.file_type", FileType(options.type));
   writer->AddU32("general.quantization_version", 2);
+  if (options.packing != Packing::kNone)
+    writer->AddString(kPackingKey, PackingName(options.packing));
 
   writer->AddU32("qwen2.block_count", config.layers);
   writer->AddU32("qwen2.context_length", config.max_positions);
@@ -142,11 +171,12 @@ void AddModelKeys(const Checkpoint& checkpoint, const ConvertOptions& options, G
 class TensorConverter {
  public:
   static Result<TensorConverter> Create(const Checkpoint& checkpoint, const Equalizer& equalizer,
-                                        GgufWriter* writer, const ConvertProgress& progress) {
-    TensorConverter converter(checkpoint, equalizer, writer, progress);
+                                        Packing packing, GgufWriter* writer,
+                                        const ConvertProgress& progress) {
+    TensorConverter converter(checkpoint, equalizer, packing, writer, progress);
     uint64_t elements = kPieceElements;
     for (const PlannedTensor& tensor : checkpoint.tensors)
-      elements = std::max(elements, RowElements(tensor.shape));
+      elements = std::max(elements, converter.RowsTogether(tensor) * RowElements(tensor.shape));
     TVLM_ASSIGN_OR_RETURN(converter.values_,
                           AlignedBuffer<float>::Allocate(elements, "values of a tensor"));
     TVLM_ASSIGN_OR_RETURN(
@@ -155,6 +185,7 @@ class TensorConverter {
     return converter;
   }
 
+  // Converts `tensor`, whose values are rounded to `type`.
   Status Run(const PlannedTensor& tensor, DType type) {
     if (!tensor.source.empty()) {
       const SafetensorsTensor& source = *checkpoint_.weights.Find(tensor.source);
@@ -178,9 +209,13 @@ class TensorConverter {
   }
 
  private:
-  TensorConverter(const Checkpoint& checkpoint, const Equalizer& equalizer, GgufWriter* writer,
-                  const ConvertProgress& progress)
-      : checkpoint_(checkpoint), equalizer_(equalizer), writer_(*writer), progress_(progress) {
+  TensorConverter(const Checkpoint& checkpoint, const Equalizer& equalizer, Packing packing,
+                  GgufWriter* writer, const ConvertProgress& progress)
+      : checkpoint_(checkpoint),
+        equalizer_(equalizer),
+        packing_(packing),
+        writer_(*writer),
+        progress_(progress) {
     for (const TensorInfo& info : writer_.tensors()) total_ += info.bytes;
   }
 
@@ -189,21 +224,43 @@ class TensorConverter {
     return shape.size() == 1 ? shape[0] : *ElementCount(shape) / shape[0];
   }
 
+  // Rows that are written at once, or in multiples of which: packing permutes the rows of a panel,
+  // and a whole kernel.
+  uint64_t RowsTogether(const PlannedTensor& tensor) const {
+    if (packing_ == Packing::kNone || tensor.role == TensorRole::kVector) return 1;
+    return tensor.role == TensorRole::kKernel ? tensor.shape[0] : kPanelRows;
+  }
+
+  // Values as they were read -> the bytes of the file, in bytes_. Returns how many.
+  size_t Encode(const PlannedTensor& tensor, DType type, size_t rows, size_t row) {
+    const size_t count = rows * row;
+    QuantizeRow(type, values_.data(), count, bytes_.data());
+    if (packing_ == Packing::kPanel16 && tensor.role == TensorRole::kKernel) {
+      // The values are those that a file in its own order holds, bit by bit.
+      DequantizeRow(type, bytes_.data(), count, values_.data());
+      const size_t cin = static_cast<size_t>(tensor.shape[1]);
+      PackKernel(values_.data(), rows, cin, row / cin, reinterpret_cast<float*>(bytes_.data()));
+      return count * sizeof(float);
+    }
+    if (packing_ == Packing::kPanel16 && tensor.role != TensorRole::kVector)
+      PackInPlace(type, rows, row, bytes_.data(), reinterpret_cast<uint8_t*>(values_.data()));
+    return RowBytes(type, count);
+  }
+
   // Writes a tensor in ranges of rows; `read`(first row, rows) puts the values of a range into
   // values_.
   template <typename Read>
   Status Stream(const PlannedTensor& tensor, DType type, const Read& read) {
     const uint64_t row = RowElements(tensor.shape), rows = *ElementCount(tensor.shape) / row;
-    const uint64_t rows_at_once = std::max<uint64_t>(1, kPieceElements / row);
+    const uint64_t together = RowsTogether(tensor),
+                   rows_at_once = std::max<uint64_t>(1, kPieceElements / row / together) * together;
     for (uint64_t r = 0; r < rows; r += rows_at_once) {
       const size_t take = static_cast<size_t>(std::min(rows_at_once, rows - r)),
                    count = take * static_cast<size_t>(row);
       TVLM_RETURN_IF_ERROR(read(r, take));
       equalizer_.Apply(tensor.name, r, take, static_cast<size_t>(row), values_.data());
       TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, r * row, count));
-      QuantizeRow(type, values_.data(), count, bytes_.data());
-      const DTypeInfo& info = GetDTypeInfo(type);
-      const size_t bytes = count / info.block_elements * info.block_bytes;
+      const size_t bytes = Encode(tensor, type, take, static_cast<size_t>(row));
       TVLM_RETURN_IF_ERROR(writer_.Append(bytes_.data(), bytes));
       done_ += bytes;
       if (progress_) progress_(done_, total_);
@@ -239,6 +296,7 @@ class TensorConverter {
 
   const Checkpoint& checkpoint_;
   const Equalizer& equalizer_;
+  const Packing packing_;
   GgufWriter& writer_;
   const ConvertProgress& progress_;
   AlignedBuffer<float> values_;
@@ -290,17 +348,18 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   }
   writer.AddI32Array("tinyvlm.stop_ids", stop_ids);
   for (const PlannedTensor& tensor : checkpoint.tensors)
-    TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, TensorType(tensor, options), tensor.shape));
+    TVLM_RETURN_IF_ERROR(writer.AddTensor(tensor.name, StoredType(tensor, options), tensor.shape));
 
   Equalizer equalizer;
   if (GetDTypeInfo(options.type).block_elements > 1) {
     TVLM_ASSIGN_OR_RETURN(equalizer, Equalizer::Create(checkpoint));
   }
   TVLM_RETURN_IF_ERROR(writer.Begin(options.output));
-  TVLM_ASSIGN_OR_RETURN(TensorConverter converter,
-                        TensorConverter::Create(checkpoint, equalizer, &writer, progress));
-  for (size_t i = 0; i < checkpoint.tensors.size(); ++i)
-    TVLM_RETURN_IF_ERROR(converter.Run(checkpoint.tensors[i], writer.tensors()[i].type));
+  TVLM_ASSIGN_OR_RETURN(
+      TensorConverter converter,
+      TensorConverter::Create(checkpoint, equalizer, options.packing, &writer, progress));
+  for (const PlannedTensor& tensor : checkpoint.tensors)
+    TVLM_RETURN_IF_ERROR(converter.Run(tensor, ValueType(tensor, options)));
   return writer.Finish();
 }
 

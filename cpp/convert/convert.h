@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 #include "text/chat_template.h"
+#include "weights/packing.h"
 
 namespace tinyvlm {
 
@@ -29,6 +30,8 @@ struct ConvertOptions {
   bool tokenizer = true;  // false: ids only, no tokenizer is looked for
   // of the prompts; none: as the checkpoint's chat template says
   std::optional<ChatStyle> chat_style;
+  // the order of the weights in the file; values and answers are the same in either
+  Packing packing = Packing::kNone;
 };
 
 // The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0").

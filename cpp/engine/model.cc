@@ -37,11 +37,24 @@ Status CheckWholeModel(const Metadata& meta) {
 
 Result<std::shared_ptr<Model>> Model::Create(GgufFile file, size_t threads, ModelUse use) {
   std::shared_ptr<Model> model(new Model(threads));
-  TVLM_RETURN_IF_ERROR(model->Bind(std::move(file), use));
+  TVLM_RETURN_IF_ERROR(model->ReadHeader(file, use));
+  TVLM_ASSIGN_OR_RETURN(model->store_, WeightStore::Create(std::move(file)));
+  TVLM_RETURN_IF_ERROR(model->BindWeights());
   return model;
 }
 
-Status Model::Bind(GgufFile file, ModelUse use) {
+Result<std::shared_ptr<Model>> Model::CreateInPlace(GgufFile file, BorrowedWeights weights,
+                                                    size_t threads, ModelUse use) {
+  std::shared_ptr<Model> model(new Model(threads));
+  TVLM_RETURN_IF_ERROR(model->ReadHeader(file, use));
+  TVLM_ASSIGN_OR_RETURN(model->store_,
+                        WeightStore::CreateInPlace(std::move(file), std::move(weights)));
+  TVLM_RETURN_IF_ERROR(model->BindWeights());
+  return model;
+}
+
+// Everything but the weights.
+Status Model::ReadHeader(const GgufFile& file, ModelUse use) {
   TVLM_ASSIGN_OR_RETURN(architecture_, file.metadata.GetString("general.architecture"));
   if (architecture_ != "fastvlm" && architecture_ != "qwen2" && architecture_ != "llama") {
     return Error(ErrorCode::kUnsupported,
@@ -50,12 +63,7 @@ Status Model::Bind(GgufFile file, ModelUse use) {
                  architecture_.c_str());
   }
   TVLM_RETURN_IF_ERROR(CheckWholeModel(file.metadata));
-  if (file.metadata.Find("tinyvlm.packing") != nullptr) {
-    TVLM_ASSIGN_OR_RETURN(const std::string packing, file.metadata.GetString("tinyvlm.packing"));
-    if (packing != "none")
-      return Error(ErrorCode::kUnsupported, "tinyvlm.packing: \"none\" wanted, \"%s\" found",
-                   packing.c_str());
-  }
+  TVLM_RETURN_IF_ERROR(ReadPacking(file).status());
   if (file.metadata.Find("general.name") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(name_, file.metadata.GetString("general.name"));
   }
@@ -68,7 +76,10 @@ Status Model::Bind(GgufFile file, ModelUse use) {
     TVLM_ASSIGN_OR_RETURN(tokenizer_,
                           ReadModelTokenizer(file.metadata, architecture_, decoder_.vocabulary));
   }
-  TVLM_ASSIGN_OR_RETURN(store_, WeightStore::Create(std::move(file)));
+  return Status();
+}
+
+Status Model::BindWeights() {
   if (has_vision()) {
     TVLM_ASSIGN_OR_RETURN(vision_weights_, FastVitHdWeights::Bind(vision_, *store_));
   }

@@ -41,6 +41,11 @@ class Model {
   static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads,
                                                ModelUse use = ModelUse::kAsk);
 
+  // The same of a panel16 file, whose weights are read where they are: the model is complete.
+  static Result<std::shared_ptr<Model>> CreateInPlace(GgufFile file, BorrowedWeights weights,
+                                                      size_t threads,
+                                                      ModelUse use = ModelUse::kAsk);
+
   WeightStore& store() { return *store_; }
   const WeightStore& store() const { return *store_; }
   ThreadPool& pool() { return pool_; }
@@ -78,7 +83,8 @@ class Model {
 
  private:
   explicit Model(size_t threads) : pool_(threads) {}
-  Status Bind(GgufFile file, ModelUse use);
+  Status ReadHeader(const GgufFile& file, ModelUse use);
+  Status BindWeights();
 
   ThreadPool pool_;
   std::unique_ptr<WeightStore> store_;

@@ -1,7 +1,9 @@
 #include "engine/model_file.h"
 
 #include <algorithm>
+#include <cstring>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 #include "engine/model_loader.h"
@@ -10,29 +12,121 @@ namespace tinyvlm {
 
 namespace {
 
+// The first read is small, so that a third-party file of any size is recognised at once.
+constexpr uint64_t kFirstReadBytes = 64 * 1024;
 constexpr uint64_t kReadBytes = 4 << 20;
 
-Status WithPath(const std::string& path, const Status& status) {
-  return Status(status.code(), path + ": " + status.message());
+// What an error message begins with, so that it says which file is meant.
+Status Prefixed(const std::string& prefix, const Status& status) {
+  return status.ok() ? status : Status(status.code(), prefix + status.message());
+}
+
+// Gives the bytes of a model file to a loader: `read`(offset, to, bytes) copies some of them.
+template <typename Read>
+Result<std::shared_ptr<Model>> LoadCopy(const std::string& prefix, uint64_t length,
+                                        const LoadOptions& options, const Read& read) {
+  ModelLoader loader(options.threads, options.use);
+  for (uint64_t offset = 0; offset < length;) {
+    const uint64_t bytes =
+        std::min<uint64_t>(offset == 0 ? kFirstReadBytes : kReadBytes, length - offset);
+    const Result<uint8_t*> place = loader.Reserve(bytes);
+    if (!place.ok()) return Prefixed(prefix, place.status());
+    TVLM_RETURN_IF_ERROR(read(offset, *place, static_cast<size_t>(bytes)));
+    TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.Commit(bytes)));
+    offset += bytes;
+    if (options.progress) TVLM_RETURN_IF_ERROR(options.progress(offset, length));
+  }
+  TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.End()));
+  return loader.model();
+}
+
+// Compares every chunk of the data section with its hash, where the file has hashes.
+Status VerifyChunks(const GgufFile& file, std::span<const uint8_t> data,
+                    const LoadOptions& options) {
+  if (file.chunk_size == 0) return Status();
+  const uint64_t length = file.data_offset + file.data_bytes;
+  for (uint64_t begin = 0; begin < file.data_bytes; begin += file.chunk_size) {
+    const uint64_t bytes = std::min(file.chunk_size, file.data_bytes - begin);
+    TVLM_RETURN_IF_ERROR(
+        VerifyChunk(file, begin / file.chunk_size,
+                    data.subspan(static_cast<size_t>(begin), static_cast<size_t>(bytes))));
+    if (options.progress)
+      TVLM_RETURN_IF_ERROR(options.progress(file.data_offset + begin + bytes, length));
+  }
+  return Status();
+}
+
+// Uses the bytes of a model file where they lie. Null where they have to be copied: bytes that are
+// not panel16, or misaligned, or whose header is not whole (the loader says what is wrong then).
+Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
+                                           const LoadOptions& options,
+                                           std::shared_ptr<const void> owner) {
+  TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(bytes));
+  if (!parse.file.has_value()) return std::shared_ptr<Model>();
+  GgufFile& file = *parse.file;
+  const size_t header = static_cast<size_t>(file.data_offset);
+  const std::span<const uint8_t> data = bytes.subspan(std::min(header, bytes.size()));
+  const Result<Packing> packing = ReadPacking(file);
+  if (packing.ok() && (*packing == Packing::kNone || !WeightStore::CanBorrow(data)))
+    return std::shared_ptr<Model>();
+  TVLM_RETURN_IF_ERROR(CheckFileBytes(file, bytes.size()));
+  TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, bytes.first(header)));
+  TVLM_RETURN_IF_ERROR(packing.status());  // of a header that is as it was written
+  if (options.verify) TVLM_RETURN_IF_ERROR(VerifyChunks(file, data, options));
+  TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> model,
+                        Model::CreateInPlace(std::move(file), {data, std::move(owner)},
+                                             options.threads, options.use));
+  if (options.progress && !options.verify)
+    TVLM_RETURN_IF_ERROR(options.progress(bytes.size(), bytes.size()));
+  return model;
+}
+
+Result<std::shared_ptr<Model>> LoadFile(const RandomAccessFile& file, const LoadOptions& options) {
+  const std::string prefix = file.path() + ": ";
+  if (Result<MappedFile> mapped = MappedFile::Map(file); mapped.ok()) {
+    const auto owner = std::make_shared<const MappedFile>(std::move(*mapped));
+    const Result<std::shared_ptr<Model>> model = LoadInPlace(owner->bytes(), options, owner);
+    if (!model.ok()) return Prefixed(prefix, model.status());
+    if (*model != nullptr) return model;
+  }
+  return LoadCopy(prefix, file.size(), options,
+                  [&file](uint64_t offset, uint8_t* to, size_t bytes) {
+                    return file.ReadAt(offset, to, bytes);
+                  });
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use) {
+Result<std::shared_ptr<Model>> LoadModel(const std::string& path, const LoadOptions& options) {
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
-  ModelLoader loader(threads, use);
-  for (uint64_t offset = 0; offset < file.size();) {
-    // The first read is small, so that a foreign file of any size is recognised at once.
-    const uint64_t bytes =
-        std::min<uint64_t>(offset == 0 ? 64 * 1024 : kReadBytes, file.size() - offset);
-    const Result<uint8_t*> place = loader.Reserve(bytes);
-    if (!place.ok()) return WithPath(path, place.status());
-    TVLM_RETURN_IF_ERROR(file.ReadAt(offset, *place, static_cast<size_t>(bytes)));
-    if (const Status status = loader.Commit(bytes); !status.ok()) return WithPath(path, status);
-    offset += bytes;
-  }
-  if (const Status status = loader.End(); !status.ok()) return WithPath(path, status);
-  return loader.model();
+  return LoadFile(file, options);
+}
+
+Result<std::shared_ptr<Model>> LoadModel(const std::string& path, size_t threads, ModelUse use) {
+  LoadOptions options;
+  options.threads = threads;
+  options.use = use;
+  return LoadModel(path, options);
+}
+
+Result<std::shared_ptr<Model>> LoadModelFromDescriptor(int descriptor, uint64_t offset,
+                                                       uint64_t length,
+                                                       const LoadOptions& options) {
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file,
+                        RandomAccessFile::OpenRange(descriptor, offset, length));
+  return LoadFile(file, options);
+}
+
+Result<std::shared_ptr<Model>> LoadModelFromMemory(std::span<const uint8_t> bytes,
+                                                   const LoadOptions& options,
+                                                   std::shared_ptr<const void> owner) {
+  TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> model,
+                        LoadInPlace(bytes, options, std::move(owner)));
+  if (model != nullptr) return model;
+  return LoadCopy("", bytes.size(), options, [bytes](uint64_t offset, uint8_t* to, size_t count) {
+    std::memcpy(to, bytes.data() + offset, count);
+    return Status();
+  });
 }
 
 size_t DefaultThreads() {

@@ -92,15 +92,9 @@ Status ModelLoader::CommitData(uint64_t bytes) {
       const uint64_t end = std::min(data_bytes, (data_hashed_ / chunk_bytes_ + 1) * chunk_bytes_);
       if (end > data_received_) break;
       const uint64_t chunk = data_hashed_ / chunk_bytes_;
-      chunk_hash_.Reset();
-      chunk_hash_.Update(store.data() + data_hashed_, static_cast<size_t>(end - data_hashed_));
-      if (chunk_hash_.Finish() != ChunkHash(store.file(), chunk)) {
-        return Error(ErrorCode::kInvalidFile,
-                     "the model file is damaged: bytes %" PRIu64 "..%" PRIu64
-                     " do not have the SHA-256 that its header gives for chunk %" PRIu64
-                     "; download it again",
-                     header_bytes_ + data_hashed_, header_bytes_ + end - 1, chunk);
-      }
+      TVLM_RETURN_IF_ERROR(
+          VerifyChunk(store.file(), chunk,
+                      {store.data() + data_hashed_, static_cast<size_t>(end - data_hashed_)}));
       data_hashed_ = end;
     }
   }

@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "base/aligned.h"
-#include "base/sha256.h"
 #include "base/status.h"
 #include "engine/model.h"
 
@@ -65,7 +64,6 @@ class ModelLoader {
   uint64_t data_received_ = 0;
   uint64_t chunk_bytes_ = 0;  // 0 where the file has no hashes
   uint64_t data_hashed_ = 0;  // leading bytes of the data section that were hashed
-  Sha256 chunk_hash_;
 };
 
 }  // namespace tinyvlm

@@ -523,6 +523,35 @@ Sha256::Digest ChunkHash(const GgufFile& file, uint64_t chunk) {
   return digest;
 }
 
+Status VerifyChunk(const GgufFile& file, uint64_t chunk, std::span<const uint8_t> bytes) {
+  Sha256 sha;
+  sha.Update(bytes.data(), bytes.size());
+  if (sha.Finish() == ChunkHash(file, chunk)) return Status();
+  const uint64_t begin = file.data_offset + chunk * file.chunk_size;
+  return Error(ErrorCode::kInvalidFile,
+               "the model file is damaged: bytes %" PRIu64 "..%" PRIu64
+               " do not have the SHA-256 that its header gives for chunk %" PRIu64
+               "; download it again",
+               begin, begin + bytes.size() - 1, chunk);
+}
+
+Status CheckFileBytes(const GgufFile& file, uint64_t bytes) {
+  const uint64_t wanted = file.data_offset + file.data_bytes,
+                 least = file.chunk_size != 0 ? wanted : file.data_offset + file.tensor_bytes;
+  if (bytes > wanted) {
+    return Error(ErrorCode::kInvalidFile,
+                 "the model file is longer than the %" PRIu64
+                 " bytes that its header describes: %" PRIu64 " found",
+                 wanted, bytes);
+  }
+  if (bytes < least) {
+    return Error(ErrorCode::kInvalidFile,
+                 "the model file is truncated: %" PRIu64 " bytes wanted, %" PRIu64 " found", wanted,
+                 bytes);
+  }
+  return Status();
+}
+
 // ---- Metadata
 // -------------------------------------------------------------------------------------------------
 

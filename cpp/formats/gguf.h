@@ -119,6 +119,13 @@ Status VerifyHeaderHash(const GgufFile& file, std::span<const uint8_t> header);
 // + 1) * chunk_size), cut at data_bytes.
 Sha256::Digest ChunkHash(const GgufFile& file, uint64_t chunk);
 
+// Compares the bytes of a chunk with that hash; the file has hashes.
+Status VerifyChunk(const GgufFile& file, uint64_t chunk, std::span<const uint8_t> bytes);
+
+// An error where a file of `bytes` bytes is truncated, or longer than its header says. A file
+// without hashes may lack the padding behind its last tensor.
+Status CheckFileBytes(const GgufFile& file, uint64_t bytes);
+
 }  // namespace tinyvlm
 
 #endif  // TINYVLM_FORMATS_GGUF_H_

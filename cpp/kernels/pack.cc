@@ -24,9 +24,14 @@ size_t HalvesInFront(DType type) {
     case DType::kQ4_K:
     case DType::kQ5_K:
       return 2;
-    default:
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+    case DType::kI64:
+    case DType::kQ6_K:
       return 0;
   }
+  return 0;
 }
 size_t HalvesBehind(DType type) { return type == DType::kQ6_K ? 1 : 0; }
 
@@ -99,6 +104,15 @@ void UnpackRow(const PackedMatrix& B, size_t row, float* out) {
       std::memcpy(block + offset, packed + offset * kPanelRows + r * size, size);
     });
     DequantizeRow(B.type, block, info.block_elements, out + b * info.block_elements);
+  }
+}
+
+void PackKernel(const float* kernel, size_t cout, size_t cin, size_t area, float* out) {
+  for (size_t o = 0; o < cout; ++o) {
+    for (size_t c = 0; c < cin; ++c) {
+      for (size_t t = 0; t < area; ++t)
+        out[(t * cin + c) * cout + o] = kernel[(o * cin + c) * area + t];
+    }
   }
 }
 

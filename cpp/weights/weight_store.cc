@@ -23,10 +23,20 @@ void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t
   }
 }
 
+// In a panel16 file nothing is left to be put in order.
+Status CheckInOrder(const std::string& name, uint64_t interleaved) {
+  if (interleaved == 0) return Status();
+  return Error(ErrorCode::kUnsupported,
+               "tensor %s: rows in order wanted in a panel16 file, those of a model that "
+               "interleaves them found",
+               name.c_str());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<WeightStore>> WeightStore::Create(GgufFile file) {
-  std::unique_ptr<WeightStore> store(new WeightStore(std::move(file)));
+  TVLM_ASSIGN_OR_RETURN(const Packing packing, ReadPacking(file));
+  std::unique_ptr<WeightStore> store(new WeightStore(std::move(file), packing));
   if (store->file_.data_bytes > SIZE_MAX / 2) {
     return Error(ErrorCode::kOutOfMemory,
                  "the weights take %.2f GB, more than this build can address; use the native build "
@@ -35,7 +45,37 @@ Result<std::unique_ptr<WeightStore>> WeightStore::Create(GgufFile file) {
   }
   TVLM_ASSIGN_OR_RETURN(store->data_,
                         AlignedBuffer<uint8_t>::Allocate(store->file_.data_bytes, "weights"));
+  store->begin_ = store->data_.data();
   store->bound_.resize(store->file_.tensors.size());
+  return store;
+}
+
+bool WeightStore::CanBorrow(std::span<const uint8_t> bytes) {
+  return reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float) == 0;
+}
+
+Result<std::unique_ptr<WeightStore>> WeightStore::CreateInPlace(GgufFile file,
+                                                                BorrowedWeights weights) {
+  TVLM_ASSIGN_OR_RETURN(const Packing packing, ReadPacking(file));
+  if (packing != Packing::kPanel16) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "%s: \"panel16\" wanted for weights that are read in place, \"%s\" found",
+                 kPackingKey, PackingName(packing));
+  }
+  if (weights.bytes.size() < file.tensor_bytes) {
+    return Error(ErrorCode::kInvalidArgument, "%" PRIu64 " bytes of weights wanted, %zu found",
+                 file.tensor_bytes, weights.bytes.size());
+  }
+  if (!CanBorrow(weights.bytes)) {
+    return Error(ErrorCode::kInvalidArgument, "weights aligned to %zu bytes wanted, %p found",
+                 alignof(float), static_cast<const void*>(weights.bytes.data()));
+  }
+  std::unique_ptr<WeightStore> store(new WeightStore(std::move(file), packing));
+  store->owner_ = std::move(weights.owner);
+  store->begin_ = weights.bytes.data();
+  store->bound_.resize(store->file_.tensors.size());
+  store->next_ = store->file_.tensors.size();
+  store->received_ = store->ready_bytes_ = store->file_.data_bytes;
   return store;
 }
 
@@ -56,7 +96,7 @@ uint64_t WeightStore::TakeBoundEnd() {
 
 Status WeightStore::CheckAllBound() const {
   for (size_t i = 0; i < bound_.size(); ++i) {
-    if (bound_[i].finish != Finish::kNothing) continue;
+    if (bound_[i].finish != Finish::kUnbound) continue;
     return Error(ErrorCode::kUnsupported,
                  "tensor %s is not one of the model that general.architecture names: this engine "
                  "does not run the variant",
@@ -84,14 +124,29 @@ Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n
                  name.c_str());
   bound_end_ = std::max(bound_end_, info.offset + info.bytes);
   Bound& bound = bound_[index];
-  if (bound.finish == Finish::kNothing) {
+  if (packing_ == Packing::kPanel16) {
+    TVLM_RETURN_IF_ERROR(CheckInOrder(name, interleaved));
+    bound.finish = Finish::kNothing;
+  } else if (bound.finish == Finish::kUnbound) {
     const size_t row_length = static_cast<size_t>(k);
     TVLM_RETURN_IF_ERROR(ReserveScratch(std::max<uint64_t>(
         PackScratchBytes(info.type, row_length), interleaved * RowBytes(info.type, row_length))));
     bound = Bound{Finish::kPack, nullptr, n, k, interleaved};
   }
   return PackedMatrix{info.type, static_cast<size_t>(n), static_cast<size_t>(k),
-                      data_.data() + info.offset};
+                      begin_ + info.offset};
+}
+
+// A small tensor that stands in the file as the kernels read it.
+Result<const float*> WeightStore::BindPackedFloats(size_t tensor) {
+  const TensorInfo& info = file_.tensors[tensor];
+  if (info.type != DType::kF32) {
+    return Error(ErrorCode::kInvalidFile, "tensor %s: f32 wanted in a panel16 file, %s found",
+                 info.name.c_str(), GetDTypeInfo(info.type).name);
+  }
+  bound_end_ = std::max(bound_end_, info.offset + info.bytes);
+  bound_[tensor].finish = Finish::kNothing;
+  return reinterpret_cast<const float*>(begin_ + info.offset);
 }
 
 Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& name) {
@@ -101,7 +156,7 @@ Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& nam
                  name.c_str());
   }
   bound_end_ = std::max(bound_end_, info.offset + info.bytes);
-  if (bound_[tensor].finish != Finish::kNothing) return bound_[tensor].out;
+  if (bound_[tensor].finish != Finish::kUnbound) return bound_[tensor].out;
   TVLM_ASSIGN_OR_RETURN(const uint64_t count, ElementCount(info.shape));
   TVLM_ASSIGN_OR_RETURN(AlignedBuffer<float> buffer,
                         AlignedBuffer<float>::Allocate(count, "small weights"));
@@ -124,9 +179,13 @@ Result<const float*> WeightStore::BindVector(const std::string& name, uint64_t n
     return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(),
                  ShapeToString({n}).c_str(), ShapeToString(info.shape).c_str());
   }
+  if (packing_ == Packing::kPanel16) {
+    TVLM_RETURN_IF_ERROR(CheckInOrder(name, interleaved));
+    return BindPackedFloats(index);
+  }
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
   TVLM_RETURN_IF_ERROR(ReserveScratch(interleaved * sizeof(float)));
-  if (bound_[index].finish == Finish::kNothing)
+  if (bound_[index].finish == Finish::kUnbound)
     bound_[index] = Bound{Finish::kWiden, out, 1, n, interleaved};
   return static_cast<const float*>(out);
 }
@@ -145,8 +204,9 @@ Result<const float*> WeightStore::BindKernel(const std::string& name, uint64_t c
                  "tensor %s: a convolution kernel of type %s; f32, f16 or bf16 wanted",
                  name.c_str(), GetDTypeInfo(info.type).name);
   }
+  if (packing_ == Packing::kPanel16) return BindPackedFloats(index);
   TVLM_ASSIGN_OR_RETURN(float* const out, AllocateFloats(index, name));
-  if (bound_[index].finish == Finish::kNothing)
+  if (bound_[index].finish == Finish::kUnbound)
     bound_[index] = Bound{Finish::kTranspose, out, cout, cin_per_group * size * size, 0};
   return static_cast<const float*>(out);
 }
@@ -154,8 +214,9 @@ Result<const float*> WeightStore::BindKernel(const std::string& name, uint64_t c
 void WeightStore::FinishTensor(size_t tensor) {
   const TensorInfo& info = file_.tensors[tensor];
   const Bound& bound = bound_[tensor];
-  uint8_t* bytes = data_.data() + info.offset;
+  uint8_t* const bytes = data_.data() + info.offset;
   switch (bound.finish) {
+    case Finish::kUnbound:
     case Finish::kNothing:
       break;
     case Finish::kPack: {
@@ -175,17 +236,10 @@ void WeightStore::FinishTensor(size_t tensor) {
       break;
     }
     case Finish::kTranspose: {
-      // [cout][cin][ky][kx] -> [ky][kx][cin][cout]. With one input channel per group (depthwise)
-      // that is a plain transposition.
       const size_t cout = static_cast<size_t>(bound.rows), taps = static_cast<size_t>(bound.cols);
-      const size_t cin = static_cast<size_t>(info.shape[1]), area = taps / cin;
+      const size_t cin = static_cast<size_t>(info.shape[1]);
       DequantizeRow(info.type, bytes, cout * taps, row_scratch_.data());
-      for (size_t o = 0; o < cout; ++o) {
-        for (size_t ci = 0; ci < cin; ++ci) {
-          for (size_t t = 0; t < area; ++t)
-            bound.out[(t * cin + ci) * cout + o] = row_scratch_[(o * cin + ci) * area + t];
-        }
-      }
+      PackKernel(row_scratch_.data(), cout, cin, taps / cin, bound.out);
       break;
     }
   }

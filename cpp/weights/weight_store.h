@@ -1,11 +1,14 @@
-// The model's bytes: one buffer that the file's data section is written into, in the file's order.
-// Models bind tensors by name from the header alone; when the bytes of a bound tensor have arrived
-// it is packed in place (matrices) or widened to f32 (small tensors). No second copy exists.
+// The model's bytes. Models bind tensors by name from the header alone. The data section lies
+//   - in a buffer that the store owns and the file is written into, in the file's order: when the
+//     bytes of a bound tensor have arrived it is packed in place (matrices) or widened to f32
+//     (small tensors). No second copy exists. What a panel16 file holds stays as it is.
+//   - or in memory of somebody else (a mapped file): complete, read-only, panel16 only.
 #ifndef TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 #define TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,15 +17,35 @@
 #include "base/status.h"
 #include "formats/gguf.h"
 #include "kernels/pack.h"
+#include "weights/packing.h"
 
 namespace tinyvlm {
 
+// The whole data section of a panel16 file, in memory that the store only reads.
+struct BorrowedWeights {
+  // at least GgufFile::tensor_bytes, aligned to 4; best to 64, so that no vector crosses a cache
+  // line
+  std::span<const uint8_t> bytes;
+  // Keeps `bytes` in place as long as the store lives; null where the caller does.
+  std::shared_ptr<const void> owner;
+};
+
+// Pointers that Bind... returns are borrowed: they stay the same and valid as long as the store
+// lives. Until ready_bytes() covers them their contents are undefined.
 class WeightStore {
  public:
   // Allocates the data section that `file` describes.
   static Result<std::unique_ptr<WeightStore>> Create(GgufFile file);
 
+  // True where weights at this place can be borrowed: they are aligned to 4 bytes.
+  static bool CanBorrow(std::span<const uint8_t> bytes);
+
+  // Reads `weights` where they are. An error where the file is not panel16, or too few or
+  // misaligned bytes are given.
+  static Result<std::unique_ptr<WeightStore>> CreateInPlace(GgufFile file, BorrowedWeights weights);
+
   const GgufFile& file() const { return file_; }
+  Packing packing() const { return packing_; }
   bool Has(std::string_view name) const;
 
   // The matrix `name` of n rows of length k ([n, k], outermost first). Its bytes may be read once
@@ -49,38 +72,46 @@ class WeightStore {
   // must wait for.
   uint64_t TakeBoundEnd();
 
-  // Where the data section is written. Bytes beyond received() are undefined.
+  // Where the data section is written; null for borrowed weights, which are complete.
   uint8_t* data() { return data_.data(); }
 
   // The data bytes [0, bytes) are in place: finishes every bound tensor that is now whole. Never
-  // goes back.
+  // goes back. Not called for borrowed weights.
   void SetReceived(uint64_t bytes);
 
   // Number of leading data bytes whose tensors are finished; compare with TakeBoundEnd().
   uint64_t ready_bytes() const { return ready_bytes_; }
 
-  // Bytes of the f32 copies of small tensors, for memory reports.
+  // Bytes of the f32 copies of small tensors, for memory reports. 0 in panel16 files.
   uint64_t widened_bytes() const { return widened_bytes_; }
 
+  // Bytes of the data section that the store allocated: all, or none where they are borrowed.
+  uint64_t owned_bytes() const { return data_.size(); }
+
  private:
-  enum class Finish { kNothing, kPack, kWiden, kTranspose };
+  // What is left to do with a tensor that has arrived; kUnbound: nobody has asked for it.
+  enum class Finish { kUnbound, kNothing, kPack, kWiden, kTranspose };
   struct Bound {
-    Finish finish = Finish::kNothing;
+    Finish finish = Finish::kUnbound;
     float* out = nullptr;  // kWiden, kTranspose
     // kTranspose: [rows][cols] -> [cols][rows]; kPack: n, k; kWiden: 1, n
     uint64_t rows = 0, cols = 0;
     uint64_t interleaved = 0;  // kPack, kWiden
   };
 
-  explicit WeightStore(GgufFile file) : file_(std::move(file)) {}
+  WeightStore(GgufFile file, Packing packing) : file_(std::move(file)), packing_(packing) {}
   Result<size_t> FindTensor(const std::string& name) const;
+  Result<const float*> BindPackedFloats(size_t tensor);
   Result<float*> AllocateFloats(size_t tensor, const std::string& name);
   Status ReserveScratch(uint64_t bytes);
   void FinishTensor(size_t tensor);
 
   GgufFile file_;
-  AlignedBuffer<uint8_t> data_;
-  std::vector<Bound> bound_;  // beside file_.tensors
+  const Packing packing_;
+  AlignedBuffer<uint8_t> data_;        // empty where the weights are borrowed
+  std::shared_ptr<const void> owner_;  // of borrowed weights
+  const uint8_t* begin_ = nullptr;     // of the data section
+  std::vector<Bound> bound_;           // beside file_.tensors
   std::vector<AlignedBuffer<float>> widened_;
   AlignedBuffer<uint8_t> pack_scratch_;  // a panel, or a run of interleaved rows
   AlignedBuffer<float> row_scratch_;
