@@ -8,6 +8,15 @@
 
 namespace tinyvlm {
 
+// `state` after `count` more blocks of 64 bytes at `blocks`; by the processor's own instructions
+// for it where it has them (x86-64 with SHA extensions).
+void CompressSha256(const uint8_t* blocks, size_t count, std::array<uint32_t, 8>* state);
+
+namespace reference {
+// The definition of the same.
+void CompressSha256(const uint8_t* blocks, size_t count, std::array<uint32_t, 8>* state);
+}  // namespace reference
+
 class Sha256 {
  public:
   using Digest = std::array<uint8_t, 32>;
@@ -24,8 +33,6 @@ class Sha256 {
   Digest Finish();
 
  private:
-  void Compress(const uint8_t* block);
-
   std::array<uint32_t, 8> state_;
   std::array<uint8_t, 64> tail_;  // bytes of a block that is not whole yet
   uint64_t bytes_;                // of the message so far

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catch_amalgamated.hpp"
 
@@ -51,6 +52,17 @@ TEST_CASE("SHA-256 does not depend on how the message is cut", "[base][sha256]")
       Update(pieces, std::string_view(message).substr(cut, length - cut));
       REQUIRE(pieces.Finish() == wanted);
     }
+  }
+}
+
+TEST_CASE("SHA-256 by the processor's instructions equals the definition", "[base][sha256]") {
+  std::vector<uint8_t> blocks(64 * 9);
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<uint8_t>(i * i * 131 + i * 7);
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{2}, size_t{9}}) {
+    std::array<uint32_t, 8> wanted{1, 2, 3, 4, 0xFFFFFFFF, 0x80000000, 7, 8}, found = wanted;
+    reference::CompressSha256(blocks.data(), count, &wanted);
+    CompressSha256(blocks.data(), count, &found);
+    CHECK(found == wanted);
   }
 }
 
