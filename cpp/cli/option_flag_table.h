@@ -14,6 +14,9 @@ inline constexpr OptionFlag kOptionFlags[] = {
     {"--top-p", "topP", OptionScope::kSampling, FlagKind::kNumber},
     {"--min-p", "minP", OptionScope::kSampling, FlagKind::kNumber},
     {"--repetition-penalty", "repetitionPenalty", OptionScope::kSampling, FlagKind::kNumber},
+    {"--frequency-penalty", "frequencyPenalty", OptionScope::kSampling, FlagKind::kNumber},
+    {"--presence-penalty", "presencePenalty", OptionScope::kSampling, FlagKind::kNumber},
+    {"--no-repeat-ngram", "noRepeatNgram", OptionScope::kSampling, FlagKind::kInteger},
     {"--stop", "stop", OptionScope::kAnswer, FlagKind::kTexts},
     {"--seed", "seed", OptionScope::kSampling, FlagKind::kInteger},
     {"--system", "system", OptionScope::kCaller, FlagKind::kText},
@@ -45,6 +48,15 @@ inline constexpr char kOptionFlagsHelp[] =
     "                           divided by it where positive, multiplied where\n"
     "                           negative. Above 1: fewer repetitions; 1: off.\n"
     "                           Default: 1.\n"
+    "  --frequency-penalty F    Taken from a token's logit once for every time that\n"
+    "                           the answer contains it already. Above 0: fewer\n"
+    "                           repetitions; 0: off. Default: 0.\n"
+    "  --presence-penalty F     Taken once from the logit of every token that the\n"
+    "                           answer contains already. Above 0: more new words; 0:\n"
+    "                           off. Default: 0.\n"
+    "  --no-repeat-ngram N      No sequence of this many tokens occurs twice in the\n"
+    "                           answer. The prompt does not count, so that a question\n"
+    "                           can be quoted and asked again. 0: off. Default: 0.\n"
     "  --stop TEXT              Texts that end the answer; it stops before the first\n"
     "                           of them. May be repeated. Default: none.\n"
     "  --seed N                 Start of the random numbers: with the same seed, the\n"

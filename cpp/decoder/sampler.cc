@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace tinyvlm {
 
@@ -34,6 +35,11 @@ Result<Sampler> Sampler::Create(const SamplingOptions& options, size_t vocabular
                                              "history of the sampler"));
     std::fill_n(sampler.seen_.data(), sampler.seen_.size(), uint64_t{0});
   }
+  if (options.frequency_penalty != 0 || options.presence_penalty != 0) {
+    TVLM_ASSIGN_OR_RETURN(sampler.counts_,
+                          AlignedBuffer<uint32_t>::Allocate(vocabulary, "counts of the sampler"));
+    std::fill_n(sampler.counts_.data(), sampler.counts_.size(), uint32_t{0});
+  }
   return sampler;
 }
 
@@ -41,7 +47,10 @@ int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const i
                         std::span<const uint8_t> allowed) {
   valid = std::min({valid, logits.size(), vocabulary_});
   if (!allowed.empty()) valid = std::min(valid, allowed.size());
-  if (options_.repetition_penalty != 1) Penalize(logits.first(valid), history);
+  const std::span<const int32_t> answer = history.subspan(std::min(prompt_tokens_, history.size()));
+  if (options_.repetition_penalty != 1) PenalizeRepetition(logits.first(valid), history);
+  if (counts_.size() != 0) PenalizeCounts(logits.first(valid), answer);
+  if (options_.no_repeat_ngram != 0) ForbidNgrams(logits.first(valid), answer);
 
   const auto is_candidate = [&](size_t i) {
     return (allowed.empty() || allowed[i] != 0) && logits[i] != -kInfinity;
@@ -79,7 +88,7 @@ int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const i
   return Draw(kept);
 }
 
-void Sampler::Penalize(std::span<float> logits, std::span<const int32_t> history) {
+void Sampler::PenalizeRepetition(std::span<float> logits, std::span<const int32_t> history) {
   for (const int32_t id : history) {
     if (id < 0 || static_cast<size_t>(id) >= logits.size()) continue;
     const size_t i = static_cast<size_t>(id);
@@ -91,6 +100,37 @@ void Sampler::Penalize(std::span<float> logits, std::span<const int32_t> history
   }
   for (const int32_t id : history) {
     if (id >= 0 && static_cast<size_t>(id) < logits.size()) seen_[static_cast<size_t>(id) / 64] = 0;
+  }
+}
+
+// OpenAI's definition: logit - count * frequency - (count > 0) * presence.
+void Sampler::PenalizeCounts(std::span<float> logits, std::span<const int32_t> answer) {
+  const auto is_token = [&](int32_t id) {
+    return id >= 0 && static_cast<size_t>(id) < logits.size();
+  };
+  for (const int32_t id : answer) {
+    if (is_token(id)) ++counts_[static_cast<size_t>(id)];
+  }
+  for (const int32_t id : answer) {
+    if (!is_token(id)) continue;
+    const size_t i = static_cast<size_t>(id);
+    const uint32_t count = std::exchange(counts_[i], 0);
+    if (count == 0) continue;  // subtracted already
+    logits[i] -= static_cast<float>(count) * options_.frequency_penalty + options_.presence_penalty;
+  }
+}
+
+// A token is forbidden where the answer's last n - 1 tokens and it are an n-gram that the answer
+// has already.
+void Sampler::ForbidNgrams(std::span<float> logits, std::span<const int32_t> answer) const {
+  const size_t n = static_cast<size_t>(options_.no_repeat_ngram);
+  if (answer.size() < n) return;
+  const std::span<const int32_t> last = answer.last(n - 1);
+  for (size_t i = 0; i + n <= answer.size(); ++i) {
+    const int32_t next = answer[i + n - 1];
+    if (next < 0 || static_cast<size_t>(next) >= logits.size()) continue;
+    if (std::equal(last.begin(), last.end(), answer.begin() + static_cast<ptrdiff_t>(i)))
+      logits[static_cast<size_t>(next)] = -kInfinity;
   }
 }
 

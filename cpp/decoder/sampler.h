@@ -16,8 +16,8 @@ namespace tinyvlm {
 // the value.
 Status CheckSamplingOptions(const SamplingOptions& options);
 
-// Options are applied in this order (that of transformers): penalty, temperature, top-k, top-p,
-// min-p, draw.
+// Options are applied in this order: repetition penalty, frequency and presence penalty, n-grams,
+// temperature, top-k, top-p, min-p, draw (that of transformers, which has no frequency penalty).
 class Sampler {
  public:
   // Returned by Sample when there is nothing to choose: no candidate above -inf, or a logit that is
@@ -34,8 +34,9 @@ class Sampler {
 
   // The next token's id. Candidates are the ids below `valid` (at most logits.size() and the
   // vocabulary) whose byte in `allowed`, where it is not empty, is not 0; an id beyond the end of
-  // `allowed` is not a candidate. `history`: tokens so far, for the penalty; image markers and
-  // other ids out of range are skipped. Changes logits (penalty). Equal logits: the lower id comes
+  // `allowed` is not a candidate. `history`: tokens so far, for penalties and n-grams; image
+  // markers and other ids out of range are skipped. Changes logits (penalties; -inf where an n-gram
+  // would repeat). Equal logits: the lower id comes
   // first. Allocates nothing.
   int32_t Sample(std::span<float> logits, size_t valid, std::span<const int32_t> history,
                  std::span<const uint8_t> allowed = {});
@@ -48,7 +49,9 @@ class Sampler {
   };
 
   Sampler() = default;
-  void Penalize(std::span<float> logits, std::span<const int32_t> history);
+  void PenalizeRepetition(std::span<float> logits, std::span<const int32_t> history);
+  void PenalizeCounts(std::span<float> logits, std::span<const int32_t> answer);
+  void ForbidNgrams(std::span<float> logits, std::span<const int32_t> answer) const;
   std::span<Candidate> KeepTopKAndP(std::span<Candidate> all) const;
   int32_t Draw(std::span<const Candidate> kept);
   uint64_t NextRandom();
@@ -58,8 +61,10 @@ class Sampler {
   size_t prompt_tokens_ = 0;
   uint64_t random_state_ = 0;
   AlignedBuffer<Candidate> candidates_;  // empty when greedy
-  // one bit an id, all 0 between calls; empty without a penalty
+  // one bit an id, all 0 between calls; empty without a repetition penalty
   AlignedBuffer<uint64_t> seen_;
+  // how often the answer has each id, all 0 between calls; empty without a penalty on counts
+  AlignedBuffer<uint32_t> counts_;
 };
 
 }  // namespace tinyvlm

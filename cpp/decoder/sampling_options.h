@@ -28,6 +28,15 @@ struct SamplingOptions {
   // Logits of tokens that prompt or answer contain are divided by it where positive, multiplied
   // where negative. Above 1: fewer repetitions; 1: off. A number from 0.001 to 1000; default: 1.
   float repetition_penalty = 1;
+  // Taken from a token's logit once for every time that the answer contains it already. Above 0:
+  // fewer repetitions; 0: off. A number from -2 to 2; default: 0.
+  float frequency_penalty = 0;
+  // Taken once from the logit of every token that the answer contains already. Above 0: more new
+  // words; 0: off. A number from -2 to 2; default: 0.
+  float presence_penalty = 0;
+  // No sequence of this many tokens occurs twice in the answer. The prompt does not count, so that
+  // a question can be quoted and asked again. 0: off. A whole number, 0 or more; default: 0.
+  int32_t no_repeat_ngram = 0;
   // Start of the random numbers: with the same seed, the same question gets the same answer. A
   // whole number, 0 or more; default: 0.
   uint64_t seed = 0;
@@ -42,6 +51,10 @@ Status VisitOptions(SamplingOptions& options, Visitor&& visit) {
   TVLM_RETURN_IF_ERROR(visit(NumberOption{"minP", 0, 1}, options.min_p));
   TVLM_RETURN_IF_ERROR(
       visit(NumberOption{"repetitionPenalty", 0.001f, 1000}, options.repetition_penalty));
+  TVLM_RETURN_IF_ERROR(visit(NumberOption{"frequencyPenalty", -2, 2}, options.frequency_penalty));
+  TVLM_RETURN_IF_ERROR(visit(NumberOption{"presencePenalty", -2, 2}, options.presence_penalty));
+  TVLM_RETURN_IF_ERROR(
+      visit(IntegerOption{"noRepeatNgram", 0, INT32_MAX}, options.no_repeat_ngram));
   TVLM_RETURN_IF_ERROR(visit(IntegerOption{"seed", 0, UINT64_MAX}, options.seed));
   return Status();
 }

@@ -24,12 +24,17 @@ TEST_CASE("Options that are given become fields, the others have their defaults"
   CHECK(defaults.sampling.top_p == 1);
   CHECK(defaults.sampling.min_p == 0);
   CHECK(defaults.sampling.repetition_penalty == 1);
+  CHECK(defaults.sampling.frequency_penalty == 0);
+  CHECK(defaults.sampling.presence_penalty == 0);
+  CHECK(defaults.sampling.no_repeat_ngram == 0);
   CHECK(defaults.sampling.seed == 0);
 
-  const AskOptions given = Parse(R"(,"maxTokens":1,"stop":["a","b"],"temperature":0.5,"topK":3,)"
-                                 R"("topP":0.25,"minP":1,"repetitionPenalty":0.001,)"
-                                 R"("seed":18446744073709551615)")
-                               .options;
+  const AskOptions given =
+      Parse(R"(,"maxTokens":1,"stop":["a","b"],"temperature":0.5,"topK":3,)"
+            R"("topP":0.25,"minP":1,"repetitionPenalty":0.001,"frequencyPenalty":-2,)"
+            R"("presencePenalty":2,"noRepeatNgram":3,)"
+            R"("seed":18446744073709551615)")
+          .options;
   CHECK(given.max_tokens == 1);
   CHECK(given.stop == std::vector<std::string>{"a", "b"});
   CHECK(given.sampling.temperature == 0.5f);
@@ -37,6 +42,9 @@ TEST_CASE("Options that are given become fields, the others have their defaults"
   CHECK(given.sampling.top_p == 0.25f);
   CHECK(given.sampling.min_p == 1);
   CHECK(given.sampling.repetition_penalty == 0.001f);
+  CHECK(given.sampling.frequency_penalty == -2);
+  CHECK(given.sampling.presence_penalty == 2);
+  CHECK(given.sampling.no_repeat_ngram == 3);
   CHECK(given.sampling.seed == UINT64_MAX);
 
   const Result<SessionOptions> cut = ParseSessionOptions("{}", 100);

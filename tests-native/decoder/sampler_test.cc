@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "catch_amalgamated.hpp"
@@ -238,6 +239,107 @@ TEST_CASE("The repetition penalty counts a token once and skips what is no token
   CHECK(sampler.Sample(logits, 100, history) == 1);
 }
 
+// A random answer of few different tokens, with ids that are none among them.
+std::vector<int32_t> RandomAnswer(std::mt19937* random, size_t size, int32_t vocabulary) {
+  std::vector<int32_t> answer(size);
+  for (int32_t& id : answer) {
+    id = static_cast<int32_t>((*random)() % 12);
+    if (id == 10) id = -200;
+    if (id == 11) id = vocabulary;
+  }
+  return answer;
+}
+
+TEST_CASE("Frequency and presence penalties follow OpenAI's definition, on the answer alone",
+          "[engine][sampler]") {
+  constexpr int32_t kVocabulary = 9;
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    SamplingOptions options;
+    options.frequency_penalty = static_cast<float>(static_cast<int>(random() % 17) - 8) / 4;
+    options.presence_penalty = static_cast<float>(static_cast<int>(random() % 17) - 8) / 4;
+    Sampler sampler = Make(options, kVocabulary);
+    const size_t prompt = random() % 5;
+    std::vector<int32_t> history = RandomAnswer(&random, prompt + random() % 20, kVocabulary);
+    sampler.BeginAnswer(prompt);
+    for (int call = 0; call < 2; ++call) {  // nothing is remembered between calls
+      std::vector<float> logits(kVocabulary), expected;
+      for (float& x : logits) x = static_cast<float>(random() % 64) / 8 - 4;
+      for (int32_t id = 0; id < kVocabulary; ++id) {
+        const auto count =
+            std::count(history.begin() + static_cast<ptrdiff_t>(prompt), history.end(), id);
+        // Eighths and quarters: exact in any order.
+        expected.push_back(logits[static_cast<size_t>(id)] -
+                           static_cast<float>(count) * options.frequency_penalty -
+                           (count > 0 ? options.presence_penalty : 0.0f));
+      }
+      const int32_t id = sampler.Sample(logits, kVocabulary, history);
+      CHECK(logits == expected);
+      CHECK(id == static_cast<int32_t>(std::max_element(expected.begin(), expected.end()) -
+                                       expected.begin()));
+    }
+  }
+}
+
+TEST_CASE("No n-gram of the answer is made twice, the prompt does not count", "[engine][sampler]") {
+  constexpr int32_t kVocabulary = 11;
+  std::mt19937 random(4);
+  for (int round = 0; round < 400; ++round) {
+    SamplingOptions options;
+    options.no_repeat_ngram = 1 + static_cast<int32_t>(random() % 4);
+    const size_t n = static_cast<size_t>(options.no_repeat_ngram);
+    Sampler sampler = Make(options, kVocabulary);
+    const size_t prompt = random() % 8;
+    const std::vector<int32_t> history = RandomAnswer(&random, prompt + random() % 40, kVocabulary);
+    sampler.BeginAnswer(prompt);
+    const std::vector<int32_t> answer(history.begin() + static_cast<ptrdiff_t>(prompt),
+                                      history.end());
+    std::set<std::vector<int32_t>> made;
+    for (size_t i = 0; i + n <= answer.size(); ++i)
+      made.emplace(answer.begin() + static_cast<ptrdiff_t>(i),
+                   answer.begin() + static_cast<ptrdiff_t>(i + n));
+    std::vector<float> logits(kVocabulary, 1.0f);
+    (void)sampler.Sample(logits, kVocabulary, history);
+    for (int32_t id = 0; id < kVocabulary; ++id) {
+      bool repeats = false;
+      if (answer.size() + 1 >= n) {
+        std::vector<int32_t> last(answer.end() - static_cast<ptrdiff_t>(n - 1), answer.end());
+        last.push_back(id);
+        repeats = made.contains(last);
+      }
+      CHECK(logits[static_cast<size_t>(id)] == (repeats ? -kInf : 1.0f));
+    }
+  }
+}
+
+TEST_CASE("An answer that would go round in circles leaves them", "[engine][sampler]") {
+  const auto answer = [](void (*change)(SamplingOptions*), size_t tokens) {
+    SamplingOptions options;
+    change(&options);
+    Sampler sampler = Make(options, 5);
+    std::vector<int32_t> history = {0, 1, 0, 1};  // the prompt's
+    sampler.BeginAnswer(history.size());
+    while (history.size() < 4 + tokens) {
+      // The model alternates between 0 and 1 and would then say 2, 3, 4.
+      std::vector<float> logits = {4, 4, 3, 2, 1};
+      logits[static_cast<size_t>(history.back() == 0 ? 0 : 1)] -= 0.5f;
+      history.push_back(sampler.Sample(logits, 5, history));
+    }
+    return std::vector<int32_t>(history.begin() + 4, history.end());
+  };
+  CHECK(answer([](SamplingOptions*) {}, 6) == std::vector<int32_t>{0, 1, 0, 1, 0, 1});
+  CHECK(answer([](SamplingOptions* o) { o->no_repeat_ngram = 2; }, 6) ==
+        std::vector<int32_t>{0, 1, 0, 0, 2, 0});
+  CHECK(answer([](SamplingOptions* o) { o->no_repeat_ngram = 1; }, 5) ==
+        std::vector<int32_t>{0, 1, 2, 3, 4});
+  CHECK(answer([](SamplingOptions* o) { o->no_repeat_ngram = 1; }, 6).back() ==
+        Sampler::kNoToken);  // nothing is left
+  CHECK(answer([](SamplingOptions* o) { o->presence_penalty = 1.75f; }, 4) ==
+        std::vector<int32_t>{0, 1, 2, 0});
+  CHECK(answer([](SamplingOptions* o) { o->frequency_penalty = 1; }, 6) ==
+        std::vector<int32_t>{0, 1, 0, 1, 2, 0});
+}
+
 TEST_CASE("Equal seeds give equal draws, these on every machine", "[engine][sampler]") {
   SamplingOptions options;
   options.temperature = 1;
@@ -286,6 +388,9 @@ TEST_CASE("Options out of range are refused by name", "[engine][sampler]") {
   refused([](SamplingOptions* o) { o->top_p = -0.1f; }, "topP: ");
   refused([](SamplingOptions* o) { o->min_p = kNan; }, "minP: ");
   refused([](SamplingOptions* o) { o->min_p = 2; }, "minP: ");
+  refused([](SamplingOptions* o) { o->frequency_penalty = 2.5f; }, "frequencyPenalty: ");
+  refused([](SamplingOptions* o) { o->presence_penalty = kNan; }, "presencePenalty: ");
+  refused([](SamplingOptions* o) { o->no_repeat_ngram = -1; }, "noRepeatNgram: ");
   refused([](SamplingOptions* o) { o->repetition_penalty = 0; }, "repetitionPenalty: ");
   refused([](SamplingOptions* o) { o->repetition_penalty = -1; }, "repetitionPenalty: ");
   refused([](SamplingOptions* o) { o->repetition_penalty = kNan; }, "repetitionPenalty: ");

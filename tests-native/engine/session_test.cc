@@ -1,5 +1,6 @@
 #include "engine/session.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -172,6 +173,22 @@ TEST_CASE("max_tokens and stop strings end an answer", "[engine][session]") {
   REQUIRE(session->Ask(ask).ok());
   CHECK(Finish(*session) == "A peach, a");
   CHECK(session->finish_reason() == FinishReason::kStop);
+}
+
+TEST_CASE("Options about the answer leave the words of the question alone", "[engine][session]") {
+  const auto session = NewSession(Demo());
+  AskOptions ask = Question("Describe the image in detail.", {Add(*session, "sample-3.png")});
+  ask.sampling.no_repeat_ngram = 1;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(session->Ask(ask).ok());
+    // The question has this token, too; when it is asked again, the prompt has the whole answer.
+    CHECK(Finish(*session).ends_with("."));
+    std::vector<int32_t> ids = session->answer_ids();
+    std::sort(ids.begin(), ids.end());
+    CHECK(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
+    ask.messages.push_back({Message::Role::kAssistant, std::string(session->text()), {}});
+    ask.messages.push_back({Message::Role::kUser, "Describe the image in detail.", {}});
+  }
 }
 
 TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing is lost",

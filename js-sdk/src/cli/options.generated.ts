@@ -28,6 +28,9 @@ export const askFlags = {
   topP: { flag: "--top-p", kind: "number" },
   minP: { flag: "--min-p", kind: "number" },
   repetitionPenalty: { flag: "--repetition-penalty", kind: "number" },
+  frequencyPenalty: { flag: "--frequency-penalty", kind: "number" },
+  presencePenalty: { flag: "--presence-penalty", kind: "number" },
+  noRepeatNgram: { flag: "--no-repeat-ngram", kind: "number" },
   stop: { flag: "--stop", kind: "texts" },
   seed: { flag: "--seed", kind: "number" },
   system: { flag: "--system", kind: "text" },
@@ -53,6 +56,15 @@ export const optionFlagsHelp = `\
                            divided by it where positive, multiplied where
                            negative. Above 1: fewer repetitions; 1: off.
                            Default: 1.
+  --frequency-penalty F    Taken from a token's logit once for every time that
+                           the answer contains it already. Above 0: fewer
+                           repetitions; 0: off. Default: 0.
+  --presence-penalty F     Taken once from the logit of every token that the
+                           answer contains already. Above 0: more new words; 0:
+                           off. Default: 0.
+  --no-repeat-ngram N      No sequence of this many tokens occurs twice in the
+                           answer. The prompt does not count, so that a question
+                           can be quoted and asked again. 0: off. Default: 0.
   --stop TEXT              Texts that end the answer; it stops before the first
                            of them. May be repeated. Default: none.
   --seed N                 Start of the random numbers: with the same seed, the

@@ -86,6 +86,24 @@ export interface Sampling {
    */
   repetitionPenalty?: number | undefined;
   /**
+   * Taken from a token's logit once for every time that the answer contains it already. Above 0:
+   * fewer repetitions; 0: off.
+   * A number from -2 to 2; default: 0.
+   */
+  frequencyPenalty?: number | undefined;
+  /**
+   * Taken once from the logit of every token that the answer contains already. Above 0: more new
+   * words; 0: off.
+   * A number from -2 to 2; default: 0.
+   */
+  presencePenalty?: number | undefined;
+  /**
+   * No sequence of this many tokens occurs twice in the answer. The prompt does not count, so that
+   * a question can be quoted and asked again. 0: off.
+   * A whole number, 0 or more; default: 0.
+   */
+  noRepeatNgram?: number | undefined;
+  /**
    * Texts that end the answer; it stops before the first of them.
    * A text or several; default: none.
    */
