@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// js-sdk/ and the wasm builds become dist/, the npm package. `--test` builds and runs the unit
-// tests instead, which need no wasm: their workers carry js-sdk/test/fake-engine.ts.
+// Builds dist/, the npm package, from js-sdk/ and the wasm builds. `--test` builds and runs the
+// unit tests instead, which need no wasm: their workers contain js-sdk/test/fake-engine.ts.
 // `--integration` runs the tests of the built package.
 import { spawnSync } from "node:child_process";
 import {
@@ -30,17 +30,18 @@ const unfinished = join(root, "build", "package");
 const testOutput = join(root, "build", "sdk-test");
 const demoModel = join(root, "model", "tiny-vlm-demo.gguf");
 
-// Module workers decide: nothing older runs them. Safari 15 is the oldest of all.
+// The oldest browsers with module workers, which the package needs.
 const browsers = ["chrome91", "firefox114", "safari15"];
 
-// The address of the running script, where import.meta.url is not to be had or not to be seen. In a
-// worker bundlers would take Emscripten's `new URL("tiny-vlm.wasm", import.meta.url)` for files of
-// the package.
+// The URL of the running script, where import.meta.url does not exist or must be hidden: in a
+// worker, bundlers would look for the file of Emscripten's `new URL("tiny-vlm.wasm",
+// import.meta.url)`.
 const scriptUrl = {
   worker: "const scriptUrl=globalThis.location?globalThis.location.href:import.meta.url;",
   nodeCjs: 'const scriptUrl=require("node:url").pathToFileURL(__filename).href;',
   browserCjs:
-    'const scriptUrl=typeof document==="object"?document.currentScript?.src||document.baseURI:undefined;',
+    'const scriptUrl=typeof document==="object"' +
+    "?document.currentScript?.src||document.baseURI:undefined;",
   iife: "(()=>{const scriptUrl=document.currentScript?.src||document.baseURI;",
 };
 
@@ -75,8 +76,8 @@ function gluePlugin(files) {
       bundler.onResolve({ filter: /^glue:/ }, ({ path }) => ({
         path: files[path.slice("glue:".length)],
       }));
-      // The last lines of the threaded glue start a pool thread, with an await that some bundlers'
-      // workers cannot have: worker-mt.ts does it.
+      // The last lines of the threaded glue start a pool thread with a top-level await, which some
+      // bundlers do not support in workers: worker-mt.ts starts it instead.
       bundler.onLoad({ filter: /-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
         const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(
           readFileSync(path, "utf8"),
@@ -91,9 +92,9 @@ function gluePlugin(files) {
 }
 
 /**
- * Bundles a worker. Whatever it imports at run time are Node's modules, where it runs in Node: the
- * bundlers of web apps are told not to look for them (esbuild drops such comments when it minifies,
- * so they are added afterwards).
+ * Bundles a worker. All that it imports at run time are Node's modules, when it runs in Node.
+ * Comments tell bundlers of web apps not to look for them; esbuild drops such comments when it
+ * minifies, so they are added afterwards.
  */
 async function worker(entry, outfile, files, minify = true) {
   const options = output(join(source, entry), outfile, {
@@ -130,10 +131,9 @@ async function buildPackage() {
   );
   if (missing.length > 0)
     throw new Error(
-      `not compiled: build/wasm-${missing.join(", build/wasm-")}; npm run build does that first`,
+      `not compiled: build/wasm-${missing.join(", build/wasm-")}; run npm run build instead`,
     );
-  // Built beside dist/ and exchanged at the end: whoever runs the package meanwhile has a whole
-  // one.
+  // Built beside dist/ and exchanged at the end, so that dist/ is complete at any time.
   rmSync(unfinished, { recursive: true, force: true });
 
   const glue = Object.fromEntries(
@@ -142,10 +142,12 @@ async function buildPackage() {
   const sameGlue = (a, b) => readFileSync(glue[a], "utf8") === readFileSync(glue[b], "utf8");
   for (const variant of ["scalar", "relaxed"]) {
     if (sameGlue(variant, "simd")) glue[variant] = glue.simd;
-    else console.log(`the glue of ${variant} and simd differs: worker.mjs carries both`);
+    else console.log(`the glue of ${variant} and simd differs: worker.mjs contains both`);
   }
   if (!sameGlue("relaxed-mt", "simd-mt"))
-    throw new Error("the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can carry only one");
+    throw new Error(
+      "the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can contain only one",
+    );
   const at = (name) => join(unfinished, name);
   const [index, node, iife] = ["index.ts", "node.ts", "iife.ts"].map((name) => join(source, name));
   await Promise.all([
@@ -183,7 +185,7 @@ async function buildPackage() {
   for (const variant of variants) {
     copy(wasmBuild(variant, "tiny-vlm.wasm"), at(`wasm/tiny-vlm-${variant}.wasm`));
     copy(wasmBuild(variant, "tiny-vlm-tools.wasm"), at(`tools/tiny-vlm-tools-${variant}.wasm`));
-    // Emscripten's glue looks for its files under the names that they were built with.
+    // Emscripten's glue loads its files by the names that they were built with.
     const tools = readFileSync(wasmBuild(variant, "tiny-vlm-tools.mjs"), "utf8").replaceAll(
       "tiny-vlm-tools.",
       `tiny-vlm-tools-${variant}.`,
@@ -198,9 +200,9 @@ async function buildPackage() {
   renameSync(unfinished, dist);
 }
 
-// Declarations once for import, once for require: the same text in a folder that says what it is.
-// (The package as a whole says nothing: as "module" it would make ES modules of the CommonJS .js
-// files that Emscripten writes below build/ and keeps below .toolchain/.)
+// The declarations twice, for import and for require: the same text in folders whose package.json
+// gives the module type. (The repository's package.json gives none: "module" would make ES modules
+// of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
 async function buildTypes(types, forRequire) {
   await emitDeclarations(types);
   cpSync(types, forRequire, { recursive: true });
@@ -228,8 +230,8 @@ async function runTests(folder, extra) {
   return bundled;
 }
 
-// Once more what tells of the relaxed builds, where this Node has no relaxed SIMD and set-up has
-// brought one that has.
+// Runs the tests of the relaxed builds once more where this Node has no relaxed SIMD and set-up has
+// installed one that has.
 async function runIntegration() {
   const bundled = await runTests(join(tests, "integration"));
   const newer = relaxedNode();
@@ -237,8 +239,8 @@ async function runIntegration() {
     run(newer, ["--test", "--test-name-pattern=^relaxed", ...bundled]);
 }
 
-// Workers with the fake engine, and wasm files that are valid and empty, where the bundled tests
-// look for the package's.
+// Workers with the fake engine and empty wasm modules, where the bundled tests look for those of
+// the package.
 async function buildFakes() {
   const fake = join(tests, "fake-engine.ts");
   const files = Object.fromEntries(variants.map((variant) => [variant, fake]));

@@ -54,6 +54,7 @@ function packageIsCurrent() {
     "package.json",
     "tsconfig.json",
     "scripts/build-sdk.mjs",
+    "scripts/declarations.mjs",
     ...built,
   ];
   const last = join(root, "dist", "types-cjs", "package.json"); // what build-sdk writes last

@@ -84,7 +84,7 @@ test("an error reaches the loop after the pieces before it, and those who await"
   assert.equal(await stream.catch(() => "caught"), "caught");
 });
 
-test("an error that nobody waits for is nobody's unhandled rejection", async () => {
+test("an error that nobody waits for is not an unhandled rejection", async () => {
   speaking([], new Error("unheard"));
   await tick();
   await tick();

@@ -8,6 +8,7 @@ import { isThreaded, variants, type Variant } from "../protocol/values.js";
 import { within, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions } from "./types.js";
 
+/** A worker in which an engine runs. */
 export interface Launched {
   channel: Channel;
   started: StartedEngine;

@@ -10,6 +10,7 @@ import type { Platform } from "./platform.js";
 import { modelSource } from "./sources.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
+/** A worker in which a model is loaded. */
 export interface Opened {
   channel: Channel;
   started: StartedEngine;

@@ -8,6 +8,7 @@ import type { ImageInput } from "./types.js";
 /** worker.mjs or worker-mt.mjs. */
 export type WorkerKind = "single" | "threaded";
 
+/** A worker that was started; whether its script loads is not known yet. */
 export interface SpawnedWorker {
   endpoint: Endpoint;
   /** The script's text, where the worker had to be started from a Blob. */

@@ -132,10 +132,13 @@ export interface Calls {
   /** Size of the engine's memory in bytes. */
   memory: { args: undefined; event: never; reply: number };
 }
+/** The name of a call. */
 export type CallName = keyof Calls;
 
+/** What the client sends: a call, or the wish to cancel the one with this id. */
 export type ToWorker =
   { id: number; call: CallName; args: Calls[CallName]["args"] } | { id: number; cancel: true };
+/** What the worker sends. `ready` comes first and once: it listens. */
 export type ToClient =
   | { ready: true }
   | { id: number; event: Calls[CallName]["event"] }
