@@ -1,6 +1,6 @@
 // What this machine could do, and what the kernels make of it. One run: the machine's state, the
 // loops of probe_loops.h, reading memory, the kernels at the model's shapes, the machine's state
-// again. Prints tables as docs/benchmarks.md holds them.
+// again. Prints Markdown tables.
 //
 //   tinyvlm-probe [--json FILE] [--all-targets] [--quick]
 #include <cstdio>

@@ -124,7 +124,7 @@ function print(row) {
   );
 }
 
-/** The rows as docs/benchmarks.md shows them. */
+/** The rows as a Markdown table. */
 function table(rows) {
   const range = (value, ends) => withRange({ median: value, least: ends[0], most: ends[1] });
   const line = (row) => [
