@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPackage, buildPreset } from "./build.mjs";
+import { lint } from "./lint.mjs";
 import { setUp } from "./setup.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
 import { reportSizes } from "./size.mjs";
@@ -117,6 +118,12 @@ async function sanitizerSuite() {
   return catch2Suite("asan");
 }
 
+// What has threads: the pool, sessions, the C interface.
+async function threadSanitizerSuite() {
+  await setUp(["clang"]);
+  return catch2Suite("tsan", ["base_test", "engine_test", "api_test"]);
+}
+
 async function browserSuite() {
   await setUp(["browser"]);
   const specs = readdirSync(join(root, "tests-browser"))
@@ -143,6 +150,7 @@ const sdk = join("scripts", "build-sdk.mjs");
 
 // "everyday": run by a plain `npm test`. "package": wants dist/.
 const suites = {
+  house: { title: "Formatting, linter, layers, documents", everyday: true, run: () => lint() },
   native: { title: "Native tests", everyday: true, run: () => catch2Suite("release") },
   "wasm-scalar": {
     title: "wasm tests under Node, scalar",
@@ -178,6 +186,11 @@ const suites = {
     title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",
     everyday: false,
     run: sanitizerSuite,
+  },
+  tsan: {
+    title: "Native tests of what has threads, Clang, ThreadSanitizer",
+    everyday: false,
+    run: threadSanitizerSuite,
   },
 };
 

@@ -81,8 +81,10 @@ describe("images in a page", () => {
         const colours = ["#ff0000", "#00ff00", "#0000ff", "#ffff00", "#ffffff", "#000000"];
         const paint = upright.getContext("2d");
         for (let y = 0, n = 0; y < height; y += 16)
-          for (let x = 0; x < width; x += 16, n += 1 + (x >> 5))
-            ((paint.fillStyle = colours[n % 6]), paint.fillRect(x, y, 16, 16));
+          for (let x = 0; x < width; x += 16, n += 1 + (x >> 5)) {
+            paint.fillStyle = colours[n % 6];
+            paint.fillRect(x, y, 16, 16);
+          }
         // From the upright image to the rows that a camera stores; EXIF turns them back.
         const store = {
           1: [1, 0, 0, 1, 0, 0],

@@ -200,7 +200,7 @@ async function ask(question) {
           "Try again",
           () => {
             if (mustReload) model.load(model.choice);
-            ask(question);
+            void ask(question);
           },
         ],
       ]);
@@ -257,7 +257,7 @@ page.form.addEventListener("submit", (event) => {
   const question = page.question.value.trim();
   if (question === "" || !image) return page.question.focus();
   page.question.value = "";
-  ask(question);
+  void ask(question);
 });
 page.stop.addEventListener("click", stopAnswer);
 document.addEventListener("keydown", (event) => {
@@ -274,15 +274,16 @@ page.file.addEventListener("change", () => {
 });
 const camera = find("camera");
 camera.hidden = !cameraIsOffered();
-camera.addEventListener("click", async () => {
-  const blob = await takeImage(page.cameraDialog);
-  if (blob) showOwn(blob, "from the camera");
+camera.addEventListener("click", () => {
+  void takeImage(page.cameraDialog).then((blob) => {
+    if (blob) showOwn(blob, "from the camera");
+  });
 });
 
 function receive(data) {
   const brought = fromTransfer(data);
   if (brought === null) return false;
-  if (brought.kind === "address") fetchImage(brought.url);
+  if (brought.kind === "address") void fetchImage(brought.url);
   else showOwn(brought.file, brought.file.name || "pasted image");
   return true;
 }

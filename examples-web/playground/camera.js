@@ -80,10 +80,10 @@ export function takeImage(dialog) {
   find("camera-close").onclick = () => dialog.close();
   turn.onclick = () => {
     facing = facing === "environment" ? "user" : "environment";
-    start();
+    void start();
   };
   dialog.showModal();
-  start().then(() => take.focus());
+  void start().then(() => take.focus());
   return new Promise((resolve) => {
     dialog.addEventListener(
       "close",

@@ -162,7 +162,7 @@ export default createFake;
 /** A model file for the fake engine. `missing` bytes are cut off its end. */
 export function fakeModel(bytes: number, missing = 0): Uint8Array<ArrayBuffer> {
   const file = new Uint8Array(bytes);
-  file.set([..."FAKE"].map((letter) => letter.charCodeAt(0)));
+  file.set(new TextEncoder().encode("FAKE"));
   new DataView(file.buffer).setUint32(4, bytes);
   return file.slice(0, bytes - missing);
 }

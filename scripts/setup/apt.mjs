@@ -135,10 +135,6 @@ export class Suite {
     });
   }
 
-  #cache(...args) {
-    return run("apt-cache", args, { env: this.#env(), quiet: true });
-  }
-
   /** Version and dependencies of a binary package, or null where the suite lacks it. */
   package(name) {
     const { stdout, status } = spawnSync("apt-cache", ["show", "--no-all-versions", name], {

@@ -50,6 +50,21 @@ export async function runPip(args) {
   return output;
 }
 
+/**
+ * The path of a program from Python's package index in exactly this version: the machine's own where
+ * it is that one, else from a wheel in the private environment.
+ */
+export async function pinnedWheel(name, version) {
+  const candidates = [name, join(pythonDir, "bin", name)];
+  const found = candidates.find((command) => versionOf(command) === version);
+  if (found) {
+    present(name, version);
+    return found;
+  }
+  await step(`${name} ${version}`, () => runPip(["install", `${name}==${version}`]).then(() => {}));
+  return candidates[1];
+}
+
 export async function setUpBuildTools() {
   for (const { name, oldest, wheel } of tools) {
     const candidates = [name, join(pythonDir, "bin", name)];

@@ -40,7 +40,7 @@ export class Channel {
     this.ready.catch(() => {}); // waiting for it is optional: no unhandled rejection
     endpoint.listen(
       (message) => this.#receive(message),
-      (error) => this.close(error),
+      (error) => void this.close(error),
     );
   }
 

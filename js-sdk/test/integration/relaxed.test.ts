@@ -18,7 +18,7 @@ const [testWith, testWithout] = hasRelaxed ? [test, () => {}] : [() => {}, test]
 const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-relaxed-"));
 after(() => rmSync(folder, { recursive: true }));
 
-testWithout(
+void testWithout(
   "relaxed: without relaxed SIMD the plain builds run, and naming a relaxed one is an error",
   options,
   async () => {
@@ -68,7 +68,7 @@ const program = `
   console.log(JSON.stringify(told));
 `;
 
-testWithout(
+void testWithout(
   "relaxed: Node 20 with its flag for relaxed SIMD fails the self-test, and the plain builds run",
   options,
   () => {
@@ -89,7 +89,7 @@ testWithout(
   },
 );
 
-testWith(
+void testWith(
   "relaxed: where relaxed SIMD computes rightly the relaxed builds run",
   options,
   async () => {
@@ -116,7 +116,7 @@ function computingWrongly(wasm: Buffer): Buffer {
   return wasm;
 }
 
-testWith(
+void testWith(
   "relaxed: an engine that computes the relaxed dot wrongly is refused, and the plain builds run",
   options,
   async () => {

@@ -1,0 +1,40 @@
+// The version is written once, in package.json; CMakeLists.txt reads it there. What repeats it has
+// to agree: package-lock.json, and the newest heading of CHANGELOG.md where there is a released one.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./toolchain.mjs";
+
+const read = (name) => readFileSync(join(root, name), "utf8");
+
+/** The version of package.json. */
+export function packageVersion() {
+  return JSON.parse(read("package.json")).version;
+}
+
+/** The headings of CHANGELOG.md, newest first: "Unreleased" or { version, date }. */
+export function changelogHeadings(text = read("CHANGELOG.md")) {
+  return [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => {
+    const [, version, date] = /^(\d+\.\d+\.\d+) \((\d{4}-\d{2}-\d{2})\)$/.exec(heading) ?? [];
+    return version ? { version, date } : heading;
+  });
+}
+
+/** What disagrees. */
+export function checkVersions() {
+  const version = packageVersion();
+  const wrong = [];
+  if (!/^\d+\.\d+\.\d+$/.test(version)) wrong.push(`package.json: ${version} is no x.y.z version`);
+  const locked = JSON.parse(read("package-lock.json")).packages[""].version;
+  if (locked !== version)
+    wrong.push(`package-lock.json says ${locked}, package.json ${version}: run \`npm install\``);
+  if (/\bVERSION \d+\.\d+/.test(/^project\([^)]*\)/m.exec(read("CMakeLists.txt"))[0]))
+    wrong.push("CMakeLists.txt: project() names a version; it comes from package.json");
+  const headings = changelogHeadings();
+  for (const heading of headings)
+    if (typeof heading === "string" && heading !== "Unreleased")
+      wrong.push(`CHANGELOG.md: "${heading}" is neither "Unreleased" nor "x.y.z (yyyy-mm-dd)"`);
+  const newest = headings.find((heading) => typeof heading !== "string");
+  if (newest && newest.version !== version)
+    wrong.push(`CHANGELOG.md: the newest release is ${newest.version}, package.json ${version}`);
+  return wrong;
+}

@@ -1,0 +1,104 @@
+// The checks of `npm run lint` find what they are for.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { wrongImports, wrongIncludes } from "./check-layers.mjs";
+import { obstacles } from "./release.mjs";
+import { brokenLinks, longLines } from "./check-documents.mjs";
+
+const cmake = {
+  "cpp/base/CMakeLists.txt": "tinyvlm_layer(base SOURCES status.cc)",
+  "cpp/tensor/CMakeLists.txt": "tinyvlm_layer(tensor DEPENDS base SOURCES dtype.cc)",
+  "cpp/formats/CMakeLists.txt": "tinyvlm_layer(formats DEPENDS tensor LIBRARIES z SOURCES a.cc)",
+  "cpp/kernels/CMakeLists.txt": "tinyvlm_layer(kernels DEPENDS tensor SOURCES b.cc) # formats",
+  "cpp/cli/CMakeLists.txt": `tinyvlm_layer(cli_lib DEPENDS formats SOURCES flags.cc)
+    add_executable(tool main.cc)
+    target_link_libraries(tool PRIVATE tinyvlm_cli_lib tinyvlm_kernels)`,
+};
+
+test("an include of a layer that is reached through another one is allowed", () => {
+  const sources = {
+    "cpp/formats/a.cc": '#include "base/status.h"\n#include "formats/a.h"\n#include <vector>\n',
+    "cpp/cli/main.cc": '#include "kernels/b.h"\n',
+    "cpp/base/status.cc": '#include "hwy/highway.h"\n',
+  };
+  assert.deepEqual(wrongIncludes(sources, cmake), []);
+});
+
+test("an include upwards, sideways or past what a library links is found, with its line", () => {
+  const sources = {
+    "cpp/base/status.cc": '\n#include "tensor/dtype.h"\n',
+    "cpp/kernels/b.cc": '#include "formats/a.h"\n',
+    "cpp/cli/flags.cc": '#include "kernels/b.h"\n',
+  };
+  const found = wrongIncludes(sources, cmake);
+  assert.deepEqual(
+    found.map((line) => line.split(": ")[0]),
+    ["cpp/base/status.cc:2", "cpp/kernels/b.cc:1", "cpp/cli/flags.cc:1"],
+  );
+  assert.match(
+    found[1],
+    /includes cpp\/formats, but cpp\/kernels depends on cpp\/base, cpp\/tensor/,
+  );
+});
+
+test("layers that depend on each other in a circle are found", () => {
+  const circle = {
+    ...cmake,
+    "cpp/base/CMakeLists.txt": "tinyvlm_layer(base DEPENDS formats SOURCES s.cc)",
+  };
+  assert.match(wrongIncludes({}, circle)[0], /circle: .*base -> formats -> tensor -> base/);
+});
+
+test("imports against the table, of Emscripten, and in circles are found", () => {
+  const table = { api: ["protocol"], protocol: [], runtime: ["protocol"] };
+  const at = (sources) => wrongImports(sources, table);
+  assert.deepEqual(at({ "api/a.ts": 'import { b } from "../protocol/b.js";' }), []);
+  assert.match(
+    at({ "api/a.ts": 'import type { E } from "../runtime/e.js";' })[0],
+    /api may import/,
+  );
+  assert.match(at({ "api/a.ts": 'await import("../runtime/e.js");' })[0], /runtime\/e\.ts/);
+  assert.match(at({ "api/a.ts": 'import g from "glue:simd";' })[0], /Emscripten/);
+  assert.deepEqual(at({ "runtime/a.ts": 'import g from "glue:simd";' }), []);
+  const circle = { "api/a.ts": 'export * from "./b.js";', "api/b.ts": 'import "./a.js";' };
+  assert.match(at(circle)[0], /circle: api\/a\.ts -> api\/b\.ts -> api\/a\.ts/);
+  assert.match(at({ "new/a.ts": "" })[0], /new is missing/);
+});
+
+test("links to files and headings that are not there are found", () => {
+  const files = {
+    "README.md": "# Top\n\n[a](docs/a.md#two-words) [b](docs/b.md) ![c](c.png)\n`[no](link)`\n",
+    "docs/a.md":
+      "## Two `words`\n\n[up](../README.md#top) [out](https://example.org/x)\n[x](#three)",
+  };
+  assert.deepEqual(brokenLinks(files, [...Object.keys(files), "c.png"]), [
+    "README.md: docs/b.md is not there",
+    "docs/a.md: #three: docs/a.md has no such heading",
+  ]);
+});
+
+test("lines over 100 columns are found, except addresses", () => {
+  const long = "x".repeat(101);
+  const files = { "a.md": `ok\n${long}\n`, "b.js": `// see https://example.org/${long}\n` };
+  assert.deepEqual(longLines(files), ["a.md:2: 101 columns"]);
+  assert.deepEqual(longLines({ "c.js": "é".repeat(100) }), []);
+});
+
+test("a release needs a clean main, a new version and its heading in the changelog", () => {
+  const ready = {
+    status: "",
+    branch: "main",
+    tags: ["v0.1.0"],
+    version: "0.2.0",
+    headings: [
+      { version: "0.2.0", date: "2027-01-31" },
+      { version: "0.1.0", date: "2026-12-24" },
+    ],
+  };
+  assert.deepEqual(obstacles(ready), []);
+  const found = (change) => obstacles({ ...ready, ...change });
+  assert.match(found({ status: " M README.md" })[0], /README\.md/);
+  assert.match(found({ branch: "fix" })[0], /from main, this is fix/);
+  assert.match(found({ tags: ["v0.2.0"] })[0], /v0\.2\.0 exists/);
+  assert.match(found({ headings: ["Unreleased"] })[0], /begins with "Unreleased"/);
+});
