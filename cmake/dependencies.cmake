@@ -38,14 +38,18 @@ function(tinyvlm_source name)
   set(${name}_DIR "${folder}" PARENT_SCOPE)
 endfunction()
 
-# tinyvlm_library(NAME source...): a static library of foreign code: no warnings; AddressSanitizer
-# where the project is built with it, because these libraries read files from outside
-# (UndefinedBehaviorSanitizer stays with our own code).
+# tinyvlm_library(NAME source...): a static library of third-party code: no warnings;
+# AddressSanitizer where the project is built with it, because these libraries read files from
+# outside (UndefinedBehaviorSanitizer stays with our own code); ThreadSanitizer likewise, which would
+# misjudge memory that is handed over in code that it does not see.
 function(tinyvlm_library name)
   add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   target_compile_options(${name} PRIVATE -w)
   if(TINYVLM_SANITIZE)
     target_compile_options(${name} PRIVATE -fsanitize=address -fno-omit-frame-pointer)
+  endif()
+  if(TINYVLM_SANITIZE_THREADS)
+    target_compile_options(${name} PRIVATE -fsanitize=thread -fno-omit-frame-pointer)
   endif()
 endfunction()
 

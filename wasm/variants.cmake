@@ -29,6 +29,15 @@ add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 # Size first: a layer with inner loops asks for -O3 or -O2 itself (cmake/layers.cmake).
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
 
+# The preset wasm-debug: names and lines for traps and debuggers (docs/debugging.md). Optimised a
+# little, since without it V8 refuses functions of this size or runs them for minutes. File names in
+# the source map are relative to the repository.
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+if(CMAKE_BUILD_TYPE STREQUAL Debug)
+  add_link_options(-O1 -g -gsource-map -sASSERTIONS=1 -sSTACK_OVERFLOW_CHECK=2
+    "SHELL:--source-map-base ./")
+endif()
+
 # The heap starts small, grows in steps as weights arrive, and may grow to all that 32-bit addresses
 # allow.
 set(TINYVLM_WASM_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB
