@@ -44,7 +44,7 @@ const convert = (checkpoint, file, type, ...more) =>
   run("convert", checkpoint, "-o", file, "--type", type, ...more);
 const measure = (reference, other, ...more) =>
   JSON.parse(run("fidelity", reference, other, "--json", ...threads, ...more));
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
 const kl = (value) => (value < 1e-3 ? value.toExponential(1) : value.toPrecision(2));
 
 /** Tensors of a safetensors file of f32 and i64, by name. */
@@ -92,6 +92,9 @@ function channelRatio(checkpoint, model) {
   return sorted.at(-1) / sorted[width >> 1];
 }
 
+/** A row of a Markdown table. */
+const row = (...cells) => `| ${cells.join(" | ")} |`;
+
 function demoTable() {
   const questions = options.questions ?? join(work, "questions.json");
   if (options.questions === undefined) {
@@ -103,8 +106,8 @@ function demoTable() {
     writeFileSync(questions, JSON.stringify({ cases }));
   }
   const lines = [
-    "| type | compute | MB | mean KL | largest KL | top-1 | equal tokens | equal answers | error of logits | of `projector` |",
-    `${"|---".repeat(10)}|`,
+    row("type", "MB", "mean KL", "max KL", "top-1", "tokens", "answers", "logits", "projector"),
+    `${"|---".repeat(9)}|`,
   ];
   const reference = join(work, "demo-f32.gguf");
   convert(options.demo, reference, "f32");
@@ -126,8 +129,17 @@ function demoTable() {
     const relative = (stage) => report.stages[stage].relative.toExponential(1);
     const megabytes = (readFileSync(file).length / 1e6).toFixed(1);
     lines.push(
-      `| ${type} | ${compute} | ${megabytes} | ${kl(report.meanKl)} | ${kl(report.largestKl)} | ${percent(report.top1)} | ` +
-        `${percent(report.equalTokens)} | ${percent(report.equalAnswers)} | ${relative("logits")} | ${relative("projector")} |`,
+      row(
+        compute === "f32" ? `${type}, compute f32` : type,
+        megabytes,
+        kl(report.meanKl),
+        kl(report.largestKl),
+        percent(report.top1),
+        percent(report.equalTokens),
+        percent(report.equalAnswers),
+        relative("logits"),
+        relative("projector"),
+      ),
     );
     process.stderr.write(`${lines.at(-1)}\n`);
   }
@@ -158,7 +170,7 @@ const GENERATED = [
 
 function generatedTable() {
   const lines = [
-    "| model | outliers | channel ratio | bf16 | q8_0 | q8_0, f32 compute | q8_0 against 1× | top-1, q8_0 | q4_0 |",
+    row("model", "outliers", "ratio", "bf16", "q8_0", "q8_0, f32", "of 1×", "q8_0 top-1", "q4_0"),
     `${"|---".repeat(9)}|`,
   ];
   for (const [name, size] of GENERATED) {
@@ -183,11 +195,19 @@ function generatedTable() {
       };
       const q8 = of("q8_0");
       if (factor === 1) base = q8.meanKl;
-      const against = base === undefined ? "" : `${(q8.meanKl / base).toFixed(2)} ×`;
       const f32 = of("q8_0", "--compute", "f32");
       lines.push(
-        `| ${name} | ${factor === undefined ? "none" : `${factor}×`} | ${channelRatio(checkpoint, reference).toFixed(0)} | ${kl(of("bf16").meanKl)} | ` +
-          `${kl(q8.meanKl)} | ${kl(f32.meanKl)} | ${against} | ${percent(q8.top1)} | ${kl(of("q4_0").meanKl)} |`,
+        row(
+          name,
+          factor === undefined ? "none" : `${factor}×`,
+          channelRatio(checkpoint, reference).toFixed(0),
+          kl(of("bf16").meanKl),
+          kl(q8.meanKl),
+          kl(f32.meanKl),
+          base === undefined ? "" : `${(q8.meanKl / base).toFixed(2)}×`,
+          percent(q8.top1),
+          kl(of("q4_0").meanKl),
+        ),
       );
       process.stderr.write(`${lines.at(-1)}\n`);
       rmSync(checkpoint, { recursive: true });
