@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "base/thread_pool.h"
 #include "cli/flags.h"
 #include "cli/measure.h"
 #include "hwy/highway.h"
 #include "kernels/relaxed_dots.h"
+#include "parallel/thread_pool.h"
 #include "probe_kernels.h"
 #include "probe_loops.h"
 

@@ -233,7 +233,7 @@ function cppHeader(path, about, system, own, body) {
 function samplingHeader(table) {
   const options = table.filter(({ scope }) => scope === "sampling");
   return cppHeader(
-    "cpp/decoder/sampling_options.h",
+    "cpp/backend/sampling_options.h",
     "How the next token is chosen.",
     ["cfloat", "cstdint"],
     ["base/option.h", "base/status.h"],

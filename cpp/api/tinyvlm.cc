@@ -191,7 +191,8 @@ tvlm_result tvlm_model_info(uint32_t model) {
       .Number("fileBytes", static_cast<double>(loader->file_bytes()))
       .Number("receivedBytes", static_cast<double>(loader->received_bytes()));
   if (Model* const m = loader->model().get(); m != nullptr) {
-    report.Number("threads", static_cast<double>(m->pool().num_workers()))
+    report.Number("threads", static_cast<double>(m->backend().threads()))
+        .String("backend", m->backend().name())
         .String("name", m->name())
         .String("architecture", m->architecture())
         .Number("imageSize", static_cast<double>(m->vision().image_size))
@@ -271,8 +272,7 @@ tvlm_result tvlm_session_advance(uint32_t session, double budget_ms) {
     return Failed(
         Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms));
   TVLM_API_ASSIGN(const RunState state, open->session->Advance(budget_ms));
-  const uint64_t value = state == RunState::kRunning ? 0 : state == RunState::kDone ? 1 : 2;
-  return Succeeded(value, open->session->TakeText());
+  return Succeeded(static_cast<uint64_t>(state), open->session->TakeText());
 }
 
 tvlm_result tvlm_session_result(uint32_t session) {

@@ -76,8 +76,8 @@ tvlm_result tvlm_image_drop(uint32_t session, uint32_t image);
  * with the one before it are not computed again. */
 tvlm_result tvlm_session_ask(uint32_t session, const char* request);
 
-/* Works for about budget_ms. value: 0 running, 1 done, 2 waiting for weights. text: what came,
- * whole characters, maybe "". */
+/* Works for about budget_ms. value: 0 running, 1 done, 2 waiting for weights, 3 busy (a device
+ * works; call again when it has had time). text: what came, whole characters, maybe "". */
 tvlm_result tvlm_session_advance(uint32_t session, double budget_ms);
 
 /* text: {"text", "finishReason", "usage", "timings"} of the answer so far. */

@@ -40,7 +40,7 @@ Status Answer(Session& session, Model& model, bool json, double start, double de
       .String("finishReason", FinishReasonName(session.finish_reason()));
   report.Object("usage", UsageReport(session)).Object("timings", timings);
   report.String("variant", "native")
-      .Number("threads", static_cast<double>(model.pool().num_workers()));
+      .Number("threads", static_cast<double>(model.backend().threads()));
   std::printf("%s\n", report.Finish().c_str());
   return Status();
 }

@@ -2,24 +2,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "backend/run_to_end.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/measure.h"
-#include "decoder/qwen2.h"
 #include "engine/model_file.h"
-#include "vision/fastvithd.h"
 
 namespace tinyvlm {
 
 namespace {
-
-constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
 // Rows that stand in the cache when decoding begins: an image and a question, unless told
 // otherwise.
@@ -35,7 +31,7 @@ struct BenchOptions {
   Compute compute = Compute::kFast;
 };
 
-using Profile = std::vector<TileProgram::StepTime>;
+using Profile = std::vector<OperationTime>;
 
 struct WorkResult {
   std::string name;
@@ -46,12 +42,12 @@ struct WorkResult {
   Profile profile;        // of all rounds together; empty where there are no operations
 };
 
-// What a program did since `before`.
+// What was done since `before`.
 Profile Since(const Profile& before, Profile now) {
-  for (TileProgram::StepTime& step : now) {
-    const auto same =
-        std::find_if(before.begin(), before.end(),
-                     [&](const TileProgram::StepTime& other) { return other.name == step.name; });
+  for (OperationTime& step : now) {
+    const auto same = std::find_if(before.begin(), before.end(), [&](const OperationTime& other) {
+      return other.name == step.name;
+    });
     if (same == before.end()) continue;
     step.ms -= same->ms;
     step.products -= same->products;
@@ -80,20 +76,19 @@ Status Repeat(size_t rounds, const Round& round, WorkResult* result) {
   return Status();
 }
 
-// The same, after a round that does not count, of work that `program` does: sets the profile too.
-// `count` units are made in a round.
-template <class Round>
+// The same, after a round that does not count, of work that `worker` (an encoder or a decoder)
+// does: sets the profile too. `count` units are made in a round.
+template <class Worker, class Round>
 Result<WorkResult> Measure(std::string name, size_t count, const char* unit,
-                           const BenchOptions& options, const TileProgram& program,
-                           const Round& round) {
+                           const BenchOptions& options, const Worker& worker, const Round& round) {
   WorkResult result;
   result.name = std::move(name);
   result.count = static_cast<double>(count);
   result.unit = unit;
   TVLM_RETURN_IF_ERROR(round().status());
-  const Profile before = program.Profile();
+  const Profile before = worker.Profile();
   TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
-  result.profile = Since(before, program.Profile());
+  result.profile = Since(before, worker.Profile());
   return result;
 }
 
@@ -109,24 +104,21 @@ std::vector<DecoderRow> RandomRows(const Model& model, size_t count) {
 }
 
 // Milliseconds until the rows are done.
-Result<double> TimeRows(Model& model, Qwen2& decoder, std::span<const DecoderRow> rows) {
+Result<double> TimeRows(Decoder& decoder, std::span<const DecoderRow> rows) {
   const double start = NowMs();
-  decoder.Begin(rows);
-  if (decoder.Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
-    return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
-  }
+  TVLM_RETURN_IF_ERROR(decoder.Begin(rows));
+  TVLM_RETURN_IF_ERROR(RunToEnd(decoder));
   return NowMs() - start;
 }
 
-Result<std::unique_ptr<Qwen2>> CreateDecoder(Model& model, const BenchOptions& options,
-                                             size_t context, const char* work) {
+Result<std::unique_ptr<Decoder>> CreateDecoder(Model& model, const BenchOptions& options,
+                                               size_t context, const char* work) {
   if (context > model.decoder().max_positions) {
     return Error(ErrorCode::kInvalidArgument,
                  "--work %s: at most the model's %zu rows wanted, %zu needed", work,
                  model.decoder().max_positions, context);
   }
-  return Qwen2::Create(model.decoder(), model.decoder_weights(), context, options.compute,
-                       model.pool().num_workers(), nullptr);
+  return model.backend().CreateDecoder({context, options.compute, nullptr});
 }
 
 Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
@@ -139,24 +131,22 @@ Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
                  "--image-size: a multiple of %zu up to %zu wanted, %zu found", reduction,
                  size_t{kMaxImageSize}, side);
   }
-  TVLM_ASSIGN_OR_RETURN(const auto tower,
-                        FastVitHd::Create(model.vision(), model.vision_weights(), side, side,
-                                          options.compute, model.pool().num_workers(), nullptr));
+  TVLM_ASSIGN_OR_RETURN(const auto encoder, model.backend().CreateVisionEncoder(
+                                                {side, side, options.compute, nullptr}));
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Embeddings> embeddings, encoder->NewEmbeddings());
+  std::vector<uint8_t> pixels(3 * side * side);
   uint32_t state = 1;
-  for (size_t i = 0; i < 3 * side * side; ++i) {
+  for (uint8_t& value : pixels) {
     state = state * 1664525u + 1013904223u;
-    tower->input()[i] = static_cast<float>(state >> 8) / 16777216.0f;
+    value = static_cast<uint8_t>(state >> 24);
   }
   const auto round = [&]() -> Result<double> {
     const double start = NowMs();
-    tower->Begin();
-    if (tower->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
-      return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
-    }
+    TVLM_RETURN_IF_ERROR(encoder->Begin(pixels.data(), embeddings));
+    TVLM_RETURN_IF_ERROR(RunToEnd(*encoder));
     return NowMs() - start;
   };
-  return Measure(Format("vision-%zu", side), tower->tokens(), "rows", options, tower->program(),
-                 round);
+  return Measure(Format("vision-%zu", side), encoder->tokens(), "rows", options, *encoder, round);
 }
 
 Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_t count,
@@ -165,9 +155,9 @@ Result<WorkResult> BenchPrefill(Model& model, const BenchOptions& options, size_
   const std::vector<DecoderRow> rows = RandomRows(model, count);
   const auto round = [&]() -> Result<double> {
     decoder->Rewind(0);
-    return TimeRows(model, *decoder, rows);
+    return TimeRows(*decoder, rows);
   };
-  return Measure(work, count, "rows", options, decoder->program(), round);
+  return Measure(work, count, "rows", options, *decoder, round);
 }
 
 Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t count,
@@ -176,18 +166,18 @@ Result<WorkResult> BenchDecode(Model& model, const BenchOptions& options, size_t
                         CreateDecoder(model, options, options.prefix + count, work));
   const std::vector<DecoderRow> rows = RandomRows(model, options.prefix + count);
   const std::span<const DecoderRow> all(rows);
-  TVLM_RETURN_IF_ERROR(TimeRows(model, *decoder, all.first(options.prefix)).status());
+  TVLM_RETURN_IF_ERROR(TimeRows(*decoder, all.first(options.prefix)).status());
   const auto round = [&]() -> Result<double> {
     decoder->Rewind(options.prefix);
     double ms = 0;
     for (size_t i = 0; i < count; ++i) {
       TVLM_ASSIGN_OR_RETURN(const double step,
-                            TimeRows(model, *decoder, all.subspan(options.prefix + i, 1)));
+                            TimeRows(*decoder, all.subspan(options.prefix + i, 1)));
       ms += step;
     }
     return ms;
   };
-  return Measure(work, count, "tokens", options, decoder->program(), round);
+  return Measure(work, count, "tokens", options, *decoder, round);
 }
 
 Result<WorkResult> BenchLoad(const BenchOptions& options) {
@@ -197,7 +187,7 @@ Result<WorkResult> BenchLoad(const BenchOptions& options) {
     const double start = NowMs();
     TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
                           LoadModel(options.model_path, options.threads, ModelUse::kIds));
-    bytes = model->store().file().data_bytes;
+    bytes = model->file().data_bytes;
     return NowMs() - start;
   };
   TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
@@ -245,15 +235,14 @@ Result<WorkResult> RunWork(const std::string& work, Model& model, const BenchOpt
 // Operations by their share of the time, the largest first.
 Profile ByTime(const WorkResult& result) {
   Profile profile = result.profile;
-  std::stable_sort(
-      profile.begin(), profile.end(),
-      [](const TileProgram::StepTime& a, const TileProgram::StepTime& b) { return a.ms > b.ms; });
+  std::stable_sort(profile.begin(), profile.end(),
+                   [](const OperationTime& a, const OperationTime& b) { return a.ms > b.ms; });
   return profile;
 }
 
 double TotalMs(const Profile& profile) {
   double total = 0;
-  for (const TileProgram::StepTime& step : profile) total += step.ms;
+  for (const OperationTime& step : profile) total += step.ms;
   return std::max(total, 1e-9);
 }
 
@@ -274,7 +263,7 @@ void PrintText(const std::vector<WorkResult>& results, size_t rounds, bool profi
         "|\n|---|---|---|---|\n",
         result.name.c_str());
     const double total = TotalMs(result.profile);
-    for (const TileProgram::StepTime& step : ByTime(result)) {
+    for (const OperationTime& step : ByTime(result)) {
       const std::string rate =
           step.products == 0 || step.ms <= 0
               ? ""
@@ -296,7 +285,7 @@ JsonWriter WorkReport(const WorkResult& result, size_t rounds, bool profile) {
   if (!profile || result.profile.empty()) return report;
   std::vector<JsonWriter> operations;
   const double total = TotalMs(result.profile);
-  for (const TileProgram::StepTime& step : ByTime(result)) {
+  for (const OperationTime& step : ByTime(result)) {
     JsonWriter operation;
     operation.String("operation", step.name)
         .Number("ms", step.ms / static_cast<double>(rounds))

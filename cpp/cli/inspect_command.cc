@@ -99,7 +99,7 @@ Result<uint64_t> EstimateSession(GgufFile file) {
   options.context = std::min(options.context, model->decoder().max_positions);
   TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, options));
   const uint64_t tokenizer = model->tokenizer() == nullptr ? 0 : model->tokenizer()->memory_bytes();
-  return session->memory_bytes() + model->store().widened_bytes() + tokenizer;
+  return session->memory_bytes() + model->backend().extra_weight_bytes() + tokenizer;
 }
 
 }  // namespace

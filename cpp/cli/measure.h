@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json_writer.h"
-#include "base/thread_pool.h"
+#include "parallel/thread_pool.h"
 
 namespace tinyvlm {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "backend/vision_config.h"  // kMaxImageSize
 #include "base/json.h"
 #include "base/status.h"
 #include "convert/checkpoint_names.h"
-#include "vision/fastvithd_config.h"  // kMaxImageSize
 
 namespace tinyvlm {
 

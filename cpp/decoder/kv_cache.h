@@ -7,16 +7,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/decoder_config.h"
 #include "base/aligned.h"
 #include "base/status.h"
-#include "decoder/qwen2_config.h"
 #include "kernels/attention.h"
 
 namespace tinyvlm {
 
 class KvCache {
  public:
-  static Result<KvCache> Allocate(const Qwen2Config& config, size_t context) {
+  static Result<KvCache> Allocate(const DecoderConfig& config, size_t context) {
     KvCache cache;
     cache.kv_heads_ = config.kv_heads;
     cache.head_dim_ = config.head_dim;

@@ -31,10 +31,10 @@ constexpr size_t kAttentionRows = 24;  // two groups of the kernel's
 
 }  // namespace
 
-Result<std::unique_ptr<Qwen2>> Qwen2::Create(const Qwen2Config& config, const Qwen2Weights& weights,
-                                             size_t context, Compute compute, size_t workers,
-                                             Taps* taps) {
-  std::unique_ptr<Qwen2> decoder(new Qwen2(config, weights, context, compute, workers, taps));
+Result<std::unique_ptr<Qwen2>> Qwen2::Create(const DecoderConfig& config,
+                                             const Qwen2Weights& weights,
+                                             const DecoderOptions& options, PlanRunner& runner) {
+  std::unique_ptr<Qwen2> decoder(new Qwen2(config, weights, options, runner));
   TVLM_RETURN_IF_ERROR(decoder->Allocate());
   decoder->Plan();
   return decoder;
@@ -97,7 +97,7 @@ Status Qwen2::Allocate() {
 
 void Qwen2::Tap(std::string name, const float* values) {
   if (taps_ == nullptr) return;
-  program_.OnDone([this, name = std::move(name), values] {
+  plan_.OnDone([this, name = std::move(name), values] {
     taps_->OnRows(name, values, chunk_, config_.width);
   });
 }
@@ -114,7 +114,7 @@ void Qwen2::PlanProducts(const char* name, uint64_t needs, std::vector<Product> 
   for (const Product& product : products)
     weights += uint64_t{product.linear->weights.n} * product.linear->weights.k;
   const size_t k = products.front().linear->weights.k;
-  program_.Add(
+  plan_.Add(
       name, needs,
       [this, products, weights, k] {
         size_t tiles = 0, columns = 0;
@@ -144,7 +144,7 @@ void Qwen2::PlanProducts(const char* name, uint64_t needs, std::vector<Product> 
 void Qwen2::PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x,
                            const QuantizedRows* quantized) {
   const size_t n = linear.weights.n, k = linear.weights.k;
-  program_.Add(
+  plan_.Add(
       name, needs,
       [this, n, k] {
         return Tiling{CeilDiv(n, TileColumns(n)), uint64_t{chunk_} * TileColumns(n) * k,
@@ -166,7 +166,7 @@ void Qwen2::PlanAddProduct(const char* name, uint64_t needs, const Linear& linea
 }
 
 void Qwen2::PlanNorm(const char* name, uint64_t needs, const float* weight, Rows* out) {
-  program_.Add(
+  plan_.Add(
       name, needs,
       [this] {
         return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * config_.width * 8};
@@ -179,7 +179,7 @@ void Qwen2::PlanNorm(const char* name, uint64_t needs, const float* weight, Rows
 }
 
 void Qwen2::PlanFinish(uint64_t needs, Rows* rows) {
-  program_.Add(
+  plan_.Add(
       "quantize", needs,
       [this, rows] {
         return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * rows->width() * 4};
@@ -190,13 +190,15 @@ void Qwen2::PlanFinish(uint64_t needs, Rows* rows) {
 }
 
 void Qwen2::Plan() {
-  program_.Add(
+  plan_.Add(
       "embedding", weights_.embedding_needs,
       [this] { return Tiling{chunk_, uint64_t{config_.width} * 4}; },
       [this](size_t r, size_t) {
         const DecoderRow& row = rows_[done_rows_ + r];
-        if (row.embedding != nullptr) {
-          std::copy(row.embedding, row.embedding + config_.width, x_.row(r));
+        if (row.embeddings != nullptr) {
+          // All embeddings of this backend are in the host's memory.
+          const auto* const image = static_cast<const HostEmbeddings*>(row.embeddings);
+          std::copy_n(image->row(row.index), config_.width, x_.row(r));
         } else {
           UnpackRow(weights_.embedding, static_cast<size_t>(row.token), x_.row(r));
         }
@@ -224,7 +226,7 @@ void Qwen2::PlanLayer(size_t n) {
                &norm_);
 
   // rope(q, k at position p); k and v into the cache
-  program_.Add(
+  plan_.Add(
       "rope", layer.needs,
       [this, width] {
         return Tiling{CeilDiv(chunk_, kRowsPerTile), uint64_t{kRowsPerTile} * width * 8};
@@ -250,7 +252,7 @@ void Qwen2::PlanLayer(size_t n) {
   // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group. A single
   // row's heads of one group are the rows of one tile, which reads their keys and values once.
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  program_.Add(
+  plan_.Add(
       "attention", layer.needs,
       [this, head_dim] {
         if (chunk_ == 1)
@@ -285,7 +287,7 @@ void Qwen2::PlanLayer(size_t n) {
   PlanNorm("ffn_norm", layer.needs, layer.ffn_norm, &norm_);
   const bool quantized = UsesI8(layer.down, compute_);
   const size_t ffn = config_.ffn;
-  program_.Add(
+  plan_.Add(
       "ffn_gate_up", layer.needs,
       [this, width, ffn] {
         return Tiling{CeilDiv(ffn, TileColumns(ffn)),
@@ -319,7 +321,7 @@ void Qwen2::PlanHead() {
     PlanNorm("output_norm", needs, weights_.output_norm, &norm_);
     Tap("final_norm", norm_.row(0));
   }
-  program_.Add(
+  plan_.Add(
       "output_norm", needs,
       [this] { return Tiling{IsLastChunk() ? size_t{1} : size_t{0}, config_.width * 8}; },
       [this](size_t, size_t) {
@@ -327,7 +329,7 @@ void Qwen2::PlanHead() {
                     norm_.row(0));
         norm_.Finish(0, 1);
       });
-  program_.Add(
+  plan_.Add(
       "head", needs,
       [this] {
         if (!IsLastChunk()) return Tiling{};
@@ -342,24 +344,35 @@ void Qwen2::PlanHead() {
       });
 }
 
-void Qwen2::Begin(std::span<const DecoderRow> rows) {
+Status Qwen2::Begin(std::span<const DecoderRow> rows) {
+  for (const DecoderRow& row : rows) {
+    if (row.sequence != 0)
+      return Error(ErrorCode::kInvalidArgument,
+                   "this decoder holds one sequence: 0 wanted, %u found", row.sequence);
+  }
   TVLM_DCHECK(!rows.empty() && position_ + rows.size() <= context_);
   rows_ = rows;
   done_rows_ = 0;
   chunk_ = std::min(kChunkRows, rows_.size());
-  program_.Restart();
+  plan_.Restart();
+  return Status();
 }
 
-RunState Qwen2::Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) {
+Result<RunState> Qwen2::Advance(double deadline_ms) {
   while (chunk_ != 0) {
-    const RunState state = program_.Advance(pool, deadline_ms, ready_bytes);
+    const RunState state = runner_.Advance(plan_, deadline_ms);
     if (state != RunState::kDone) return state;
     position_ += chunk_;
     done_rows_ += chunk_;
     chunk_ = std::min(kChunkRows, rows_.size() - done_rows_);
-    program_.Restart();
+    plan_.Restart();
   }
   return RunState::kDone;
+}
+
+Result<int32_t> Qwen2::Choose(Sampler& sampler, size_t valid, std::span<const int32_t> history,
+                              std::span<const uint8_t> allowed) {
+  return sampler.Sample({logits_.data(), logits_.size()}, valid, history, allowed);
 }
 
 void Qwen2::Rewind(size_t position) {

@@ -7,45 +7,47 @@
 #include <memory>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/aligned.h"
-#include "base/taps.h"
-#include "decoder/decoder.h"
 #include "decoder/kv_cache.h"
-#include "decoder/qwen2_config.h"
 #include "decoder/qwen2_weights.h"
 #include "kernels/rope.h"
+#include "parallel/plan_runner.h"
 #include "weights/linear.h"
 
 namespace tinyvlm {
 
 class Qwen2 : public Decoder {
  public:
-  // Allocates the cache and every buffer for `context` rows. `weights` (and the store behind it)
-  // must outlive the decoder. `taps` may be null; with taps the last norm is computed for every
-  // row.
-  static Result<std::unique_ptr<Qwen2>> Create(const Qwen2Config& config,
-                                               const Qwen2Weights& weights, size_t context,
-                                               Compute compute, size_t workers, Taps* taps);
+  // Allocates the cache and every buffer. `weights` (and the store behind it) and `runner` must
+  // outlive the decoder.
+  static Result<std::unique_ptr<Qwen2>> Create(const DecoderConfig& config,
+                                               const Qwen2Weights& weights,
+                                               const DecoderOptions& options, PlanRunner& runner);
 
-  void Begin(std::span<const DecoderRow> rows) override;
-  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override;
-  float* logits() override { return logits_.data(); }
-  size_t vocabulary() const override { return config_.vocabulary; }
+  Status Begin(std::span<const DecoderRow> rows) override;
+  Result<RunState> Advance(double deadline_ms) override;
+  Result<int32_t> Choose(Sampler& sampler, size_t valid, std::span<const int32_t> history,
+                         std::span<const uint8_t> allowed) override;
+  Result<std::span<const float>> ReadLogits() override {
+    return std::span<const float>(logits_.data(), logits_.size());
+  }
   size_t position() const override { return position_; }
   size_t context() const override { return context_; }
   void Rewind(size_t position) override;
   uint64_t memory_bytes() const override { return memory_bytes_; }
-  const TileProgram& program() const { return program_; }
+  std::vector<OperationTime> Profile() const override { return plan_.Profile(); }
 
  private:
-  Qwen2(const Qwen2Config& config, const Qwen2Weights& weights, size_t context, Compute compute,
-        size_t workers, Taps* taps)
+  Qwen2(const DecoderConfig& config, const Qwen2Weights& weights, const DecoderOptions& options,
+        PlanRunner& runner)
       : config_(config),
         weights_(weights),
-        context_(context),
-        compute_(compute),
-        workers_(workers),
-        taps_(taps) {}
+        context_(options.context),
+        compute_(options.compute),
+        workers_(runner.workers()),
+        taps_(options.taps),
+        runner_(runner) {}
 
   Status Allocate();
   void Plan();
@@ -69,14 +71,15 @@ class Qwen2 : public Decoder {
   Result<Rows> NewRows(size_t width, bool quantized);
   bool IsLastChunk() const { return done_rows_ + chunk_ == rows_.size(); }
 
-  const Qwen2Config config_;
+  const DecoderConfig config_;
   const Qwen2Weights& weights_;
   const size_t context_;
   const Compute compute_;
   const size_t workers_;
   Taps* const taps_;
+  PlanRunner& runner_;
 
-  TileProgram program_;
+  ExecutionPlan plan_;
   KvCache cache_;
   RopeTable rope_;
   std::vector<AlignedBuffer<uint8_t>> memory_;

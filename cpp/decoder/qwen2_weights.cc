@@ -1,48 +1,32 @@
 #include "decoder/qwen2_weights.h"
 
-#include <algorithm>
-
 namespace tinyvlm {
 
-Result<Qwen2Weights> Qwen2Weights::Bind(const Qwen2Config& config, WeightStore& store) {
+Result<Qwen2Weights> Qwen2Weights::Bind(const DecoderConfig& config, const DecoderTensors& tensors,
+                                        WeightStore& store) {
   Qwen2Weights weights;
-  const size_t width = config.width, kv = config.kv_heads * config.head_dim,
-               interleaved = config.interleaved_rope ? config.head_dim : 0;
-  const Bias qkv_bias = config.qkv_bias ? Bias::kRequired : Bias::kOptional;
+  const size_t width = config.width, interleaved = config.interleaved_rope ? config.head_dim : 0;
   store.TakeBoundEnd();
   TVLM_ASSIGN_OR_RETURN(weights.embedding,
-                        store.BindMatrix("token_embd.weight", config.vocabulary, width));
+                        store.BindMatrix(tensors.embedding->name, config.vocabulary, width));
   weights.embedding_needs = store.TakeBoundEnd();
-  for (size_t n = 0; n < config.layers; ++n) {
-    const std::string prefix = Format("blk.%zu.", n);
+  for (const DecoderLayerTensors& from : tensors.layers) {
     Qwen2LayerWeights layer;
-    TVLM_ASSIGN_OR_RETURN(layer.attention_norm,
-                          store.BindVector(prefix + "attn_norm.weight", width));
-    TVLM_ASSIGN_OR_RETURN(
-        layer.q, BindLinear(store, prefix + "attn_q", width, width, qkv_bias, interleaved));
-    TVLM_ASSIGN_OR_RETURN(layer.k,
-                          BindLinear(store, prefix + "attn_k", kv, width, qkv_bias, interleaved));
-    TVLM_ASSIGN_OR_RETURN(layer.v, BindLinear(store, prefix + "attn_v", kv, width, qkv_bias));
-    TVLM_ASSIGN_OR_RETURN(layer.attention_out,
-                          BindLinear(store, prefix + "attn_output", width, width, Bias::kNone));
-    TVLM_ASSIGN_OR_RETURN(layer.ffn_norm, store.BindVector(prefix + "ffn_norm.weight", width));
-    TVLM_ASSIGN_OR_RETURN(layer.gate,
-                          BindLinear(store, prefix + "ffn_gate", config.ffn, width, Bias::kNone));
-    TVLM_ASSIGN_OR_RETURN(layer.up,
-                          BindLinear(store, prefix + "ffn_up", config.ffn, width, Bias::kNone));
-    TVLM_ASSIGN_OR_RETURN(layer.down,
-                          BindLinear(store, prefix + "ffn_down", width, config.ffn, Bias::kNone));
+    TVLM_ASSIGN_OR_RETURN(layer.attention_norm, BindVector(store, from.attention_norm));
+    TVLM_ASSIGN_OR_RETURN(layer.q, BindLinear(store, from.q, interleaved));
+    TVLM_ASSIGN_OR_RETURN(layer.k, BindLinear(store, from.k, interleaved));
+    TVLM_ASSIGN_OR_RETURN(layer.v, BindLinear(store, from.v));
+    TVLM_ASSIGN_OR_RETURN(layer.attention_out, BindLinear(store, from.attention_out));
+    TVLM_ASSIGN_OR_RETURN(layer.ffn_norm, BindVector(store, from.ffn_norm));
+    TVLM_ASSIGN_OR_RETURN(layer.gate, BindLinear(store, from.gate));
+    TVLM_ASSIGN_OR_RETURN(layer.up, BindLinear(store, from.up));
+    TVLM_ASSIGN_OR_RETURN(layer.down, BindLinear(store, from.down));
     layer.needs = store.TakeBoundEnd();
     weights.layers.push_back(layer);
   }
-  TVLM_ASSIGN_OR_RETURN(weights.output_norm, store.BindVector("output_norm.weight", width));
-  if (store.Has("output.weight")) {
-    TVLM_ASSIGN_OR_RETURN(weights.head,
-                          BindLinear(store, "output", config.vocabulary, width, Bias::kNone));
-  } else {
-    weights.head.weights = weights.embedding;
-  }
-  weights.head_needs = std::max(store.TakeBoundEnd(), weights.embedding_needs);
+  TVLM_ASSIGN_OR_RETURN(weights.output_norm, BindVector(store, tensors.output_norm));
+  TVLM_ASSIGN_OR_RETURN(weights.head, BindLinear(store, tensors.head));
+  weights.head_needs = store.TakeBoundEnd();
   return weights;
 }
 

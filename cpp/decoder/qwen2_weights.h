@@ -1,12 +1,12 @@
-// The decoder's weights, bound by name with their shapes checked.
+// The decoder's weights, as the processor reads them.
 #ifndef TINYVLM_DECODER_QWEN2_WEIGHTS_H_
 #define TINYVLM_DECODER_QWEN2_WEIGHTS_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "backend/model_description.h"
 #include "base/status.h"
-#include "decoder/qwen2_config.h"
 #include "weights/linear.h"
 #include "weights/weight_store.h"
 
@@ -28,7 +28,9 @@ struct Qwen2Weights {
   Linear head;  // the embedding where the file has no output.weight
   uint64_t head_needs = 0;
 
-  static Result<Qwen2Weights> Bind(const Qwen2Config& config, WeightStore& store);
+  // Binds the bytes of `tensors`, those of the store's file. An error names the tensor.
+  static Result<Qwen2Weights> Bind(const DecoderConfig& config, const DecoderTensors& tensors,
+                                   WeightStore& store);
 };
 
 }  // namespace tinyvlm

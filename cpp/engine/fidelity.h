@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/compute.h"
 #include "base/status.h"
 #include "engine/model.h"
 #include "engine/trace.h"
 #include "image/image.h"
-#include "weights/linear.h"
 
 namespace tinyvlm {
 

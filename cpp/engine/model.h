@@ -1,6 +1,5 @@
-// A whole model: configuration, weights, tokenizer and chat style of one file, and the threads that
-// compute with it. Once its weights have arrived it does not change, so several sessions can share
-// it.
+// A whole model: configuration, tokenizer and chat style of one file, and the backend that holds
+// its weights and computes with them.
 #ifndef TINYVLM_ENGINE_MODEL_H_
 #define TINYVLM_ENGINE_MODEL_H_
 
@@ -12,18 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/status.h"
-#include "base/thread_pool.h"
-#include "decoder/qwen2_config.h"
-#include "decoder/qwen2_weights.h"
 #include "engine/model_tokenizer.h"
 #include "formats/gguf.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
-#include "vision/fastvithd_config.h"
-#include "vision/fastvithd_weights.h"
-#include "weights/weight_store.h"
 
 namespace tinyvlm {
 
@@ -33,34 +27,37 @@ enum class ModelUse {
   kIds,  // token ids in, logits out: the tokenizer of a text model is not read
 };
 
+// Threads: everything here may be called on any thread at any time, also while the weights arrive
+// (ModelLoader) and while sessions of the model run on threads of their own.
 class Model {
  public:
-  // Binds everything that the header names and allocates the data section. `threads` includes the
-  // caller's. Errors name the key or tensor; kUnsupported for another architecture than fastvlm,
-  // qwen2 and llama, and for variants of these that compute something else.
+  // Reads everything that the header names; the backend that `make_backend` makes binds the
+  // weights. Errors name the key or tensor; kUnsupported for another architecture than fastvlm,
+  // qwen2 and llama, and for variants of these that compute something else; and the backend's.
+  // Tests give a backend of their own here (tests-native/engine/fake_backend.h).
+  static Result<std::shared_ptr<Model>> Create(GgufFile file, const BackendFactory& make_backend,
+                                               ModelUse use = ModelUse::kAsk);
+
+  // The same on the processor's backend. `threads` includes the caller's.
   static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads,
                                                ModelUse use = ModelUse::kAsk);
 
-  // The same of a panel16 file, whose weights are read where they are: the model is complete.
-  static Result<std::shared_ptr<Model>> CreateInPlace(GgufFile file, BorrowedWeights weights,
-                                                      size_t threads,
-                                                      ModelUse use = ModelUse::kAsk);
+  // What creates encoders and decoders, and receives the weights.
+  Backend& backend() { return *backend_; }
+  const Backend& backend() const { return *backend_; }
 
-  WeightStore& store() { return *store_; }
-  const WeightStore& store() const { return *store_; }
-  ThreadPool& pool() { return pool_; }
+  // The file's header.
+  const GgufFile& file() const { return description_.file; }
 
   const std::string& name() const { return name_; }
 
   // "fastvlm", "qwen2" or "llama".
-  const std::string& architecture() const { return architecture_; }
+  const std::string& architecture() const { return description_.architecture; }
 
-  // False for a model that reads text only: it has no tower, and the next two are empty.
-  bool has_vision() const { return architecture_ == "fastvlm"; }
-  const FastVitHdConfig& vision() const { return vision_; }
-  const FastVitHdWeights& vision_weights() const { return vision_weights_; }
-  const Qwen2Config& decoder() const { return decoder_; }
-  const Qwen2Weights& decoder_weights() const { return decoder_weights_; }
+  // False for a model that reads text only: it has no tower, and vision() is empty.
+  bool has_vision() const { return description_.has_vision(); }
+  const VisionConfig& vision() const { return description_.vision; }
+  const DecoderConfig& decoder() const { return description_.decoder; }
   ResizeMode resize_mode() const { return resize_mode_; }
 
   // As in ModelTokenizer.
@@ -72,28 +69,23 @@ class Model {
 
   // Ids at or above this have no token and are never chosen.
   size_t valid_ids() const {
-    return tokenizer() == nullptr ? decoder_.vocabulary
-                                  : std::min(decoder_.vocabulary, tokenizer()->size());
+    return tokenizer() == nullptr ? decoder().vocabulary
+                                  : std::min(decoder().vocabulary, tokenizer()->size());
   }
 
   // Rows of the decoder that one image becomes; 0 without a tower.
   size_t image_tokens() const {
-    return vision_.OutputSide(vision_.image_size) * vision_.OutputSide(vision_.image_size);
+    const size_t side = vision().OutputSide(vision().image_size);
+    return side * side;
   }
 
  private:
-  explicit Model(size_t threads) : pool_(threads) {}
-  Status ReadHeader(const GgufFile& file, ModelUse use);
-  Status BindWeights();
+  Model() = default;
+  Status Bind(GgufFile file, const BackendFactory& make_backend, ModelUse use);
 
-  ThreadPool pool_;
-  std::unique_ptr<WeightStore> store_;
+  ModelDescription description_;  // outlives the backend, which refers to it
+  std::unique_ptr<Backend> backend_;
   std::string name_;
-  std::string architecture_;
-  FastVitHdConfig vision_;
-  FastVitHdWeights vision_weights_;
-  Qwen2Config decoder_;
-  Qwen2Weights decoder_weights_;
   ResizeMode resize_mode_ = ResizeMode::kPad;
   ModelTokenizer tokenizer_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "cpu/cpu_backend.h"
 #include "engine/model_loader.h"
 
 namespace tinyvlm {
@@ -74,8 +75,9 @@ Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
   TVLM_RETURN_IF_ERROR(packing.status());  // of a header that is as it was written
   if (options.verify) TVLM_RETURN_IF_ERROR(VerifyChunks(file, data, options));
   TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> model,
-                        Model::CreateInPlace(std::move(file), {data, std::move(owner)},
-                                             options.threads, options.use));
+                        Model::Create(std::move(file),
+                                      MakeCpuBackend(options.threads, {data, std::move(owner)}),
+                                      options.use));
   if (options.progress && !options.verify)
     TVLM_RETURN_IF_ERROR(options.progress(bytes.size(), bytes.size()));
   return model;

@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstring>
 
+#include "cpu/cpu_backend.h"
+
 namespace tinyvlm {
 
 namespace {
@@ -12,6 +14,9 @@ namespace {
 constexpr uint64_t kFirstHeaderBytes = 64 * 1024;
 
 }  // namespace
+
+ModelLoader::ModelLoader(size_t threads, ModelUse use)
+    : ModelLoader(MakeCpuBackend(threads), use) {}
 
 Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
   if (!failure_.ok()) return failure_;
@@ -31,14 +36,14 @@ Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
     }
     return header_.data() + header_bytes_;
   }
-  if (bytes > model_->store().file().data_bytes - data_received_) {
+  if (bytes > model_->file().data_bytes - data_received_) {
     failure_ =
         Error(ErrorCode::kInvalidFile,
               "the model file is longer than the %" PRIu64 " bytes that its header describes",
               file_bytes());
     return failure_;
   }
-  return model_->store().data() + data_received_;
+  return model_->backend().WeightPlace(data_received_, bytes);
 }
 
 Status ModelLoader::Commit(uint64_t bytes) {
@@ -65,25 +70,27 @@ Status ModelLoader::CommitHeader(uint64_t bytes) {
   const uint64_t header = file.data_offset, spare = header_bytes_ - header;
   TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, {header_.data(), static_cast<size_t>(header)}));
   chunk_bytes_ = file.chunk_size;
-  TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), threads_, use_));
+  TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), make_backend_, use_));
   header_bytes_ = header;
   state_ = State::kLoading;
-  if (spare > model_->store().file().data_bytes) {
+  if (spare > model_->file().data_bytes) {
     return Error(ErrorCode::kInvalidFile,
                  "the model file is longer than the %" PRIu64 " bytes that its header describes",
                  file_bytes());
   }
-  if (spare != 0)
-    std::memcpy(model_->store().data(), header_.data() + header, static_cast<size_t>(spare));
+  if (spare != 0) {
+    TVLM_ASSIGN_OR_RETURN(uint8_t* const place, model_->backend().WeightPlace(0, spare));
+    std::memcpy(place, header_.data() + header, static_cast<size_t>(spare));
+  }
   header_ = AlignedBuffer<uint8_t>();
   return CommitData(spare);
 }
 
-// Only hashed bytes are given to the store, which packs tensors in place: a chunk is always hashed
-// as it was in the file.
+// Only hashed bytes are given to the backend, which may reorder them in place: a chunk is always
+// hashed as it was in the file.
 Status ModelLoader::CommitData(uint64_t bytes) {
-  WeightStore& store = model_->store();
-  const uint64_t data_bytes = store.file().data_bytes;
+  Backend& backend = model_->backend();
+  const uint64_t data_bytes = model_->file().data_bytes;
   data_received_ += bytes;
   if (chunk_bytes_ == 0) {
     data_hashed_ = data_received_;
@@ -92,13 +99,14 @@ Status ModelLoader::CommitData(uint64_t bytes) {
       const uint64_t end = std::min(data_bytes, (data_hashed_ / chunk_bytes_ + 1) * chunk_bytes_);
       if (end > data_received_) break;
       const uint64_t chunk = data_hashed_ / chunk_bytes_;
+      TVLM_ASSIGN_OR_RETURN(const uint8_t* const place,
+                            backend.WeightPlace(data_hashed_, end - data_hashed_));
       TVLM_RETURN_IF_ERROR(
-          VerifyChunk(store.file(), chunk,
-                      {store.data() + data_hashed_, static_cast<size_t>(end - data_hashed_)}));
+          VerifyChunk(model_->file(), chunk, {place, static_cast<size_t>(end - data_hashed_)}));
       data_hashed_ = end;
     }
   }
-  store.SetReceived(data_hashed_);
+  TVLM_RETURN_IF_ERROR(backend.SetReceived(data_hashed_));
   if (data_received_ == data_bytes) state_ = State::kComplete;
   return Status();
 }
@@ -107,7 +115,7 @@ Status ModelLoader::End() {
   if (!failure_.ok()) return failure_;
   // Other writers may leave out the padding behind the last tensor.
   if (state_ == State::kLoading && chunk_bytes_ == 0 &&
-      data_received_ >= model_->store().file().tensor_bytes)
+      data_received_ >= model_->file().tensor_bytes)
     state_ = State::kComplete;
   if (state_ == State::kComplete) return Status();
   if (state_ == State::kHeader) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/aligned.h"
 #include "base/status.h"
@@ -13,6 +14,7 @@
 
 namespace tinyvlm {
 
+// Used by one thread at a time; sessions of model() may run on other threads meanwhile.
 class ModelLoader {
  public:
   enum class State {
@@ -21,8 +23,11 @@ class ModelLoader {
     kComplete = 2,
   };
 
-  explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk)
-      : threads_(threads), use_(use) {}
+  explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk);
+
+  // For another backend than the processor's.
+  explicit ModelLoader(BackendFactory make_backend, ModelUse use = ModelUse::kAsk)
+      : make_backend_(std::move(make_backend)), use_(use) {}
 
   // Where the next `bytes` bytes (at least 1) of the file go. Valid until the next call of the
   // loader. An error where the file is longer than its header says.
@@ -44,7 +49,7 @@ class ModelLoader {
   uint64_t file_bytes() const {
     if (model_ == nullptr) return 0;
     return state_ == State::kComplete ? received_bytes()
-                                      : header_bytes_ + model_->store().file().data_bytes;
+                                      : header_bytes_ + model_->file().data_bytes;
   }
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
@@ -52,7 +57,7 @@ class ModelLoader {
   Status CommitHeader(uint64_t bytes);
   Status CommitData(uint64_t bytes);
 
-  const size_t threads_;
+  const BackendFactory make_backend_;
   const ModelUse use_;
   State state_ = State::kHeader;
   Status failure_;

@@ -9,6 +9,7 @@ const char* FinishReasonName(FinishReason reason) {
     case FinishReason::kLength:
       return "length";
     case FinishReason::kNone:
+    case FinishReason::kCancelled:
       return "cancelled";
   }
   return "cancelled";

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cmath>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/clock.h"
@@ -13,23 +12,8 @@ namespace tinyvlm {
 
 namespace {
 
-// FNV-1a over 64-bit words: tells the images of one session apart. Two different images collide
-// with a chance of 2^-64.
-uint64_t ImageKey(const uint8_t* bytes, size_t size) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  size_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    uint64_t word;
-    std::memcpy(&word, bytes + i, 8);
-    hash = (hash ^ word) * 0x100000001b3ull;
-    hash ^= hash >> 32;
-  }
-  for (; i < size; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
-  return hash;
-}
-
-// Encoded images that are kept although no prompt of the moment needs them.
-constexpr size_t kMaxEncoded = 8;
+// Cancel is noticed between pieces of work of about so many milliseconds.
+constexpr double kPieceMs = 20;
 
 const char* RoleName(Message::Role role) {
   switch (role) {
@@ -54,7 +38,6 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model,
   }
   std::unique_ptr<Session> session(new Session(std::move(model), options));
   Model& m = *session->model_;
-  const size_t workers = m.pool().num_workers();
   if (m.has_vision()) {
     const size_t reduction = m.vision().Reduction();
     if (options.image_size % reduction != 0 || options.image_size > kMaxImageSize) {
@@ -65,16 +48,14 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model,
     const size_t side = options.image_size == 0 ? m.vision().image_size : options.image_size;
     session->image_size_ = side;
     session->image_tokens_ = m.vision().OutputSide(side) * m.vision().OutputSide(side);
-    TVLM_ASSIGN_OR_RETURN(session->tower_,
-                          FastVitHd::Create(m.vision(), m.vision_weights(), side, side,
-                                            options.compute, workers, nullptr));
+    TVLM_ASSIGN_OR_RETURN(session->encoder_,
+                          m.backend().CreateVisionEncoder({side, side, options.compute, nullptr}));
   }
   TVLM_ASSIGN_OR_RETURN(session->decoder_,
-                        Qwen2::Create(m.decoder(), m.decoder_weights(), options.context,
-                                      options.compute, workers, nullptr));
+                        m.backend().CreateDecoder({options.context, options.compute, nullptr}));
   session->rows_.reserve(options.context);
   session->cached_.reserve(options.context);
-  session->prompt_keys_.reserve(options.context);
+  session->prompt_.Reserve(options.context);
   session->history_.reserve(options.context);
   session->answer_ids_.reserve(options.context);
   return session;
@@ -90,9 +71,10 @@ Result<ImageId> Session::AddImage(const ImageView& image, bool exact) {
       AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "image"));
   TVLM_RETURN_IF_ERROR(ResizeToSquare(image, options_.resize.value_or(model_->resize_mode()), exact,
                                       image_size_, pixels.data()));
-  const uint64_t key = ImageKey(pixels.data(), pixels.size());
-  images_.push_back(
-      {++last_image_, key, std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
+  Sha256 digest;
+  digest.Update(pixels.data(), pixels.size());
+  images_.push_back({++last_image_, digest.Finish(),
+                     std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
   preprocess_ms_ += NowMs() - start;
   return last_image_;
 }
@@ -149,40 +131,6 @@ Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages,
   return prompt;
 }
 
-Session::Encoded* Session::FindEncoded(uint64_t key) {
-  const auto found = std::find_if(encoded_.begin(), encoded_.end(),
-                                  [key](const auto& encoded) { return encoded->key == key; });
-  return found == encoded_.end() ? nullptr : found->get();
-}
-
-Status Session::HoldEncoded(const std::vector<const HeldImage*>& images) {
-  ++asks_;
-  for (const HeldImage* image : images) {
-    if (Encoded* const known = FindEncoded(image->key); known != nullptr) known->asked = asks_;
-  }
-  for (const HeldImage* image : images) {
-    if (FindEncoded(image->key) != nullptr) continue;
-    const auto oldest =
-        std::min_element(encoded_.begin(), encoded_.end(),
-                         [](const auto& a, const auto& b) { return a->asked < b->asked; });
-    std::unique_ptr<Encoded> encoded;
-    if (encoded_.size() >= kMaxEncoded && (*oldest)->asked != asks_) {
-      encoded = std::move(*oldest);
-      encoded_.erase(oldest);
-    } else {
-      encoded = std::make_unique<Encoded>();
-      TVLM_ASSIGN_OR_RETURN(encoded->rows, AlignedBuffer<float>::Allocate(
-                                               uint64_t{image_tokens_} * model_->decoder().width,
-                                               "image embeddings"));
-    }
-    encoded->key = image->key;
-    encoded->complete = false;
-    encoded->asked = asks_;
-    encoded_.push_back(std::move(encoded));
-  }
-  return Status();
-}
-
 Status Session::Ask(const AskOptions& options) {
   phase_ = Phase::kIdle;
   finish_ = FinishReason::kNone;
@@ -192,6 +140,7 @@ Status Session::Ask(const AskOptions& options) {
   taken_ = 0;
   answer_ids_.clear();
   to_encode_.clear();
+  cancel_.store(false, std::memory_order_relaxed);
 
   if (model_->tokenizer() == nullptr) {
     return Error(ErrorCode::kUnsupported,
@@ -220,125 +169,114 @@ Status Session::Ask(const AskOptions& options) {
                  " of images), the session has room for %zu; shorten it or raise the context",
                  total, image_rows, options_.context);
   }
-  prompt_keys_.clear();
+  std::vector<Sha256::Digest> digests;
+  for (const HeldImage* image : images) digests.push_back(image->digest);
+  prompt_.Assign(ids, digests, image_tokens_);
   history_.clear();
-  size_t image = 0;
-  for (const int32_t id : ids) {
-    if (id != kImageMarker) {
-      prompt_keys_.push_back(RowKey{id, 0, 0});
-      history_.push_back(id);
-      continue;
-    }
-    for (size_t t = 0; t < image_tokens_; ++t)
-      prompt_keys_.push_back(RowKey{-1, images[image]->key, static_cast<uint32_t>(t)});
-    ++image;
-  }
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(history_),
+               [](int32_t id) { return id != kImageMarker; });
   sampler_->BeginAnswer(history_.size());
 
   // Rows that the cache already holds are kept; the last one is computed again, for its logits.
-  const size_t same = static_cast<size_t>(
-      std::mismatch(cached_.begin(), cached_.end(), prompt_keys_.begin(), prompt_keys_.end())
-          .first -
-      cached_.begin());
-  reused_ = std::min(same, prompt_keys_.size() - 1);
+  reused_ = std::min(prompt_.CommonPrefix(cached_), prompt_.size() - 1);
   decoder_->Rewind(reused_);
   cached_.resize(reused_);
-
-  // An image whose rows are all reused is not needed; of the others, those that the tower has not
-  // seen (of late) go through it, first one last.
-  std::vector<const HeldImage*> needed;
-  for (size_t row = 0, p = 0; p < images.size(); ++p, row += image_tokens_) {
-    while (prompt_keys_[row].token != -1) ++row;
-    if (row + image_tokens_ > reused_) needed.push_back(images[p]);
-  }
-  TVLM_RETURN_IF_ERROR(HoldEncoded(needed));
-  for (const HeldImage* wanted : needed) {
-    const bool planned = std::any_of(to_encode_.begin(), to_encode_.end(),
-                                     [wanted](const HeldImage& p) { return p.key == wanted->key; });
-    if (!planned && !FindEncoded(wanted->key)->complete)
-      to_encode_.insert(to_encode_.begin(), *wanted);
-  }
-  rows_.clear();
-  for (size_t row = reused_; row < prompt_keys_.size(); ++row) {
-    const RowKey& key = prompt_keys_[row];
-    const float* const embedding =
-        key.token == -1 ? FindEncoded(key.image)->rows.data() + key.index * model_->decoder().width
-                        : nullptr;
-    rows_.push_back(DecoderRow{key.token, embedding});
-  }
+  TVLM_RETURN_IF_ERROR(PlanRows(images));
 
   usage_.prompt_tokens = static_cast<size_t>(total);
   usage_.image_tokens = static_cast<size_t>(image_rows);
   usage_.encoded_images = to_encode_.size();
   usage_.reused_tokens = reused_;
   max_tokens_ = options.max_tokens;
-  if (!to_encode_.empty()) {
-    StartImage();
-  } else {
-    StartPrefill();
+  return StartNext();
+}
+
+Status Session::PlanRows(const std::vector<const HeldImage*>& images) {
+  // An image whose rows are all reused is not needed; of the others, those that the encoder has not
+  // seen (of late) go through it, first one last.
+  std::vector<std::shared_ptr<const Embeddings>> embeddings(images.size());
+  const std::vector<size_t> needed = prompt_.ImagesFrom(reused_);
+  if (!needed.empty()) {
+    std::vector<Sha256::Digest> digests;
+    for (const size_t n : needed) digests.push_back(images[n]->digest);
+    TVLM_RETURN_IF_ERROR(encoded_.Hold(digests, *encoder_));
   }
+  for (const size_t n : needed) {
+    const ImageCache::Entry* const entry = encoded_.Find(images[n]->digest);
+    embeddings[n] = entry->embeddings;
+    const bool planned =
+        std::any_of(to_encode_.begin(), to_encode_.end(),
+                    [&](const HeldImage& image) { return image.digest == images[n]->digest; });
+    if (!planned && !entry->complete) to_encode_.insert(to_encode_.begin(), *images[n]);
+  }
+  prompt_.MakeRows(reused_, embeddings, &rows_);
   return Status();
 }
 
-void Session::StartImage() {
-  phase_ = Phase::kVision;
-  NormalizePixels(to_encode_.back().pixels->data(), image_size_ * image_size_,
-                  model_->vision().mean, model_->vision().std, tower_->input());
-  tower_->Begin();
-}
-
-void Session::StartPrefill() {
+Status Session::StartNext() {
+  if (!to_encode_.empty()) {
+    const HeldImage& image = to_encode_.back();
+    TVLM_RETURN_IF_ERROR(
+        encoder_->Begin(image.pixels->data(), encoded_.Find(image.digest)->embeddings));
+    phase_ = Phase::kVision;
+    return Status();
+  }
+  TVLM_RETURN_IF_ERROR(decoder_->Begin(rows_));
   phase_ = Phase::kPrefill;
-  decoder_->Begin(rows_);
+  return Status();
 }
 
 Result<RunState> Session::Advance(double budget_ms) {
   if (phase_ == Phase::kIdle) return Error(ErrorCode::kNotReady, "nothing was asked");
+  Result<RunState> state = Work(NowMs() + budget_ms);
+  if (!state.ok()) phase_ = Phase::kIdle;
+  return state;
+}
+
+Result<RunState> Session::Work(double deadline_ms) {
   double now = NowMs();
-  const double deadline = now + budget_ms;
-  const uint64_t ready = model_->store().ready_bytes();
   while (phase_ != Phase::kDone) {
+    if (cancel_.load(std::memory_order_relaxed)) {
+      finish_ = FinishReason::kCancelled;
+      phase_ = Phase::kDone;
+      break;
+    }
     const bool vision = phase_ == Phase::kVision;
-    const RunState state = vision ? tower_->Advance(model_->pool(), deadline, ready)
-                                  : decoder_->Advance(model_->pool(), deadline, ready);
+    const double piece_end = std::min(deadline_ms, now + kPieceMs);
+    TVLM_ASSIGN_OR_RETURN(const RunState state,
+                          vision ? encoder_->Advance(piece_end) : decoder_->Advance(piece_end));
     const double after = NowMs();
     (vision                      ? timings_.vision_ms
      : phase_ == Phase::kPrefill ? timings_.prefill_ms
                                  : timings_.decode_ms) += after - now;
     now = after;
+    if (state == RunState::kRunning && now < deadline_ms) continue;
     if (state != RunState::kDone) return state;
 
     if (vision) {
-      Encoded* const encoded = FindEncoded(to_encode_.back().key);
-      std::copy_n(tower_->embeddings(), encoded->rows.size(), encoded->rows.data());
-      encoded->complete = true;
+      encoded_.Find(to_encode_.back().digest)->complete = true;
       to_encode_.pop_back();
-      if (!to_encode_.empty()) {
-        StartImage();
-      } else {
-        StartPrefill();
-      }
+      TVLM_RETURN_IF_ERROR(StartNext());
       continue;
     }
     if (phase_ == Phase::kPrefill) {
-      cached_.insert(cached_.end(), prompt_keys_.begin() + static_cast<ptrdiff_t>(reused_),
-                     prompt_keys_.end());
+      const std::span<const RowKey> computed = prompt_.keys().subspan(reused_);
+      cached_.insert(cached_.end(), computed.begin(), computed.end());
       phase_ = Phase::kDecode;
     } else {
-      cached_.push_back(RowKey{rows_[0].token, 0, 0});
+      cached_.push_back(RowKey{rows_[0].token, 0, {}});
     }
     TVLM_ASSIGN_OR_RETURN(const bool done, Step());
     if (done) break;
-    if (taken_ < text().size() || now >= deadline) return RunState::kRunning;
+    if (taken_ < text().size() || now >= deadline_ms) return RunState::kRunning;
   }
   return RunState::kDone;
 }
 
 Result<bool> Session::Step() {
-  const int32_t id =
-      sampler_->Sample({decoder_->logits(), decoder_->vocabulary()}, model_->valid_ids(), history_);
+  TVLM_ASSIGN_OR_RETURN(const int32_t id,
+                        decoder_->Choose(*sampler_, model_->valid_ids(), history_, {}));
   if (id == Sampler::kNoToken) {
-    phase_ = Phase::kIdle;
     return Error(ErrorCode::kInternal,
                  "the model computed values that are not numbers at answer token %zu; its weights "
                  "may be damaged or too large for %s",
@@ -362,8 +300,8 @@ Result<bool> Session::Step() {
     return true;
   }
   history_.push_back(id);
-  rows_.assign(1, DecoderRow{id, nullptr});
-  decoder_->Begin(rows_);
+  rows_.assign(1, DecoderRow{.token = id});
+  TVLM_RETURN_IF_ERROR(decoder_->Begin(rows_));
   return false;
 }
 
@@ -380,9 +318,9 @@ std::string_view Session::TakeText() {
 }
 
 uint64_t Session::memory_bytes() const {
-  uint64_t bytes = (tower_ == nullptr ? 0 : tower_->memory_bytes()) + decoder_->memory_bytes();
+  uint64_t bytes = (encoder_ == nullptr ? 0 : encoder_->memory_bytes()) + decoder_->memory_bytes() +
+                   encoded_.memory_bytes();
   for (const HeldImage& image : images_) bytes += image.pixels->size();
-  for (const auto& encoded : encoded_) bytes += encoded->rows.size() * sizeof(float);
   return bytes;
 }
 

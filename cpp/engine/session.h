@@ -1,9 +1,11 @@
-// One conversation partner's state on a model: KV cache, activations, images, sampler. Everything
-// is allocated when it is created or when an image is added; a step allocates nothing. Nothing here
-// prints, and nothing runs longer than the budget that it was given.
+// Per-conversation state on a model: KV cache, activations, images, sampler. Everything is
+// allocated when it is created, when an image is added or when a question is asked; a step
+// allocates nothing. Nothing here prints, and nothing runs longer than the budget that it was
+// given.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,17 +15,19 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/backend.h"
+#include "backend/sampler.h"
 #include "base/aligned.h"
+#include "base/sha256.h"
 #include "base/status.h"
-#include "decoder/qwen2.h"
-#include "decoder/sampler.h"
+#include "engine/image_cache.h"
 #include "engine/model.h"
+#include "engine/prompt_rows.h"
 #include "engine/session_options.h"
 #include "image/image.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
 #include "text/detokenizer.h"
-#include "vision/fastvithd.h"
 
 namespace tinyvlm {
 
@@ -46,9 +50,10 @@ struct AskOptions : AnswerOptions {
 };
 
 enum class FinishReason {
-  kNone,    // not finished (yet): what the SDK calls "cancelled" when nobody goes on
-  kStop,    // a stop token or a stop string
-  kLength,  // max_tokens, or the context is full
+  kNone,       // not finished (yet): what the SDK calls "cancelled" when nobody goes on
+  kStop,       // a stop token or a stop string
+  kLength,     // max_tokens, or the context is full
+  kCancelled,  // Session::Cancel
 };
 
 struct Usage {
@@ -67,9 +72,15 @@ struct SessionTimings {
   double decode_ms = 0;
 };
 
+// Threads: a session is used by one thread at a time, except for Cancel. Sessions of one model may
+// be used on threads of their own; where they share the backend's resources Advance lets others
+// have their turns (a few tens of ms each), and answers are what they would be alone. Sessions of
+// different models have nothing in common.
 class Session {
  public:
-  // Allocates everything for `options.context` rows and images of one size. Holds the model.
+  // Allocates everything for `options.context` rows and images of one size. Holds the model. Any
+  // thread may create sessions, also while others run and while the weights arrive. Errors:
+  // invalid_argument for options beyond the model's limits, and the backend's.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model,
                                                  const SessionOptions& options);
 
@@ -87,8 +98,15 @@ class Session {
   // answer.
   Status Ask(const AskOptions& options);
 
-  // Works until about budget_ms have passed, or new text is there, or the answer is complete.
+  // Works until about budget_ms have passed, or new text is there, or the answer is complete. An
+  // error (of a device, or values that are not numbers) ends the answer.
   Result<RunState> Advance(double budget_ms);
+
+  // From any thread, while the session exists: the answer that runs ends within tens of ms. An
+  // Advance that is running, or the next one, then returns kDone with finish_reason() kCancelled;
+  // text() is what was released before. Nothing happens where no answer runs; an answer that is
+  // asked for later is not touched.
+  void Cancel() { cancel_.store(true, std::memory_order_relaxed); }
 
   // Text that came since the last call: whole UTF-8 characters. Valid until the next Advance.
   std::string_view TakeText();
@@ -114,22 +132,8 @@ class Session {
   // Shared with the running answer, which may still have to encode it when it is dropped.
   struct HeldImage {
     ImageId id = 0;
-    uint64_t key = 0;
+    Sha256::Digest digest{};
     std::shared_ptr<const AlignedBuffer<uint8_t>> pixels;
-  };
-  // What the tower made of an image: [image_tokens][width].
-  struct Encoded {
-    uint64_t key = 0;
-    AlignedBuffer<float> rows;
-    bool complete = false;
-    uint64_t asked = 0;  // the last Ask that wanted it
-  };
-  // What a row of the cache was made from.
-  struct RowKey {
-    int32_t token = -1;  // -1: a row of an image
-    uint64_t image = 0;
-    uint32_t index = 0;
-    bool operator==(const RowKey&) const = default;
   };
   enum class Phase { kIdle, kVision, kPrefill, kDecode, kDone };
 
@@ -138,19 +142,20 @@ class Session {
   Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages,
                                   std::vector<ChatTurn>* turns,
                                   std::vector<const HeldImage*>* images) const;
-  // Makes room for the rows of the images of a prompt; those that are encoded already keep theirs.
-  Status HoldEncoded(const std::vector<const HeldImage*>& images);
-  Encoded* FindEncoded(uint64_t key);
-  void StartImage();
-  void StartPrefill();
-  // Takes the next id from the logits; true when the answer is complete.
+  // Plans rows_ and to_encode_ for a prompt that begins with reused_ rows of the cache.
+  Status PlanRows(const std::vector<const HeldImage*>& images);
+  // Starts the next image, or the prompt's rows where none is left.
+  Status StartNext();
+  // Advance, without what an error does to the session.
+  Result<RunState> Work(double deadline_ms);
+  // Chooses the next id; true when the answer is complete.
   Result<bool> Step();
   void Finish(FinishReason reason);
 
   const std::shared_ptr<Model> model_;
   const SessionOptions options_;
-  std::unique_ptr<FastVitHd> tower_;  // null where the model reads text only
-  std::unique_ptr<Qwen2> decoder_;
+  std::unique_ptr<VisionEncoder> encoder_;  // null where the model reads text only
+  std::unique_ptr<Decoder> decoder_;
   std::optional<Sampler> sampler_;  // made by each Ask, for its options
   Detokenizer detokenizer_;
 
@@ -158,10 +163,9 @@ class Session {
   std::vector<HeldImage> images_;  // added and not dropped
   ImageId last_image_ = 0;
   std::vector<HeldImage> to_encode_;  // by the running Ask; the one at hand is the last
-  std::vector<std::unique_ptr<Encoded>> encoded_;
-  uint64_t asks_ = 0;
-  std::vector<RowKey> cached_;  // beside the rows of the cache
-  std::vector<RowKey> prompt_keys_;
+  ImageCache encoded_;
+  std::vector<RowKey> cached_;  // beside the rows of the KV cache
+  PromptRows prompt_;
   std::vector<DecoderRow> rows_;  // the prompt's, then the one of a step
   // token ids of prompt and answer, for the repetition penalty
   std::vector<int32_t> history_;
@@ -170,6 +174,7 @@ class Session {
   size_t max_tokens_ = 0;
   size_t reused_ = 0;
   Phase phase_ = Phase::kIdle;
+  std::atomic<bool> cancel_{false};  // since the last Ask
   FinishReason finish_ = FinishReason::kNone;
   Usage usage_;
   SessionTimings timings_;

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "backend/compute.h"
 #include "base/option.h"
 #include "base/status.h"
 #include "image/preprocess.h"
 #include "text/chat_template.h"
-#include "weights/linear.h"
 
 namespace tinyvlm {
 

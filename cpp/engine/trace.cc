@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "base/taps.h"
-#include "decoder/qwen2.h"
+#include "backend/run_to_end.h"
+#include "engine/prompt_rows.h"
 #include "formats/safetensors.h"
 #include "text/chat_template.h"
-#include "vision/fastvithd.h"
 
 namespace tinyvlm {
 
@@ -58,8 +56,6 @@ class TapCollector : public Taps {
 };
 
 namespace {
-
-constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 
 Result<std::vector<int64_t>> ReadIds(const Safetensors& file, const SafetensorsTensor& tensor) {
   if (tensor.shape.size() != 1 || tensor.elements == 0 || tensor.elements > 1'000'000) {
@@ -146,76 +142,67 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
 
 namespace {
 
-// [images][tokens][width] embeddings of the case's images.
-Result<std::vector<float>> Encode(Model& model, const TraceCase& c, Compute compute, Taps* taps) {
-  std::vector<float> embeddings;
-  if (c.pixels_shape.empty()) return embeddings;
+// The encoded images of the case. Errors: the backend's; unsupported where it cannot begin with
+// normalised values.
+Result<std::vector<std::shared_ptr<const Embeddings>>> Encode(Model& model, const TraceCase& c,
+                                                              Compute compute, Taps* taps) {
+  std::vector<std::shared_ptr<const Embeddings>> encoded;
+  if (c.pixels_shape.empty()) return encoded;
   const size_t images = static_cast<size_t>(c.pixels_shape[0]),
                h = static_cast<size_t>(c.pixels_shape[2]),
                w = static_cast<size_t>(c.pixels_shape[3]);
-  TVLM_ASSIGN_OR_RETURN(const auto tower,
-                        FastVitHd::Create(model.vision(), model.vision_weights(), h, w, compute,
-                                          model.pool().num_workers(), taps));
+  TVLM_ASSIGN_OR_RETURN(const auto encoder,
+                        model.backend().CreateVisionEncoder({h, w, compute, taps}));
+  std::vector<float> values(3 * h * w);
   for (size_t image = 0; image < images; ++image) {
     const float* const planes = c.pixels.data() + image * 3 * h * w;
     for (size_t p = 0; p < h * w; ++p) {
-      for (size_t ch = 0; ch < 3; ++ch) tower->input()[p * 3 + ch] = planes[ch * h * w + p];
+      for (size_t ch = 0; ch < 3; ++ch) values[p * 3 + ch] = planes[ch * h * w + p];
     }
-    tower->Begin();
-    if (tower->Advance(model.pool(), kNoDeadline, model.store().ready_bytes()) != RunState::kDone) {
-      return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
-    }
-    embeddings.insert(embeddings.end(), tower->embeddings(),
-                      tower->embeddings() + tower->tokens() * tower->width());
+    TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Embeddings> embeddings, encoder->NewEmbeddings());
+    TVLM_RETURN_IF_ERROR(encoder->BeginNormalized(values.data(), embeddings));
+    TVLM_RETURN_IF_ERROR(RunToEnd(*encoder));
+    encoded.push_back(embeddings);
   }
-  return embeddings;
+  return encoded;
 }
 
 }  // namespace
 
-TraceRun::TraceRun(Model& model) : model_(model), collector_(new TapCollector) {}
+TraceRun::TraceRun() : collector_(new TapCollector) {}
 TraceRun::~TraceRun() = default;
 
 const std::map<std::string, Tap>& TraceRun::taps() const { return collector_->taps(); }
 
 Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase& c, size_t steps,
                                                   Compute compute) {
-  std::unique_ptr<TraceRun> run(new TraceRun(model));
-  TVLM_ASSIGN_OR_RETURN(run->embeddings_, Encode(model, c, compute, run->collector_.get()));
+  std::unique_ptr<TraceRun> run(new TraceRun);
+  TVLM_ASSIGN_OR_RETURN(run->images_, Encode(model, c, compute, run->collector_.get()));
 
-  const size_t width = model.decoder().width;
-  size_t image_row = 0;
-  const size_t images = c.pixels_shape.empty() ? 0 : static_cast<size_t>(c.pixels_shape[0]);
-  const size_t tokens = images == 0 ? 0 : run->embeddings_.size() / width / images;
-  for (const int64_t id : c.prompt) {
-    if (id != kImageMarker) {
-      run->rows_.push_back(DecoderRow{static_cast<int32_t>(id), nullptr});
-      continue;
-    }
-    for (size_t t = 0; t < tokens; ++t)
-      run->rows_.push_back(DecoderRow{-1, run->embeddings_.data() + image_row++ * width});
-  }
-  run->prompt_rows_ = run->rows_.size();
+  const std::vector<int32_t> ids(c.prompt.begin(), c.prompt.end());
+  // Nothing is reused, so that nobody asks which image is which.
+  const std::vector<Sha256::Digest> digests(run->images_.size());
+  PromptRows prompt;
+  prompt.Assign(ids, digests, run->images_.empty() ? 0 : run->images_[0]->tokens());
+  prompt.MakeRows(0, run->images_, &run->rows_);
+  run->prompt_rows_ = prompt.size();
   TVLM_ASSIGN_OR_RETURN(
       run->decoder_,
-      Qwen2::Create(model.decoder(), model.decoder_weights(), run->prompt_rows_ + steps, compute,
-                    model.pool().num_workers(), run->collector_.get()));
+      model.backend().CreateDecoder({run->prompt_rows_ + steps, compute, run->collector_.get()}));
   TVLM_RETURN_IF_ERROR(run->Advance());
   run->collector_->StopRows();
   return run;
 }
 
 Status TraceRun::Advance() {
-  decoder_->Begin(rows_);
-  if (decoder_->Advance(model_.pool(), kNoDeadline, model_.store().ready_bytes()) !=
-      RunState::kDone) {
-    return Error(ErrorCode::kNotReady, "the model's weights have not all arrived");
-  }
+  TVLM_RETURN_IF_ERROR(decoder_->Begin(rows_));
+  TVLM_RETURN_IF_ERROR(RunToEnd(*decoder_));
+  TVLM_ASSIGN_OR_RETURN(logits_, decoder_->ReadLogits());
   return Status();
 }
 
 Status TraceRun::Step(int64_t id) {
-  rows_.assign(1, DecoderRow{static_cast<int32_t>(id), nullptr});
+  rows_.assign(1, DecoderRow{.token = static_cast<int32_t>(id)});
   return Advance();
 }
 

@@ -7,14 +7,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/status.h"
-#include "decoder/qwen2.h"
 #include "engine/model.h"
 #include "tensor/shape.h"
-#include "weights/linear.h"
 
 namespace tinyvlm {
 
@@ -71,7 +71,7 @@ class TraceRun {
   const std::map<std::string, Tap>& taps() const;
 
   // [vocabulary] of the last row. Valid until the next Step.
-  const float* logits() { return decoder_->logits(); }
+  const float* logits() const { return logits_.data(); }
 
   // Appends a row for the id, which is below the vocabulary.
   Status Step(int64_t id);
@@ -80,14 +80,14 @@ class TraceRun {
   void Rewind() { decoder_->Rewind(prompt_rows_); }
 
  private:
-  explicit TraceRun(Model& model);
+  TraceRun();
   Status Advance();
 
-  Model& model_;
   std::unique_ptr<TapCollector> collector_;
-  std::vector<float> embeddings_;  // [image][row][width]
+  std::vector<std::shared_ptr<const Embeddings>> images_;  // that rows_ refers to
   std::vector<DecoderRow> rows_;
-  std::unique_ptr<Qwen2> decoder_;
+  std::unique_ptr<Decoder> decoder_;
+  std::span<const float> logits_;
   size_t prompt_rows_ = 0;
 };
 

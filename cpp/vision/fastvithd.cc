@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/rounding.h"
+#include "image/preprocess.h"
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/conv2d.h"
@@ -55,13 +57,38 @@ class ScratchCutter {
 
 }  // namespace
 
-Result<std::unique_ptr<FastVitHd>> FastVitHd::Create(const FastVitHdConfig& config,
-                                                     const FastVitHdWeights& weights, size_t height,
-                                                     size_t width, Compute compute, size_t workers,
-                                                     Taps* taps) {
-  std::unique_ptr<FastVitHd> tower(new FastVitHd(config, weights, compute, workers, taps));
-  TVLM_RETURN_IF_ERROR(tower->Plan(height, width));
+Result<std::unique_ptr<FastVitHd>> FastVitHd::Create(const VisionConfig& config,
+                                                     const FastVitHdWeights& weights,
+                                                     const VisionEncoderOptions& options,
+                                                     PlanRunner& runner) {
+  std::unique_ptr<FastVitHd> tower(new FastVitHd(config, weights, options, runner));
+  TVLM_RETURN_IF_ERROR(tower->Plan(options.height, options.width));
   return tower;
+}
+
+Result<std::shared_ptr<Embeddings>> FastVitHd::NewEmbeddings() {
+  TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Embeddings> embeddings,
+                        HostEmbeddings::Allocate(tokens_, config_.text_dim));
+  return embeddings;
+}
+
+Status FastVitHd::Begin(const uint8_t* pixels, std::shared_ptr<Embeddings> into) {
+  NormalizePixels(pixels, input_.size() / 3, config_.mean, config_.std, input_.data());
+  Start(std::move(into));
+  return Status();
+}
+
+Status FastVitHd::BeginNormalized(const float* values, std::shared_ptr<Embeddings> into) {
+  std::copy_n(values, input_.size(), input_.data());
+  Start(std::move(into));
+  return Status();
+}
+
+void FastVitHd::Start(std::shared_ptr<Embeddings> into) {
+  TVLM_DCHECK(into->tokens() == tokens_ && into->width() == config_.text_dim);
+  // All embeddings of this backend are in the host's memory.
+  embeddings_ = std::static_pointer_cast<HostEmbeddings>(std::move(into));
+  plan_.Restart();
 }
 
 Status FastVitHd::Plan(size_t height, size_t width) {
@@ -85,7 +112,7 @@ Status FastVitHd::Plan(size_t height, size_t width) {
   PlanStem(height, width);
   TapMap("stem");
   for (size_t s = 0; s < config_.stages.size(); ++s) {
-    const FastVitHdConfig::Stage& stage = config_.stages[s];
+    const VisionConfig::Stage& stage = config_.stages[s];
     const FastVitHdStageWeights& weights = weights_.stages[s];
     stage_ = Format("stage%zu.", s);
     if (s > 0) {
@@ -117,8 +144,7 @@ Status FastVitHd::Plan(size_t height, size_t width) {
   TVLM_ASSIGN_OR_RETURN(
       scratch_, AlignedBuffer<uint8_t>::Allocate(scratch_stride_ * workers_, "vision scratch"));
   memory_bytes_ =
-      (input_.size() + maps_[0].size() + maps_[1].size() + embeddings_.size()) * sizeof(float) +
-      scratch_.size();
+      (input_.size() + maps_[0].size() + maps_[1].size()) * sizeof(float) + scratch_.size();
   for (const auto& buffer : overflow_) memory_bytes_ += buffer.size();
   return Status();
 }
@@ -131,7 +157,7 @@ void FastVitHd::SwapMaps(size_t h, size_t w, size_t c) {
 
 void FastVitHd::TapMap(std::string name) {
   if (taps_ == nullptr) return;
-  program_.OnDone([taps = taps_, name = std::move(name), map = map_] {
+  plan_.OnDone([taps = taps_, name = std::move(name), map = map_] {
     taps->OnMap(name, map.data, map.h, map.w, map.c);
   });
 }
@@ -173,32 +199,32 @@ void FastVitHd::PlanStem(size_t height, size_t width) {
 
   const Tiling tiling{CeilDiv(h1, kStemRows), uint64_t{kStemRows} * w1 * c * (c + 9 + 4 * 27),
                       uint64_t{h1} * w1 * c * c};
-  program_.Add(
-      "stem", weights_.stem_needs, tiling, [=, this, out = map_.data](size_t tile, size_t worker) {
-        const size_t y0 = tile * kStemRows, y1 = std::min(y0 + kStemRows, h1);
-        // rows of the first map that the 3x3 windows touch
-        const size_t s0 = y0 == 0 ? 0 : 2 * y0 - 1, s1 = std::min(2 * y1, h0);
-        ScratchCutter scratch(Scratch(worker));
-        float* const strip = scratch.Floats(strip_floats);
-        Rows rows(scratch.Take(Rows::Bytes(kStemRows * w1, c, i8)), kStemRows * w1, c, i8);
+  plan_.Add("stem", weights_.stem_needs, tiling,
+            [=, this, out = map_.data](size_t tile, size_t worker) {
+              const size_t y0 = tile * kStemRows, y1 = std::min(y0 + kStemRows, h1);
+              // rows of the first map that the 3x3 windows touch
+              const size_t s0 = y0 == 0 ? 0 : 2 * y0 - 1, s1 = std::min(2 * y1, h0);
+              ScratchCutter scratch(Scratch(worker));
+              float* const strip = scratch.Floats(strip_floats);
+              Rows rows(scratch.Take(Rows::Bytes(kStemRows * w1, c, i8)), kStemRows * w1, c, i8);
 
-        Conv2dStem(input_.data(), height, width, c, weights_.stem0.weights, weights_.stem0.bias, s0,
-                   s1, strip);
-        Gelu(strip, (s1 - s0) * w0 * c);
+              Conv2dStem(input_.data(), height, width, c, weights_.stem0.weights,
+                         weights_.stem0.bias, s0, s1, strip);
+              Gelu(strip, (s1 - s0) * w0 * c);
 
-        DepthwiseShape shape;
-        shape.h = h0, shape.w = w0, shape.cin = c, shape.multiplier = 1, shape.kernel = 3,
-        shape.stride = 2, shape.row_begin = s0;
-        const size_t pixels = (y1 - y0) * w1;
-        DepthwiseConv(shape, strip, weights_.stem1.weights, weights_.stem1.bias, y0 * w1, y1 * w1,
-                      rows.row(0));
-        Gelu(rows.row(0), pixels * c);
+              DepthwiseShape shape;
+              shape.h = h0, shape.w = w0, shape.cin = c, shape.multiplier = 1, shape.kernel = 3,
+              shape.stride = 2, shape.row_begin = s0;
+              const size_t pixels = (y1 - y0) * w1;
+              DepthwiseConv(shape, strip, weights_.stem1.weights, weights_.stem1.bias, y0 * w1,
+                            y1 * w1, rows.row(0));
+              Gelu(rows.row(0), pixels * c);
 
-        rows.Finish(0, pixels);
-        float* const to = out + y0 * w1 * c;
-        MultiplyRows(weights_.stem2, compute_, rows, 0, pixels, to, c, 0, c, scratch.Take(0));
-        Gelu(to, pixels * c);
-      });
+              rows.Finish(0, pixels);
+              float* const to = out + y0 * w1 * c;
+              MultiplyRows(weights_.stem2, compute_, rows, 0, pixels, to, c, 0, c, scratch.Take(0));
+              Gelu(to, pixels * c);
+            });
 }
 
 // downsample: GELU(depthwise7x7/2), GELU(1x1), over strips of output pixels.
@@ -214,24 +240,24 @@ void FastVitHd::PlanDownsample(size_t stage) {
 
   const uint64_t macs = uint64_t{strip} * c * (c + 49 * 2),
                  products = uint64_t{out.pixels()} * c * c;
-  program_.Add(StepName("downsample"), weights.down_needs,
-               Tiling{CeilDiv(out.pixels(), strip), macs, products},
-               [=, this, &weights](size_t tile, size_t worker) {
-                 const size_t p0 = tile * strip, p1 = std::min(p0 + strip, out.pixels());
-                 ScratchCutter scratch(Scratch(worker));
-                 Rows rows(scratch.Take(Rows::Bytes(strip, c, i8)), strip, c, i8);
-                 DepthwiseShape shape;
-                 shape.h = in.h, shape.w = in.w, shape.cin = in.c, shape.multiplier = c / in.c,
-                 shape.kernel = 7, shape.stride = 2;
-                 DepthwiseConv(shape, in.data, weights.down_depthwise.weights,
-                               weights.down_depthwise.bias, p0, p1, rows.row(0));
-                 Gelu(rows.row(0), (p1 - p0) * c);
-                 rows.Finish(0, p1 - p0);
-                 float* const to = out.data + p0 * c;
-                 MultiplyRows(weights.down_pointwise, compute_, rows, 0, p1 - p0, to, c, 0, c,
-                              scratch.Take(0));
-                 Gelu(to, (p1 - p0) * c);
-               });
+  plan_.Add(StepName("downsample"), weights.down_needs,
+            Tiling{CeilDiv(out.pixels(), strip), macs, products},
+            [=, this, &weights](size_t tile, size_t worker) {
+              const size_t p0 = tile * strip, p1 = std::min(p0 + strip, out.pixels());
+              ScratchCutter scratch(Scratch(worker));
+              Rows rows(scratch.Take(Rows::Bytes(strip, c, i8)), strip, c, i8);
+              DepthwiseShape shape;
+              shape.h = in.h, shape.w = in.w, shape.cin = in.c, shape.multiplier = c / in.c,
+              shape.kernel = 7, shape.stride = 2;
+              DepthwiseConv(shape, in.data, weights.down_depthwise.weights,
+                            weights.down_depthwise.bias, p0, p1, rows.row(0));
+              Gelu(rows.row(0), (p1 - p0) * c);
+              rows.Finish(0, p1 - p0);
+              float* const to = out.data + p0 * c;
+              MultiplyRows(weights.down_pointwise, compute_, rows, 0, p1 - p0, to, c, 0, c,
+                           scratch.Take(0));
+              Gelu(to, (p1 - p0) * c);
+            });
 }
 
 // A stride-1 depthwise convolution of the current map.
@@ -241,16 +267,15 @@ void FastVitHd::PlanDepthwise(const char* name, uint64_t needs, const ConvWeight
   SwapMaps(in.h, in.w, in.c * multiplier);
   const Map out = map_;
   const uint64_t macs = uint64_t{kDepthwisePixels} * out.c * kernel * kernel * 2;
-  program_.Add(StepName(name), needs, Tiling{CeilDiv(out.pixels(), kDepthwisePixels), macs},
-               [=](size_t tile, size_t) {
-                 const size_t p0 = tile * kDepthwisePixels,
-                              p1 = std::min(p0 + kDepthwisePixels, out.pixels());
-                 DepthwiseShape shape;
-                 shape.h = in.h, shape.w = in.w, shape.cin = in.c, shape.multiplier = multiplier,
-                 shape.kernel = kernel, shape.stride = 1;
-                 DepthwiseConv(shape, in.data, conv.weights, conv.bias, p0, p1,
-                               out.data + p0 * out.c);
-               });
+  plan_.Add(StepName(name), needs, Tiling{CeilDiv(out.pixels(), kDepthwisePixels), macs},
+            [=](size_t tile, size_t) {
+              const size_t p0 = tile * kDepthwisePixels,
+                           p1 = std::min(p0 + kDepthwisePixels, out.pixels());
+              DepthwiseShape shape;
+              shape.h = in.h, shape.w = in.w, shape.cin = in.c, shape.multiplier = multiplier,
+              shape.kernel = kernel, shape.stride = 1;
+              DepthwiseConv(shape, in.data, conv.weights, conv.bias, p0, p1, out.data + p0 * out.c);
+            });
 }
 
 void FastVitHd::PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows& x,
@@ -260,7 +285,7 @@ void FastVitHd::PlanProduct(const char* name, uint64_t needs, const Linear& line
   const size_t row_tiles = CeilDiv(rows, kProductRows);
   const size_t rows_per_tile = std::min(rows, kProductRows);
   const uint64_t macs = uint64_t{rows_per_tile} * std::min(n, kProductColumns) * k;
-  program_.Add(
+  plan_.Add(
       StepName(name), needs,
       Tiling{row_tiles * CeilDiv(n, kProductColumns), macs, uint64_t{rows} * n * k},
       [=, this, &linear, post = std::move(post)](size_t tile, size_t worker) {
@@ -269,9 +294,10 @@ void FastVitHd::PlanProduct(const char* name, uint64_t needs, const Linear& line
         const size_t r0 = tile % row_tiles * kProductRows, r1 = std::min(r0 + kProductRows, rows);
         const size_t n0 = tile / row_tiles * kProductColumns,
                      n1 = std::min(n0 + kProductColumns, n);
-        MultiplyRows(linear, compute_, x, r0, r1, out + r0 * n + n0, n, n0, n1, Scratch(worker));
+        float* const to = out == nullptr ? embeddings_->data() : out;
+        MultiplyRows(linear, compute_, x, r0, r1, to + r0 * n + n0, n, n0, n1, Scratch(worker));
         if (post == nullptr) return;
-        for (size_t r = r0; r < r1; ++r) post(out + r * n, r, n0, n1);
+        for (size_t r = r0; r < r1; ++r) post(to + r * n, r, n0, n1);
       });
 }
 
@@ -288,20 +314,20 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
   const Map out = map_;
 
   const size_t norm_tiles = CeilDiv(tokens, kNormRows);
-  program_.Add(StepName("layer_norm"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 8},
-               [=](size_t tile, size_t) mutable {
-                 const size_t r0 = tile * kNormRows, r1 = std::min(r0 + kNormRows, tokens);
-                 LayerNormRows(in.data + r0 * c, block.norm_weight, block.norm_bias,
-                               kLayerNormEpsilon, r1 - r0, c, norm.row(r0));
-                 norm.Finish(r0, r1);
-               });
+  plan_.Add(StepName("layer_norm"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 8},
+            [=](size_t tile, size_t) mutable {
+              const size_t r0 = tile * kNormRows, r1 = std::min(r0 + kNormRows, tokens);
+              LayerNormRows(in.data + r0 * c, block.norm_weight, block.norm_bias, kLayerNormEpsilon,
+                            r1 - r0, c, norm.row(r0));
+              norm.Finish(r0, r1);
+            });
   PlanProduct("attention_qkv", block.needs, block.qkv, norm, tokens, qkv, nullptr);
 
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   const size_t row_tiles = CeilDiv(tokens, kAttentionRows);
   ReserveScratch(AlignUp(KeyPanelFloats(tokens, head_dim) * sizeof(float)) +
                  AttentionScratchFloats(kAttentionRows, tokens, head_dim) * sizeof(float));
-  program_.Add(
+  plan_.Add(
       StepName("attention"), block.needs,
       Tiling{row_tiles * heads, uint64_t{std::min(tokens, kAttentionRows)} * tokens * head_dim * 4},
       [=, this](size_t tile, size_t worker) mutable {
@@ -315,11 +341,11 @@ Status FastVitHd::PlanAttention(const FastVitHdBlockWeights& block) {
                       /*causal=*/false, head_dim, scale, mixed.row(r0) + head * head_dim, c,
                       scratch.Floats(0));
       });
-  program_.Add(StepName("quantize"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 4},
-               [=](size_t tile, size_t) mutable {
-                 const size_t r0 = tile * kNormRows;
-                 mixed.Finish(r0, std::min(r0 + kNormRows, tokens));
-               });
+  plan_.Add(StepName("quantize"), block.needs, Tiling{norm_tiles, uint64_t{kNormRows} * c * 4},
+            [=](size_t tile, size_t) mutable {
+              const size_t r0 = tile * kNormRows;
+              mixed.Finish(r0, std::min(r0 + kNormRows, tokens));
+            });
   PlanProduct("attention_out", block.needs, block.attention_out, mixed, tokens, out.data,
               [=, gamma = block.attention_scale](float* y, size_t r, size_t n0, size_t n1) {
                 ScaleAddRows(in.data + r * c + n0, y + n0, gamma + n0, 1, n1 - n0, y + n0);
@@ -353,7 +379,7 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
                    MultiplyScratchBytes(std::max(c, hidden)));
     const Tiling tiling{CeilDiv(pixels, strip), uint64_t{strip} * c * (2 * hidden + 98),
                         uint64_t{pixels} * c * 2 * hidden};
-    program_.Add(
+    plan_.Add(
         StepName("conv_ffn"), block.needs, tiling, [=, this, &block](size_t tile, size_t worker) {
           const size_t p0 = tile * strip, p1 = std::min(p0 + strip, pixels), count = p1 - p0;
           ScratchCutter scratch(Scratch(worker));
@@ -391,21 +417,21 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
   SwapMaps(in.h, in.w, c);
   const Map out = map_;
   constexpr size_t kStrip = 16;
-  program_.Add(StepName("ffn_depthwise"), block.needs,
-               Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * c * 98},
-               [=, &block](size_t tile, size_t) mutable {
-                 const size_t p0 = tile * kStrip, p1 = std::min(p0 + kStrip, pixels);
-                 DepthwiseConv(shape, in.data, block.ffn.depthwise.weights,
-                               block.ffn.depthwise.bias, p0, p1, x.row(p0));
-                 x.Finish(p0, p1);
-               });
+  plan_.Add(StepName("ffn_depthwise"), block.needs,
+            Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * c * 98},
+            [=, &block](size_t tile, size_t) mutable {
+              const size_t p0 = tile * kStrip, p1 = std::min(p0 + kStrip, pixels);
+              DepthwiseConv(shape, in.data, block.ffn.depthwise.weights, block.ffn.depthwise.bias,
+                            p0, p1, x.row(p0));
+              x.Finish(p0, p1);
+            });
   PlanProduct("ffn_up", block.needs, block.ffn.up, x, pixels, h.row(0),
               [](float* y, size_t, size_t n0, size_t n1) { Gelu(y + n0, n1 - n0); });
-  program_.Add(StepName("quantize"), block.needs,
-               Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * hidden * 4},
-               [=](size_t tile, size_t) mutable {
-                 h.Finish(tile * kStrip, std::min((tile + 1) * kStrip, pixels));
-               });
+  plan_.Add(StepName("quantize"), block.needs,
+            Tiling{CeilDiv(pixels, kStrip), uint64_t{kStrip} * hidden * 4},
+            [=](size_t tile, size_t) mutable {
+              h.Finish(tile * kStrip, std::min((tile + 1) * kStrip, pixels));
+            });
   PlanProduct("ffn_down", block.needs, block.ffn.down, h, pixels, out.data,
               [=](float* y, size_t r, size_t n0, size_t n1) {
                 ScaleAddRows(in.data + r * c + n0, y + n0, gamma + n0, 1, n1 - n0, y + n0);
@@ -424,23 +450,23 @@ Status FastVitHd::PlanFinal() {
   TVLM_ASSIGN_OR_RETURN(Rows squeezed, StageRows(1, se, UsesI8(weights_.se_up, compute_)));
   TVLM_ASSIGN_OR_RETURN(Rows gate, StageRows(1, c, false));
   ReserveScratch(MultiplyScratchBytes(std::max(c, se)));
-  program_.Add("squeeze_excite", needs, Tiling{1, uint64_t{pixels} * c + 2 * uint64_t{c} * se},
-               [=, this](size_t, size_t worker) mutable {
-                 std::fill(mean.row(0), mean.row(0) + c, 0.0f);
-                 for (size_t p = 0; p < pixels; ++p)
-                   AddRows(mean.row(0), map.data + p * c, c, mean.row(0));
-                 const float scale = 1.0f / static_cast<float>(pixels);
-                 for (size_t i = 0; i < c; ++i) mean.row(0)[i] *= scale;
-                 mean.Finish(0, 1);
-                 MultiplyRows(weights_.se_down, compute_, mean, 0, 1, squeezed.row(0), se, 0, se,
-                              Scratch(worker));
-                 Relu(squeezed.row(0), se);
-                 squeezed.Finish(0, 1);
-                 MultiplyRows(weights_.se_up, compute_, squeezed, 0, 1, gate.row(0), c, 0, c,
-                              Scratch(worker));
-                 Sigmoid(gate.row(0), c);
-               });
-  program_.Add("final_gelu", needs, Tiling{pixels, uint64_t{c} * 8}, [=](size_t p, size_t) {
+  plan_.Add("squeeze_excite", needs, Tiling{1, uint64_t{pixels} * c + 2 * uint64_t{c} * se},
+            [=, this](size_t, size_t worker) mutable {
+              std::fill(mean.row(0), mean.row(0) + c, 0.0f);
+              for (size_t p = 0; p < pixels; ++p)
+                AddRows(mean.row(0), map.data + p * c, c, mean.row(0));
+              const float scale = 1.0f / static_cast<float>(pixels);
+              for (size_t i = 0; i < c; ++i) mean.row(0)[i] *= scale;
+              mean.Finish(0, 1);
+              MultiplyRows(weights_.se_down, compute_, mean, 0, 1, squeezed.row(0), se, 0, se,
+                           Scratch(worker));
+              Relu(squeezed.row(0), se);
+              squeezed.Finish(0, 1);
+              MultiplyRows(weights_.se_up, compute_, squeezed, 0, 1, gate.row(0), c, 0, c,
+                           Scratch(worker));
+              Sigmoid(gate.row(0), c);
+            });
+  plan_.Add("final_gelu", needs, Tiling{pixels, uint64_t{c} * 8}, [=](size_t p, size_t) {
     float* const row = map.data + p * c;
     const float* const g = gate.row(0);
     for (size_t i = 0; i < c; ++i) row[i] *= g[i];
@@ -457,20 +483,18 @@ Status FastVitHd::PlanProjector() {
   tokens_ = map_.pixels();
   TVLM_ASSIGN_OR_RETURN(Rows x, StageRows(tokens_, c, UsesI8(weights_.projector0, compute_)));
   TVLM_ASSIGN_OR_RETURN(Rows h, StageRows(tokens_, width, UsesI8(weights_.projector2, compute_)));
-  TVLM_ASSIGN_OR_RETURN(
-      embeddings_, AlignedBuffer<float>::Allocate(uint64_t{tokens_} * width, "image embeddings"));
-  program_.Add("quantize", needs, Tiling{tokens_, uint64_t{c} * 4}, [=](size_t r, size_t) mutable {
+  plan_.Add("quantize", needs, Tiling{tokens_, uint64_t{c} * 4}, [=](size_t r, size_t) mutable {
     std::copy(in.data + r * c, in.data + (r + 1) * c, x.row(r));
     x.Finish(r, r + 1);
   });
   PlanProduct("projector", needs, weights_.projector0, x, tokens_, h.row(0),
               [](float* y, size_t, size_t n0, size_t n1) { Gelu(y + n0, n1 - n0); });
-  program_.Add("quantize", needs, Tiling{tokens_, uint64_t{width} * 4},
-               [=](size_t r, size_t) mutable { h.Finish(r, r + 1); });
-  PlanProduct("projector", needs, weights_.projector2, h, tokens_, embeddings_.data(), nullptr);
+  plan_.Add("quantize", needs, Tiling{tokens_, uint64_t{width} * 4},
+            [=](size_t r, size_t) mutable { h.Finish(r, r + 1); });
+  PlanProduct("projector", needs, weights_.projector2, h, tokens_, /*out=*/nullptr, nullptr);
   if (taps_ != nullptr) {
-    program_.OnDone(
-        [this] { taps_->OnRows("projector", embeddings_.data(), tokens_, config_.text_dim); });
+    plan_.OnDone(
+        [this] { taps_->OnRows("projector", embeddings_->data(), tokens_, config_.text_dim); });
   }
   return Status();
 }

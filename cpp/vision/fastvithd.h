@@ -9,34 +9,32 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/aligned.h"
-#include "base/taps.h"
-#include "vision/fastvithd_config.h"
+#include "parallel/plan_runner.h"
 #include "vision/fastvithd_weights.h"
-#include "vision/vision_encoder.h"
 #include "weights/linear.h"
 
 namespace tinyvlm {
 
 class FastVitHd : public VisionEncoder {
  public:
-  // Plans the tower for images of height x width and allocates every buffer. `weights` (and the
-  // store behind it) must outlive the tower. `taps` may be null.
-  static Result<std::unique_ptr<FastVitHd>> Create(const FastVitHdConfig& config,
-                                                   const FastVitHdWeights& weights, size_t height,
-                                                   size_t width, Compute compute, size_t workers,
-                                                   Taps* taps);
+  // Plans the tower for images of one size and allocates every buffer. `weights` (and the store
+  // behind it) and `runner` must outlive the tower.
+  static Result<std::unique_ptr<FastVitHd>> Create(const VisionConfig& config,
+                                                   const FastVitHdWeights& weights,
+                                                   const VisionEncoderOptions& options,
+                                                   PlanRunner& runner);
 
-  float* input() override { return input_.data(); }
-  void Begin() override { program_.Restart(); }
-  RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) override {
-    return program_.Advance(pool, deadline_ms, ready_bytes);
+  Result<std::shared_ptr<Embeddings>> NewEmbeddings() override;
+  Status Begin(const uint8_t* pixels, std::shared_ptr<Embeddings> into) override;
+  Status BeginNormalized(const float* values, std::shared_ptr<Embeddings> into) override;
+  Result<RunState> Advance(double deadline_ms) override {
+    return runner_.Advance(plan_, deadline_ms);
   }
-  const float* embeddings() const override { return embeddings_.data(); }
   size_t tokens() const override { return tokens_; }
-  size_t width() const override { return config_.text_dim; }
   uint64_t memory_bytes() const override { return memory_bytes_; }
-  const TileProgram& program() const { return program_; }
+  std::vector<OperationTime> Profile() const override { return plan_.Profile(); }
 
  private:
   // A place in the plan: where the current map lies and its size.
@@ -46,9 +44,14 @@ class FastVitHd : public VisionEncoder {
     size_t pixels() const { return h * w; }
   };
 
-  FastVitHd(const FastVitHdConfig& config, const FastVitHdWeights& weights, Compute compute,
-            size_t workers, Taps* taps)
-      : config_(config), weights_(weights), compute_(compute), workers_(workers), taps_(taps) {}
+  FastVitHd(const VisionConfig& config, const FastVitHdWeights& weights,
+            const VisionEncoderOptions& options, PlanRunner& runner)
+      : config_(config),
+        weights_(weights),
+        compute_(options.compute),
+        workers_(runner.workers()),
+        taps_(options.taps),
+        runner_(runner) {}
 
   Status Plan(size_t height, size_t width);
   void PlanStem(size_t height, size_t width);
@@ -60,8 +63,12 @@ class FastVitHd : public VisionEncoder {
   Status PlanFinal();
   Status PlanProjector();
 
+  // Starts the plan with what input_ holds.
+  void Start(std::shared_ptr<Embeddings> into);
+
   // The matrix product out = post(W x + b) over `rows` rows, cut into tiles of rows x columns;
-  // `post` finishes one row's columns [n0, n1) in place.
+  // `post` finishes one row's columns [n0, n1) in place. Where `out` is null the product is the
+  // embeddings of the image at hand.
   using Post = std::function<void(float* out, size_t row, size_t n0, size_t n1)>;
   void PlanProduct(const char* name, uint64_t needs, const Linear& linear, const Rows& x,
                    size_t rows, float* out, Post post);
@@ -88,14 +95,15 @@ class FastVitHd : public VisionEncoder {
     return scratch_.data() + worker * static_cast<size_t>(scratch_stride_);
   }
 
-  const FastVitHdConfig config_;
+  const VisionConfig config_;
   const FastVitHdWeights& weights_;
   const Compute compute_;
   const size_t workers_;
   Taps* const taps_;
+  PlanRunner& runner_;
 
-  TileProgram program_;
-  AlignedBuffer<float> input_;
+  ExecutionPlan plan_;
+  AlignedBuffer<float> input_;  // [height, width, 3], normalised
   AlignedBuffer<float> maps_[2];
   Map map_{};                        // the current map, at the start of maps_[0] or maps_[1]
   float* spare_ = nullptr;           // the other buffer
@@ -104,7 +112,7 @@ class FastVitHd : public VisionEncoder {
   std::string stage_;                             // "stage0."; empty outside the stages
   AlignedBuffer<uint8_t> scratch_;
   uint64_t scratch_stride_ = 0;
-  AlignedBuffer<float> embeddings_;
+  std::shared_ptr<HostEmbeddings> embeddings_;  // of the image at hand
   size_t tokens_ = 0;
   uint64_t memory_bytes_ = 0;
 };

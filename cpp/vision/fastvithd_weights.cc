@@ -4,87 +4,69 @@ namespace tinyvlm {
 
 namespace {
 
-Result<ConvWeights> BindConv(WeightStore& store, const std::string& name, size_t cout,
-                             size_t cin_per_group, size_t size) {
+Result<ConvWeights> BindConv(WeightStore& store, const ConvTensors& tensors) {
   ConvWeights conv;
+  const Shape& shape = tensors.weights->shape;
   TVLM_ASSIGN_OR_RETURN(conv.weights,
-                        store.BindKernel(name + ".weight", cout, cin_per_group, size));
-  TVLM_ASSIGN_OR_RETURN(conv.bias, store.BindVector(name + ".bias", cout));
+                        store.BindKernel(tensors.weights->name, shape[0], shape[1], shape[2]));
+  TVLM_ASSIGN_OR_RETURN(conv.bias, BindVector(store, tensors.bias));
   return conv;
 }
 
-Result<FastVitHdBlockWeights> BindBlock(WeightStore& store, const std::string& name,
-                                        const FastVitHdConfig::Stage& stage) {
-  const size_t c = stage.channels;
+Result<FastVitHdBlockWeights> BindBlock(WeightStore& store, const VisionBlockTensors& tensors) {
   FastVitHdBlockWeights block;
-  if (stage.attention) {
-    TVLM_ASSIGN_OR_RETURN(block.norm_weight, store.BindVector(name + "ln.weight", c));
-    TVLM_ASSIGN_OR_RETURN(block.norm_bias, store.BindVector(name + "ln.bias", c));
-    TVLM_ASSIGN_OR_RETURN(block.qkv, BindLinear(store, name + "attn_qkv", 3 * c, c, Bias::kNone));
-    TVLM_ASSIGN_OR_RETURN(block.attention_out,
-                          BindLinear(store, name + "attn_out", c, c, Bias::kRequired));
-    TVLM_ASSIGN_OR_RETURN(block.attention_scale, store.BindVector(name + "ls1", c));
-    TVLM_ASSIGN_OR_RETURN(block.ffn_scale, store.BindVector(name + "ls2", c));
+  if (tensors.norm_weight != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(block.norm_weight, BindVector(store, tensors.norm_weight));
+    TVLM_ASSIGN_OR_RETURN(block.norm_bias, BindVector(store, tensors.norm_bias));
+    TVLM_ASSIGN_OR_RETURN(block.qkv, BindLinear(store, tensors.qkv));
+    TVLM_ASSIGN_OR_RETURN(block.attention_out, BindLinear(store, tensors.attention_out));
+    TVLM_ASSIGN_OR_RETURN(block.attention_scale, BindVector(store, tensors.attention_scale));
   } else {
-    TVLM_ASSIGN_OR_RETURN(block.mixer, BindConv(store, name + "mix", c, 1, 3));
-    TVLM_ASSIGN_OR_RETURN(block.ffn_scale, store.BindVector(name + "ls", c));
+    TVLM_ASSIGN_OR_RETURN(block.mixer, BindConv(store, tensors.mixer));
   }
-  TVLM_ASSIGN_OR_RETURN(block.ffn.depthwise, BindConv(store, name + "ffn_dw", c, 1, 7));
-  TVLM_ASSIGN_OR_RETURN(block.ffn.up,
-                        BindLinear(store, name + "ffn_up", stage.hidden, c, Bias::kRequired));
-  TVLM_ASSIGN_OR_RETURN(block.ffn.down,
-                        BindLinear(store, name + "ffn_down", c, stage.hidden, Bias::kRequired));
+  TVLM_ASSIGN_OR_RETURN(block.ffn_scale, BindVector(store, tensors.ffn_scale));
+  TVLM_ASSIGN_OR_RETURN(block.ffn.depthwise, BindConv(store, tensors.ffn_depthwise));
+  TVLM_ASSIGN_OR_RETURN(block.ffn.up, BindLinear(store, tensors.ffn_up));
+  TVLM_ASSIGN_OR_RETURN(block.ffn.down, BindLinear(store, tensors.ffn_down));
   block.needs = store.TakeBoundEnd();
   return block;
 }
 
 }  // namespace
 
-Result<FastVitHdWeights> FastVitHdWeights::Bind(const FastVitHdConfig& config, WeightStore& store) {
+Result<FastVitHdWeights> FastVitHdWeights::Bind(const VisionTensors& tensors, WeightStore& store) {
   FastVitHdWeights weights;
-  const size_t c0 = config.stages.front().channels;
   store.TakeBoundEnd();
-  TVLM_ASSIGN_OR_RETURN(weights.stem0, BindConv(store, "v.stem.0", c0, 3, 3));
-  TVLM_ASSIGN_OR_RETURN(weights.stem1, BindConv(store, "v.stem.1", c0, 1, 3));
-  TVLM_ASSIGN_OR_RETURN(weights.stem2, BindLinear(store, "v.stem.2", c0, c0, Bias::kRequired));
+  TVLM_ASSIGN_OR_RETURN(weights.stem0, BindConv(store, tensors.stem0));
+  TVLM_ASSIGN_OR_RETURN(weights.stem1, BindConv(store, tensors.stem1));
+  TVLM_ASSIGN_OR_RETURN(weights.stem2, BindLinear(store, tensors.stem2));
   weights.stem_needs = store.TakeBoundEnd();
 
-  for (size_t s = 0; s < config.stages.size(); ++s) {
-    const FastVitHdConfig::Stage& stage = config.stages[s];
-    const std::string prefix = Format("v.stage.%zu.", s);
+  for (const VisionStageTensors& stage : tensors.stages) {
     FastVitHdStageWeights bound;
-    if (s > 0) {
-      TVLM_ASSIGN_OR_RETURN(bound.down_depthwise,
-                            BindConv(store, prefix + "down.dw", stage.channels, 1, 7));
-      TVLM_ASSIGN_OR_RETURN(
-          bound.down_pointwise,
-          BindLinear(store, prefix + "down.pw", stage.channels, stage.channels, Bias::kRequired));
+    if (stage.down_pointwise.weights != nullptr) {
+      TVLM_ASSIGN_OR_RETURN(bound.down_depthwise, BindConv(store, stage.down_depthwise));
+      TVLM_ASSIGN_OR_RETURN(bound.down_pointwise, BindLinear(store, stage.down_pointwise));
       bound.down_needs = store.TakeBoundEnd();
     }
-    if (stage.attention) {
-      TVLM_ASSIGN_OR_RETURN(bound.cpe, BindConv(store, prefix + "cpe", stage.channels, 1, 7));
+    if (stage.cpe.weights != nullptr) {
+      TVLM_ASSIGN_OR_RETURN(bound.cpe, BindConv(store, stage.cpe));
       bound.cpe_needs = store.TakeBoundEnd();
     }
-    for (size_t b = 0; b < stage.depth; ++b) {
-      TVLM_ASSIGN_OR_RETURN(FastVitHdBlockWeights block,
-                            BindBlock(store, Format("%sblk.%zu.", prefix.c_str(), b), stage));
+    for (const VisionBlockTensors& from : stage.blocks) {
+      TVLM_ASSIGN_OR_RETURN(FastVitHdBlockWeights block, BindBlock(store, from));
       bound.blocks.push_back(block);
     }
     weights.stages.push_back(std::move(bound));
   }
 
-  TVLM_ASSIGN_OR_RETURN(weights.final_depthwise,
-                        BindConv(store, "v.final.dw", config.feature_dim, 1, 3));
-  TVLM_ASSIGN_OR_RETURN(weights.se_down, BindLinear(store, "v.final.se.down", config.se_dim,
-                                                    config.feature_dim, Bias::kRequired));
-  TVLM_ASSIGN_OR_RETURN(weights.se_up, BindLinear(store, "v.final.se.up", config.feature_dim,
-                                                  config.se_dim, Bias::kRequired));
+  TVLM_ASSIGN_OR_RETURN(weights.final_depthwise, BindConv(store, tensors.final_depthwise));
+  TVLM_ASSIGN_OR_RETURN(weights.se_down, BindLinear(store, tensors.se_down));
+  TVLM_ASSIGN_OR_RETURN(weights.se_up, BindLinear(store, tensors.se_up));
   weights.final_needs = store.TakeBoundEnd();
 
-  TVLM_ASSIGN_OR_RETURN(weights.projector0, BindLinear(store, "mm.0", config.text_dim,
-                                                       config.feature_dim, Bias::kRequired));
-  TVLM_ASSIGN_OR_RETURN(weights.projector2, BindLinear(store, "mm.2", config.text_dim,
-                                                       config.text_dim, Bias::kRequired));
+  TVLM_ASSIGN_OR_RETURN(weights.projector0, BindLinear(store, tensors.projector0));
+  TVLM_ASSIGN_OR_RETURN(weights.projector2, BindLinear(store, tensors.projector2));
   weights.projector_needs = store.TakeBoundEnd();
   return weights;
 }

@@ -1,12 +1,12 @@
-// The tower's and the projector's weights, bound by name with their shapes checked.
+// The tower's and the projector's weights, as the processor reads them.
 #ifndef TINYVLM_VISION_FASTVITHD_WEIGHTS_H_
 #define TINYVLM_VISION_FASTVITHD_WEIGHTS_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "backend/model_description.h"
 #include "base/status.h"
-#include "vision/fastvithd_config.h"
 #include "weights/linear.h"
 #include "weights/weight_store.h"
 
@@ -55,8 +55,8 @@ struct FastVitHdWeights {
   Linear projector0, projector2;
   uint64_t projector_needs = 0;
 
-  // Binds everything; an error names the tensor, the shape wanted and the one found.
-  static Result<FastVitHdWeights> Bind(const FastVitHdConfig& config, WeightStore& store);
+  // Binds the bytes of `tensors`, those of the store's file. An error names the tensor.
+  static Result<FastVitHdWeights> Bind(const VisionTensors& tensors, WeightStore& store);
 };
 
 }  // namespace tinyvlm

@@ -7,21 +7,19 @@
 
 namespace tinyvlm {
 
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k,
-                          Bias bias, uint64_t interleaved) {
+Result<Linear> BindLinear(WeightStore& store, const LinearTensors& tensors, uint64_t interleaved) {
   Linear linear;
-  TVLM_ASSIGN_OR_RETURN(linear.weights, store.BindMatrix(name + ".weight", n, k, interleaved));
-  if (bias == Bias::kRequired || (bias == Bias::kOptional && store.Has(name + ".bias"))) {
-    TVLM_ASSIGN_OR_RETURN(linear.bias, store.BindVector(name + ".bias", n, interleaved));
+  const Shape& shape = tensors.weights->shape;
+  TVLM_ASSIGN_OR_RETURN(linear.weights,
+                        store.BindMatrix(tensors.weights->name, shape[0], shape[1], interleaved));
+  if (tensors.bias != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(linear.bias, store.BindVector(tensors.bias->name, shape[0], interleaved));
   }
   return linear;
 }
 
-Result<Compute> ParseCompute(std::string_view word) {
-  if (word == "fast") return Compute::kFast;
-  if (word == "f32") return Compute::kF32;
-  return Error(ErrorCode::kInvalidArgument, "compute: \"fast\" or \"f32\" wanted, \"%.*s\" found",
-               static_cast<int>(word.size()), word.data());
+Result<const float*> BindVector(WeightStore& store, const TensorInfo* tensor) {
+  return store.BindVector(tensor->name, tensor->shape[0]);
 }
 
 bool UsesI8(const Linear& linear, Compute compute) {

@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 
+#include "backend/compute.h"
+#include "backend/model_description.h"
 #include "base/aligned.h"
 #include "base/status.h"
 #include "kernels/pack.h"
@@ -16,34 +16,18 @@
 
 namespace tinyvlm {
 
-// How matrix products are computed.
-enum class Compute {
-  // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0
-  // or Q4_0; f32 elsewhere
-  kFast,
-  // quantised weights are dequantised and multiplied in f32: the reference that goldens are held
-  // against
-  kF32,
-};
-
-// "fast" or "f32"; an error names the word found.
-Result<Compute> ParseCompute(std::string_view word);
-
 // y = W x + b. Borrowed from the WeightStore.
 struct Linear {
   PackedMatrix weights{};
   const float* bias = nullptr;  // null where the layer has none
 };
 
-enum class Bias {
-  kNone,
-  kRequired,
-  kOptional,  // bound where the file has it
-};
+// Binds a layer's tensors. `interleaved` as in WeightStore.
+Result<Linear> BindLinear(WeightStore& store, const LinearTensors& tensors,
+                          uint64_t interleaved = 0);
 
-// Binds `name`.weight [n, k] and, if it has one, `name`.bias [n]. `interleaved` as in WeightStore.
-Result<Linear> BindLinear(WeightStore& store, const std::string& name, uint64_t n, uint64_t k,
-                          Bias bias, uint64_t interleaved = 0);
+// Binds a vector of as many values as its tensor has.
+Result<const float*> BindVector(WeightStore& store, const TensorInfo* tensor);
 
 // True where a product with these weights reads quantised activations.
 bool UsesI8(const Linear& linear, Compute compute);

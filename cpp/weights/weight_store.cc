@@ -34,9 +34,9 @@ Status CheckInOrder(const std::string& name, uint64_t interleaved) {
 
 }  // namespace
 
-Result<std::unique_ptr<WeightStore>> WeightStore::Create(GgufFile file) {
+Result<std::unique_ptr<WeightStore>> WeightStore::Create(const GgufFile& file) {
   TVLM_ASSIGN_OR_RETURN(const Packing packing, ReadPacking(file));
-  std::unique_ptr<WeightStore> store(new WeightStore(std::move(file), packing));
+  std::unique_ptr<WeightStore> store(new WeightStore(file, packing));
   if (store->file_.data_bytes > SIZE_MAX / 2) {
     return Error(ErrorCode::kOutOfMemory,
                  "the weights take %.2f GB, more than this build can address; use the native build "
@@ -54,7 +54,7 @@ bool WeightStore::CanBorrow(std::span<const uint8_t> bytes) {
   return reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float) == 0;
 }
 
-Result<std::unique_ptr<WeightStore>> WeightStore::CreateInPlace(GgufFile file,
+Result<std::unique_ptr<WeightStore>> WeightStore::CreateInPlace(const GgufFile& file,
                                                                 BorrowedWeights weights) {
   TVLM_ASSIGN_OR_RETURN(const Packing packing, ReadPacking(file));
   if (packing != Packing::kPanel16) {
@@ -70,7 +70,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::CreateInPlace(GgufFile file,
     return Error(ErrorCode::kInvalidArgument, "weights aligned to %zu bytes wanted, %p found",
                  alignof(float), static_cast<const void*>(weights.bytes.data()));
   }
-  std::unique_ptr<WeightStore> store(new WeightStore(std::move(file), packing));
+  std::unique_ptr<WeightStore> store(new WeightStore(file, packing));
   store->owner_ = std::move(weights.owner);
   store->begin_ = weights.bytes.data();
   store->bound_.resize(store->file_.tensors.size());
@@ -78,8 +78,6 @@ Result<std::unique_ptr<WeightStore>> WeightStore::CreateInPlace(GgufFile file,
   store->received_ = store->ready_bytes_ = store->file_.data_bytes;
   return store;
 }
-
-bool WeightStore::Has(std::string_view name) const { return file_.Find(name) != nullptr; }
 
 Result<size_t> WeightStore::FindTensor(const std::string& name) const {
   const TensorInfo* info = file_.Find(name);
@@ -92,17 +90,6 @@ uint64_t WeightStore::TakeBoundEnd() {
   const uint64_t end = bound_end_;
   bound_end_ = 0;
   return end;
-}
-
-Status WeightStore::CheckAllBound() const {
-  for (size_t i = 0; i < bound_.size(); ++i) {
-    if (bound_[i].finish != Finish::kUnbound) continue;
-    return Error(ErrorCode::kUnsupported,
-                 "tensor %s is not one of the model that general.architecture names: this engine "
-                 "does not run the variant",
-                 file_.tensors[i].name.c_str());
-  }
-  return Status();
 }
 
 Status WeightStore::ReserveScratch(uint64_t bytes) {

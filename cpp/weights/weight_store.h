@@ -10,7 +10,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/aligned.h"
@@ -34,19 +33,18 @@ struct BorrowedWeights {
 // lives. Until ready_bytes() covers them their contents are undefined.
 class WeightStore {
  public:
-  // Allocates the data section that `file` describes.
-  static Result<std::unique_ptr<WeightStore>> Create(GgufFile file);
+  // Allocates the data section that `file`, which outlives the store, describes.
+  static Result<std::unique_ptr<WeightStore>> Create(const GgufFile& file);
 
   // True where weights at this place can be borrowed: they are aligned to 4 bytes.
   static bool CanBorrow(std::span<const uint8_t> bytes);
 
-  // Reads `weights` where they are. An error where the file is not panel16, or too few or
+  // Reads `weights` where they are; `file` outlives the store. An error where the file is not panel16, or too few or
   // misaligned bytes are given.
-  static Result<std::unique_ptr<WeightStore>> CreateInPlace(GgufFile file, BorrowedWeights weights);
+  static Result<std::unique_ptr<WeightStore>> CreateInPlace(const GgufFile& file, BorrowedWeights weights);
 
   const GgufFile& file() const { return file_; }
   Packing packing() const { return packing_; }
-  bool Has(std::string_view name) const;
 
   // The matrix `name` of n rows of length k ([n, k], outermost first). Its bytes may be read once
   // ready_bytes() covers it. `interleaved` is the length of the runs of rows (n is a multiple)
@@ -63,10 +61,6 @@ class WeightStore {
   // channel.
   Result<const float*> BindKernel(const std::string& name, uint64_t cout, uint64_t cin_per_group,
                                   uint64_t size);
-
-  // An error that names the first tensor which nothing has bound: the file is then not of the kind
-  // of model that it was taken for.
-  Status CheckAllBound() const;
 
   // End of the last byte in the data section of anything bound since the last call: what a step
   // must wait for.
@@ -99,14 +93,14 @@ class WeightStore {
     uint64_t interleaved = 0;  // kPack, kWiden
   };
 
-  WeightStore(GgufFile file, Packing packing) : file_(std::move(file)), packing_(packing) {}
+  WeightStore(const GgufFile& file, Packing packing) : file_(file), packing_(packing) {}
   Result<size_t> FindTensor(const std::string& name) const;
   Result<const float*> BindPackedFloats(size_t tensor);
   Result<float*> AllocateFloats(size_t tensor, const std::string& name);
   Status ReserveScratch(uint64_t bytes);
   void FinishTensor(size_t tensor);
 
-  GgufFile file_;
+  const GgufFile& file_;
   const Packing packing_;
   AlignedBuffer<uint8_t> data_;        // empty where the weights are borrowed
   std::shared_ptr<const void> owner_;  // of borrowed weights

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/run_to_end.h"
 #include "catch_amalgamated.hpp"
-#include "decoder/qwen2.h"
 #include "engine/model_loader.h"
 #include "engine/session.h"
 #include "engine/text_model_file.h"
@@ -52,18 +52,19 @@ std::string Refused(const TextModel& model, ErrorCode code = ErrorCode::kUnsuppo
 
 // The logits after a prompt of a few rows and three more steps.
 std::vector<float> Logits(Model& model, Compute compute = Compute::kF32) {
-  const auto decoder =
-      Qwen2::Create(model.decoder(), model.decoder_weights(), 16, compute, 1, nullptr);
+  const auto decoder = model.backend().CreateDecoder({16, compute, nullptr});
   REQUIRE(decoder.ok());
   std::vector<float> logits;
   std::vector<DecoderRow> rows;
-  for (const int32_t id : {5, 299, 17, 0, 123}) rows.push_back(DecoderRow{id, nullptr});
+  for (const int32_t id : {5, 299, 17, 0, 123}) rows.push_back(DecoderRow{.token = id});
   for (int step = 0; step < 4; ++step) {
-    (*decoder)->Begin(rows);
-    REQUIRE((*decoder)->Advance(model.pool(), INFINITY, model.store().ready_bytes()) ==
-            RunState::kDone);
-    logits.insert(logits.end(), (*decoder)->logits(), (*decoder)->logits() + kVocabulary);
-    rows.assign(1, DecoderRow{40 * step + 3, nullptr});
+    REQUIRE((*decoder)->Begin(rows).ok());
+    REQUIRE(RunToEnd(**decoder).ok());
+    const auto last = (*decoder)->ReadLogits();
+    REQUIRE(last.ok());
+    REQUIRE(last->size() == kVocabulary);
+    logits.insert(logits.end(), last->begin(), last->end());
+    rows.assign(1, DecoderRow{.token = 40 * step + 3});
   }
   REQUIRE(std::all_of(logits.begin(), logits.end(), [](float v) { return std::isfinite(v); }));
   return logits;
@@ -139,25 +140,21 @@ TEST_CASE(
     } else {
       std::shuffle(shuffled.tensors.begin(), shuffled.tensors.end(), std::mt19937(seed));
     }
-    std::unique_ptr<Qwen2> decoder;
-    const std::vector<DecoderRow> rows{
-        {5, nullptr}, {299, nullptr}, {17, nullptr}, {0, nullptr}, {123, nullptr}};
+    std::unique_ptr<Decoder> decoder;
+    std::vector<DecoderRow> rows;
+    for (const int32_t id : {5, 299, 17, 0, 123}) rows.push_back(DecoderRow{.token = id});
     size_t waited = 0;
     const auto loaded = Load(Write(shuffled), 4099, [&](Model& arriving) {
       if (decoder == nullptr) {
-        decoder = Qwen2::Create(arriving.decoder(), arriving.decoder_weights(), 16, Compute::kF32,
-                                1, nullptr)
-                      .value();
-        decoder->Begin(rows);
+        decoder = arriving.backend().CreateDecoder({16, Compute::kF32, nullptr}).value();
+        REQUIRE(decoder->Begin(rows).ok());
       }
-      waited += decoder->Advance(arriving.pool(), INFINITY, arriving.store().ready_bytes()) ==
-                RunState::kWaiting;
+      waited += decoder->Advance(INFINITY).value() == RunState::kWaiting;
     });
     REQUIRE(loaded.ok());
     CHECK(waited > 10);
-    REQUIRE(decoder->Advance((*loaded)->pool(), INFINITY, (*loaded)->store().ready_bytes()) ==
-            RunState::kDone);
-    CHECK(SameBits(decoder->logits(), wanted.data(), kVocabulary));
+    REQUIRE(RunToEnd(*decoder).ok());
+    CHECK(SameBits(decoder->ReadLogits().value().data(), wanted.data(), kVocabulary));
   }
 }
 

@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/run_to_end.h"
 #include "base/byte_reader.h"
 #include "base/file.h"
 #include "catch_amalgamated.hpp"
 #include "cli/commands.h"
-#include "decoder/qwen2.h"
 #include "engine/model_file.h"
 #include "engine/session.h"
 #include "formats/gguf_writer.h"
@@ -190,17 +190,15 @@ struct Story {
 // The likeliest token kSteps times, from the beginning-of-text token; fewer where the story ends,
 // which this model says with the same token.
 Story Tell(Model& model, const std::vector<std::string>& pieces, Compute compute) {
-  const auto decoder = Qwen2::Create(model.decoder(), model.decoder_weights(), kSteps, compute,
-                                     model.pool().num_workers(), nullptr);
+  const auto decoder = model.backend().CreateDecoder({kSteps, compute, nullptr});
   REQUIRE(decoder.ok());
   Story story;
   int32_t id = kBos;
   for (size_t step = 0; step < kSteps; ++step) {
-    const DecoderRow row{id, nullptr};
-    (*decoder)->Begin({&row, 1});
-    REQUIRE((*decoder)->Advance(model.pool(), INFINITY, model.store().ready_bytes()) ==
-            RunState::kDone);
-    const float* const logits = (*decoder)->logits();
+    const DecoderRow row{.token = id};
+    REQUIRE((*decoder)->Begin({&row, 1}).ok());
+    REQUIRE(RunToEnd(**decoder).ok());
+    const float* const logits = (*decoder)->ReadLogits().value().data();
     REQUIRE(std::all_of(logits, logits + pieces.size(), [](float v) { return std::isfinite(v); }));
     if (step == 0) story.logits.assign(logits, logits + pieces.size());
     const auto next =

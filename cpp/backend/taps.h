@@ -1,6 +1,6 @@
 // Where intermediate results go when a model is traced.
-#ifndef TINYVLM_BASE_TAPS_H_
-#define TINYVLM_BASE_TAPS_H_
+#ifndef TINYVLM_BACKEND_TAPS_H_
+#define TINYVLM_BACKEND_TAPS_H_
 
 #include <cstddef>
 #include <string>
@@ -22,4 +22,4 @@ class Taps {
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_BASE_TAPS_H_
+#endif  // TINYVLM_BACKEND_TAPS_H_

@@ -1,7 +1,7 @@
-// A fixed pool of threads, caller included. It belongs to the engine, starts with the model and
-// runs one ParallelFor at a time.
-#ifndef TINYVLM_BASE_THREAD_POOL_H_
-#define TINYVLM_BASE_THREAD_POOL_H_
+// A fixed pool of threads, caller included. It belongs to the processor's backend of a model,
+// starts with it and runs one ParallelFor at a time.
+#ifndef TINYVLM_PARALLEL_THREAD_POOL_H_
+#define TINYVLM_PARALLEL_THREAD_POOL_H_
 
 #include <cstddef>
 #include <memory>
@@ -27,7 +27,8 @@ class ThreadPool {
 
   // Runs body for every tile in [begin, end) and returns when all are done. Tiles must not depend
   // on each other; which worker runs which tile is not fixed, so results must depend on the tile
-  // alone. Not reentrant; call from one thread at a time.
+  // alone. Not reentrant; call from one thread at a time, whichever it is (PlanRunner sees to that
+  // for the plans of a model).
   void ParallelFor(size_t begin, size_t end, TileBody body, void* context);
 
  private:
@@ -38,4 +39,4 @@ class ThreadPool {
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_BASE_THREAD_POOL_H_
+#endif  // TINYVLM_PARALLEL_THREAD_POOL_H_

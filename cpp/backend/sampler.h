@@ -1,6 +1,6 @@
 // Chooses the next token from logits: greedy, or random among the likely ones.
-#ifndef TINYVLM_DECODER_SAMPLER_H_
-#define TINYVLM_DECODER_SAMPLER_H_
+#ifndef TINYVLM_BACKEND_SAMPLER_H_
+#define TINYVLM_BACKEND_SAMPLER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "base/aligned.h"
 #include "base/status.h"
-#include "decoder/sampling_options.h"
+#include "backend/sampling_options.h"
 
 namespace tinyvlm {
 
@@ -69,4 +69,4 @@ class Sampler {
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_DECODER_SAMPLER_H_
+#endif  // TINYVLM_BACKEND_SAMPLER_H_

@@ -1,8 +1,8 @@
-#include "base/thread_pool.h"
+#include "parallel/thread_pool.h"
 
-// Threads exist in native builds and in the -mt wasm builds.
-#if !defined(__EMSCRIPTEN__) || defined(__EMSCRIPTEN_PTHREADS__)
-#define TINYVLM_THREADS 1
+#include "parallel/threads.h"
+
+#if defined(TINYVLM_THREADS)
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -21,6 +21,11 @@ namespace {
 // cost more than the operation, so a worker looks for work this many times before it sleeps
 // (roughly 20-50 microseconds).
 constexpr int kSpins = 4000;
+
+// The caller, done with its own tiles, waits for at most a tile of each worker: usually
+// microseconds, so it looks longer before it sleeps (a few times 100 microseconds). Without an end
+// it would burn a core for as long as a worker has none.
+constexpr int kCallerSpins = 10 * kSpins;
 
 inline void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -41,6 +46,8 @@ struct ThreadPool::Impl {
   std::atomic<bool> stop{false};
   std::atomic<size_t> sleepers{0};
   std::atomic<size_t> running{0};  // workers that have not finished the current generation
+  std::condition_variable finished;
+  std::atomic<bool> caller_sleeps{false};
 
   std::atomic<size_t> next{0};
   size_t end = 0;
@@ -72,8 +79,26 @@ struct ThreadPool::Impl {
       seen = generation.load(std::memory_order_acquire);
       if (stop.load()) return;
       RunTiles(worker);
-      running.fetch_sub(1, std::memory_order_release);
+      // Sequentially consistent, as is WaitForWorkers: the last worker sees that the caller sleeps,
+      // or the caller sees that no worker runs.
+      if (running.fetch_sub(1) == 1 && caller_sleeps.load()) {
+        {
+          std::lock_guard<std::mutex> lock(mutex);
+        }
+        finished.notify_one();
+      }
     }
+  }
+
+  void WaitForWorkers() {
+    for (int spins = 0; spins < kCallerSpins; ++spins) {
+      if (running.load(std::memory_order_acquire) == 0) return;
+      Pause();
+    }
+    std::unique_lock<std::mutex> lock(mutex);
+    caller_sleeps.store(true);
+    finished.wait(lock, [&] { return running.load() == 0; });
+    caller_sleeps.store(false);
   }
 
   // Publishes the work described by the members above.
@@ -116,7 +141,7 @@ void ThreadPool::ParallelFor(size_t begin, size_t end, TileBody body, void* cont
   impl_->running.store(num_workers_ - 1, std::memory_order_relaxed);
   impl_->Publish();
   impl_->RunTiles(0);
-  while (impl_->running.load(std::memory_order_acquire) != 0) Pause();
+  impl_->WaitForWorkers();
 }
 
 #else  // one thread

@@ -1,4 +1,4 @@
-#include "vision/fastvithd_config.h"
+#include "backend/vision_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,14 +12,14 @@ constexpr uint32_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384;
 
 }  // namespace
 
-size_t FastVitHdConfig::OutputSide(size_t n) const {
+size_t VisionConfig::OutputSide(size_t n) const {
   for (size_t halvings = stages.size() + 1; halvings > 0; --halvings) n = (n + 1) / 2;
   return n;
 }
 
-Result<FastVitHdConfig> ReadFastVitHdConfig(const GgufFile& file, size_t text_dim) {
+Result<VisionConfig> ReadVisionConfig(const GgufFile& file, size_t text_dim) {
   const Metadata& meta = file.metadata;
-  FastVitHdConfig config;
+  VisionConfig config;
   TVLM_ASSIGN_OR_RETURN(const uint32_t image_size, meta.GetU32("fastvlm.vision.image_size"));
   TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> depths,
                         meta.GetI32Array("fastvlm.vision.depths"));

@@ -1,4 +1,4 @@
-#include "base/tile_program.h"
+#include "parallel/execution_plan.h"
 
 #include <algorithm>
 
@@ -21,27 +21,27 @@ constexpr double kFirstMacs = 2e6;
 
 }  // namespace
 
-void TileProgram::Add(std::string name, uint64_t needs, Begin begin, Tile tile) {
+void ExecutionPlan::Add(std::string name, uint64_t needs, Begin begin, Tile tile) {
   steps_.push_back(Step{std::move(name), needs, std::move(begin), std::move(tile), nullptr});
 }
 
-void TileProgram::Add(std::string name, uint64_t needs, Tiling tiling, Tile tile) {
+void ExecutionPlan::Add(std::string name, uint64_t needs, Tiling tiling, Tile tile) {
   Add(std::move(name), needs, [tiling] { return tiling; }, std::move(tile));
 }
 
-void TileProgram::OnDone(std::function<void()> done) { steps_.back().done = std::move(done); }
+void ExecutionPlan::OnDone(std::function<void()> done) { steps_.back().done = std::move(done); }
 
-void TileProgram::Restart() {
+void ExecutionPlan::Restart() {
   step_ = 0;
   tile_ = 0;
   begun_ = false;
 }
 
-void TileProgram::RunTile(void* step, size_t tile, size_t worker) {
+void ExecutionPlan::RunTile(void* step, size_t tile, size_t worker) {
   static_cast<Step*>(step)->tile(tile, worker);
 }
 
-RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) {
+RunState ExecutionPlan::Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes) {
   double now = NowMs();
   bool ran = false;
   while (step_ < steps_.size()) {
@@ -79,11 +79,11 @@ RunState TileProgram::Advance(ThreadPool& pool, double deadline_ms, uint64_t rea
   return RunState::kDone;
 }
 
-std::vector<TileProgram::StepTime> TileProgram::Profile() const {
-  std::vector<StepTime> times;
+std::vector<OperationTime> ExecutionPlan::Profile() const {
+  std::vector<OperationTime> times;
   for (const Step& step : steps_) {
     auto same = std::find_if(times.begin(), times.end(),
-                             [&](const StepTime& t) { return t.name == step.name; });
+                             [&](const OperationTime& t) { return t.name == step.name; });
     if (same == times.end()) {
       times.push_back({step.name, step.ms, step.products});
     } else {

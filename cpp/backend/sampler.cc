@@ -1,4 +1,4 @@
-#include "decoder/sampler.h"
+#include "backend/sampler.h"
 
 #include <algorithm>
 #include <cmath>

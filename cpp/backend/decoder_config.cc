@@ -1,4 +1,4 @@
-#include "decoder/qwen2_config.h"
+#include "backend/decoder_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -73,7 +73,7 @@ class ConfigReader {
 
   // Whatever changes what the model computes, and is not done here, is refused by name; so is what
   // nobody here has heard of.
-  Status CheckComputation(const Qwen2Config& config) const {
+  Status CheckComputation(const DecoderConfig& config) const {
     const uint32_t head_dim = static_cast<uint32_t>(config.head_dim);
     TVLM_RETURN_IF_ERROR(
         RequireU32("rope.dimension_count", head_dim, "RoPE over a part of each head"));
@@ -148,10 +148,10 @@ class ConfigReader {
 
 }  // namespace
 
-Result<Qwen2Config> ReadQwen2Config(const GgufFile& file, const std::string& architecture) {
+Result<DecoderConfig> ReadDecoderConfig(const GgufFile& file, const std::string& architecture) {
   const bool llama = architecture == "llama";
   const ConfigReader reader(file.metadata, llama ? "llama." : "qwen2.");
-  Qwen2Config config;
+  DecoderConfig config;
   config.qkv_bias = !llama;
   config.interleaved_rope = llama;
   TVLM_ASSIGN_OR_RETURN(config.width, reader.GetBounded("embedding_length", kMaxWidth));

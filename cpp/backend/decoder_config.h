@@ -1,8 +1,8 @@
 // The numbers that describe a decoder of Qwen2's form, read from a model file's metadata and
 // checked. Llama's is the same but for its biases, which it lacks, and for the order in which its
 // files hold the rows of q and k.
-#ifndef TINYVLM_DECODER_QWEN2_CONFIG_H_
-#define TINYVLM_DECODER_QWEN2_CONFIG_H_
+#ifndef TINYVLM_BACKEND_DECODER_CONFIG_H_
+#define TINYVLM_BACKEND_DECODER_CONFIG_H_
 
 #include <cstddef>
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace tinyvlm {
 
-struct Qwen2Config {
+struct DecoderConfig {
   size_t width = 0;  // hidden size
   size_t layers = 0;
   size_t heads = 0;
@@ -33,8 +33,8 @@ struct Qwen2Config {
 // kInvalidFile and kNotFound as for any file, kUnsupported where one asks for a computation that is
 // not Qwen2's or Llama's plain form (scaled RoPE, sliding windows, mixtures of experts, ...) or is
 // not known.
-Result<Qwen2Config> ReadQwen2Config(const GgufFile& file, const std::string& architecture);
+Result<DecoderConfig> ReadDecoderConfig(const GgufFile& file, const std::string& architecture);
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_DECODER_QWEN2_CONFIG_H_
+#endif  // TINYVLM_BACKEND_DECODER_CONFIG_H_

@@ -1,8 +1,8 @@
-// A list of operations, each cut into tiles, that can be run for a while and resumed: how the tower
-// and the decoder do a bounded amount of work per call without threads of their own. The list is
-// built once per session; running it allocates nothing.
-#ifndef TINYVLM_BASE_TILE_PROGRAM_H_
-#define TINYVLM_BASE_TILE_PROGRAM_H_
+// An execution plan: a list of operations, each cut into independent tiles, that can be run for a
+// while and resumed. So the tower and the decoder do a bounded amount of work per call without
+// threads of their own. A plan is built once per session; running it allocates nothing.
+#ifndef TINYVLM_PARALLEL_EXECUTION_PLAN_H_
+#define TINYVLM_PARALLEL_EXECUTION_PLAN_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "backend/operation_time.h"
+#include "backend/run_state.h"
+#include "parallel/thread_pool.h"
 
 namespace tinyvlm {
-
-enum class RunState {
-  kRunning,  // the budget is spent, there is more to do
-  kDone,
-  kWaiting,  // the next operation needs weights that have not arrived
-};
 
 // How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough
 // measure is enough; it sets how often the clock is read). `products` counts the multiply-adds of
@@ -29,7 +25,7 @@ struct Tiling {
   uint64_t products = 0;
 };
 
-class TileProgram {
+class ExecutionPlan {
  public:
   using Begin = std::function<Tiling()>;
   using Tile = std::function<void(size_t tile, size_t worker)>;
@@ -50,18 +46,13 @@ class TileProgram {
   // Goes back to the first step.
   void Restart();
 
-  // Runs tiles until the program ends, NowMs() passes deadline_ms, or a step needs more than
+  // Runs tiles until the plan ends, NowMs() passes deadline_ms, or a step needs more than
   // ready_bytes. At least one tile is run per call.
   RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes);
 
   // Milliseconds spent per step so far, and multiply-adds of the products done in them, by name, in
   // order of first use; for profiles.
-  struct StepTime {
-    std::string name;
-    double ms = 0;
-    uint64_t products = 0;
-  };
-  std::vector<StepTime> Profile() const;
+  std::vector<OperationTime> Profile() const;
 
  private:
   struct Step {
@@ -86,4 +77,4 @@ class TileProgram {
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_BASE_TILE_PROGRAM_H_
+#endif  // TINYVLM_PARALLEL_EXECUTION_PLAN_H_

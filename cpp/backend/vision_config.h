@@ -1,7 +1,7 @@
 // The numbers that describe a FastViTHD tower and its projector, read from a model file's metadata
 // and checked.
-#ifndef TINYVLM_VISION_FASTVITHD_CONFIG_H_
-#define TINYVLM_VISION_FASTVITHD_CONFIG_H_
+#ifndef TINYVLM_BACKEND_VISION_CONFIG_H_
+#define TINYVLM_BACKEND_VISION_CONFIG_H_
 
 #include <array>
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace tinyvlm {
 // small.
 inline constexpr uint32_t kMaxImageSize = 4096;
 
-struct FastVitHdConfig {
+struct VisionConfig {
   struct Stage {
     size_t depth;  // blocks
     size_t channels;
@@ -44,8 +44,8 @@ struct FastVitHdConfig {
 };
 
 // Reads the `fastvlm.vision.*` keys (docs/model-file.md). text_dim is the decoder's width.
-Result<FastVitHdConfig> ReadFastVitHdConfig(const GgufFile& file, size_t text_dim);
+Result<VisionConfig> ReadVisionConfig(const GgufFile& file, size_t text_dim);
 
 }  // namespace tinyvlm
 
-#endif  // TINYVLM_VISION_FASTVITHD_CONFIG_H_
+#endif  // TINYVLM_BACKEND_VISION_CONFIG_H_

@@ -1,4 +1,4 @@
-#include "base/thread_pool.h"
+#include "parallel/thread_pool.h"
 
 #include <algorithm>
 #include <atomic>
@@ -25,7 +25,7 @@ void CountTile(void* context, size_t tile, size_t worker) {
 }
 
 TEST_CASE("ParallelFor runs every tile of its range once, with a worker below num_workers",
-          "[base][thread_pool]") {
+          "[parallel][thread_pool]") {
   for (const size_t workers : {0, 1, 2, 3, 8}) {
     ThreadPool pool(workers);
     REQUIRE(pool.num_workers() >= 1);
@@ -43,7 +43,7 @@ TEST_CASE("ParallelFor runs every tile of its range once, with a worker below nu
 }
 
 TEST_CASE("ParallelFor has finished all tiles when it returns, thousands of times in a row",
-          "[base][thread_pool]") {
+          "[parallel][thread_pool]") {
   ThreadPool pool(4);
   // not atomic: each tile has its own, and the next call must see it
   std::vector<size_t> values(64, 0);
@@ -55,7 +55,7 @@ TEST_CASE("ParallelFor has finished all tiles when it returns, thousands of time
   for (size_t t = 0; t < values.size(); ++t) REQUIRE(values[t] == t * rounds);
 }
 
-TEST_CASE("A pool that was never used, or whose workers sleep, ends", "[base][thread_pool]") {
+TEST_CASE("A pool that was never used, or whose workers sleep, ends", "[parallel][thread_pool]") {
   {
     ThreadPool unused(4);
   }
