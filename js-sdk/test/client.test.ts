@@ -247,6 +247,50 @@ test("arrays and bytes of another realm are arrays and bytes", async () => {
   await vlm.dispose();
 });
 
+test("Blobs of a test environment are read, and bytes need no global Blob", async () => {
+  // As jsdom has them: nothing that could be sent to a worker.
+  class ForeignBlob {
+    readonly size = 1;
+    readonly content: number;
+    readonly [Symbol.toStringTag] = "Blob";
+    constructor(content: number) {
+      this.content = content;
+    }
+    arrayBuffer(): Promise<ArrayBuffer> {
+      if (this.content === 0) return Promise.reject(new Error("gone"));
+      return Promise.resolve(Uint8Array.of(this.content).buffer);
+    }
+  }
+  class OldBlob extends ForeignBlob {
+    override arrayBuffer = undefined as never;
+  }
+  class OldFileReader {
+    result: ArrayBuffer | undefined;
+    onload = () => {};
+    readAsArrayBuffer(blob: OldBlob): void {
+      this.result = Uint8Array.of(blob.content).buffer;
+      setImmediate(() => this.onload());
+    }
+  }
+  const { Blob: nodes } = globalThis;
+  Object.assign(globalThis, { Blob: ForeignBlob, FileReader: OldFileReader });
+  try {
+    const vlm = await load();
+    const images = [new ForeignBlob(5), new OldBlob(6), Uint8Array.of(7), "data:,%08"];
+    const { images: received } = await heard(vlm.ask(images as unknown as Blob[], "echo"));
+    assert.deepEqual(
+      received.map(({ first }) => first),
+      [5, 6, 7, 8],
+    );
+    const gone = await failure(vlm.ask(new ForeignBlob(0) as unknown as Blob, "echo"));
+    assert.deepEqual([gone.code, gone.message], ["io", "the Blob could not be read: Error: gone"]);
+    await vlm.dispose();
+  } finally {
+    globalThis.Blob = nodes;
+    Reflect.deleteProperty(globalThis, "FileReader");
+  }
+});
+
 test("an image is read when ask is called", async () => {
   const vlm = await load();
   const first = vlm.ask(null, "count 3");

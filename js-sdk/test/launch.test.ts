@@ -109,6 +109,7 @@ function platformOf(reply: (attempt: Attempt) => StartReply): {
     wasmUrl: (variant) => `file:///${variant}.wasm`,
     demoModel: () => assert.fail("no model is loaded here"),
     absoluteUrl: String,
+    blobOf: () => assert.fail("no model is loaded here"),
     named: () => assert.fail("no model is loaded here"),
     pageImage: () => undefined,
     decodeForWorker: () => undefined,

@@ -75,6 +75,7 @@ const browser: Platform = {
     url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href,
   }),
   absoluteUrl: absolute,
+  blobOf: (content) => ("size" in content ? content : new Blob([content])),
   named: (source) => ({ kind: "url", url: absolute(source) }),
 
   pageImage(image, exact) {

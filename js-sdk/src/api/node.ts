@@ -1,11 +1,12 @@
 // TinyVLM in Node: the same worker scripts, run by worker_threads.
 
+import { Blob as NodeBlob } from "node:buffer";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { nodeEndpoint } from "../protocol/endpoint-node.js";
-import { TinyVLMError } from "../protocol/errors.js";
+import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
 import { LoadedModel } from "./client.js";
 import { open } from "./open.js";
@@ -31,6 +32,26 @@ const ownFile = (name: string) => new URL(name, import.meta.url);
 
 // Two letters at least: "C:" is a drive.
 const scheme = /^[a-z][a-z0-9+.-]+:/i;
+
+// A Blob of Node's with the content of one that is not. Blobs of jsdom before version 22 have no
+// arrayBuffer().
+async function nodeBlobOf(blob: Blob): Promise<Blob> {
+  try {
+    const content = blob.arrayBuffer ? blob.arrayBuffer() : readWithFileReader(blob);
+    return new NodeBlob([await content]) as Blob;
+  } catch (cause) {
+    throw new TinyVLMError("io", `the Blob could not be read: ${describeReason(cause)}`, { cause });
+  }
+}
+
+function readWithFileReader(blob: Blob): Promise<ArrayBuffer> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.onerror = () => reject(reader.error ?? new Error("no reason was given"));
+    reader.readAsArrayBuffer(blob);
+  });
+}
 
 const node: Platform = {
   reasonAgainstThreads: () => undefined,
@@ -64,6 +85,11 @@ const node: Platform = {
     // Some versions of pathToFileURL drop the "/" that marks a folder.
     const { href } = pathToFileURL(url);
     return /[\\/]$/.test(url) && !href.endsWith("/") ? `${href}/` : href;
+  },
+
+  blobOf(content) {
+    if (!("size" in content)) return new NodeBlob([content]) as Blob;
+    return content instanceof NodeBlob ? content : nodeBlobOf(content);
   },
 
   named(source): ByteSource {

@@ -59,9 +59,12 @@ async function readImage(
   exact: boolean,
   platform: Platform,
 ): Promise<WireImage> {
-  const source = plainSource(image as ModelSource, platform, "the image");
-  if (source)
+  // Nothing is awaited before an image that may change has been read.
+  const plain = plainSource(image as ModelSource, platform, "the image");
+  if (plain) {
+    const source = await plain;
     return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
+  }
   const fromPage = platform.pageImage(image, exact);
   if (fromPage) return fromPage;
   if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
@@ -76,9 +79,15 @@ function plainSource(
   source: ModelSource,
   platform: Platform,
   name: string,
-): ByteSource | undefined {
+): ByteSource | Promise<ByteSource> | undefined {
+  const ofBlob = (content: Parameters<Platform["blobOf"]>[0], of: string) => {
+    const blob = platform.blobOf(content);
+    return "then" in blob
+      ? blob.then((ready): ByteSource => ({ kind: "blob", blob: ready, name: of }))
+      : ({ kind: "blob", blob, name: of } as const);
+  };
   if (typeof source === "string" && source.startsWith("data:"))
-    return { kind: "blob", blob: dataBlob(source), name: "the data: URL" };
+    return ofBlob(dataBytes(source), "the data: URL");
   if (typeof source === "string") return platform.named(source);
   switch (tagOf(source)) {
     case "URL": {
@@ -88,13 +97,13 @@ function plainSource(
         : platform.named(source as URL);
     }
     case "ArrayBuffer":
-      return { kind: "blob", blob: new Blob([source as ArrayBuffer]), name };
+      return ofBlob(source as ArrayBuffer, name);
     case "Uint8Array":
-      return { kind: "blob", blob: new Blob([unshared(source as Uint8Array)]), name };
+      return ofBlob(unshared(source as Uint8Array), name);
     case "Blob":
-      return { kind: "blob", blob: source as Blob, name };
+      return ofBlob(source as Blob, name);
     case "File":
-      return { kind: "blob", blob: source as File, name: (source as File).name };
+      return ofBlob(source as File, (source as File).name);
   }
   return undefined;
 }
@@ -162,7 +171,7 @@ function canTransferStreams(): boolean {
 }
 
 // Decoded here, because fetch("data:") is subject to the page's content security policy.
-function dataBlob(address: string): Blob {
+function dataBytes(address: string): Uint8Array<ArrayBuffer> {
   const comma = address.indexOf(",");
   if (comma < 0)
     throw new TinyVLMError("invalid_argument", "wanted a comma in the data: URL, found none");
@@ -171,7 +180,7 @@ function dataBlob(address: string): Blob {
     .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   try {
     const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(body) : body;
-    return new Blob([Uint8Array.from(binary, (character) => character.charCodeAt(0))]);
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
   } catch (cause) {
     throw new TinyVLMError(
       "invalid_argument",
