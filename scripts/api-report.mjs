@@ -111,7 +111,7 @@ function textOf({ text, ast }, { range: [begin, end] }) {
 }
 
 /** The report of the declarations in `folder`. */
-async function report(folder) {
+export async function report(folder) {
   const modules = await readModules(folder);
   const tables = new Map([...modules].map(([path, each]) => [path, tableOfNames(path, each)]));
   const found = new Map(); // "path name" → { path, name }
@@ -124,7 +124,7 @@ async function report(folder) {
     for (const declaration of tables.get(target.path).declared.get(target.name))
       for (const reference of references(declaration)) visit(target.path, reference);
   };
-  const list = (names) => names.map((name) => `\`${name}\``).join(", ");
+  const list = (names) => names.map((name) => `\`${name}\``).join(", ") || "none";
   const exported = new Map();
   for (const entry of entries) {
     const path = join(folder, entry);

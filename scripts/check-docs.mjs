@@ -3,7 +3,14 @@
 // dist/types holds) and fails, with a list, where a type, function, class, field, option or method
 // has none.
 import { fileURLToPath } from "node:url";
-import { declarationIn, nameOf, readModules, walk, withDeclarations } from "./declarations.mjs";
+import {
+  declarationIn,
+  nameOf,
+  parseDeclarations,
+  readModules,
+  walk,
+  withDeclarations,
+} from "./declarations.mjs";
 
 /** Is there a docstring right before position `at`? */
 function documented({ text, ast }, at) {
@@ -60,6 +67,14 @@ function wanted(module) {
     });
   }
   return list;
+}
+
+/** What has no docstring in a declaration file with this name and text. */
+export async function undocumented(name, text) {
+  const module = { name, text, ast: await parseDeclarations(text, name) };
+  return wanted(module)
+    .filter(({ has }) => !has)
+    .map(({ what }) => what);
 }
 
 /** Throws where a public declaration has no docstring; returns how many have one. */

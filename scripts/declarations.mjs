@@ -40,6 +40,11 @@ export async function withDeclarations(use) {
   }
 }
 
+/** The syntax tree of a declaration file's text. */
+export function parseDeclarations(text, path) {
+  return typescript.parsers.typescript.parse(text, { filepath: path });
+}
+
 /**
  * The declaration files in `folder` that the entries reach: path → { name, text, ast }. `name` is
  * the path below `folder`; `ast` is an ESTree whose nodes carry `range` (begin and end in `text`),
@@ -50,7 +55,7 @@ export async function readModules(folder) {
   const read = async (path) => {
     if (modules.has(path)) return;
     const text = readFileSync(path, "utf8");
-    const ast = await typescript.parsers.typescript.parse(text, { filepath: path });
+    const ast = await parseDeclarations(text, path);
     modules.set(path, { name: relative(folder, path), text, ast });
     for (const { source } of ast.body) if (source) await read(declarationsAt(path, source.value));
   };

@@ -1,6 +1,11 @@
 // The checks of `npm run lint` find what they are for.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { report } from "./api-report.mjs";
+import { undocumented } from "./check-docs.mjs";
 import { wrongImports, wrongIncludes } from "./check-layers.mjs";
 import { obstacles } from "./release.mjs";
 import { brokenLinks, longLines } from "./check-documents.mjs";
@@ -63,6 +68,72 @@ test("imports against the table, of Emscripten, and in circles are found", () =>
   const circle = { "api/a.ts": 'export * from "./b.js";', "api/b.ts": 'import "./a.js";' };
   assert.match(at(circle)[0], /circle: api\/a\.ts -> api\/b\.ts -> api\/a\.ts/);
   assert.match(at({ "new/a.ts": "" })[0], /new is missing/);
+});
+
+test("declarations, fields and methods without a docstring are found, nested ones too", async () => {
+  const text = `/** A. */
+export interface A {
+    /** Documented. */
+    a: number;
+    // No docstring.
+    b: { c: string };
+    [Symbol.dispose](): void;
+}
+/** B. */
+export declare class B {
+    #private;
+    private hidden;
+    /** Once. */
+    ask(question: string): void;
+    ask(image: A, question: string): void;
+}
+export declare const numbers: { readonly one: 1 };
+/** C. */
+export type C = A extends { pattern: infer Type } ? Type : never;
+`;
+  assert.deepEqual(await undocumented("x.d.ts", text), [
+    "x.d.ts: A.b",
+    "x.d.ts: A.c",
+    "x.d.ts: A.Symbol.dispose",
+    "x.d.ts: B.ask",
+    "x.d.ts: numbers",
+  ]);
+});
+
+test("the API report has what the entries reach, without comments", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-report-test-"));
+  const files = {
+    "index.d.ts": 'export { A } from "./a.js";\nexport type * from "./types.js";\n',
+    "node.d.ts": 'export { A } from "./a.js";\n',
+    "a.d.ts": `import type { Inner } from "./types.js";
+/** A class. */
+export declare class A {
+    #private;
+    /** What it does. */
+    run(inner: Inner): void;
+}
+`,
+    "types.d.ts": `type Hidden = 1;
+interface Inner { hidden: Hidden }
+interface Unused { never: 1 }
+export interface Options { a?: number }
+export type { Inner };
+`,
+  };
+  try {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    const text = await report(folder);
+    assert.match(
+      text,
+      /## Exports of index\.d\.ts\n\nValues: `A`\.\n\nTypes: `Inner`, `Options`\./,
+    );
+    assert.match(text, /## Exports of node\.d\.ts\n\nValues: `A`\.\n\nTypes: none\./);
+    assert.match(text, /class A \{\n {2}#private;\n {2}run\(inner: Inner\): void;\n\}/);
+    assert.match(text, /refer to\n\n```ts\ntype Hidden = 1;\n```/);
+    assert.doesNotMatch(text, /Unused|What it does/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("links to files and headings that are not there are found", () => {

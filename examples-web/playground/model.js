@@ -34,7 +34,7 @@ export class ModelSlot {
    */
   load(choice) {
     this.#abort?.abort();
-    this.#vlm?.dispose();
+    void this.#vlm?.dispose();
     this.#vlm = null;
     this.#choice = choice;
     const abort = new AbortController();
@@ -64,7 +64,7 @@ export class ModelSlot {
     };
     const loading = TinyVLM.load(choice.source, { onProgress, signal: abort.signal }).then(
       (vlm) => {
-        if (abort.signal.aborted) vlm.dispose();
+        if (abort.signal.aborted) void vlm.dispose();
         else this.#vlm = vlm;
         tell({ phase: "ready", ...last });
         return vlm;

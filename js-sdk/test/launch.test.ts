@@ -11,12 +11,7 @@ import type { Endpoint } from "../src/protocol/endpoint.js";
 import type { StartReply, ToClient } from "../src/protocol/messages.js";
 import { isThreaded, variants, type Variant } from "../src/protocol/values.js";
 import { reasonAgainst } from "../src/runtime/features.js";
-import {
-  compileBytes,
-  type EngineFactory,
-  type FactoryOptions,
-  type ModuleOptions,
-} from "../src/runtime/module.js";
+import { compileBytes, type EngineFactory, type ModuleOptions } from "../src/runtime/module.js";
 import { chooseEngine } from "../src/runtime/variants.js";
 import createFake, { fakeWasm } from "./fake-engine.js";
 
@@ -68,7 +63,7 @@ test("slow threads and a failing start are rejected this time only", async () =>
   } finally {
     mock.timers.reset();
   }
-  const failing = (_?: FactoryOptions) => Promise.reject(new Error("not today"));
+  const failing = () => Promise.reject(new Error("not today"));
   assert.deepEqual((await choose("simd", failing)).rejected, [
     { variant: "simd", reason: "Error: not today", permanent: false },
   ]);
