@@ -21,7 +21,8 @@ async function main(args: string[]): Promise<void> {
   if (toolCommands.has(command)) return runTool(command, rest);
   throw new TinyVLMError(
     "invalid_argument",
-    `there is no command "${command}"${didYouMean(command, ["ask", ...toolCommands])}; see tiny-vlm --help`,
+    `there is no command "${command}"${didYouMean(command, ["ask", ...toolCommands])}; ` +
+      "see tiny-vlm --help",
   );
 }
 

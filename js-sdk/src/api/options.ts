@@ -46,8 +46,8 @@ export function checkChatOptions(options: ChatOptions): void {
 }
 
 /**
- * Throws `invalid_argument` where `value` is not what `rule` wants; `name` is what the message calls
- * the option.
+ * Throws `invalid_argument` where `value` is not what `rule` wants; `name` is what the message
+ * calls the option.
  */
 export function checkOption(name: string, rule: OptionRule, value: unknown): void {
   switch (rule.type) {

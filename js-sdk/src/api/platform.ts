@@ -34,8 +34,8 @@ export interface Platform {
   /** An absolute URL; in Node a path becomes a file: URL. */
   absoluteUrl(url: string | URL): string;
   /**
-   * A Blob that can be sent to the worker, of bytes (copied) or of a Blob. Test environments such as
-   * jsdom replace the global Blob by one that cannot; in Node its content is copied.
+   * A Blob that can be sent to the worker, of bytes (copied) or of a Blob. Test environments such
+   * as jsdom replace the global Blob by one that cannot; in Node its content is copied.
    */
   blobOf(content: ArrayBuffer | Uint8Array<ArrayBuffer> | Blob): Blob | Promise<Blob>;
   /** The source that a URL or a path names; all others are the same everywhere (sources.ts). */

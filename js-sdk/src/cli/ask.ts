@@ -86,7 +86,8 @@ async function show(answer: AnswerStream, json: boolean): Promise<void> {
   const { timings, usage, variant, threads } = await answer;
   const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
   process.stderr.write(
-    `first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`,
+    `first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens ` +
+      `at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`,
   );
 }
 
@@ -99,7 +100,8 @@ function imagesAndQuestion({ positionals, texts }: Parsed): {
     const found = positionals.map((word) => JSON.stringify(word)).join(" ") || "nothing";
     throw new TinyVLMError(
       "invalid_argument",
-      `wanted tiny-vlm ask <image> <question>, found ${found} (a question of several words needs quotes)`,
+      `wanted tiny-vlm ask <image> <question>, found ${found} ` +
+        "(a question of several words needs quotes)",
     );
   }
   return {

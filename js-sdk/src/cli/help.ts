@@ -10,7 +10,8 @@ export const mainHelp = `tiny-vlm: questions about images, answered on this mach
   tiny-vlm inspect <file>              what a model file holds
   tiny-vlm trace <file> --case <case>  every stage of a model on a given input
 
-Every command takes --variant scalar|simd|relaxed|simd-mt|relaxed-mt and --threads N, and explains itself with --help.
+Every command takes --variant scalar|simd|relaxed|simd-mt|relaxed-mt and --threads N, and explains
+itself with --help.
 Errors are one line on stderr; exit codes are listed in docs/errors.md.
 `;
 

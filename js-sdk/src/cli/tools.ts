@@ -62,7 +62,8 @@ async function inTime(start: Promise<ToolsModule>, variant: Variant): Promise<To
   const late = new Promise<never>((_, reject) => {
     const error = new TinyVLMError(
       "worker",
-      `the tools (${variant}) did not start within ${startLimitMs / 1000} s; try again, or --variant simd`,
+      `the tools (${variant}) did not start within ${startLimitMs / 1000} s; ` +
+        "try again, or --variant simd",
     );
     timer = setTimeout(() => reject(error), startLimitMs);
   });

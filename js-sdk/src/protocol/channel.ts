@@ -68,8 +68,8 @@ export class Channel {
         this.#endpoint.post({ id, call: name, args }, transfer);
       } catch (cause) {
         const message =
-          "wanted values that can be sent to a worker, found one that cannot (an image of another " +
-          'origin, to be loaded with crossorigin="anonymous"? one that was closed already?): ' +
+          "wanted values that can be sent to a worker, found one that cannot (an image of " +
+          'another origin, to be loaded with crossorigin="anonymous"? one that was closed?): ' +
           describeReason(cause);
         return reject(new TinyVLMError(unsendable, message, { cause }));
       }
