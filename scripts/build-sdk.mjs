@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Builds dist/, the npm package, from js-sdk/ and the wasm builds. `--test` builds and runs the
 // unit tests instead, which need no wasm: their workers contain js-sdk/test/fake-engine.ts.
-// `--integration` runs the tests of the built package.
+// `--integration` runs the tests of the built package. `--debug` makes a package of the wasm-debug
+// build (docs/debugging.md).
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -200,6 +201,35 @@ async function buildPackage() {
   renameSync(unfinished, dist);
 }
 
+/**
+ * The package for debugging, in build/debug-package: the preset wasm-debug in the place of every
+ * build without threads, nothing minified, and a source map that carries the sources.
+ */
+async function buildDebugPackage() {
+  const wasm = wasmBuild("debug", "tiny-vlm.wasm");
+  if (!existsSync(wasm)) throw new Error(`not compiled: ${wasm}; npm run dev -- --debug does that`);
+  const at = (name) => join(root, "build", "debug-package", name);
+  rmSync(at("."), { recursive: true, force: true });
+  const glue = Object.fromEntries(
+    variants.map((variant) => [variant, wasmBuild("debug", "tiny-vlm.mjs")]),
+  );
+  await Promise.all([
+    build(output(join(source, "index.ts"), at("index.mjs"), { minify: false })),
+    build(output(join(source, "node.ts"), at("node.mjs"), { platform: "node", minify: false })),
+    worker("worker.ts", at("worker.mjs"), glue, false),
+  ]);
+  for (const variant of variants.filter((name) => !name.endsWith("-mt")))
+    copy(wasm, at(`wasm/tiny-vlm-${variant}.wasm`));
+  // The module names its map without a folder, so it lies beside it; sources are named from the
+  // root on.
+  const map = JSON.parse(readFileSync(`${wasm}.map`, "utf8"));
+  const textOf = (name) =>
+    existsSync(join(root, name)) ? readFileSync(join(root, name), "utf8") : null;
+  map.sourcesContent = map.sources.map(textOf);
+  writeFileSync(at("wasm/tiny-vlm.wasm.map"), JSON.stringify(map));
+  copy(demoModel, at("model/tiny-vlm-demo.gguf"));
+}
+
 // The declarations twice, for import and for require: the same text in folders whose package.json
 // gives the module type. (The repository's package.json gives none: "module" would make ES modules
 // of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
@@ -269,8 +299,9 @@ try {
   const [mode] = process.argv.slice(2);
   if (mode === "--test") await runTests(tests, buildFakes);
   else if (mode === "--integration") await runIntegration();
+  else if (mode === "--debug") await buildDebugPackage();
   else if (mode === undefined) await buildPackage();
-  else throw new Error(`unknown flag ${mode}; --test and --integration are known`);
+  else throw new Error(`unknown flag ${mode}; --test, --integration and --debug are known`);
 } catch (error) {
   console.error(`build-sdk: ${error.message}`);
   process.exitCode ||= 1;

@@ -9,6 +9,7 @@ import { undocumented } from "./check-docs.mjs";
 import { wrongImports, wrongIncludes } from "./check-layers.mjs";
 import { obstacles } from "./release.mjs";
 import { brokenLinks, longLines } from "./check-documents.mjs";
+import { symbolize } from "../tools/symbolize-wasm.mjs";
 
 const cmake = {
   "cpp/base/CMakeLists.txt": "tinyvlm_layer(base SOURCES status.cc)",
@@ -172,4 +173,15 @@ test("a release needs a clean main, a new version and its heading in the changel
   assert.match(found({ branch: "fix" })[0], /from main, this is fix/);
   assert.match(found({ tags: ["v0.2.0"] })[0], /v0\.2\.0 exists/);
   assert.match(found({ headings: ["Unreleased"] })[0], /begins with "Unreleased"/);
+});
+
+test("offsets of wasm frames become source lines where the map knows them", () => {
+  // One mapping: column (offset) 977 of line 1 is line 4 of a.cc. "i9BAGA" is 977, 0, 3, 0.
+  const map = { version: 3, sources: ["a.cc"], names: [], mappings: "i9BAGA" };
+  const trace =
+    "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1)\n    at g (a.mjs:1:2)";
+  assert.equal(
+    symbolize(trace, map),
+    "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1) at a.cc:4\n    at g (a.mjs:1:2)",
+  );
 });

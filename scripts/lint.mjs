@@ -35,6 +35,8 @@ function complaints(program, args) {
   });
 }
 
+const script = (name, ...args) => complaints(process.execPath, [join("scripts", name), ...args]);
+
 async function formatting() {
   const unformatted = await format({ check: true });
   return unformatted.map((name) => `${name} is not formatted: run \`npm run format\``);
@@ -54,6 +56,10 @@ const checks = {
     about: "the checks themselves, on examples",
     run: () => complaints(process.execPath, ["--test", join("scripts", "house.test.mjs")]),
   },
+  api: {
+    about: "js-sdk/api-report.md says what the types say",
+    run: () => script("api-report.mjs", "--check"),
+  },
 };
 
 /**
@@ -66,9 +72,17 @@ export async function lint(names = []) {
     throw new Error(`unknown check ${unknown.join(", ")}; checks are ${Object.keys(checks)}, cpp`);
   await setUpNodeModules();
   const counts = { passed: 0, failed: 0 };
-  for (const [name, { about, run: check }] of Object.entries(checks)) {
-    if (names.length > 0 && !names.includes(name)) continue;
-    const found = await check();
+  const chosen = Object.entries(checks).filter(
+    ([name]) => names.length === 0 || names.includes(name),
+  );
+  // All at once: most of them wait for a program.
+  const results = await Promise.all(
+    chosen.map(async ([name, { about, run: check }]) => {
+      const found = await check().catch((error) => [error.message]);
+      return { name, about, found };
+    }),
+  );
+  for (const { name, about, found } of results) {
     console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name}: ${about}`);
     for (const line of found) console.log(`  ${line}`);
     ++counts[found.length === 0 ? "passed" : "failed"];

@@ -30,12 +30,11 @@ add_link_options(${wasm_flags_${TINYVLM_WASM_VARIANT}})
 set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG")
 
 # The preset wasm-debug: names and lines for traps and debuggers (docs/debugging.md). Optimised a
-# little, since without it V8 refuses functions of this size or runs them for minutes. File names in
-# the source map are relative to the repository.
+# little: without it functions are so large that V8 takes minutes. Emscripten's own ASSERTIONS stay
+# off, because they want its system libraries compiled once more.
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 if(CMAKE_BUILD_TYPE STREQUAL Debug)
-  add_link_options(-O1 -g -gsource-map -sASSERTIONS=1 -sSTACK_OVERFLOW_CHECK=2
-    "SHELL:--source-map-base ./")
+  add_link_options(-O1 -g -gsource-map "SHELL:--source-map-base ./" -sSTACK_OVERFLOW_CHECK=2)
 endif()
 
 # The heap starts small, grows in steps as weights arrive, and may grow to all that 32-bit addresses
