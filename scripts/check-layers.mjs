@@ -14,7 +14,7 @@ const sdkImports = {
   "index.ts": ["api", "protocol"],
   "node.ts": ["api", "protocol"],
   "iife.ts": ["index.ts"],
-  "cli.ts": ["cli", "protocol"],
+  "cli.ts": ["api", "cli", "protocol"],
   "worker.ts": ["worker"],
   "worker-mt.ts": ["worker"],
   "glue.d.ts": ["runtime"],

@@ -19,7 +19,6 @@ const helpColumns = 80;
 
 const types = ["integer", "number", "boolean", "string", "strings", "choice", "other"];
 const scopes = ["model", "session", "answer", "sampling", "caller"];
-const bounds = { "2^31-1": 2n ** 31n - 1n, "2^64-1": 2n ** 64n - 1n };
 
 /** The table's options, each with its names and with `when`: "load" or "ask". */
 function readTable() {

@@ -60,6 +60,14 @@ const checks = {
     about: "js-sdk/api-report.md says what the types say",
     run: () => script("api-report.mjs", "--check"),
   },
+  docstrings: {
+    about: "every public declaration has one",
+    run: () => script("check-docs.mjs"),
+  },
+  options: {
+    about: "what scripts/generate-options.mjs writes is current",
+    run: () => script("generate-options.mjs", "--check"),
+  },
 };
 
 /**

@@ -1,7 +1,7 @@
 // What Unicode says of characters, as far as normalisation and the pre-split of byte-level BPE ask.
 // The tables are made by tools/unicode_tables_generator.cc out of utf8proc, whose own tables hold
-// much more and are six times as large (345 kB; these: 55 kB). tests-native/text makes them anew and
-// compares.
+// much more and are six times as large (345 kB; these: 55 kB). tests-native/text makes them anew
+// and compares.
 #ifndef TINYVLM_TEXT_UNICODE_TABLES_H_
 #define TINYVLM_TEXT_UNICODE_TABLES_H_
 
