@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Checks what no formatter does: relative links in Markdown lead to a file, and to a heading of it;
-// no line is longer than 100 columns (the formatters leave strings, comments and table rows as
-// they are). Prints each violation.
+// no line of Markdown is longer than 100 columns (Prettier leaves table rows and code as they are).
+// Prints each violation.
 import { readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,10 +9,6 @@ import { root } from "./toolchain.mjs";
 import { trackedFiles } from "./tracked-files.mjs";
 
 const columns = 100;
-const textEndings = /\.(cc|h|c|mjs|js|ts|css|html|md|json|yml|txt|cmake|in)$/;
-// Written by tools, or kept as they were published or recorded.
-const keptAsTheyAre =
-  /^(package-lock\.json|LICENSE|bench\/peers\/package-lock\.json|tests-native\/goldens\/|.*\.lock\.json$)/;
 
 /** The anchors of a Markdown text's headings, as GitHub makes them. */
 function anchorsOf(text) {
@@ -66,11 +62,8 @@ export function checkDocuments() {
   const names = trackedFiles();
   const read = (wanted) =>
     Object.fromEntries(wanted.map((name) => [name, readFileSync(join(root, name), "utf8")]));
-  const texts = names.filter((name) => textEndings.test(name) && !keptAsTheyAre.test(name));
-  return [
-    ...brokenLinks(read(names.filter((name) => name.endsWith(".md"))), names),
-    ...longLines(read(texts)),
-  ];
+  const markdown = read(names.filter((name) => name.endsWith(".md")));
+  return [...brokenLinks(markdown, names), ...longLines(markdown)];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

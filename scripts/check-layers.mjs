@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Checks that includes and imports go in one direction. C++: an `#include` may name a folder of
-// cpp/ only if the includer's layer depends on it, directly or through others, as the
-// CMakeLists.txt files say (`tinyvlm_layer(... DEPENDS ...)`, `target_link_libraries`): that list is
-// the only one. TypeScript: the table below, and no circles. Prints each violation.
+// cpp/ only if the includer's layer depends on it, directly or through others, as CMakeLists.txt
+// files say (`tinyvlm_layer(... DEPENDS ...)`, `target_link_libraries`): no other list is kept.
+// TypeScript: the table below, and no circles. Prints each violation.
 import { readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";

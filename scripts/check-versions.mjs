@@ -1,5 +1,5 @@
 // The version is written once, in package.json; CMakeLists.txt reads it there. What repeats it has
-// to agree: package-lock.json, and the newest heading of CHANGELOG.md where there is a released one.
+// to agree: package-lock.json, and the newest release that CHANGELOG.md has, if any.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./toolchain.mjs";

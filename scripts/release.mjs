@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// npm run release: makes sure that the tree can be released, builds and packs the package, tries the
-// packed file in an empty folder, and prints the commands that tag and publish. Publishes nothing
-// itself. `-- --check` only makes the first checks, which take a second.
+// npm run release: makes sure that the tree can be released, builds and packs the package, tries
+// the packed file in an empty folder, and prints the commands that tag and publish. Publishes
+// nothing itself. `-- --check` only makes the first checks, which take a second.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

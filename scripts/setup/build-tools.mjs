@@ -51,8 +51,8 @@ export async function runPip(args) {
 }
 
 /**
- * The path of a program from Python's package index in exactly this version: the machine's own where
- * it is that one, else from a wheel in the private environment.
+ * The path of a program in exactly this version: the machine's own where it is that one, else from
+ * a wheel of Python's package index in the private environment.
  */
 export async function pinnedWheel(name, version) {
   const candidates = [name, join(pythonDir, "bin", name)];
