@@ -1,5 +1,5 @@
 // 64-bit file offsets also where size_t has 32 bits.
-#define _FILE_OFFSET_BITS 64
+#define _FILE_OFFSET_BITS 64  // NOLINT(bugprone-reserved-identifier): the C library's name
 
 #include "base/file.h"
 

@@ -346,6 +346,7 @@ Status RunBench(const Arguments& arguments) {
 
   if (flags.Has("--json")) {
     std::vector<JsonWriter> works;
+    works.reserve(results.size());
     for (const WorkResult& result : results)
       works.push_back(WorkReport(result, options.rounds, flags.Has("--profile")));
     JsonWriter report;

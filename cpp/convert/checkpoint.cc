@@ -250,7 +250,7 @@ class Planner {
   // ---- The plan
   // -----------------------------------------------------------------------------------------------
 
-  void Add(std::string name, Shape shape, TensorRole role, std::string source) {
+  void Add(std::string name, const Shape& shape, TensorRole role, std::string source) {
     checkpoint_.tensors.push_back({std::move(name), shape, role, std::move(source), {}, shape});
   }
 
