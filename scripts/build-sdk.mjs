@@ -22,6 +22,7 @@ import { wasmVariants as variants } from "./build.mjs";
 import { emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
+import { sourceName } from "../tools/symbolize-wasm.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, "js-sdk", "src");
@@ -220,9 +221,9 @@ async function buildDebugPackage() {
   ]);
   for (const variant of variants.filter((name) => !name.endsWith("-mt")))
     copy(wasm, at(`wasm/tiny-vlm-${variant}.wasm`));
-  // The module names its map without a folder, so it lies beside it; sources are named from the
-  // root on.
+  // The module names its map without a folder, so it lies beside it.
   const map = JSON.parse(readFileSync(`${wasm}.map`, "utf8"));
+  map.sources = map.sources.map(sourceName);
   const textOf = (name) =>
     existsSync(join(root, name)) ? readFileSync(join(root, name), "utf8") : null;
   map.sourcesContent = map.sources.map(textOf);

@@ -176,12 +176,17 @@ test("a release needs a clean main, a new version and its heading in the changel
 });
 
 test("offsets of wasm frames become source lines where the map knows them", () => {
-  // One mapping: column (offset) 977 of line 1 is line 4 of a.cc. "i9BAGA" is 977, 0, 3, 0.
-  const map = { version: 3, sources: ["a.cc"], names: [], mappings: "i9BAGA" };
+  // One mapping: column (offset) 977 of line 1 is line 4 of cpp/base/a.cc. "i9BAGA" is 977, 0, 3, 0.
+  const map = {
+    version: 3,
+    sources: ["../../build/wasm-debug/cpp/base/a.cc"],
+    names: [],
+    mappings: "i9BAGA",
+  };
   const trace =
     "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1)\n    at g (a.mjs:1:2)";
   assert.equal(
     symbolize(trace, map),
-    "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1) at a.cc:4\n    at g (a.mjs:1:2)",
+    "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1) at cpp/base/a.cc:4\n    at g (a.mjs:1:2)",
   );
 });

@@ -10,6 +10,14 @@ import { readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { fileURLToPath } from "node:url";
 
+/**
+ * The name of a source file from the repository's root on. The compiler writes it as seen from the
+ * build folder, which a map repeats in several ways; other files keep their names.
+ */
+export function sourceName(name) {
+  return /(?:^|\/)((?:cpp|wasm|bench)\/.*\.(?:cc|h|c))$/.exec(name)?.[1] ?? name;
+}
+
 /** `trace` with " at file:line" behind every frame that `map` (a parsed source map) knows. */
 export function symbolize(trace, map) {
   const sourceMap = new SourceMap(map);
@@ -20,7 +28,7 @@ export function symbolize(trace, map) {
       if (!offset) return line;
       // A wasm source map has one line; columns are offsets.
       const { originalSource, originalLine } = sourceMap.findEntry(0, Number(offset));
-      return originalSource ? `${line} at ${originalSource}:${originalLine + 1}` : line;
+      return originalSource ? `${line} at ${sourceName(originalSource)}:${originalLine + 1}` : line;
     })
     .join("\n");
 }
