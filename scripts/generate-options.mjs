@@ -26,7 +26,10 @@ function readTable() {
   return ["load", "ask"].flatMap((when) => table[when].map((entry) => complete(entry, when)));
 }
 
-function complete(entry, when) {
+function complete(given, when) {
+  const entry = { ...given };
+  for (const text of ["doc", "tsDoc", "listDoc", "typeDoc"])
+    if (Array.isArray(entry[text])) entry[text] = entry[text].join(" ");
   const wrong = (what) => new Error(`${tablePath}: ${when} ${entry.key}: ${what}`);
   if (!/^[a-z][a-zA-Z0-9]*$/.test(entry.key)) throw wrong("a key in camelCase wanted");
   if (!types.includes(entry.type)) throw wrong(`type ${types.join(", ")} wanted`);
@@ -34,6 +37,8 @@ function complete(entry, when) {
   if (!/[.]$/.test(entry.doc ?? "")) throw wrong("a doc of whole sentences wanted");
   if (entry.type === "other" && (entry.scope !== "caller" || !entry.tsType))
     throw wrong("type other wants scope caller and a tsType");
+  if (entry.type === "integer" && typeof entry.max !== "number" && !cppBounds[entry.max])
+    throw wrong(`a max wanted: a number, ${Object.keys(cppBounds).join(" or ")}`);
   if (entry.type === "choice" && !(entry.choices?.length > 1)) throw wrong("choices wanted");
   const words = entry.key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return {
@@ -413,13 +418,14 @@ function rulesFile(table) {
   const of = (wanted) => table.filter(({ scope }) => scope === wanted);
   const rules = (when) =>
     table.filter((option) => option.when === when).map((o) => `  ${o.key}: ${tsRule(o)},`);
+  const lists = table.flatMap(({ tsList }) => tsList ?? []).join(", ");
   return [
     "js-sdk/src/protocol/option-rules.generated.ts",
     [
       "// What options there are, what values they may have, and which of them the engine reads.",
       `// ${origin}`,
       "",
-      `import { ${table.flatMap(({ tsList }) => tsList ?? []).join(", ")} } from "./options.generated.js";`,
+      `import { ${lists} } from "./options.generated.js";`,
       "",
       "/** What values an option may have. Numbers include both bounds; `other`: not checked. */",
       "export type OptionRule =",

@@ -2,7 +2,7 @@
 // C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
 // docs/errors.md.
 
-import { didYouMean } from "./api/did-you-mean.js";
+import { didYouMean } from "./protocol/did-you-mean.js";
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
 import { ask } from "./cli/ask.js";
 import { mainHelp } from "./cli/help.js";
@@ -19,10 +19,10 @@ async function main(args: string[]): Promise<void> {
     return void process.stdout.write(mainHelp);
   if (command === "ask") return ask(rest);
   if (toolCommands.has(command)) return runTool(command, rest);
+  const meant = didYouMean(command, ["ask", ...toolCommands]);
   throw new TinyVLMError(
     "invalid_argument",
-    `there is no command "${command}"${didYouMean(command, ["ask", ...toolCommands])}; ` +
-      "see tiny-vlm --help",
+    `there is no command "${command}"${meant}; see tiny-vlm --help`,
   );
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { didYouMean } from "../src/api/did-you-mean.js";
+import { didYouMean } from "../src/protocol/did-you-mean.js";
 import { parseFlags } from "../src/cli/flags.js";
 
 const allowed = {

@@ -10,7 +10,7 @@ import {
   type OptionRule,
 } from "../protocol/option-rules.generated.js";
 import type { Sampling, SessionSettings } from "../protocol/options.generated.js";
-import { didYouMean } from "./did-you-mean.js";
+import { didYouMean } from "../protocol/did-you-mean.js";
 import { describe } from "./sources.js";
 import type { AskOptions, ChatOptions, LoadOptions } from "./types.js";
 
@@ -46,8 +46,8 @@ export function checkChatOptions(options: ChatOptions): void {
 }
 
 /**
- * Throws `invalid_argument` where `value` is not what `rule` wants; `name` is what the message
- * calls the option.
+ * Throws `invalid_argument` where `value` is not what `rule` wants; the message calls the option
+ * `name`.
  */
 export function checkOption(name: string, rule: OptionRule, value: unknown): void {
   switch (rule.type) {

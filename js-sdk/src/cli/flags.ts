@@ -1,7 +1,7 @@
 // Flags of a command line: a table of what is allowed, everything else is an error that names the
 // nearest flag.
 
-import { didYouMean } from "../api/did-you-mean.js";
+import { didYouMean } from "../protocol/did-you-mean.js";
 import { TinyVLMError } from "../protocol/errors.js";
 
 /** What a flag takes: nothing, a word (several times: the last one counts, or all), a number. */
