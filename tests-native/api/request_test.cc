@@ -67,6 +67,33 @@ TEST_CASE("Options that are given become fields, the others have their defaults"
   CHECK(ParseModelOptions(R"({"threads":64})")->threads == 64);
 }
 
+// A visitor of options that parses every word that a choice offers.
+struct ChoiceParser {
+  template <typename T, typename Field>
+  Status operator()(const ChoiceOption<T>& option, const Field&) {
+    const std::string wanted = option.wanted;
+    for (size_t start = wanted.find('"'); start != std::string::npos;) {
+      const size_t end = wanted.find('"', start + 1);
+      const std::string word = wanted.substr(start + 1, end - start - 1);
+      INFO(option.key << ": " << word);
+      CHECK(option.parse(word).ok());
+      ++words;
+      start = wanted.find('"', end + 1);
+    }
+    return Status();
+  }
+  Status operator()(const IntegerOption&, const size_t&) { return Status(); }
+
+  int words = 0;
+};
+
+TEST_CASE("The engine knows every choice of the table", "[api]") {
+  SessionOptions options;
+  ChoiceParser parser;
+  CHECK(VisitOptions(options, parser).ok());
+  CHECK(parser.words >= 7);
+}
+
 TEST_CASE("Wrong options are refused by the key that was written", "[api]") {
   const std::pair<const char*, const char*> wrong[] = {
       {R"("top_p":1)", "options: \"top_p\" is not known; did you mean \"topP\"?"},
