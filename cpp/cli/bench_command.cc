@@ -12,6 +12,7 @@
 #include "cli/flags.h"
 #include "cli/measure.h"
 #include "engine/model_file.h"
+#include "engine/session.h"
 
 namespace tinyvlm {
 
@@ -37,7 +38,7 @@ struct WorkResult {
   std::string name;
   Spread ms;
   double count = 1;       // of what one round makes:
-  const char* unit = "";  // "rows", "tokens", "bytes"
+  const char* unit = "";  // "rows", "tokens", "bytes", "models"
   double cores = 0;       // processor time over time, of all rounds
   Profile profile;        // of all rounds together; empty where there are no operations
 };
@@ -197,6 +198,25 @@ Result<WorkResult> BenchLoad(const BenchOptions& options) {
   return result;
 }
 
+// From the path to a session that can be asked, tokenizer included.
+Result<WorkResult> BenchReady(const BenchOptions& options) {
+  WorkResult result;
+  const auto round = [&]() -> Result<double> {
+    const double start = NowMs();
+    TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
+                          LoadModel(options.model_path, options.threads));
+    SessionOptions session;
+    session.context = std::min(session.context, model->decoder().max_positions);
+    TVLM_RETURN_IF_ERROR(Session::Create(model, session).status());
+    return NowMs() - start;
+  };
+  TVLM_RETURN_IF_ERROR(Repeat(options.rounds, round, &result));
+  result.name = "ready";
+  result.count = 1;
+  result.unit = "models";
+  return result;
+}
+
 // The number behind "prefill-" and the like; 0 where it is none of 1..100000.
 size_t CountOf(const std::string& work, const char* prefix) {
   const size_t length = std::string_view(prefix).size();
@@ -212,12 +232,13 @@ Result<std::vector<std::string>> ParseWorks(const std::string& list) {
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string work = list.substr(begin, end - begin);
-    if (work != "vision" && work != "load" && CountOf(work, "prefill-") == 0 &&
+    if (work != "vision" && work != "load" && work != "ready" && CountOf(work, "prefill-") == 0 &&
         CountOf(work, "decode-") == 0) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "--work: \"vision\", \"prefill-N\", \"decode-N\" (N of 1..100000) or \"load\" "
-                   "wanted, \"%s\" found",
-                   work.c_str());
+      return Error(
+          ErrorCode::kInvalidArgument,
+          "--work: \"vision\", \"prefill-N\", \"decode-N\" (N of 1..100000), \"load\" or \"ready\" "
+          "wanted, \"%s\" found",
+          work.c_str());
     }
     works.push_back(work);
     begin = end + 1;
@@ -324,9 +345,10 @@ Status RunBench(const Arguments& arguments) {
   std::vector<WorkResult> results;
   std::shared_ptr<Model> model;
   for (const std::string& work : options.works) {
-    if (work == "load") {
+    if (work == "load" || work == "ready") {
       model.reset();  // one copy of the weights at a time
-      TVLM_ASSIGN_OR_RETURN(WorkResult result, BenchLoad(options));
+      TVLM_ASSIGN_OR_RETURN(WorkResult result,
+                            work == "load" ? BenchLoad(options) : BenchReady(options));
       results.push_back(std::move(result));
       continue;
     }
@@ -339,7 +361,7 @@ Status RunBench(const Arguments& arguments) {
   const MachineState after = CheckMachine(two);
   bool valid = IsSteady(before, after) && (options.threads < 2 || HasTwoCores(before, after));
   for (const WorkResult& result : results) {
-    const bool parallel = std::string_view(result.unit) != "bytes";  // loading is not
+    const bool parallel = result.name != "load" && result.name != "ready";
     if (result.cores < kCoreShare * (parallel ? static_cast<double>(options.threads) : 1.0))
       valid = false;
   }

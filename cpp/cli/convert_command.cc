@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "convert/convert.h"
+#include "convert/repack.h"
 
 namespace tinyvlm {
 
@@ -99,6 +100,18 @@ class PartialFileGuard {
 };
 #endif
 
+// A model file keeps what was chosen when it was made.
+Status CheckRepackFlags(const Flags& flags) {
+  for (const char* const name : {"--type", "--vision-type", "--embedding-type", "--image-size",
+                                 "--resize", "--chat-style", "--no-tokenizer"}) {
+    if (flags.Has(name))
+      return Error(ErrorCode::kInvalidArgument,
+                   "%s: only --packing wanted for a model file; convert its checkpoint instead",
+                   name);
+  }
+  return Status();
+}
+
 }  // namespace
 
 Status RunConvert(const Arguments& arguments) {
@@ -137,8 +150,11 @@ Status RunConvert(const Arguments& arguments) {
   const PartialFileGuard guard(options.output);
 #endif
   ProgressLine line;
+  const ConvertProgress show = [&line](uint64_t done, uint64_t total) { line.Show(done, total); };
+  const bool repack = options.packing == Packing::kPanel16 && IsFile(options.checkpoint);
+  if (repack) TVLM_RETURN_IF_ERROR(CheckRepackFlags(flags));
   const Status status =
-      Convert(options, [&line](uint64_t done, uint64_t total) { line.Show(done, total); });
+      repack ? Repack(options.checkpoint, options.output, show) : Convert(options, show);
   line.Close();
   if (status.ok()) line.Finish(options.output);
   return status;

@@ -8,33 +8,11 @@
 #include "cli/flags.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
+#include "formats/gguf_reader.h"
 
 namespace tinyvlm {
 
 namespace {
-
-// Reads as much of the file as its header takes.
-Result<GgufFile> ReadHeader(const RandomAccessFile& file) {
-  std::vector<uint8_t> prefix;
-  uint64_t wanted = std::min<uint64_t>(64 * 1024, file.size());
-  for (;;) {
-    const size_t have = prefix.size();
-    prefix.resize(static_cast<size_t>(wanted));
-    TVLM_RETURN_IF_ERROR(file.ReadAt(have, prefix.data() + have, prefix.size() - have));
-    TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(prefix));
-    if (parse.file.has_value()) {
-      TVLM_RETURN_IF_ERROR(VerifyHeaderHash(
-          *parse.file, {prefix.data(), static_cast<size_t>(parse.file->data_offset)}));
-      return std::move(*parse.file);
-    }
-    if (wanted == file.size()) {
-      return Error(ErrorCode::kInvalidFile,
-                   "the file is truncated: it ends after %" PRIu64 " bytes, inside its header",
-                   file.size());
-    }
-    wanted = std::min(file.size(), std::max(parse.bytes_needed, wanted * 2));
-  }
-}
 
 double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
@@ -106,10 +84,10 @@ Result<uint64_t> EstimateSession(GgufFile file) {
 
 Status RunInspect(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const Flags flags,
-                        Flags::Parse(arguments, {"--variant", "--threads"}, {}, 1, 1));
+                        Flags::Parse(arguments, {"--variant", "--threads"}, {"--verify"}, 1, 1));
   const std::string& path = flags.positional()[0];
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile opened, RandomAccessFile::Open(path));
-  Result<GgufFile> header = ReadHeader(opened);
+  Result<GgufFile> header = ReadGgufHeader(opened);
   if (!header.ok()) return Status(header.status().code(), path + ": " + header.status().message());
   GgufFile& file = *header;
 
@@ -143,16 +121,14 @@ Status RunInspect(const Arguments& arguments) {
   std::printf("  all   %5zu tensors %14" PRIu64 " weights %10.2f MB\n", all.tensors, all.elements,
               Megabytes(all.bytes));
   PrintShortRows(file);
-  const uint64_t wanted = file.data_offset + file.data_bytes;
-  // A file without hashes may end without the padding behind its last tensor.
-  const bool complete =
-      opened.size() == wanted || (file.chunk_size == 0 && opened.size() < wanted &&
-                                  opened.size() >= file.data_offset + file.tensor_bytes);
-  if (!complete) {
-    return Error(ErrorCode::kInvalidFile,
-                 "%s: %" PRIu64 " bytes wanted, %" PRIu64 " found: the file is %s", path.c_str(),
-                 wanted, opened.size(),
-                 opened.size() < wanted ? "truncated" : "longer than its header says");
+  if (const Status status = CheckFileBytes(file, opened.size()); !status.ok())
+    return Status(status.code(), path + ": " + status.message());
+  if (flags.Has("--verify")) {
+    if (const Status status = VerifyGgufData(opened, file); !status.ok())
+      return Status(status.code(), path + ": " + status.message());
+    std::printf("\n%s\n", file.chunk_size == 0
+                              ? "the file carries no hashes: its bytes cannot be verified"
+                              : "every byte has the SHA-256 that the file carries");
   }
 
   const uint64_t weights = file.data_bytes;

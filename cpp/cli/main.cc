@@ -27,12 +27,13 @@ constexpr Command kCommands[] = {
      &tinyvlm::OptionFlagsHelp},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
-     "    [--work vision,prefill-N,decode-N,load] [--image-size N] [--prefix ROWS] [--rounds N] "
+     "    [--work vision,prefill-N,decode-N,load,ready] [--image-size N] [--prefix ROWS] [--rounds N] "
      "[--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert,
      "convert <checkpoint folder> -o FILE [--type f32|f16|bf16|q8_0|q5_0|q4_0]   makes a model "
      "file\n"
+     "convert <model file> -o FILE --packing panel16   packs a model file for mapping\n"
      "    [--vision-type TYPE] [--embedding-type TYPE] [--image-size N] [--resize pad|crop] "
      "[--chat-style qwen_2|v1|plain] [--packing none|panel16]\n"
      "    [--no-tokenizer]\n"},
@@ -42,7 +43,9 @@ constexpr Command kCommands[] = {
      "    [--cases FOLDER | --questions FILE | --random N] [--seed N] [--steps N] [--compute "
      "fast|f32] [--json] [--threads N]\n"},
     {"inspect", &tinyvlm::RunInspect,
-     "inspect <file>   shows keys, tensors, sizes and a memory estimate of a model file\n"},
+     "inspect <file> [--verify]   shows keys, tensors, sizes and a memory estimate of a model "
+     "file; "
+     "--verify checks every hash\n"},
     {"trace", &tinyvlm::RunTrace,
      "trace <file> --case FILE -o FILE [--greedy N] [--compute f32|fast] [--threads N]   writes "
      "every stage of a model for a given input\n"},

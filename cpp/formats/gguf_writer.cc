@@ -87,6 +87,15 @@ void GgufWriter::AddStringArray(std::string_view key, std::span<const std::strin
   for (const std::string& value : values) PutString(value, &values_);
 }
 
+void GgufWriter::AddEntry(const Metadata::Entry& entry) {
+  if (entry.is_array) {
+    StartArray(entry.key, entry.type, entry.count);
+  } else {
+    StartValue(entry.key, entry.type);
+  }
+  values_.insert(values_.end(), entry.values.begin(), entry.values.end());
+}
+
 Status GgufWriter::AddTensor(std::string name, DType type, Shape shape) {
   const Result<uint64_t> bytes = ByteCount(shape, type);
   if (!bytes.ok())

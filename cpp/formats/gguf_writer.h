@@ -33,6 +33,9 @@ class GgufWriter {
   void AddU8Array(std::string_view key, std::span<const uint8_t> values);
   void AddStringArray(std::string_view key, std::span<const std::string> values);
 
+  // A key of another file, with its value as it is there.
+  void AddEntry(const Metadata::Entry& entry);
+
   // Declares the next tensor; `shape` outermost first. An error where rows are not whole blocks or
   // the product overflows.
   Status AddTensor(std::string name, DType type, Shape shape);

@@ -25,6 +25,9 @@ constexpr size_t kMaxTokens = size_t{1} << 20;
 constexpr size_t kMaxMerges = size_t{1} << 21;
 constexpr size_t kMaxTokenBytes = 1024;
 
+// Look-ups that wait for memory together while a tokenizer is read.
+constexpr size_t kLookAhead = 16;
+
 // ---- mapped characters ------------------------------------------------------
 
 constexpr char32_t kMappedCharacters = 0x100 + 68;
@@ -51,6 +54,13 @@ constexpr ByteMap kByteMap = MakeByteMap();
 // for none.
 bool AppendUnmapped(std::string_view mapped, std::string* out) {
   while (!mapped.empty()) {
+    // Nearly all are ASCII, where a character stands for its own byte or for none.
+    if (const uint8_t first = static_cast<uint8_t>(mapped.front()); first < 0x80) {
+      if (kByteMap.byte[first] < 0) return false;
+      out->push_back(static_cast<char>(first));
+      mapped.remove_prefix(1);
+      continue;
+    }
     const Utf8Step step = NextUtf8(mapped);
     if (step.kind != Utf8Step::kCharacter || step.character >= kMappedCharacters ||
         kByteMap.byte[step.character] < 0)
@@ -98,6 +108,11 @@ class TokenIndex {
   // -1: there is none.
   int32_t Find(std::string_view bytes) const { return slots_[SlotOf(bytes)]; }
 
+  // Starts to fetch from memory what Find or Insert will look at first.
+  void Prefetch(std::string_view bytes) const {
+    __builtin_prefetch(&slots_[FirstSlot(Hash(bytes), slots_.size())]);
+  }
+
   // The token that has these bytes already; -1 where there was none and `id` is the one now.
   int32_t Insert(int32_t id) {
     int32_t& slot = slots_[SlotOf((*arena_)[static_cast<size_t>(id)])];
@@ -112,10 +127,14 @@ class TokenIndex {
   TokenIndex(const TokenArena* arena, AlignedBuffer<int32_t> slots)
       : arena_(arena), slots_(std::move(slots)) {}
 
-  size_t SlotOf(std::string_view bytes) const {
+  static uint64_t Hash(std::string_view bytes) {
     uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
     for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
-    size_t slot = FirstSlot(hash, slots_.size());
+    return hash;
+  }
+
+  size_t SlotOf(std::string_view bytes) const {
+    size_t slot = FirstSlot(Hash(bytes), slots_.size());
     while (slots_[slot] >= 0 && (*arena_)[static_cast<size_t>(slots_[slot])] != bytes)
       slot = (slot + 1) & (slots_.size() - 1);
     return slot;
@@ -148,6 +167,11 @@ class MergeTable {
     return -1;
   }
 
+  // Starts to fetch from memory what Insert will look at first.
+  void Prefetch(const Merge& merge) const {
+    __builtin_prefetch(&slots_[FirstSlot(Hash(merge.left, merge.right), slots_.size())]);
+  }
+
   // -1: the pair is not merged.
   int32_t Rank(int32_t left, int32_t right) const { return slots_[SlotOf(left, right)]; }
 
@@ -158,10 +182,14 @@ class MergeTable {
   }
 
  private:
-  size_t SlotOf(int32_t left, int32_t right) const {
+  static uint64_t Hash(int32_t left, int32_t right) {
     const uint64_t pair =
         static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-    size_t slot = FirstSlot(pair ^ pair >> 29, slots_.size());
+    return pair ^ pair >> 29;
+  }
+
+  size_t SlotOf(int32_t left, int32_t right) const {
+    size_t slot = FirstSlot(Hash(left, right), slots_.size());
     while (slots_[slot] >= 0) {
       const Merge& merge = (*this)[slots_[slot]];
       if (merge.left == left && merge.right == right) break;
@@ -344,7 +372,9 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   Status IndexTokens(const BpeVocabulary& vocabulary, TokenIndex* index) {
-    for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    const size_t count = vocabulary.tokens.size();
+    for (size_t id = 0; id < count; ++id) {
+      if (id + kLookAhead < count) index->Prefetch(arena_[id + kLookAhead]);
       int32_t other = -1;
       if (types_[id] == kNormalPiece) {
         other = index->Insert(static_cast<int32_t>(id));
@@ -374,32 +404,57 @@ class BpeTokenizer final : public Tokenizer {
       return Error(ErrorCode::kUnsupported, "tokenizer: at most %zu merges wanted, %zu found",
                    kMaxMerges, count);
     TVLM_RETURN_IF_ERROR(merges_.Allocate(count));
-    std::string bytes;
-    for (size_t rank = 0; rank < count; ++rank) {
-      const std::string_view text = vocabulary.merges[rank];
-      const auto wrong = [&](const char* what) {
-        return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s: %s", rank,
-                     Quoted(text).c_str(), what);
+    // In batches, whose look-ups fetch from memory together; one after the other they would wait.
+    struct Sides {
+      std::string bytes;  // of both sides
+      size_t left_bytes;
+      std::string_view left() const { return std::string_view(bytes).substr(0, left_bytes); }
+      std::string_view right() const { return std::string_view(bytes).substr(left_bytes); }
+    };
+    std::array<Sides, kLookAhead> sides;
+    std::array<Merge, kLookAhead> batch;
+    int32_t expected = -1;
+    for (size_t first = 0; first < count; first += kLookAhead) {
+      const size_t merges = std::min(kLookAhead, count - first);
+      const auto wrong = [&](size_t i, const char* what) {
+        return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s: %s", first + i,
+                     Quoted(vocabulary.merges[first + i]).c_str(), what);
       };
-      const size_t space = text.find(' ');
-      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
-        return wrong("two tokens divided by one space wanted");
-      bytes.clear();
-      if (!AppendUnmapped(text.substr(0, space), &bytes))
-        return wrong("the left side is not in the characters of byte-level BPE");
-      const size_t left_bytes = bytes.size();
-      if (!AppendUnmapped(text.substr(space + 1), &bytes))
-        return wrong("the right side is not in the characters of byte-level BPE");
-      const std::string_view both = bytes;
-      const Merge merge{index.Find(both.substr(0, left_bytes)), index.Find(both.substr(left_bytes)),
-                        index.Find(both)};
-      if (merge.left < 0) return wrong("the left side is not a token");
-      if (merge.right < 0) return wrong("the right side is not a token");
-      if (merge.merged < 0) return wrong("what it makes is not a token");
-      const int32_t other = merges_.Insert(static_cast<int32_t>(rank), merge);
-      if (other >= 0)
-        return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s exists already as %d", rank,
-                     Quoted(text).c_str(), static_cast<int>(other));
+      for (size_t i = 0; i < merges; ++i) {
+        const std::string_view text = vocabulary.merges[first + i];
+        const size_t space = text.find(' ');
+        if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+          return wrong(i, "two tokens divided by one space wanted");
+        Sides& both = sides[i];
+        both.bytes.clear();
+        if (!AppendUnmapped(text.substr(0, space), &both.bytes))
+          return wrong(i, "the left side is not in the characters of byte-level BPE");
+        both.left_bytes = both.bytes.size();
+        if (!AppendUnmapped(text.substr(space + 1), &both.bytes))
+          return wrong(i, "the right side is not in the characters of byte-level BPE");
+        index.Prefetch(both.left());
+        index.Prefetch(both.right());
+      }
+      for (size_t i = 0; i < merges; ++i) {
+        // Tokens usually stand in the order of their merges: the next one is tried before looking.
+        const bool next = expected >= 0 && static_cast<size_t>(expected) < types_.size() &&
+                          types_[static_cast<size_t>(expected)] == kNormalPiece &&
+                          arena_[static_cast<size_t>(expected)] == sides[i].bytes;
+        batch[i] = {index.Find(sides[i].left()), index.Find(sides[i].right()),
+                    next ? expected : index.Find(sides[i].bytes)};
+        if (batch[i].left < 0) return wrong(i, "the left side is not a token");
+        if (batch[i].right < 0) return wrong(i, "the right side is not a token");
+        if (batch[i].merged < 0) return wrong(i, "what it makes is not a token");
+        expected = batch[i].merged + 1;
+        merges_.Prefetch(batch[i]);
+      }
+      for (size_t i = 0; i < merges; ++i) {
+        const size_t rank = first + i;
+        const int32_t other = merges_.Insert(static_cast<int32_t>(rank), batch[i]);
+        if (other >= 0)
+          return Error(ErrorCode::kInvalidFile, "tokenizer: merge %zu %s exists already as %d",
+                       rank, Quoted(vocabulary.merges[rank]).c_str(), static_cast<int>(other));
+      }
     }
     return Status();
   }

@@ -1,6 +1,12 @@
 #include "base/file.h"
 
+#if !defined(__EMSCRIPTEN__)
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "catch_amalgamated.hpp"
@@ -86,6 +92,32 @@ TEST_CASE("Paths that are no files are typed errors", "[base][file]") {
   CHECK(IsFolder(folder.File(".")));
   CHECK_FALSE(IsFolder(folder.File("absent")));
 }
+
+#if !defined(__EMSCRIPTEN__)
+TEST_CASE("A range of a file reads and maps as a file of its own", "[base][file]") {
+  const TempFolder folder;
+  const std::string path = folder.File("in.bin");
+  std::string content;
+  for (int i = 0; i < 20'000; ++i) content += static_cast<char>(i * 7);
+  std::ofstream(path, std::ios::binary) << content;
+  for (const size_t offset : {size_t{0}, size_t{1}, size_t{4096}, size_t{9999}}) {
+    const int descriptor = open(path.c_str(), O_RDONLY);
+    REQUIRE(descriptor >= 0);
+    const auto range = RandomAccessFile::OpenRange(descriptor, offset, 9000);
+    close(descriptor);
+    REQUIRE(range.ok());
+    CHECK(range->size() == 9000);
+    std::string read(100, '\0');
+    REQUIRE(range->ReadAt(8900, read.data(), read.size()).ok());
+    CHECK(read == content.substr(offset + 8900, 100));
+    CHECK_FALSE(range->ReadAt(8901, read.data(), read.size()).ok());
+    const auto mapped = MappedFile::Map(*range);
+    REQUIRE(mapped.ok());
+    CHECK(std::string(mapped->bytes().begin(), mapped->bytes().end()) ==
+          content.substr(offset, 9000));
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace tinyvlm
