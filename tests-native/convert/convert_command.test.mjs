@@ -126,10 +126,47 @@ test("flags that cannot be are refused before anything is read", () => {
     [["--image-size", "100"], /a multiple of 64 up to 4096 wanted, 100 found/],
     [["--image-size", "0"], /--image-size: a whole number of 64\.\.4096 wanted, "0" found/],
     [["--resize", "stretch"], /"pad" or "crop", wanted, "stretch" found/],
+    [["--packing", "panel8"], /--packing: "none" or "panel16" wanted, "panel8" found/],
   ]) {
     const { status, stderr } = run("convert", join(root, "absent"), "-o", output, ...args);
     assert.equal(status, 1, stderr);
     assert.match(stderr, wanted);
   }
   assert.ok(!existsSync(output));
+});
+
+test("a checkpoint and its model file are packed to the same bytes, and inspect verifies them", () => {
+  const [plain, packed, repacked] = ["plain", "packed", "repacked"].map((name) =>
+    join(root, `${name}.gguf`),
+  );
+  const pack = ["--packing", "panel16"];
+  for (const args of [
+    [small, "-o", plain, "--no-tokenizer"],
+    [small, "-o", packed, "--no-tokenizer", ...pack],
+    [plain, "-o", repacked, ...pack],
+  ]) {
+    const { status, stderr } = run("convert", ...args);
+    assert.equal(status, 0, stderr);
+  }
+  assert.ok(readFileSync(packed).equals(readFileSync(repacked)));
+  assert.ok(!readFileSync(packed).equals(readFileSync(plain)));
+  const { status, stdout } = run("inspect", packed, "--verify");
+  assert.equal(status, 0);
+  assert.match(stdout, /tinyvlm\.packing: panel16\n/);
+  assert.match(stdout, /every byte has the SHA-256 that the file carries\n/);
+
+  const bytes = readFileSync(packed);
+  bytes[bytes.length - 1000] ^= 1;
+  writeFileSync(packed, bytes);
+  assert.equal(run("inspect", packed).status, 0);
+  const damaged = run("inspect", packed, "--verify");
+  assert.equal(damaged.status, 3);
+  assert.match(
+    damaged.stderr,
+    /invalid_file: .*packed\.gguf: the model file is damaged: bytes \d+/,
+  );
+
+  const again = run("convert", plain, "-o", repacked, ...pack, "--type", "q4_0");
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /--type: only --packing wanted for a model file/);
 });
