@@ -41,10 +41,9 @@ Result<std::shared_ptr<Model>> LoadCopy(const std::string& prefix, uint64_t leng
   return loader.model();
 }
 
-// Compares every chunk of the data section with its hash, where the file has hashes.
+// Compares every chunk of the data section with its hash; the file has hashes.
 Status VerifyChunks(const GgufFile& file, std::span<const uint8_t> data,
                     const LoadOptions& options) {
-  if (file.chunk_size == 0) return Status();
   const uint64_t length = file.data_offset + file.data_bytes;
   for (uint64_t begin = 0; begin < file.data_bytes; begin += file.chunk_size) {
     const uint64_t bytes = std::min(file.chunk_size, file.data_bytes - begin);
@@ -73,12 +72,13 @@ Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
   TVLM_RETURN_IF_ERROR(CheckFileBytes(file, bytes.size()));
   TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, bytes.first(header)));
   TVLM_RETURN_IF_ERROR(packing.status());  // of a header that is as it was written
-  if (options.verify) TVLM_RETURN_IF_ERROR(VerifyChunks(file, data, options));
-  TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> model,
-                        Model::Create(std::move(file),
-                                      MakeCpuBackend(options.threads, {data, std::move(owner)}),
-                                      options.use));
-  if (options.progress && !options.verify)
+  const bool hashed = options.verify && file.chunk_size != 0;
+  if (hashed) TVLM_RETURN_IF_ERROR(VerifyChunks(file, data, options));
+  TVLM_ASSIGN_OR_RETURN(
+      std::shared_ptr<Model> model,
+      Model::Create(std::move(file), MakeCpuBackend(options.threads, {data, std::move(owner)}),
+                    options.use));
+  if (options.progress && !hashed)  // else VerifyChunks has told all of it
     TVLM_RETURN_IF_ERROR(options.progress(bytes.size(), bytes.size()));
   return model;
 }

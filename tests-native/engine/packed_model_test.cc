@@ -16,6 +16,7 @@
 #include "convert/convert.h"
 #include "convert/repack.h"
 #include "convert/tiny_checkpoint.h"
+#include "cpu/cpu_backend.h"
 #include "demo_model.h"
 #include "engine/model_file.h"
 #include "engine/model_loader.h"
@@ -71,6 +72,11 @@ std::shared_ptr<Model> MustLoad(const std::string& path) {
   INFO(model.status().message());
   REQUIRE(model.ok());
   return *model;
+}
+
+// The weights of a model as the processor's backend holds them.
+const WeightStore& Store(const Model& model) {
+  return static_cast<const CpuBackend&>(model.backend()).store();
 }
 
 Status LoadStatus(const std::string& path, const LoadOptions& options = {}) {
@@ -146,11 +152,11 @@ TEST_CASE("A packed file gives the same bits as one in file order, for every typ
 
   const auto plain = MustLoad(folder.File("plain.gguf")),
              packed = MustLoad(folder.File("packed.gguf"));
-  CHECK(plain->store().packing() == Packing::kNone);
-  CHECK(plain->store().owned_bytes() == plain->store().file().data_bytes);
-  CHECK(packed->store().packing() == Packing::kPanel16);
-  CHECK((packed->store().owned_bytes() == 0) == kMaps);
-  CHECK(packed->store().widened_bytes() == 0);
+  CHECK(Store(*plain).packing() == Packing::kNone);
+  CHECK(Store(*plain).owned_bytes() == Store(*plain).file().data_bytes);
+  CHECK(Store(*packed).packing() == Packing::kPanel16);
+  CHECK((Store(*packed).owned_bytes() == 0) == kMaps);
+  CHECK(Store(*packed).widened_bytes() == 0);
   const auto streamed = Stream(packed_bytes, 1000);
   INFO(streamed.status().message());
   REQUIRE(streamed.ok());
@@ -213,7 +219,7 @@ TEST_CASE("The packed demo model answers the same, mapped, streamed and from mem
     const auto model = LoadModelFromMemory({memory->data() + offset, bytes.size()}, LoadOptions{});
     INFO(model.status().message());
     REQUIRE(model.ok());
-    CHECK(((*model)->store().owned_bytes() == 0) == (offset % 4 == 0));
+    CHECK((Store(**model).owned_bytes() == 0) == (offset % 4 == 0));
     CHECK(Answer(*model, "sample-3.png") == wanted);
   }
   // A file in file order is always copied: its bytes are not needed afterwards.
@@ -263,7 +269,7 @@ TEST_CASE("A model inside another file is loaded through a descriptor, at any of
     close(descriptor);
     INFO(model.status().message());
     REQUIRE(model.ok());
-    CHECK(((*model)->store().owned_bytes() == 0) == (offset % 4 == 0));
+    CHECK((Store(**model).owned_bytes() == 0) == (offset % 4 == 0));
     CHECK(Answer(*model, "sample-1.png") == wanted);
   }
   CHECK(LoadModelFromDescriptor(-1, 0, 10, LoadOptions{}).status().code() == ErrorCode::kIo);
@@ -414,7 +420,7 @@ TEST_CASE("The weights of a packed model are a mapping without a dirty page, als
   Answer(model, "sample-1.png");
   auto sums = Smaps(path);
   INFO("Rss " << sums["Rss"] << " kB, Private_Dirty " << sums["Private_Dirty"] << " kB");
-  const long weights = static_cast<long>(model->store().file().data_bytes / 1024);
+  const long weights = static_cast<long>(Store(*model).file().data_bytes / 1024);
   CHECK(sums["Size"] >= weights);
   CHECK(sums["Rss"] > weights / 2);  // an answer touches most of them
   CHECK(sums["Private_Dirty"] == 0);
