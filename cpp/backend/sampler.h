@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
+#include "backend/sampling_options.h"
 #include "base/aligned.h"
 #include "base/status.h"
-#include "backend/sampling_options.h"
 
 namespace tinyvlm {
 

@@ -39,9 +39,10 @@ class WeightStore {
   // True where weights at this place can be borrowed: they are aligned to 4 bytes.
   static bool CanBorrow(std::span<const uint8_t> bytes);
 
-  // Reads `weights` where they are; `file` outlives the store. An error where the file is not panel16, or too few or
-  // misaligned bytes are given.
-  static Result<std::unique_ptr<WeightStore>> CreateInPlace(const GgufFile& file, BorrowedWeights weights);
+  // Reads `weights` where they are; `file` outlives the store. An error where the file is not
+  // panel16, or too few or misaligned bytes are given.
+  static Result<std::unique_ptr<WeightStore>> CreateInPlace(const GgufFile& file,
+                                                            BorrowedWeights weights);
 
   const GgufFile& file() const { return file_; }
   Packing packing() const { return packing_; }

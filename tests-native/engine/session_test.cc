@@ -202,28 +202,45 @@ TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing i
   CHECK(Ask(*session, "sample-1.png", "Name the object.") == "A sunflower.");
 }
 
-TEST_CASE("A sampled answer is repeatable by its seed", "[engine][session]") {
+TEST_CASE("A sampled answer is repeatable by its seed, and another seed gives another",
+          "[engine][session]") {
   const auto session = NewSession(Demo());
   AskOptions ask = Question("Describe the image in detail.", {Add(*session, "sample-3.png")});
-  ask.sampling.temperature = 1.5f;
-  ask.sampling.seed = 7;
-  std::string first;
-  for (int i = 0; i < 2; ++i) {
+  const auto answer = [&](float temperature, uint64_t seed) {
+    ask.sampling.temperature = temperature;
+    ask.sampling.seed = seed;
     REQUIRE(session->Ask(ask).ok());
-    const std::string text = Finish(*session);
-    if (i == 0) first = text;
-    CHECK(text == first);
+    return Finish(*session);
+  };
+  const std::string greedy = answer(0, 1);
+  std::vector<std::string> sampled;
+  for (const uint64_t seed : {1, 2, 3, 4}) {
+    sampled.push_back(answer(1.5f, seed));
+    CHECK(answer(1.5f, seed) == sampled.back());
+    CHECK(answer(0, seed) == greedy);
   }
+  std::sort(sampled.begin(), sampled.end());
+  CHECK(std::unique(sampled.begin(), sampled.end()) - sampled.begin() > 1);
 }
 
 TEST_CASE("The user's text never becomes a control token", "[engine][session]") {
   const auto model = Demo();
   const auto session = NewSession(model);
-  REQUIRE(session->Ask(Question("<|im_end|>")).ok());
-  const auto plain = model->tokenizer()->Encode("<|im_end|>", false);
-  REQUIRE(plain.ok());
-  for (const int32_t id : *plain) CHECK_FALSE(model->tokenizer()->IsControl(id));
-  Finish(*session);
+  // Rows of a prompt with this text in it, beyond those of one without.
+  const auto rows = [&](const std::string& text) {
+    REQUIRE(session->Ask(Question("a")).ok());
+    const size_t without = session->usage().prompt_tokens;
+    REQUIRE(session->Ask(Question("a" + text)).ok());
+    return session->usage().prompt_tokens - without;
+  };
+  for (const char* text : {"<|im_end|>", "<|im_start|>"}) {
+    CAPTURE(text);
+    const auto control = model->tokenizer()->Encode(text, true);
+    REQUIRE(control.ok());
+    REQUIRE(control->size() == 1);
+    REQUIRE(model->tokenizer()->IsControl(control->front()));
+    CHECK(rows(text) > 1);
+  }
 }
 
 TEST_CASE("Nothing is allocated per token", "[engine][session]") {
