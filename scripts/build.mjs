@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // npm run build: everything the npm package consists of: the wasm builds of the engine and its
 // tools, then dist/. Sets up what is missing first; with nothing changed it is done in seconds.
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { root, run, toolEnvironment } from "./toolchain.mjs";
@@ -14,15 +14,26 @@ export const wasmVariants = ["scalar", "simd", "relaxed", "simd-mt", "relaxed-mt
 // everything anew.
 const warnings = process.env.CI === "true" ? ["-DTINYVLM_WERROR=ON"] : [];
 
+// Whether a preset is configured: not at all, without its tests, or whole.
+function configured(preset) {
+  const folder = join(root, "build", preset);
+  if (!existsSync(join(folder, "build.ninja"))) return "no";
+  const cache = readFileSync(join(folder, "CMakeCache.txt"), "utf8");
+  return /^TINYVLM_TESTS:\w+=OFF$/m.test(cache) ? "without tests" : "whole";
+}
+
 /**
  * Configures a preset where it has not been, then builds targets of it (all of them where none is
- * named).
+ * named). Without `tests` a preset that is configured anew gets no test programs and needs no
+ * sources of theirs; what is compiled then is not compiled again when they are wanted.
  */
-export function buildPreset(preset, targets = [], extraSettings = []) {
+export function buildPreset(preset, targets = [], { settings = [], tests = true } = {}) {
   const env = toolEnvironment();
-  const settings = [...warnings, ...extraSettings];
-  if (settings.length > 0 || !existsSync(join(root, "build", preset, "build.ninja")))
-    run("cmake", ["--preset", preset, ...settings], { env, quiet: true });
+  const state = configured(preset);
+  const testless = !tests && state !== "whole" ? ["-DTINYVLM_TESTS=OFF"] : [];
+  const all = [...warnings, ...settings, ...testless];
+  if (all.length > 0 || state === "no" || (tests && state === "without tests"))
+    run("cmake", ["--preset", preset, ...all], { env, quiet: true });
   const jobs = process.env.TINYVLM_JOBS ? ["-j", process.env.TINYVLM_JOBS] : [];
   run(
     "cmake",
@@ -61,6 +72,21 @@ function packageIsCurrent() {
   return inputs.every((path) => changed(join(root, path)) < changed(last));
 }
 
+/** The wasm variants that have never been built here. */
+const variantsToBuild = () =>
+  wasmVariants.filter(
+    (variant) => !existsSync(join(root, "build", `wasm-${variant}`, "tiny-vlm.wasm")),
+  );
+
+/** Says what buildPackage() is about to compile and roughly how long that takes, if it is much. */
+export function announcePackage() {
+  const missing = variantsToBuild();
+  if (missing.length === 0) return;
+  console.log(
+    `To be compiled first, once: ${missing.length} wasm ${missing.length === 1 ? "variant" : "variants"} (${missing.join(", ")}), about 5 minutes of processor time each, and Emscripten with its system libraries where it is missing (another 5).`,
+  );
+}
+
 /** Builds the wasm variants and the package. */
 export async function buildPackage() {
   await setUp();
@@ -81,6 +107,7 @@ export async function buildPackage() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
+    announcePackage();
     await buildPackage();
     console.log(`Build done: ${summary()}`);
   } catch (error) {

@@ -5,7 +5,7 @@ import { setUpBuildTools } from "./setup/build-tools.mjs";
 import { setUpEmscripten } from "./setup/emscripten.mjs";
 import { setUpNodeModules } from "./setup/node-modules.mjs";
 import { setUpRelaxedNode } from "./setup/relaxed-node.mjs";
-import { setUpSources } from "./setup/sources.mjs";
+import { setUpEngineSources, setUpSources } from "./setup/sources.mjs";
 import { summary } from "./setup/steps.mjs";
 import { setUpBrowser, setUpClang } from "./setup/system-programs.mjs";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,12 @@ const parts = {
   sources: {
     work: setUpSources,
     everyday: true,
-    about: "Highway, sentencepiece, utf8proc, lodepng, Catch2 under .deps",
+    about: "Highway, sentencepiece, lodepng, and utf8proc and Catch2 of the tests, under .deps",
+  },
+  "engine-sources": {
+    work: setUpEngineSources,
+    everyday: false,
+    about: "Highway, sentencepiece and lodepng only",
   },
   modules: { work: setUpNodeModules, everyday: true, about: "node_modules" },
   emscripten: { work: setUpEmscripten, everyday: true, about: "emcc 3.1.50 or newer" },

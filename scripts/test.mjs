@@ -4,12 +4,13 @@
 // are skipped, and what was not found is listed at the end (tests-native/README.md says what it is).
 // Environment: TINYVLM_SHARED says where that data is; REQUIRE_SHARED=1 makes missing data a
 // failure; CI=true makes compiler warnings errors.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildPackage, buildPreset } from "./build.mjs";
+import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
 import { setUp } from "./setup.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
+import { findChromium } from "./setup/system-programs.mjs";
 import { reportSizes } from "./size.mjs";
 import { root, runShown, toolEnvironment } from "./toolchain.mjs";
 
@@ -55,7 +56,7 @@ async function runCtest(preset, selection = [], environment = {}) {
 
 // Builds and runs a preset's test programs: all, or those named.
 async function catch2Suite(preset, programs = [], settings = []) {
-  buildPreset(preset, programs, settings);
+  buildPreset(preset, programs, { settings });
   return runCtest(
     preset,
     programs.length > 0 ? ["--tests-regex", `^(${programs.join("|")})$`] : [],
@@ -126,6 +127,10 @@ async function threadSanitizerSuite() {
 
 async function browserSuite() {
   await setUp(["browser"]);
+  if (!findChromium() && process.env.CI !== "true") {
+    console.log("no Chromium here: install it, or name it in the environment variable CHROMIUM");
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
   const specs = readdirSync(join(root, "tests-browser"))
     .filter((name) => name.endsWith(".spec.mjs"))
     .sort();
@@ -148,23 +153,32 @@ async function typeCheck() {
 
 const sdk = join("scripts", "build-sdk.mjs");
 
-// "everyday": run by a plain `npm test`. "package": wants dist/.
+// "everyday": run by a plain `npm test`. "package": wants dist/. "preset": whose test programs it
+// builds.
 const suites = {
   house: { title: "Formatting, linter, layers, documents", everyday: true, run: () => lint() },
-  native: { title: "Native tests", everyday: true, run: () => catch2Suite("release") },
+  native: {
+    title: "Native tests",
+    everyday: true,
+    preset: "release",
+    run: () => catch2Suite("release"),
+  },
   "wasm-scalar": {
     title: "wasm tests under Node, scalar",
     everyday: true,
+    preset: "wasm-scalar",
     run: () => catch2Suite("wasm-scalar"),
   },
   "wasm-simd": {
     title: "wasm tests under Node, SIMD",
     everyday: true,
+    preset: "wasm-simd",
     run: () => catch2Suite("wasm-simd"),
   },
   "wasm-relaxed": {
     title: "wasm tests under Node, relaxed SIMD",
     everyday: true,
+    preset: "wasm-relaxed",
     run: relaxedSuite,
   },
   types: { title: "SDK types", everyday: true, run: typeCheck },
@@ -185,6 +199,7 @@ const suites = {
   asan: {
     title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",
     everyday: false,
+    preset: "asan",
     run: sanitizerSuite,
   },
   tsan: {
@@ -197,6 +212,18 @@ const suites = {
 const minutes = (milliseconds) =>
   `${Math.floor(milliseconds / 60000)} min ${((milliseconds % 60000) / 1000).toFixed(0)} s`;
 
+// Says what is about to be built and roughly how long that takes, where it is much.
+function announce(chosen) {
+  if (chosen.some((suite) => suite.package)) announcePackage();
+  const missing = chosen
+    .flatMap(({ preset }) => preset ?? [])
+    .filter((preset) => !existsSync(join(root, "build", preset, "build.ninja")));
+  if (missing.length > 0)
+    console.log(
+      `The test programs of ${missing.join(", ")} are compiled too, about 10 minutes of processor time each.`,
+    );
+}
+
 async function main(names) {
   const unknown = names.filter((name) => !suites[name]);
   if (unknown.length > 0)
@@ -208,6 +235,7 @@ async function main(names) {
     .map(([, suite]) => suite);
   const begin = performance.now();
   const results = [];
+  announce(chosen);
   await setUp();
   if (chosen.some((suite) => suite.package)) await buildPackage();
   for (const { title, run } of chosen) {

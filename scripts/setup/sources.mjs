@@ -100,9 +100,16 @@ async function setUpSource(name, entry) {
   });
 }
 
-export async function setUpSources() {
-  const { sources } = JSON.parse(readFileSync(join(root, "scripts", "deps.lock.json"), "utf8"));
-  const stale = Object.entries(sources).filter(([name, entry]) => {
+/** All sources. */
+export const setUpSources = () => setUp(() => true);
+
+/** The sources that the engine is compiled from, without those that only its tests need. */
+export const setUpEngineSources = () => setUp(({ testsOnly }) => !testsOnly);
+
+async function setUp(isWanted) {
+  const lock = JSON.parse(readFileSync(join(root, "scripts", "deps.lock.json"), "utf8"));
+  const sources = Object.entries(lock.sources).filter(([, entry]) => isWanted(entry));
+  const stale = sources.filter(([name, entry]) => {
     const file = markerIn(join(depsDir, name));
     return (
       !existsSync(file) || JSON.parse(readFileSync(file, "utf8")).pinned !== entry.archive.sha256
@@ -111,9 +118,7 @@ export async function setUpSources() {
   if (stale.length === 0)
     return present(
       "library sources",
-      Object.entries(sources)
-        .map(([name, { version }]) => `${name} ${version}`)
-        .join(", "),
+      sources.map(([name, { version }]) => `${name} ${version}`).join(", "),
     );
   if (aptMissing()) {
     return present(
