@@ -11,7 +11,8 @@ if(EMSCRIPTEN)
   include(${PROJECT_SOURCE_DIR}/wasm/variants.cmake)
 endif()
 
-set(TINYVLM_DEPS_DIR "${PROJECT_SOURCE_DIR}/.deps" CACHE PATH "Sources of the libraries, as scripts/setup.mjs lays them out")
+set(TINYVLM_DEPS_DIR "${PROJECT_SOURCE_DIR}/.deps"
+    CACHE PATH "Sources of the libraries, as scripts/setup.mjs lays them out")
 set(lock_path "${PROJECT_SOURCE_DIR}/scripts/deps.lock.json")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${lock_path}")
 file(READ "${lock_path}" TINYVLM_DEPS_LOCK)
@@ -20,17 +21,20 @@ file(READ "${lock_path}" TINYVLM_DEPS_LOCK)
 function(tinyvlm_source name)
   set(folder "${TINYVLM_DEPS_DIR}/${name}")
   if(NOT EXISTS "${folder}")
-    message(STATUS "${name}: ${folder} is missing (scripts/setup.mjs makes it); fetching the upstream release")
+    message(STATUS "${name}: ${folder} is missing (scripts/setup.mjs makes it); "
+                   "fetching the upstream release")
     string(JSON url ERROR_VARIABLE no_url GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream url)
     # SOURCE_SUBDIR names a folder that does not exist: the library's own CMakeLists.txt is not
     # wanted.
     if(no_url)
       string(JSON repository GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream git)
       string(JSON commit GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream commit)
-      FetchContent_Declare(${name} GIT_REPOSITORY ${repository} GIT_TAG ${commit} SOURCE_SUBDIR none)
+      FetchContent_Declare(${name} GIT_REPOSITORY ${repository} GIT_TAG ${commit}
+                           SOURCE_SUBDIR none)
     else()
       string(JSON hash GET "${TINYVLM_DEPS_LOCK}" sources ${name} upstream sha256)
-      FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash} DOWNLOAD_EXTRACT_TIMESTAMP ON SOURCE_SUBDIR none)
+      FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash}
+                           DOWNLOAD_EXTRACT_TIMESTAMP ON SOURCE_SUBDIR none)
     endif()
     FetchContent_MakeAvailable(${name})
     set(folder "${${name}_SOURCE_DIR}")
@@ -71,17 +75,24 @@ endif()
 tinyvlm_source(sentencepiece)
 set(spm "${sentencepiece_DIR}/sentencepiece")
 set(spm_sources
-  bpe_model char_model error filesystem model_factory model_interface normalizer sentencepiece_processor unigram_model util word_model
+  bpe_model char_model error filesystem model_factory model_interface normalizer
+  sentencepiece_processor unigram_model util word_model
   builtin_pb/sentencepiece.pb builtin_pb/sentencepiece_model.pb)
 list(TRANSFORM spm_sources REPLACE "(.+)" "${spm}/src/\\1.cc")
 file(GLOB spm_protobuf "${spm}/third_party/protobuf-lite/*.cc")
 list(FILTER spm_protobuf EXCLUDE REGEX "io_win32")
-tinyvlm_library(sentencepiece ${spm_sources} ${spm_protobuf} "${spm}/third_party/absl/flags/flag.cc")
+tinyvlm_library(sentencepiece ${spm_sources} ${spm_protobuf}
+                "${spm}/third_party/absl/flags/flag.cc")
 string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
-  "#define VERSION \"@spm_version@\"\n#define PACKAGE \"sentencepiece\"\n#define PACKAGE_STRING \"sentencepiece\"\n#define INSTALL_DATADIR \"\"\n" @ONLY)
+"#define VERSION \"@spm_version@\"
+#define PACKAGE \"sentencepiece\"
+#define PACKAGE_STRING \"sentencepiece\"
+#define INSTALL_DATADIR \"\"
+" @ONLY)
 target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
-  PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite" "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
+  PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
+          "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
 
 # ---- images ---------------------------------------------------------------
@@ -89,7 +100,8 @@ tinyvlm_source(lodepng)
 tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
 target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
 # Text, time, gamma and profiles are not wanted, and an image is not refused for an odd one.
-target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
+target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP
+                           LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
 target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
 
 # ---- tests ------------------------------------------------------------------

@@ -14,7 +14,8 @@ if(TINYVLM_WERROR)
 endif()
 if(TINYVLM_SANITIZE)
   # Layers are built without RTTI, which the check of virtual pointers reads.
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize=vptr
+                      -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
@@ -30,8 +31,10 @@ function(tinyvlm_layer name)
   target_compile_options(tinyvlm_${name} PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions -fno-rtti)
   list(TRANSFORM ARG_DEPENDS PREPEND tinyvlm_ OUTPUT_VARIABLE depends)
   target_link_libraries(tinyvlm_${name} PUBLIC ${depends} ${ARG_LIBRARIES})
-  if(EMSCRIPTEN AND NOT CMAKE_BUILD_TYPE STREQUAL Debug AND name MATCHES "^(kernels|base|tensor|weights|parallel|image)$")
-    target_compile_options(tinyvlm_${name} PRIVATE -O3)  # inner loops; what has none is built for size (wasm/variants.cmake)
+  if(EMSCRIPTEN AND NOT CMAKE_BUILD_TYPE STREQUAL Debug
+     AND name MATCHES "^(kernels|base|tensor|weights|parallel|image)$")
+    # Inner loops; what has none is built for size (wasm/variants.cmake).
+    target_compile_options(tinyvlm_${name} PRIVATE -O3)
   endif()
   if(name STREQUAL base AND NOT EMSCRIPTEN)
     find_package(Threads REQUIRED)
@@ -52,7 +55,8 @@ function(tinyvlm_test name)
     # Catch2 needs exceptions; the engine under test is compiled as it is shipped. Linking with -O1
     # leaves out Binaryen's passes over the whole program, which would take longer than the tests.
     target_compile_options(${name} PRIVATE -fwasm-exceptions)
-    target_link_options(${name} PRIVATE -O1 -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME -sNODERAWFS ${TINYVLM_WASM_MEMORY})
+    target_link_options(${name} PRIVATE -O1 -fwasm-exceptions -sENVIRONMENT=node -sEXIT_RUNTIME
+                        -sNODERAWFS ${TINYVLM_WASM_MEMORY})
   endif()
   add_test(NAME ${name} COMMAND ${name})
   # Catch2's exit code where every test case was skipped: their data is not on this machine.

@@ -82,9 +82,11 @@ const variantsToBuild = () =>
 export function announcePackage() {
   const missing = variantsToBuild();
   if (missing.length === 0) return;
+  console.log(`To be compiled first, once: the wasm variants ${missing.join(", ")},`);
   console.log(
-    `To be compiled first, once: ${missing.length} wasm ${missing.length === 1 ? "variant" : "variants"} (${missing.join(", ")}), about 5 minutes of processor time each, and Emscripten with its system libraries where it is missing (another 5).`,
+    "about 5 minutes of processor time each, and Emscripten's system libraries where they",
   );
+  console.log("are missing (another 5).");
 }
 
 /** Builds the wasm variants and the package. */

@@ -16,7 +16,8 @@ const program = join(root, "build", "release", "cpp", "cli", "tiny-vlm");
 const [ownImage, ownQuestion, ...rest] = process.argv.slice(2);
 if (rest.length > 0) {
   console.error(
-    'demo: wanted an image and a question (in quotes), found more: npm run demo -- image.jpg "What is this?"',
+    "demo: wanted an image and a question (in quotes), found more: " +
+      'npm run demo -- image.jpg "What is this?"',
   );
   process.exit(1);
 }
@@ -34,7 +35,7 @@ function samples() {
 async function build() {
   if (!existsSync(program))
     console.log(
-      "The native command line is built first, once: about 5 minutes of processor time on one core, less on several.\n",
+      "The native command line is built first, once: about 5 minutes of processor time.\n",
     );
   await setUp(["tools", "engine-sources"]);
   await step("native command line", () => buildPreset("release", ["tiny-vlm"], { tests: false }));
@@ -80,8 +81,9 @@ try {
       process.stdout.write(piece.replace(/\n$/, ""));
     });
     const count = words.trim().split(/\s+/).length;
+    const answered = `${count} ${count === 1 ? "word" : "words"} in ${total.toFixed(0)} ms`;
     console.log(
-      `\n    (first word after ${firstWord.toFixed(0)} ms, loading the model included; ${count} ${count === 1 ? "word" : "words"} in ${total.toFixed(0)} ms)\n`,
+      `\n    (first word after ${firstWord.toFixed(0)} ms, loading included; ${answered})\n`,
     );
   }
   console.log("The same as a web page: npm run dev");

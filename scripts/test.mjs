@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // npm test [-- suite...]: every test suite, each under its heading and with its time, then a
 // summary. Sets up and builds what is missing first. Test cases whose data is not on this machine
-// are skipped, and what was not found is listed at the end (tests-native/README.md says what it is).
+// are skipped, and what was not found is listed at the end (tests-native/README.md tells of it).
 // Environment: TINYVLM_SHARED says where that data is; REQUIRE_SHARED=1 makes missing data a
 // failure; CI=true makes compiler warnings errors.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -220,7 +220,7 @@ function announce(chosen) {
     .filter((preset) => !existsSync(join(root, "build", preset, "build.ninja")));
   if (missing.length > 0)
     console.log(
-      `The test programs of ${missing.join(", ")} are compiled too, about 10 minutes of processor time each.`,
+      `The test programs of ${missing.join(", ")} are compiled, too: 10 minutes of processor time each.`,
     );
 }
 
@@ -264,9 +264,7 @@ async function main(names) {
   const missing = [...new Set(results.flatMap((result) => result.missing ?? []))].sort();
   if (missing.length > 0) {
     const folder = process.env.TINYVLM_SHARED || join("..", "shared");
-    console.log(
-      `\nSkipped for want of data (tests-native/README.md says what it is), not found in ${folder}:`,
-    );
+    console.log(`\nSkipped for want of data (tests-native/README.md), not found in ${folder}:`);
     for (const path of missing) console.log(`  ${path}`);
   }
   const total = (key) => results.reduce((sum, result) => sum + (result[key] ?? 0), 0);

@@ -289,6 +289,18 @@ function relocate(llvm, { triple, loader }) {
   return llvmRoot;
 }
 
+// Emscripten's commands are shell scripts that look for the Python file beside them by `readlink -f
+// $0`: without quotes, so that a folder with a space in its name is not found.
+function quoteEntryPoints() {
+  for (const name of readdirSync(emscripten)) {
+    const path = join(emscripten, name);
+    if (name.includes(".") || !lstatSync(path).isFile()) continue;
+    const script = readFileSync(path, "utf8");
+    const quoted = script.replaceAll("readlink -f $0)", 'readlink -f "$0")');
+    if (quoted !== script) writeFileSync(path, quoted);
+  }
+}
+
 // Emscripten's settings, where it finds them without any environment variable, and its commands in
 // one bin folder.
 function configure(llvmRoot) {
@@ -382,6 +394,7 @@ async function installFrom(suiteName) {
     const llvmRoot = relocate(llvm, machine);
     removeDeadLinks(join(llvmRoot, "bin"));
     removeDeadLinks(join(usr, "bin"));
+    quoteEntryPoints();
     configure(llvmRoot);
     rmSync(debs, { recursive: true });
     return `${megabytes(folderBytes(image))} on disk`;
