@@ -122,7 +122,7 @@ async function sanitizerSuite() {
 // What has threads: the pool, sessions, the C interface.
 async function threadSanitizerSuite() {
   await setUp(["clang"]);
-  return catch2Suite("tsan", ["base_test", "engine_test", "api_test"]);
+  return catch2Suite("tsan", ["parallel_test", "engine_test", "api_test"]);
 }
 
 async function browserSuite() {
