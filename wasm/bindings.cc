@@ -1,6 +1,9 @@
-// Everything that JavaScript sees of the engine: one function per function of the C interface
-// (api/tinyvlm.h), under JavaScript's names. Heap addresses are plain numbers; JavaScript takes a
-// fresh view of the heap after each call, because memory may have grown.
+// What JavaScript sees of the engine: a thin layer over the C interface (api/tinyvlm.h), with the
+// same checks and the same words. Objects are their addresses, which are plain numbers here; an
+// address whose object has been freed must not be used again (js-sdk/src/runtime/engine.ts sees to
+// it). JavaScript reads and writes the heap itself and takes a fresh view of it after each call,
+// because memory may have grown; memory for an image comes from malloc and free, which the module
+// exports, too.
 #include <emscripten/bind.h>
 
 #include <cstdint>
@@ -12,49 +15,133 @@ namespace {
 
 // What every function returns: a plain object { code, message, value, text }.
 struct CallResult {
-  int32_t code;
+  int32_t code = TVLM_OK;
   std::string message;
-  double value;  // exact: handles, states and addresses are below 2^53
+  double value = 0;  // an address, an image's number or a state: exact, they are below 2^53
   std::string text;
 };
 
-CallResult FromC(const tvlm_result& result) {
-  return {result.code, result.message, static_cast<double>(result.value), result.text};
+tvlm_model* ModelAt(uintptr_t address) { return reinterpret_cast<tvlm_model*>(address); }
+tvlm_session* SessionAt(uintptr_t address) { return reinterpret_cast<tvlm_session*>(address); }
+
+// The result of a function that hands out its error, which is freed.
+CallResult Created(const void* object, tvlm_error* error) {
+  CallResult result;
+  result.code = tvlm_error_code(error);
+  result.message = tvlm_error_message(error);
+  result.value = static_cast<double>(reinterpret_cast<uintptr_t>(object));
+  tvlm_error_free(error);
+  return result;
 }
 
-CallResult SelfTest() { return FromC(tvlm_self_test()); }
+CallResult ModelResult(tvlm_model* model, tvlm_code code, double value = 0) {
+  return {code, code == TVLM_OK ? "" : tvlm_model_error(model), value, ""};
+}
+
+CallResult SessionResult(tvlm_session* session, tvlm_code code, double value = 0) {
+  return {code, code == TVLM_OK ? "" : tvlm_session_error(session), value, ""};
+}
+
+CallResult SelfTest() {
+  tvlm_error* error = nullptr;
+  tvlm_self_test(&error);
+  return Created(nullptr, error);
+}
+
 CallResult ModelCreate(const std::string& options) {
-  return FromC(tvlm_model_create(options.c_str()));
+  tvlm_error* error = nullptr;
+  const tvlm_model* const model = tvlm_model_create(options.c_str(), &error);
+  return Created(model, error);
 }
-CallResult ModelReserve(uint32_t model, double bytes) {
-  return FromC(tvlm_model_reserve(model, static_cast<uint64_t>(bytes)));
+
+CallResult ModelReserve(uintptr_t address, double bytes) {
+  tvlm_model* const model = ModelAt(address);
+  const void* const place = tvlm_model_reserve(model, static_cast<size_t>(bytes));
+  return ModelResult(model, place == nullptr ? tvlm_model_error_code(model) : TVLM_OK,
+                     static_cast<double>(reinterpret_cast<uintptr_t>(place)));
 }
-CallResult ModelCommit(uint32_t model, double bytes) {
-  return FromC(tvlm_model_commit(model, static_cast<uint64_t>(bytes)));
+
+CallResult ModelCommit(uintptr_t address, double bytes) {
+  tvlm_model* const model = ModelAt(address);
+  const tvlm_code code = tvlm_model_commit(model, static_cast<size_t>(bytes));
+  return ModelResult(model, code, tvlm_model_state(model));
 }
-CallResult ModelEnd(uint32_t model) { return FromC(tvlm_model_end(model)); }
-CallResult ModelInfo(uint32_t model) { return FromC(tvlm_model_info(model)); }
-CallResult ModelDispose(uint32_t model) { return FromC(tvlm_model_dispose(model)); }
-CallResult SessionCreate(uint32_t model, const std::string& options) {
-  return FromC(tvlm_session_create(model, options.c_str()));
+
+CallResult ModelEnd(uintptr_t address) {
+  tvlm_model* const model = ModelAt(address);
+  return ModelResult(model, tvlm_model_end(model));
 }
-CallResult ImageReserve(uint32_t session, double bytes) {
-  return FromC(tvlm_image_reserve(session, static_cast<uint64_t>(bytes)));
+
+CallResult ModelInfo(uintptr_t address) {
+  CallResult result;
+  size_t length = 0;
+  const char* const text = tvlm_model_info(ModelAt(address), &length);
+  result.text.assign(text, length);
+  return result;
 }
-CallResult ImageAdd(uint32_t session, const std::string& options) {
-  return FromC(tvlm_image_add(session, options.c_str()));
+
+void ModelFree(uintptr_t address) { tvlm_model_free(ModelAt(address)); }
+
+CallResult SessionCreate(uintptr_t model, const std::string& options) {
+  tvlm_error* error = nullptr;
+  tvlm_session* const session = tvlm_session_create(ModelAt(model), options.c_str(), &error);
+  CallResult result = Created(session, error);
+  size_t length = 0;
+  const char* const text = tvlm_session_info(session, &length);
+  result.text.assign(text, length);
+  return result;
 }
-CallResult ImageDrop(uint32_t session, uint32_t image) {
-  return FromC(tvlm_image_drop(session, image));
+
+void SessionFree(uintptr_t address) { tvlm_session_free(SessionAt(address)); }
+
+CallResult AddImage(uintptr_t address, uintptr_t file, double bytes, uint32_t flags) {
+  tvlm_session* const session = SessionAt(address);
+  uint32_t image = 0;
+  const tvlm_code code = tvlm_session_add_image(session, reinterpret_cast<const void*>(file),
+                                                static_cast<size_t>(bytes), flags, &image);
+  return SessionResult(session, code, image);
 }
-CallResult SessionAsk(uint32_t session, const std::string& request) {
-  return FromC(tvlm_session_ask(session, request.c_str()));
+
+// `format` is a tvlm_pixel_format, the number of channels; the rows have no gaps.
+CallResult AddPixels(uintptr_t address, uintptr_t pixels, double bytes, int format, double width,
+                     double height, uint32_t flags) {
+  tvlm_session* const session = SessionAt(address);
+  uint32_t image = 0;
+  const tvlm_code code = tvlm_session_add_pixels(
+      session, reinterpret_cast<const void*>(pixels), static_cast<size_t>(bytes),
+      static_cast<tvlm_pixel_format>(format), static_cast<size_t>(width),
+      static_cast<size_t>(height), 0, flags, &image);
+  return SessionResult(session, code, image);
 }
-CallResult SessionAdvance(uint32_t session, double budget_ms) {
-  return FromC(tvlm_session_advance(session, budget_ms));
+
+CallResult DropImage(uintptr_t address, uint32_t image) {
+  tvlm_session* const session = SessionAt(address);
+  return SessionResult(session, tvlm_session_drop_image(session, image));
 }
-CallResult SessionResult(uint32_t session) { return FromC(tvlm_session_result(session)); }
-CallResult SessionDispose(uint32_t session) { return FromC(tvlm_session_dispose(session)); }
+
+CallResult SessionAsk(uintptr_t address, const std::string& request) {
+  tvlm_session* const session = SessionAt(address);
+  return SessionResult(session, tvlm_session_ask(session, request.c_str()));
+}
+
+CallResult SessionAdvance(uintptr_t address, double budget_ms) {
+  tvlm_session* const session = SessionAt(address);
+  tvlm_run_state state = TVLM_DONE;
+  const tvlm_code code = tvlm_session_advance(session, budget_ms, &state);
+  CallResult result = SessionResult(session, code, state);
+  size_t length = 0;
+  const char* const text = tvlm_session_take_text(session, &length);
+  result.text.assign(text, length);
+  return result;
+}
+
+CallResult SessionReport(uintptr_t address) {
+  CallResult result;
+  size_t length = 0;
+  const char* const text = tvlm_session_report(SessionAt(address), &length);
+  result.text.assign(text, length);
+  return result;
+}
 
 }  // namespace
 
@@ -71,13 +158,13 @@ EMSCRIPTEN_BINDINGS(tiny_vlm) {
   function("modelCommit", &ModelCommit);
   function("modelEnd", &ModelEnd);
   function("modelInfo", &ModelInfo);
-  function("modelDispose", &ModelDispose);
+  function("modelFree", &ModelFree);
   function("sessionCreate", &SessionCreate);
-  function("imageReserve", &ImageReserve);
-  function("imageAdd", &ImageAdd);
-  function("imageDrop", &ImageDrop);
+  function("sessionFree", &SessionFree);
+  function("addImage", &AddImage);
+  function("addPixels", &AddPixels);
+  function("dropImage", &DropImage);
   function("sessionAsk", &SessionAsk);
   function("sessionAdvance", &SessionAdvance);
-  function("sessionResult", &SessionResult);
-  function("sessionDispose", &SessionDispose);
+  function("sessionReport", &SessionReport);
 }

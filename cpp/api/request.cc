@@ -5,7 +5,12 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "base/json.h"
 #include "base/nearest.h"
 #include "base/option.h"
 
@@ -25,6 +30,21 @@ Status CheckKeys(const Json::Object& object, const std::vector<std::string_view>
                  key.c_str(), meant.c_str());
   }
   return Status();
+}
+
+// A JSON object whose keys are all among `keys`.
+Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys) {
+  if (text == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
+  Result<Json> json = ParseJson(text);
+  if (!json.ok())
+    return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
+  const Json::Object* object = json->object();
+  if (object == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found",
+                 json->KindName());
+  TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
+  return json;
 }
 
 // A visitor of options that collects their keys.
@@ -173,38 +193,6 @@ Result<std::vector<Message>> ReadMessages(const Json& json) {
 
 }  // namespace
 
-Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys) {
-  if (text == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
-  Result<Json> json = ParseJson(text);
-  if (!json.ok())
-    return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
-  const Json::Object* object = json->object();
-  if (object == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found",
-                 json->KindName());
-  TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
-  return json;
-}
-
-Status ReadInt(const Json& json, const char* key, int64_t min, int64_t max, int64_t* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetInt(key, min, max, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
-Status ReadBool(const Json& json, const char* key, bool* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetBool(key, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
-Status ReadString(const Json& json, const char* key, std::string* value) {
-  if (json.Find(key) == nullptr) return Status();
-  TVLM_ASSIGN_OR_RETURN(*value, json.GetString(key, ErrorCode::kInvalidArgument));
-  return Status();
-}
-
 Result<ModelOptions> ParseModelOptions(const char* text) {
   ModelOptions options;
   TVLM_RETURN_IF_ERROR(ReadOptions(text, {}, options).status());
@@ -219,26 +207,16 @@ Result<SessionOptions> ParseSessionOptions(const char* text, size_t max_context)
   return options;
 }
 
-Result<Request> ParseRequest(const char* text, const std::vector<ImageId>& pending) {
-  Request request;
-  AskOptions& options = request.options;
-  TVLM_ASSIGN_OR_RETURN(const Json json,
-                        ReadOptions(text, {"prompt", "messages"},
-                                    static_cast<AnswerOptions&>(options), options.sampling));
+Result<AskOptions> ParseRequest(const char* text) {
+  AskOptions options;
+  TVLM_ASSIGN_OR_RETURN(
+      const Json json,
+      ReadOptions(text, {"messages"}, static_cast<AnswerOptions&>(options), options.sampling));
   const Json* const messages = json.Find("messages");
-  request.is_prompt = json.Find("prompt") != nullptr;
-  if (request.is_prompt == (messages != nullptr)) {
-    return Error(ErrorCode::kInvalidArgument, "either \"prompt\" or \"messages\" wanted, %s found",
-                 request.is_prompt ? "both" : "neither");
-  }
-  if (request.is_prompt) {
-    TVLM_ASSIGN_OR_RETURN(std::string prompt,
-                          json.GetString("prompt", ErrorCode::kInvalidArgument));
-    options.messages.push_back({Message::Role::kUser, std::move(prompt), pending});
-  } else {
-    TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
-  }
-  return request;
+  if (messages == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "messages: an array wanted, none found");
+  TVLM_ASSIGN_OR_RETURN(options.messages, ReadMessages(*messages));
+  return options;
 }
 
 }  // namespace tinyvlm

@@ -5,12 +5,7 @@
 #define TINYVLM_API_REQUEST_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "base/json.h"
 #include "base/status.h"
 #include "engine/session.h"
 
@@ -22,22 +17,8 @@ Result<ModelOptions> ParseModelOptions(const char* text);
 // Here the default of "context" is at most `max_context`, the model's limit.
 Result<SessionOptions> ParseSessionOptions(const char* text, size_t max_context);
 
-struct Request {
-  AskOptions options;
-  bool is_prompt = false;  // one question about the pending images, rather than messages
-};
-
-// A question: "prompt" (about the images `pending`) or "messages", and the answer's options. Image
-// ids are checked by the session.
-Result<Request> ParseRequest(const char* text, const std::vector<ImageId>& pending);
-
-// A JSON object whose keys are all among `keys`; `text` may be null, which is an error.
-Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys);
-
-// Members that may be missing: `value` is then left as it is.
-Status ReadInt(const Json& json, const char* key, int64_t min, int64_t max, int64_t* value);
-Status ReadBool(const Json& json, const char* key, bool* value);
-Status ReadString(const Json& json, const char* key, std::string* value);
+// A question: {"messages": [...]} and the answer's options. Image ids are checked by the session.
+Result<AskOptions> ParseRequest(const char* text);
 
 }  // namespace tinyvlm
 

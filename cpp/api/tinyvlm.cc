@@ -1,17 +1,21 @@
+// The C interface over the engine. Arguments are checked here, once. No state outside the objects:
+// a process may exit while another thread is in here.
 #include "api/tinyvlm.h"
 
-#include <algorithm>
+#include <chrono>
 #include <cinttypes>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <string_view>
-#include <vector>
+#include <thread>
+#include <utility>
 
+#include "api/internal.h"
 #include "api/request.h"
 #include "api/self_test.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/json_writer.h"
+#include "engine/model_file.h"
 #include "engine/model_loader.h"
 #include "engine/report.h"
 #include "engine/session.h"
@@ -19,178 +23,369 @@
 
 using namespace tinyvlm;  // NOLINT: this file is the border, everything below it is the engine
 
+// ---- objects ------------------------------------------------------------------
+
+struct tvlm_error {
+  Status status;
+};
+
+struct tvlm_model {
+  enum class Source { kNone, kWhole, kChunks };
+
+  explicit tvlm_model(size_t thread_count) : threads(thread_count), loader(thread_count) {}
+
+  const size_t threads;
+  Source source = Source::kNone;  // what it is loaded from; a model is loaded once
+  ModelLoader loader;             // of chunks
+  uint64_t file_bytes = 0, received_bytes = 0;
+  tvlm_load_state state = TVLM_LOAD_HEADER;
+  std::mutex publish;            // `model` is read by tvlm_session_create on any thread
+  std::shared_ptr<Model> model;  // null until the header is whole
+  Status error;
+  std::string info;
+
+  std::shared_ptr<Model> Get() {
+    const std::lock_guard<std::mutex> lock(publish);
+    return model;
+  }
+  void Set(std::shared_ptr<Model> loaded) {
+    const std::lock_guard<std::mutex> lock(publish);
+    model = std::move(loaded);
+  }
+};
+
+struct tvlm_session {
+  std::unique_ptr<Session> session;
+  double decode_image_ms = 0;         // of the answer's images
+  double pending_decode_image_ms = 0; // of images added since the last ask
+  Status error;
+  std::string info, text, report;
+};
+
 namespace {
 
-// ---- results ------------------------------------------------------------------
+// ---- codes --------------------------------------------------------------------
 
-thread_local std::string last_message, last_text;
+static_assert(TVLM_OK == static_cast<int>(ErrorCode::kOk) &&
+              TVLM_INVALID_ARGUMENT == static_cast<int>(ErrorCode::kInvalidArgument) &&
+              TVLM_NOT_FOUND == static_cast<int>(ErrorCode::kNotFound) &&
+              TVLM_INVALID_FILE == static_cast<int>(ErrorCode::kInvalidFile) &&
+              TVLM_UNSUPPORTED == static_cast<int>(ErrorCode::kUnsupported) &&
+              TVLM_OUT_OF_MEMORY == static_cast<int>(ErrorCode::kOutOfMemory) &&
+              TVLM_INVALID_IMAGE == static_cast<int>(ErrorCode::kInvalidImage) &&
+              TVLM_CONTEXT_FULL == static_cast<int>(ErrorCode::kContextFull) &&
+              TVLM_IO == static_cast<int>(ErrorCode::kIo) &&
+              TVLM_NOT_READY == static_cast<int>(ErrorCode::kNotReady) &&
+              TVLM_INTERNAL == static_cast<int>(ErrorCode::kInternal) &&
+              TVLM_ABORTED == static_cast<int>(ErrorCode::kAborted));
+static_assert(TVLM_LOAD_HEADER == static_cast<int>(ModelLoader::State::kHeader) &&
+              TVLM_LOAD_DATA == static_cast<int>(ModelLoader::State::kLoading) &&
+              TVLM_LOAD_COMPLETE == static_cast<int>(ModelLoader::State::kComplete));
 
-tvlm_result Failed(const Status& status) {
-  last_message = status.message();
-  last_text.clear();
-  return {static_cast<int32_t>(status.code()), last_message.c_str(), 0, last_text.c_str()};
+// Every code has its enumerator: the compiler warns of a missing one, and the assertions above hold
+// the numbers together.
+tvlm_code CodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kOk:
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kInvalidFile:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kInvalidImage:
+    case ErrorCode::kContextFull:
+    case ErrorCode::kIo:
+    case ErrorCode::kNotReady:
+    case ErrorCode::kInternal:
+    case ErrorCode::kAborted:
+      return static_cast<tvlm_code>(code);
+  }
+  return TVLM_INTERNAL;
 }
 
-tvlm_result Succeeded(uint64_t value = 0, std::string_view text = {}) {
-  last_message.clear();
-  last_text = text;
-  return {0, last_message.c_str(), value, last_text.c_str()};
+tvlm_run_state StateOf(RunState state) {
+  switch (state) {
+    case RunState::kRunning:
+      return TVLM_RUNNING;
+    case RunState::kDone:
+      return TVLM_DONE;
+    case RunState::kWaiting:
+      return TVLM_WAITING;
+    case RunState::kBusy:
+      return TVLM_BUSY;
+  }
+  return TVLM_DONE;
 }
 
-// Ends the calling function with the error, if there is one.
-#define TVLM_API_CHECK(expr)                           \
-  do {                                                 \
-    const Status tvlm_status = (expr);                 \
-    if (!tvlm_status.ok()) return Failed(tvlm_status); \
-  } while (0)
-#define TVLM_API_ASSIGN(lhs, expr) \
-  TVLM_API_ASSIGN_IMPL(TVLM_CONCAT(tvlm_result_, __LINE__), lhs, expr)
-#define TVLM_API_ASSIGN_IMPL(result, lhs, expr)     \
-  auto result = (expr);                             \
-  if (!result.ok()) return Failed(result.status()); \
-  lhs = std::move(result).value()
-
-// ---- handles ------------------------------------------------------------------
-
-struct OpenSession {
-  std::unique_ptr<Session> session;
-  AlignedBuffer<uint8_t> image;  // the reserved image's bytes
-  std::vector<ImageId> pending;  // images for the next request with a "prompt"
-
-  // Forgets the images of a question that is not asked, or was.
-  void DropPending() {
-    for (const ImageId id : pending) session->DropImage(id);
-    pending.clear();
-  }
-};
-
-// Handles are positions in a table plus one; a closed one's place is used again.
-template <typename T>
-class HandleTable {
- public:
-  uint32_t Add(std::unique_ptr<T> object) {
-    size_t place = 0;
-    while (place < objects_.size() && objects_[place] != nullptr) ++place;
-    if (place == objects_.size()) objects_.emplace_back();
-    objects_[place] = std::move(object);
-    return static_cast<uint32_t>(place + 1);
-  }
-
-  Result<T*> Get(uint32_t handle, const char* what) {
-    if (handle == 0 || handle > objects_.size() || objects_[handle - 1] == nullptr) {
-      return Error(ErrorCode::kInvalidArgument, "%u is not the handle of an open %s", handle, what);
-    }
-    return objects_[handle - 1].get();
-  }
-
-  Status Remove(uint32_t handle, const char* what) {
-    TVLM_RETURN_IF_ERROR(Get(handle, what).status());
-    objects_[handle - 1].reset();
-    return Status();
-  }
-
- private:
-  std::vector<std::unique_ptr<T>> objects_;
-};
-
-HandleTable<ModelLoader>& Models() {
-  static HandleTable<ModelLoader> table;
-  return table;
+// Hands out why a function without an object failed.
+tvlm_code Failed(const Status& status, tvlm_error** error) {
+  if (error != nullptr) *error = status.ok() ? nullptr : new tvlm_error{status};
+  return CodeOf(status.code());
 }
 
-HandleTable<OpenSession>& Sessions() {
-  static HandleTable<OpenSession> table;
-  return table;
+// Keeps an error where tvlm_model_error and tvlm_session_error find it.
+template <typename Object>
+tvlm_code Ended(Object* object, Status status) {
+  const tvlm_code code = CodeOf(status.code());
+  if (!status.ok()) object->error = std::move(status);
+  return code;
 }
 
-// Brings the image in `bytes` into the session, as the last pending one; returns the report.
-Result<std::string> AddImage(OpenSession& open, const AlignedBuffer<uint8_t>& bytes,
-                             const char* options) {
-  TVLM_ASSIGN_OR_RETURN(const Json json,
-                        ParseObject(options, {"bytes", "format", "width", "height", "exact"}));
-  std::string format = "encoded";
-  bool exact = false;
-  int64_t width = 0, height = 0, size = static_cast<int64_t>(bytes.size());
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "bytes", 0, static_cast<int64_t>(bytes.size()), &size));
-  TVLM_RETURN_IF_ERROR(ReadString(json, "format", &format));
-  TVLM_RETURN_IF_ERROR(ReadBool(json, "exact", &exact));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "width", 1, INT32_MAX, &width));
-  TVLM_RETURN_IF_ERROR(ReadInt(json, "height", 1, INT32_MAX, &height));
+const char* Text(const std::string& text, size_t* length) {
+  if (length != nullptr) *length = text.size();
+  return text.c_str();
+}
+
+const char* NoText(size_t* length) {
+  if (length != nullptr) *length = 0;
+  return "";
+}
+
+// ---- loading ------------------------------------------------------------------
+
+Status NullArgument(const char* name) {
+  return Error(ErrorCode::kInvalidArgument, "%s wanted, NULL found", name);
+}
+
+// Begins, or with chunks goes on, loading.
+Status Begin(tvlm_model* model, tvlm_model::Source source) {
+  const bool goes_on = source == tvlm_model::Source::kChunks && model->source == source;
+  if (model->source != tvlm_model::Source::kNone && !goes_on)
+    return Error(ErrorCode::kNotReady, "a model is loaded once; create another to load again");
+  model->source = source;
+  return Status();
+}
+
+// Loads the whole file by `load(options)`.
+template <typename Load>
+Status LoadWhole(tvlm_model* model, tvlm_progress progress, void* user_data, const Load& load) {
+  TVLM_RETURN_IF_ERROR(Begin(model, tvlm_model::Source::kWhole));
+  LoadOptions options;
+  options.threads = model->threads;
+  options.progress = [&](uint64_t loaded, uint64_t total) {
+    model->received_bytes = loaded;
+    model->file_bytes = total;
+    if (progress == nullptr || progress(loaded, total, user_data) == 0) return Status();
+    return Error(ErrorCode::kAborted, "loading was cancelled after %" PRIu64 " of %" PRIu64 " bytes",
+                 loaded, total);
+  };
+  TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> loaded, load(options));
+  model->Set(std::move(loaded));
+  model->state = TVLM_LOAD_COMPLETE;
+  return Status();
+}
+
+// Calls the loader of chunks and takes over what is then known of the model.
+template <typename Call>
+Status LoadChunk(tvlm_model* model, const Call& call) {
+  TVLM_RETURN_IF_ERROR(Begin(model, tvlm_model::Source::kChunks));
+  ModelLoader& loader = model->loader;
+  Status status = call(loader);
+  model->state = static_cast<tvlm_load_state>(loader.state());
+  model->file_bytes = loader.file_bytes();
+  model->received_bytes = loader.received_bytes();
+  if (model->model == nullptr && loader.model() != nullptr) model->Set(loader.model());
+  return status;
+}
+
+// ---- images -------------------------------------------------------------------
+
+Status CheckFlags(uint32_t flags) {
+  if ((flags & ~uint32_t{TVLM_IMAGE_EXACT}) == 0) return Status();
+  return Error(ErrorCode::kInvalidArgument, "flags: 0 or TVLM_IMAGE_EXACT wanted, %" PRIu32 " found",
+               flags);
+}
+
+// Brings an image into the session; its number goes to *image.
+Status AddImage(tvlm_session* session, const ImageView& view, uint32_t flags, uint32_t* image) {
+  TVLM_ASSIGN_OR_RETURN(*image,
+                        session->session->AddImage(view, (flags & TVLM_IMAGE_EXACT) != 0));
+  return Status();
+}
+
+Status AddFile(tvlm_session* session, const void* file, size_t bytes, uint32_t flags,
+               uint32_t* image) {
+  if (file == nullptr && bytes != 0) return NullArgument("the bytes of an image");
+  if (image == nullptr) return NullArgument("a place for the image's number");
+  TVLM_RETURN_IF_ERROR(CheckFlags(flags));
+  if (bytes == 0) return Error(ErrorCode::kInvalidImage, "the image is empty");
   const double start = NowMs();
-  double decoded = start;
-  ImageId id = 0;
-  if (format == "encoded") {
-    TVLM_ASSIGN_OR_RETURN(const Image image,
-                          DecodeImage({bytes.data(), static_cast<size_t>(size)}, exact));
-    width = static_cast<int64_t>(image.width());
-    height = static_cast<int64_t>(image.height());
-    decoded = NowMs();
-    TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(image.view(), exact));
-  } else {
-    if (format != "rgba" && format != "rgb") {
-      return Error(ErrorCode::kInvalidArgument,
-                   "format: \"encoded\", \"rgba\" or \"rgb\" wanted, \"%s\" found", format.c_str());
-    }
-    const uint64_t channels = format == "rgba" ? 4 : 3;
-    TVLM_RETURN_IF_ERROR(
-        CheckImageSize(static_cast<uint64_t>(width), static_cast<uint64_t>(height)));
-    const uint64_t wanted = static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * channels;
-    if (static_cast<uint64_t>(size) != wanted) {
-      return Error(ErrorCode::kInvalidImage,
-                   "%" PRId64 " x %" PRId64 " %s pixels: %" PRIu64 " bytes wanted, %" PRId64
-                   " found",
-                   width, height, format.c_str(), wanted, size);
-    }
-    const size_t row = static_cast<size_t>(width * static_cast<int64_t>(channels));
-    const ImageView view{bytes.data(), static_cast<size_t>(width), static_cast<size_t>(height),
-                         static_cast<size_t>(channels), row};
-    TVLM_ASSIGN_OR_RETURN(id, open.session->AddImage(view, exact));
+  TVLM_ASSIGN_OR_RETURN(const Image decoded, DecodeImage({static_cast<const uint8_t*>(file), bytes},
+                                                         (flags & TVLM_IMAGE_EXACT) != 0));
+  session->pending_decode_image_ms += NowMs() - start;
+  return AddImage(session, decoded.view(), flags, image);
+}
+
+Status AddPixels(tvlm_session* session, const void* pixels, size_t bytes, tvlm_pixel_format format,
+                 size_t width, size_t height, size_t stride, uint32_t flags, uint32_t* image) {
+  if (pixels == nullptr && bytes != 0) return NullArgument("pixels");
+  if (image == nullptr) return NullArgument("a place for the image's number");
+  TVLM_RETURN_IF_ERROR(CheckFlags(flags));
+  if (format != TVLM_PIXELS_RGB && format != TVLM_PIXELS_RGBA)
+    return Error(ErrorCode::kInvalidArgument,
+                 "format: TVLM_PIXELS_RGB or TVLM_PIXELS_RGBA wanted, %d found",
+                 static_cast<int>(format));
+  TVLM_RETURN_IF_ERROR(CheckImageSize(width, height));
+  const size_t channels = static_cast<size_t>(format), row = width * channels;
+  if (stride != 0 && stride < row)
+    return Error(ErrorCode::kInvalidArgument,
+                 "stride: 0 or at least the %zu bytes of a row wanted, %zu found", row, stride);
+  const size_t step = stride == 0 ? row : stride;
+  const uint64_t wanted = uint64_t{step} * (height - 1) + row;
+  if (stride == 0 ? bytes != wanted : bytes < wanted) {
+    return Error(ErrorCode::kInvalidImage,
+                 "%zu x %zu %s pixels: %s%" PRIu64 " bytes wanted, %zu found", width, height,
+                 channels == 4 ? "rgba" : "rgb", stride == 0 ? "" : "at least ", wanted, bytes);
   }
-  open.pending.push_back(id);
-  const double end = NowMs();
-  JsonWriter report;
-  report.Number("decodeMs", decoded - start).Number("preprocessMs", end - decoded);
-  report.Number("width", static_cast<double>(width)).Number("height", static_cast<double>(height));
-  return report.Finish();
+  return AddImage(session,
+                  ImageView{static_cast<const uint8_t*>(pixels), width, height, channels, step},
+                  flags, image);
+}
+
+// ---- answers ------------------------------------------------------------------
+
+Status Ask(tvlm_session* session, const char* request) {
+  session->decode_image_ms = std::exchange(session->pending_decode_image_ms, 0);
+  TVLM_ASSIGN_OR_RETURN(const AskOptions options, ParseRequest(request));
+  return session->session->Ask(options);
+}
+
+Status Advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
+  if (!(budget_ms >= 0))
+    return Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms);
+  TVLM_ASSIGN_OR_RETURN(const RunState reached, session->session->Advance(budget_ms));
+  if (state != nullptr) *state = StateOf(reached);
+  return Status();
+}
+
+// Long enough that a step costs little beside its work.
+constexpr double kRunBudgetMs = 50;
+
+// How long to leave a device, or another thread that loads weights, to itself.
+constexpr std::chrono::milliseconds kRunPause{1};
+
+Status Run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
+  for (tvlm_run_state state = TVLM_RUNNING; state != TVLM_DONE;) {
+    TVLM_RETURN_IF_ERROR(Advance(session, kRunBudgetMs, &state));
+    if (on_text == nullptr) continue;
+    size_t length = 0;
+    const char* const text = tvlm_session_take_text(session, &length);
+    if (length != 0 && on_text(text, length, user_data) != 0) session->session->Cancel();
+    if (state == TVLM_WAITING || state == TVLM_BUSY) std::this_thread::sleep_for(kRunPause);
+  }
+  return Status();
 }
 
 }  // namespace
 
-tvlm_result tvlm_self_test(void) {
-  TVLM_API_CHECK(SelfTest());
-  return Succeeded();
+namespace tinyvlm {
+
+tvlm_model* WrapModel(std::shared_ptr<Model> model) {
+  auto wrapped = std::make_unique<tvlm_model>(model->backend().threads());
+  wrapped->source = tvlm_model::Source::kWhole;
+  wrapped->state = TVLM_LOAD_COMPLETE;
+  wrapped->model = std::move(model);
+  return wrapped.release();
 }
 
-tvlm_result tvlm_model_create(const char* options) {
-  TVLM_API_ASSIGN(const ModelOptions model_options, ParseModelOptions(options));
-  return Succeeded(Models().Add(std::make_unique<ModelLoader>(model_options.threads)));
+}  // namespace tinyvlm
+
+// ---- version and errors -------------------------------------------------------
+
+uint32_t tvlm_abi_version(void) { return TVLM_ABI_VERSION; }
+
+const char* tvlm_version(void) { return TINYVLM_VERSION; }
+
+const char* tvlm_code_name(tvlm_code code) { return ErrorCodeName(static_cast<ErrorCode>(code)); }
+
+tvlm_code tvlm_error_code(const tvlm_error* error) {
+  return error == nullptr ? TVLM_OK : CodeOf(error->status.code());
 }
 
-tvlm_result tvlm_model_reserve(uint32_t model, uint64_t bytes) {
-  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
-  TVLM_API_ASSIGN(uint8_t* const address, loader->Reserve(bytes));
-  return Succeeded(reinterpret_cast<uintptr_t>(address));
+const char* tvlm_error_message(const tvlm_error* error) {
+  return error == nullptr ? "" : error->status.message().c_str();
 }
 
-tvlm_result tvlm_model_commit(uint32_t model, uint64_t bytes) {
-  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
-  TVLM_API_CHECK(loader->Commit(bytes));
-  return Succeeded(static_cast<uint64_t>(loader->state()));
+void tvlm_error_free(tvlm_error* error) { delete error; }
+
+tvlm_code tvlm_self_test(tvlm_error** error) { return Failed(SelfTest(), error); }
+
+// ---- model --------------------------------------------------------------------
+
+tvlm_model* tvlm_model_create(const char* options, tvlm_error** error) {
+  const Result<ModelOptions> parsed = ParseModelOptions(options);
+  Failed(parsed.status(), error);
+  return parsed.ok() ? new tvlm_model(parsed->threads) : nullptr;
 }
 
-tvlm_result tvlm_model_end(uint32_t model) {
-  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
-  TVLM_API_CHECK(loader->End());
-  return Succeeded();
+void tvlm_model_free(tvlm_model* model) { delete model; }
+
+const char* tvlm_model_error(const tvlm_model* model) {
+  return model == nullptr ? "a model wanted, NULL found" : model->error.message().c_str();
 }
 
-tvlm_result tvlm_model_info(uint32_t model) {
-  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
+tvlm_code tvlm_model_error_code(const tvlm_model* model) {
+  return model == nullptr ? TVLM_INVALID_ARGUMENT : CodeOf(model->error.code());
+}
+
+tvlm_code tvlm_model_load_path(tvlm_model* model, const char* path, tvlm_progress progress,
+                               void* user_data) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  if (path == nullptr) return Ended(model, NullArgument("a path"));
+  return Ended(model, LoadWhole(model, progress, user_data, [path](const LoadOptions& options) {
+                 return LoadModel(path, options);
+               }));
+}
+
+tvlm_code tvlm_model_load_descriptor(tvlm_model* model, int descriptor, uint64_t offset,
+                                     uint64_t bytes, tvlm_progress progress, void* user_data) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(model, LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
+                 return LoadModelFromDescriptor(descriptor, offset, bytes, options);
+               }));
+}
+
+tvlm_code tvlm_model_load_memory(tvlm_model* model, const void* file, size_t bytes,
+                                 tvlm_progress progress, void* user_data) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  if (file == nullptr) return Ended(model, NullArgument("the bytes of a model file"));
+  return Ended(model, LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
+                 return LoadModelFromMemory({static_cast<const uint8_t*>(file), bytes}, options);
+               }));
+}
+
+void* tvlm_model_reserve(tvlm_model* model, size_t bytes) {
+  if (model == nullptr) return nullptr;
+  uint8_t* place = nullptr;
+  Ended(model, LoadChunk(model, [&](ModelLoader& loader) -> Status {
+          TVLM_ASSIGN_OR_RETURN(place, loader.Reserve(bytes));
+          return Status();
+        }));
+  return place;
+}
+
+tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(model,
+               LoadChunk(model, [bytes](ModelLoader& loader) { return loader.Commit(bytes); }));
+}
+
+tvlm_code tvlm_model_end(tvlm_model* model) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(model, LoadChunk(model, [](ModelLoader& loader) { return loader.End(); }));
+}
+
+tvlm_load_state tvlm_model_state(const tvlm_model* model) {
+  return model == nullptr ? TVLM_LOAD_HEADER : model->state;
+}
+
+const char* tvlm_model_info(tvlm_model* model, size_t* length) {
+  if (model == nullptr) return NoText(length);
   JsonWriter report;
-  report.Number("state", static_cast<double>(loader->state()))
-      .Number("fileBytes", static_cast<double>(loader->file_bytes()))
-      .Number("receivedBytes", static_cast<double>(loader->received_bytes()));
-  if (Model* const m = loader->model().get(); m != nullptr) {
+  report.Number("state", static_cast<double>(model->state))
+      .Number("fileBytes", static_cast<double>(model->file_bytes))
+      .Number("receivedBytes", static_cast<double>(model->received_bytes));
+  if (Model* const m = model->model.get(); m != nullptr) {
     report.Number("threads", static_cast<double>(m->backend().threads()))
         .String("backend", m->backend().name())
         .String("name", m->name())
@@ -201,90 +396,103 @@ tvlm_result tvlm_model_info(uint32_t model) {
         .Number("maxContext", static_cast<double>(m->decoder().max_positions))
         .Number("vocabulary", static_cast<double>(m->valid_ids()));
   }
-  return Succeeded(0, report.Finish());
+  model->info = report.Finish();
+  return Text(model->info, length);
 }
 
-tvlm_result tvlm_model_dispose(uint32_t model) {
-  TVLM_API_CHECK(Models().Remove(model, "model"));
-  return Succeeded();
+// ---- session ------------------------------------------------------------------
+
+tvlm_session* tvlm_session_create(tvlm_model* model, const char* options, tvlm_error** error) {
+  const auto create = [&]() -> Result<std::unique_ptr<tvlm_session>> {
+    if (model == nullptr) return NullArgument("a model");
+    const std::shared_ptr<Model> loaded = model->Get();
+    if (loaded == nullptr)
+      return Error(ErrorCode::kNotReady, "the model's header has not arrived yet");
+    TVLM_ASSIGN_OR_RETURN(const SessionOptions parsed,
+                          ParseSessionOptions(options, loaded->decoder().max_positions));
+    auto session = std::make_unique<tvlm_session>();
+    TVLM_ASSIGN_OR_RETURN(session->session, Session::Create(loaded, parsed));
+    session->info = JsonWriter()
+                        .Number("imageSize", static_cast<double>(session->session->image_size()))
+                        .Number("imageTokens", static_cast<double>(session->session->image_tokens()))
+                        .Number("context", static_cast<double>(session->session->context()))
+                        .Finish();
+    return session;
+  };
+  Result<std::unique_ptr<tvlm_session>> created = create();
+  Failed(created.status(), error);
+  return created.ok() ? created->release() : nullptr;
 }
 
-tvlm_result tvlm_session_create(uint32_t model, const char* options) {
-  TVLM_API_ASSIGN(ModelLoader* const loader, Models().Get(model, "model"));
-  if (loader->model() == nullptr)
-    return Failed(Error(ErrorCode::kNotReady, "the model's header has not arrived yet"));
-  TVLM_API_ASSIGN(const SessionOptions session_options,
-                  ParseSessionOptions(options, loader->model()->decoder().max_positions));
-  auto open = std::make_unique<OpenSession>();
-  TVLM_API_ASSIGN(open->session, Session::Create(loader->model(), session_options));
-  const Session& session = *open->session;
-  JsonWriter report;
-  report.Number("imageSize", static_cast<double>(session.image_size()))
-      .Number("imageTokens", static_cast<double>(session.image_tokens()));
-  report.Number("context", static_cast<double>(session.context()));
-  return Succeeded(Sessions().Add(std::move(open)), report.Finish());
+void tvlm_session_free(tvlm_session* session) { delete session; }
+
+const char* tvlm_session_error(const tvlm_session* session) {
+  return session == nullptr ? "a session wanted, NULL found" : session->error.message().c_str();
 }
 
-tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  Result<AlignedBuffer<uint8_t>> image = bytes == 0
-                                             ? Error(ErrorCode::kInvalidImage, "the image is empty")
-                                             : AlignedBuffer<uint8_t>::Allocate(bytes, "image");
-  if (!image.ok()) {
-    open->DropPending();
-    return Failed(image.status());
-  }
-  open->image = std::move(image).value();
-  return Succeeded(reinterpret_cast<uintptr_t>(open->image.data()));
+tvlm_code tvlm_session_error_code(const tvlm_session* session) {
+  return session == nullptr ? TVLM_INVALID_ARGUMENT : CodeOf(session->error.code());
 }
 
-tvlm_result tvlm_image_add(uint32_t session, const char* options) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  const AlignedBuffer<uint8_t> bytes = std::move(open->image);
-  const Result<std::string> report = AddImage(*open, bytes, options);
-  if (!report.ok()) {
-    open->DropPending();
-    return Failed(report.status());
-  }
-  return Succeeded(open->pending.back(), *report);
+const char* tvlm_session_info(tvlm_session* session, size_t* length) {
+  return session == nullptr ? NoText(length) : Text(session->info, length);
 }
 
-tvlm_result tvlm_image_drop(uint32_t session, uint32_t image) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  std::erase(open->pending, image);
-  open->session->DropImage(image);
-  return Succeeded();
+tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
+                                 uint32_t flags, uint32_t* image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, AddFile(session, file, bytes, flags, image));
 }
 
-tvlm_result tvlm_session_ask(uint32_t session, const char* request) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  const Result<Request> parsed = ParseRequest(request, open->pending);
-  // Images that messages name stay until they are dropped by name.
-  if (parsed.ok() && !parsed->is_prompt) open->pending.clear();
-  const Status asked = parsed.ok() ? open->session->Ask(parsed->options) : parsed.status();
-  open->DropPending();
-  return asked.ok() ? Succeeded() : Failed(asked);
+tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, size_t bytes,
+                                  tvlm_pixel_format format, size_t width, size_t height,
+                                  size_t stride, uint32_t flags, uint32_t* image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, AddPixels(session, pixels, bytes, format, width, height, stride, flags,
+                                  image));
 }
 
-tvlm_result tvlm_session_advance(uint32_t session, double budget_ms) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  if (!(budget_ms >= 0))
-    return Failed(
-        Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms));
-  TVLM_API_ASSIGN(const RunState state, open->session->Advance(budget_ms));
-  return Succeeded(static_cast<uint64_t>(state), open->session->TakeText());
+tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  session->session->DropImage(image);
+  return TVLM_OK;
 }
 
-tvlm_result tvlm_session_result(uint32_t session) {
-  TVLM_API_ASSIGN(OpenSession* const open, Sessions().Get(session, "session"));
-  const Session& s = *open->session;
-  JsonWriter report;
-  report.String("text", s.text()).String("finishReason", FinishReasonName(s.finish_reason()));
-  report.Object("usage", UsageReport(s)).Object("timings", TimingsReport(s));
-  return Succeeded(0, report.Finish());
+tvlm_code tvlm_session_ask(tvlm_session* session, const char* request) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, Ask(session, request));
 }
 
-tvlm_result tvlm_session_dispose(uint32_t session) {
-  TVLM_API_CHECK(Sessions().Remove(session, "session"));
-  return Succeeded();
+tvlm_code tvlm_session_advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, Advance(session, budget_ms, state));
+}
+
+const char* tvlm_session_take_text(tvlm_session* session, size_t* length) {
+  if (session == nullptr) return NoText(length);
+  session->text = session->session->TakeText();
+  return Text(session->text, length);
+}
+
+tvlm_code tvlm_session_run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, Run(session, on_text, user_data));
+}
+
+void tvlm_session_cancel(tvlm_session* session) {
+  if (session != nullptr) session->session->Cancel();
+}
+
+const char* tvlm_session_report(tvlm_session* session, size_t* length) {
+  if (session == nullptr) return NoText(length);
+  const Session& s = *session->session;
+  JsonWriter timings = TimingsReport(s);
+  timings.Number("decodeImageMs", session->decode_image_ms);
+  session->report = JsonWriter()
+                        .String("text", s.text())
+                        .String("finishReason", FinishReasonName(s.finish_reason()))
+                        .Object("usage", UsageReport(s))
+                        .Object("timings", timings)
+                        .Finish();
+  return Text(session->report, length);
 }

@@ -1,89 +1,313 @@
-/* Tiny-VLM's C interface: everything the engine does, for C, Swift, JNI and the wasm bindings.
- * Handles and arguments are checked here, once.
+/* Tiny-VLM's C interface, ABI version 1: a vision-language model that runs in the caller's process.
+ * Plain C99, for C, C++, Swift, Kotlin (JNI), Rust, Python and the WebAssembly bindings.
+ * docs/c-api.md is the guide; examples/c/ask.c is a whole program.
  *
- * Every function returns a tvlm_result. `message` and `text` are UTF-8, never null, and belong to
- * the library: they are valid until the next call on the same thread. Options, requests and reports
- * are JSON objects; an unknown key or a value of the wrong type is an error, a missing key has the
- * default that is given with it. Handles are numbers above 0.
+ *     tvlm_model* model = tvlm_model_create("{\"threads\":4}", NULL);
+ *     tvlm_model_load_path(model, "model.gguf", NULL, NULL);
+ *     tvlm_session* session = tvlm_session_create(model, "{}", NULL);
+ *     tvlm_session_add_image(session, png, png_bytes, 0, &image);
+ *     tvlm_session_ask(session, "{\"messages\":[{\"role\":\"user\",\"content\":\"What is this?\","
+ *                               "\"images\":[1]}]}");
+ *     tvlm_session_run(session, on_text, NULL);
  *
- * One thread at a time may use a model and its sessions. */
+ * Errors. A function that can fail returns a tvlm_code (TVLM_OK is 0) or NULL. The sentence that
+ * goes with it belongs to the object that the function was called on: tvlm_model_error,
+ * tvlm_session_error. Functions that create an object, and functions without one, hand out a
+ * tvlm_error instead. A NULL object is TVLM_INVALID_ARGUMENT.
+ *
+ * Texts are UTF-8, never NULL, followed by a zero byte; where a text may itself contain U+0000 its
+ * length is given too. Each belongs to the object that it was asked of and says until when it is
+ * valid. Options, requests and reports are JSON objects: an unknown key or a value of the wrong
+ * type is an error, a missing key has its default. docs/sdk.md lists the options.
+ *
+ * Ownership. An object has one owner, who frees it once; using it afterwards is undefined, as with
+ * free(). A model may be freed before its sessions: what they share lives until the last is freed.
+ *
+ * Threads. The library has no global state: any thread may create objects, and objects of different
+ * models never disturb each other. One object is used by one thread at a time. A model and its
+ * sessions are different objects: each may be used by another thread at the same time; what they
+ * compute takes turns, a bounded step at a time. Two functions may be called from any thread at any
+ * time while their object lives: tvlm_session_cancel, and tvlm_session_create on one model. */
 #ifndef TINYVLM_API_TINYVLM_H_
 #define TINYVLM_API_TINYVLM_H_
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* Marks what the shared library exports. Define TVLM_STATIC when linking the static library on
+ * Windows. */
+#if defined(_WIN32) && !defined(TVLM_STATIC)
+#ifdef TVLM_BUILDING_SHARED
+#define TVLM_EXPORT __declspec(dllexport)
+#else
+#define TVLM_EXPORT __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define TVLM_EXPORT __attribute__((visibility("default")))
+#else
+#define TVLM_EXPORT
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct tvlm_result {
-  int32_t code;        /* 0, or an error code (docs/errors.md) */
-  const char* message; /* "" , or one sentence: what was wanted, what was found, where */
-  uint64_t value;      /* a handle, an address or a state, where the function has one */
-  const char* text;    /* a report or a piece of an answer, where the function has one */
-} tvlm_result;
+/* ---- version --------------------------------------------------------------------------------- */
 
-/* Computes small products of every kind with known results. An error where this build computes
- * wrongly on this machine. */
-tvlm_result tvlm_self_test(void);
+/* The version of this interface. It changes only when a program that was compiled against the
+ * older header would no longer run; functions, enumerators and JSON keys may be added without. */
+#define TVLM_ABI_VERSION 1
 
-/* A model to be loaded. options: {"threads": 1} (the caller's included). value: its handle. */
-tvlm_result tvlm_model_create(const char* options);
+/* The TVLM_ABI_VERSION that the library was built with: compare it with the header's where the
+ * library is found at run time. Any thread. */
+TVLM_EXPORT uint32_t tvlm_abi_version(void);
 
-/* value: the address where the next `bytes` bytes of the model file go. */
-tvlm_result tvlm_model_reserve(uint32_t model, uint64_t bytes);
+/* The library's version, such as "0.1.0". Valid for ever. Any thread. */
+TVLM_EXPORT const char* tvlm_version(void);
 
-/* `bytes` bytes have been written there. value: 0 header incomplete, 1 loading, 2 complete. */
-tvlm_result tvlm_model_commit(uint32_t model, uint64_t bytes);
+/* ---- errors ---------------------------------------------------------------------------------- */
 
-/* No more bytes will come: an error where the file is truncated. */
-tvlm_result tvlm_model_end(uint32_t model);
+/* How a call ended. Numbers are never reused; docs/errors.md says what to do about each. */
+typedef enum tvlm_code {
+  TVLM_OK = 0,
+  TVLM_INVALID_ARGUMENT = 1, /* the caller passed something that cannot be */
+  TVLM_NOT_FOUND = 2,        /* a file, key or tensor that must be there is not */
+  TVLM_INVALID_FILE = 3,     /* damaged, truncated or not of the format that it claims */
+  TVLM_UNSUPPORTED = 4,      /* well-formed, but something that this engine does not do */
+  TVLM_OUT_OF_MEMORY = 5,    /* memory for a model, a context or an image is not to be had */
+  TVLM_INVALID_IMAGE = 6,    /* an image that cannot be decoded */
+  TVLM_CONTEXT_FULL = 7,     /* prompt and answer do not fit in the session's context */
+  TVLM_IO = 8,               /* the operating system could not read a file */
+  TVLM_NOT_READY = 9,        /* called in the wrong order */
+  TVLM_INTERNAL = 10,        /* a mistake of the engine */
+  TVLM_ABORTED = 13          /* the caller's callback ended the work */
+} tvlm_code;
 
-/* text: {"state", "fileBytes" (0 while unknown), "receivedBytes", "threads"} and, once the header
- * is whole, {"name", "architecture", "imageSize", "imageTokens" (both 0 for a model that reads text
- * only), "hasTokenizer", "maxContext", "vocabulary"}. */
-tvlm_result tvlm_model_info(uint32_t model);
+/* The word for a code that users see: "ok", "invalid_argument", ... A number that is no code gives
+ * "internal". Valid for ever. Any thread. */
+TVLM_EXPORT const char* tvlm_code_name(tvlm_code code);
 
-/* Forgets the model. Its memory is freed when its last session is gone too. */
-tvlm_result tvlm_model_dispose(uint32_t model);
+/* Why a function without an object to ask failed. Owned by the caller: free with tvlm_error_free.
+ * Where a parameter `error` is NULL, no error is handed out; otherwise *error is set to an error or,
+ * after success, to NULL. */
+typedef struct tvlm_error tvlm_error;
 
-/* A session on a model whose header is whole. options: {"context": 2048 (at most the model's),
- * "compute": "fast" | "f32", "imageSize" (side of the images that the tower sees; default: the
- * model's), "resize": "pad" | "crop", "chatStyle": "qwen_2" | "v1" | "plain" (default: the
- * model's)}. value: its handle. text: {"imageSize", "imageTokens" (rows that an image takes),
- * "context"} of the session. */
-tvlm_result tvlm_session_create(uint32_t model, const char* options);
+/* The code; TVLM_OK for NULL. */
+TVLM_EXPORT tvlm_code tvlm_error_code(const tvlm_error* error);
 
-/* value: the address where one image's bytes go. After an error none of the images added since the
- * last ask is left, but those that messages named. */
-tvlm_result tvlm_image_reserve(uint32_t session, uint64_t bytes);
+/* One sentence: what was wanted, what was found, where. "" for NULL. Valid until the error is
+ * freed. */
+TVLM_EXPORT const char* tvlm_error_message(const tvlm_error* error);
 
-/* The reserved bytes become an image of the session. options: {"bytes", "format": "encoded" (PNG,
- * JPEG) | "rgba" | "rgb", "width", "height" (of raw pixels), "exact": false (true: alpha dropped
- * and EXIF orientation ignored, as the reference does)}. value: the image's number. text:
- * {"decodeMs", "preprocessMs", "width", "height"}. After an error as with tvlm_image_reserve. */
-tvlm_result tvlm_image_add(uint32_t session, const char* options);
+/* Frees an error; NULL is allowed. */
+TVLM_EXPORT void tvlm_error_free(tvlm_error* error);
 
-/* Forgets an image; nothing happens where there is none of that number. */
-tvlm_result tvlm_image_drop(uint32_t session, uint32_t image);
+/* Computes small matrix products of every kind with known results, in a few milliseconds. An error
+ * (TVLM_INTERNAL) where this build computes wrongly on this machine. Any thread. */
+TVLM_EXPORT tvlm_code tvlm_self_test(tvlm_error** error);
 
-/* Starts an answer. request: {"prompt" or "messages", "maxTokens": 256, "temperature": 0, "topK":
- * 0, "topP": 1, "minP": 0, "repetitionPenalty": 1, "stop": [], "seed": 0}. "prompt" is one question
- * about the images added since the last ask; they stand before it and are forgotten. "messages" is
- * a conversation: [{"role": "system" | "user" | "assistant", "content", "images": [number, ...]},
- * ...], a system message or none, then user and assistant in turn, the user last. Images stand
- * before the text of their message and stay until tvlm_image_drop. Rows that a conversation shares
- * with the one before it are not computed again. */
-tvlm_result tvlm_session_ask(uint32_t session, const char* request);
+/* ---- model ----------------------------------------------------------------------------------- */
 
-/* Works for about budget_ms. value: 0 running, 1 done, 2 waiting for weights, 3 busy (a device
- * works; call again when it has had time). text: what came, whole characters, maybe "". */
-tvlm_result tvlm_session_advance(uint32_t session, double budget_ms);
+/* Weights, tokenizer and threads of one model file. Created empty, loaded once by one of the
+ * functions below; after that it does not change and any number of sessions share it. A model whose
+ * loading failed stays failed: free it. */
+typedef struct tvlm_model tvlm_model;
 
-/* text: {"text", "finishReason", "usage", "timings"} of the answer so far. */
-tvlm_result tvlm_session_result(uint32_t session);
+/* An empty model. `options`: {"threads": 1}, 1..64: threads that compute, the caller's included.
+ * NULL where the options are wrong. Any thread. */
+TVLM_EXPORT tvlm_model* tvlm_model_create(const char* options, tvlm_error** error);
 
-tvlm_result tvlm_session_dispose(uint32_t session);
+/* Frees a model; NULL is allowed. Memory that its sessions use lives until they are freed. */
+TVLM_EXPORT void tvlm_model_free(tvlm_model* model);
+
+/* Why the last call on this model that failed did so: one sentence, or "". Valid until the next
+ * call on the model. */
+TVLM_EXPORT const char* tvlm_model_error(const tvlm_model* model);
+
+/* The code of that call, or TVLM_OK. */
+TVLM_EXPORT tvlm_code tvlm_model_error_code(const tvlm_model* model);
+
+/* Told from time to time how many bytes of the file have been taken in and how many it has; the
+ * last call has both equal. Called on the loading thread. Returning anything but 0 ends the loading
+ * with TVLM_ABORTED. It must not call functions on the model being loaded. */
+typedef int (*tvlm_progress)(uint64_t loaded_bytes, uint64_t total_bytes, void* user_data);
+
+/* Loads the file at `path` (UTF-8); returns when it is whole. The file is mapped where it can be
+ * used as it is (docs/c-api.md#loading), else read. A mapped file must not be changed or truncated
+ * while the model or one of its sessions lives. `progress` may be NULL. */
+TVLM_EXPORT tvlm_code tvlm_model_load_path(tvlm_model* model, const char* path,
+                                           tvlm_progress progress, void* user_data);
+
+/* Likewise from an open file: `bytes` bytes from `offset` on (an Android asset, a part of a larger
+ * file). `offset` need not be aligned. The descriptor stays the caller's, is read without moving its
+ * position, and may be closed when this returns. */
+TVLM_EXPORT tvlm_code tvlm_model_load_descriptor(tvlm_model* model, int descriptor, uint64_t offset,
+                                                 uint64_t bytes, tvlm_progress progress,
+                                                 void* user_data);
+
+/* Likewise from memory. The bytes stay the caller's and must not change or go away while the model
+ * or one of its sessions lives: a file that can be used as it is is not copied. */
+TVLM_EXPORT tvlm_code tvlm_model_load_memory(tvlm_model* model, const void* file, size_t bytes,
+                                             tvlm_progress progress, void* user_data);
+
+/* Chunk by chunk, for a file that arrives over a network: the place where its next `bytes` bytes
+ * (at least 1) are to be written, which is where they stay. NULL where that fails: see
+ * tvlm_model_error_code. Valid until the next call on the model. */
+TVLM_EXPORT void* tvlm_model_reserve(tvlm_model* model, size_t bytes);
+
+/* The first `bytes` bytes of the reserved place have been written. Sessions may be created as soon
+ * as the header is whole (TVLM_LOAD_DATA); they wait for weights that are still to come. */
+TVLM_EXPORT tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes);
+
+/* No more bytes will come: TVLM_INVALID_FILE where the file is truncated. */
+TVLM_EXPORT tvlm_code tvlm_model_end(tvlm_model* model);
+
+/* How far a model is loaded. */
+typedef enum tvlm_load_state {
+  TVLM_LOAD_HEADER = 0,  /* nothing is known yet */
+  TVLM_LOAD_DATA = 1,    /* the header is whole; weights are arriving */
+  TVLM_LOAD_COMPLETE = 2 /* all of the file is there */
+} tvlm_load_state;
+
+TVLM_EXPORT tvlm_load_state tvlm_model_state(const tvlm_model* model);
+
+/* What is known of the model, as JSON: {"state" (a tvlm_load_state), "fileBytes" (0 while unknown),
+ * "receivedBytes"} and, once the header is whole, {"threads", "backend" (what computes: "cpu"),
+ * "name", "architecture", "imageSize" (edge length in pixels of the images that the model takes),
+ * "imageTokens" (tokens that one image becomes; both 0 for a model that reads text only),
+ * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens)}. `length`, where it is not NULL,
+ * gets its bytes. Valid until the next tvlm_model_info on the model. */
+TVLM_EXPORT const char* tvlm_model_info(tvlm_model* model, size_t* length);
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* What a model and one session take. Exact for the buffers that the engine allocates in one piece,
+ * which are nearly all; not counted are images that a session holds (3 bytes a pixel at the
+ * session's image size, and the embeddings that they become), threads' stacks and what the allocator
+ * adds (below 1 MB together for the models that exist). */
+typedef struct tvlm_memory_estimate {
+  uint64_t header_bytes;     /* of the file before its weights; with TVLM_NOT_READY: bytes wanted */
+  uint64_t weight_bytes;     /* the weights, in memory or mapped */
+  uint64_t tokenizer_bytes;  /* vocabulary and merges */
+  uint64_t kv_cache_bytes;   /* keys and values of a session's whole context */
+  uint64_t activation_bytes; /* the rest of a session */
+} tvlm_memory_estimate;
+
+/* Estimates from the file at `path`, of which only the header is read. `model_options` and
+ * `session_options` as for tvlm_model_create and tvlm_session_create. Any thread. */
+TVLM_EXPORT tvlm_code tvlm_estimate_path(const char* path, const char* model_options,
+                                         const char* session_options,
+                                         tvlm_memory_estimate* estimate, tvlm_error** error);
+
+/* Estimates from the first `bytes` bytes of a file, before the rest is fetched. TVLM_NOT_READY
+ * where the header is longer: come back with at least estimate->header_bytes bytes. Any thread. */
+TVLM_EXPORT tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes,
+                                           const char* model_options, const char* session_options,
+                                           tvlm_memory_estimate* estimate, tvlm_error** error);
+
+/* ---- session --------------------------------------------------------------------------------- */
+
+/* One conversation with a model: KV cache, activations, images, the answer. */
+typedef struct tvlm_session tvlm_session;
+
+/* A session on a model whose header is whole. `options`: those of a session in docs/sdk.md, such as
+ * {"context": 2048} (tokens of prompt and answer together). All its memory is allocated here and
+ * when images are added. NULL where that fails. Any thread; on one model also from several threads
+ * at once. */
+TVLM_EXPORT tvlm_session* tvlm_session_create(tvlm_model* model, const char* options,
+                                              tvlm_error** error);
+
+/* Frees a session; NULL is allowed. Not while another thread is in a call on it. */
+TVLM_EXPORT void tvlm_session_free(tvlm_session* session);
+
+/* Why the last call on this session that failed did so: one sentence, or "". Valid until the next
+ * call on the session. */
+TVLM_EXPORT const char* tvlm_session_error(const tvlm_session* session);
+
+/* The code of that call, or TVLM_OK. */
+TVLM_EXPORT tvlm_code tvlm_session_error_code(const tvlm_session* session);
+
+/* {"imageSize", "imageTokens", "context"} of the session as JSON, as in tvlm_model_info. Valid until
+ * the session is freed. */
+TVLM_EXPORT const char* tvlm_session_info(tvlm_session* session, size_t* length);
+
+/* Flags of images. */
+enum {
+  /* As the reference implementation does: alpha is dropped instead of laid over white, EXIF
+   * orientation is ignored. */
+  TVLM_IMAGE_EXACT = 1
+};
+
+/* Adds an image from the bytes of a PNG or JPEG file, which may be freed afterwards. `flags`: 0 or
+ * TVLM_IMAGE_EXACT. *image gets its number in this session, 1 or more. TVLM_INVALID_IMAGE where it
+ * cannot be decoded, TVLM_UNSUPPORTED where the model reads text only. */
+TVLM_EXPORT tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
+                                             uint32_t flags, uint32_t* image);
+
+/* Order of the 8-bit channels of a pixel. */
+typedef enum tvlm_pixel_format {
+  TVLM_PIXELS_RGB = 3, /* 3 bytes a pixel */
+  TVLM_PIXELS_RGBA = 4 /* 4 bytes a pixel, alpha not premultiplied */
+} tvlm_pixel_format;
+
+/* Adds an image from `height` rows of `width` pixels, the top row first. `bytes`: of all of them;
+ * fewer than they take is an error. `stride`: bytes from one row to the next; 0: rows without gaps,
+ * and `bytes` must be just what they take. The pixels may be freed afterwards. Else as
+ * tvlm_session_add_image. */
+TVLM_EXPORT tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels,
+                                              size_t bytes, tvlm_pixel_format format, size_t width,
+                                              size_t height, size_t stride, uint32_t flags,
+                                              uint32_t* image);
+
+/* Forgets an image: requests cannot name it any more. An answer that is under way still has it.
+ * Nothing happens where there is none of that number. */
+TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image);
+
+/* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system" |
+ * "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the sampling options in
+ * docs/sdk.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
+ * then user and assistant in turn, the user last. Images stand before the text of their message.
+ * Tokens that a conversation shares with the one before it are not computed again. */
+TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
+
+/* How an answer stands. */
+typedef enum tvlm_run_state {
+  TVLM_RUNNING = 0, /* call tvlm_session_advance again */
+  TVLM_DONE = 1,    /* complete, or cancelled */
+  TVLM_WAITING = 2, /* for weights that have not been committed to the model */
+  TVLM_BUSY = 3     /* a device computes: call again a little later, nothing is lost by waiting */
+} tvlm_run_state;
+
+/* Works on the answer for about budget_ms milliseconds (0 or more), or until there is new text or
+ * the answer is complete. *state says how it stands. After an error the answer is over. */
+TVLM_EXPORT tvlm_code tvlm_session_advance(tvlm_session* session, double budget_ms,
+                                           tvlm_run_state* state);
+
+/* The text that came since the last call, in whole characters, maybe empty. `length`, where it is
+ * not NULL, gets its bytes: the model may produce U+0000. Valid until the next call on the
+ * session. */
+TVLM_EXPORT const char* tvlm_session_take_text(tvlm_session* session, size_t* length);
+
+/* A piece of an answer: whole characters, never empty. Returning anything but 0 cancels the rest. It
+ * must not call functions on the session. */
+typedef int (*tvlm_text_callback)(const char* text, size_t length, void* user_data);
+
+/* Advances until the answer is complete and hands each piece of text to `on_text` (NULL: the whole
+ * is in tvlm_session_report), on the calling thread. */
+TVLM_EXPORT tvlm_code tvlm_session_run(tvlm_session* session, tvlm_text_callback on_text,
+                                       void* user_data);
+
+/* Ends the answer under way: the tvlm_session_advance that runs, or the next one, ends with
+ * TVLM_DONE within a bounded step, and the report says "cancelled". Nothing happens where no answer
+ * is under way. Any thread, at any time while the session lives. */
+TVLM_EXPORT void tvlm_session_cancel(tvlm_session* session);
+
+/* The answer so far as JSON: {"text", "finishReason": "stop" | "length" | "cancelled" (also while it
+ * is not complete), "usage": {"promptTokens", "imageTokens", "encodedImages", "reusedTokens",
+ * "completionTokens"}, "timings": {"decodeImageMs", "preprocessMs", "visionMs", "prefillMs",
+ * "decodeMs", "tokensPerSecond"}}. `length`, where it is not NULL, gets its bytes. Valid until the
+ * next call on the session. */
+TVLM_EXPORT const char* tvlm_session_report(tvlm_session* session, size_t* length);
 
 #ifdef __cplusplus
 }

@@ -44,6 +44,8 @@ const char* ErrorCodeName(ErrorCode code) {
       return "not_ready";
     case ErrorCode::kInternal:
       return "internal";
+    case ErrorCode::kAborted:
+      return "aborted";
   }
   return "internal";
 }

@@ -27,6 +27,7 @@ enum class ErrorCode : int32_t {
   kIo = 8,            // reading or writing failed in the operating system
   kNotReady = 9,      // called in the wrong order, e.g. Advance before Start
   kInternal = 10,     // our own mistake
+  kAborted = 13,      // the caller ended the work (11, 12 and 14 exist in TypeScript only)
 };
 
 // "ok", "invalid_argument", ... : the spelling that users see (TinyVLMError.code, `--json`).

@@ -51,14 +51,23 @@ const createFake: EngineFactory = async (options) => {
     heap = new Uint8Array(1024 + bytes);
     return ok(1024);
   };
+  const add = (address: number, bytes: number, flags: number, format: object) => {
+    if (bytes === 0) return failed(6, "an empty image");
+    if (heap[address] === 0xbb) return failed(6, "a bad image");
+    const ends = { first: heap[address], last: heap[address + bytes - 1] };
+    images.set(++lastImage, { bytes, ...format, exact: flags === 1, ...ends });
+    return ok(lastImage);
+  };
   const module: EngineModule = {
     get HEAPU8() {
       return heap;
     },
     selfTest: () =>
       behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok(),
-    modelCreate: (options) =>
-      ok((JSON.parse(options) as { threads: number }).threads === threads ? 1 : 0),
+    modelCreate(options) {
+      const asked = (JSON.parse(options) as { threads: number }).threads;
+      return asked <= threads ? ok(1) : failed(1, `wanted at most ${threads} threads`);
+    },
     modelReserve: (_, bytes) => grow(bytes),
     modelCommit(_, bytes) {
       for (let index = 0; index < bytes && received + index < 8; index++)
@@ -91,20 +100,20 @@ const createFake: EngineFactory = async (options) => {
           ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
         }),
       ),
-    modelDispose: () => ok(),
+    modelFree() {},
     sessionCreate(_, options) {
       session = JSON.parse(options) as object;
       return ok(1, JSON.stringify({ imageSize: 8, imageTokens: 4, context: 64, ...session }));
     },
-    imageReserve: (_, bytes) => grow(bytes),
-    imageAdd(_, options) {
-      const given = JSON.parse(options) as { bytes?: number };
-      if (!given.bytes) return failed(6, "an empty image");
-      if (heap[1024] === 0xbb) return failed(6, "a bad image");
-      images.set(++lastImage, { ...given, first: heap[1024], last: heap[1024 + given.bytes - 1] });
-      return ok(lastImage, JSON.stringify({ decodeMs: 1, preprocessMs: 2, width: 8, height: 8 }));
+    sessionFree() {
+      images.clear();
     },
-    imageDrop(_, image) {
+    _malloc: (bytes) => grow(bytes).value,
+    _free() {},
+    addImage: (_, address, bytes, flags) => add(address, bytes, flags, { format: "encoded" }),
+    addPixels: (_, address, bytes, channels, width, height, flags) =>
+      add(address, bytes, flags, { format: channels === 4 ? "rgba" : "rgb", width, height }),
+    dropImage(_, image) {
       images.delete(image);
       return ok();
     },
@@ -133,7 +142,7 @@ const createFake: EngineFactory = async (options) => {
       done = word === "echo" || said.length === Number(count);
       return ok(done ? 1 : 0, text);
     },
-    sessionResult: () =>
+    sessionReport: () =>
       ok(
         0,
         JSON.stringify({
@@ -146,13 +155,16 @@ const createFake: EngineFactory = async (options) => {
             reusedTokens: 0,
             completionTokens: said.length,
           },
-          timings: { preprocessMs: 2, visionMs: 3, prefillMs: 4, decodeMs: 5, tokensPerSecond: 6 },
+          timings: {
+            decodeImageMs: asked.length,
+            preprocessMs: 2,
+            visionMs: 3,
+            prefillMs: 4,
+            decodeMs: 5,
+            tokensPerSecond: 6,
+          },
         }),
       ),
-    sessionDispose() {
-      images.clear();
-      return ok();
-    },
   };
   return module;
 };

@@ -8,15 +8,15 @@
 namespace tinyvlm {
 namespace {
 
-Request Parse(const std::string& options) {
-  Result<Request> request = ParseRequest(("{\"messages\":[]" + options + "}").c_str(), {});
+AskOptions Parse(const std::string& options) {
+  Result<AskOptions> request = ParseRequest(("{\"messages\":[]" + options + "}").c_str());
   INFO(request.status().message());
   REQUIRE(request.ok());
   return std::move(*request);
 }
 
 TEST_CASE("Options that are given become fields, the others have their defaults", "[api]") {
-  const AskOptions defaults = Parse("").options;
+  const AskOptions defaults = Parse("");
   CHECK(defaults.max_tokens == 256);
   CHECK(defaults.stop.empty());
   CHECK(defaults.sampling.temperature == 0);
@@ -33,8 +33,7 @@ TEST_CASE("Options that are given become fields, the others have their defaults"
       Parse(R"(,"maxTokens":1,"stop":["a","b"],"temperature":0.5,"topK":3,)"
             R"("topP":0.25,"minP":1,"repetitionPenalty":0.001,"frequencyPenalty":-2,)"
             R"("presencePenalty":2,"noRepeatNgram":3,)"
-            R"("seed":18446744073709551615)")
-          .options;
+            R"("seed":18446744073709551615)");
   CHECK(given.max_tokens == 1);
   CHECK(given.stop == std::vector<std::string>{"a", "b"});
   CHECK(given.sampling.temperature == 0.5f);
@@ -118,7 +117,7 @@ TEST_CASE("Wrong options are refused by the key that was written", "[api]") {
   };
   for (const auto& [option, message] : wrong) {
     const Status status =
-        ParseRequest(("{\"messages\":[]," + std::string(option) + "}").c_str(), {}).status();
+        ParseRequest(("{\"messages\":[]," + std::string(option) + "}").c_str()).status();
     CHECK(status.code() == ErrorCode::kInvalidArgument);
     CHECK(status.message() == message);
   }

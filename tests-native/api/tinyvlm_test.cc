@@ -1,139 +1,177 @@
-// The C interface: what it checks before the engine sees it, and one question from start to end.
+// The C interface: what it checks before the engine sees it, and questions from start to end.
 #include "api/tinyvlm.h"
 
 #include <cstring>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "base/file.h"
-#include "base/json.h"
-#include "catch_amalgamated.hpp"
-#include "demo_model.h"
+#include "api/objects.h"
+#include "image/decode.h"
 
+namespace tinyvlm {
 namespace {
 
-using tinyvlm::ErrorCode;
+using Catch::Matchers::ContainsSubstring;
 
-int32_t Code(ErrorCode code) { return static_cast<int32_t>(code); }
+// The code of a session that cannot be created, whose error must contain `words`.
+tvlm_code RefusedSession(const ModelObject& model, const char* options, const char* words) {
+  tvlm_error* error = nullptr;
+  const SessionObject session(tvlm_session_create(model.get(), options, &error));
+  const ErrorObject owned(error);
+  CHECK(session == nullptr);
+  CHECK_THAT(std::string(tvlm_error_message(error)), ContainsSubstring(words));
+  return tvlm_error_code(error);
+}
 
-uint32_t LoadDemo() {
-  const auto bytes = tinyvlm::ReadTextFile(DemoModelPath(), 64 << 20);
-  REQUIRE(bytes.ok());
-  const tvlm_result created = tvlm_model_create("{}");
-  REQUIRE(created.code == 0);
-  const auto model = static_cast<uint32_t>(created.value);
-  const tvlm_result place = tvlm_model_reserve(model, bytes->size());
-  REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), bytes->data(),
-              bytes->size());
-  const tvlm_result committed = tvlm_model_commit(model, bytes->size());
-  INFO(committed.message);
-  REQUIRE(committed.code == 0);
-  CHECK(committed.value == 2);
-  REQUIRE(tvlm_model_end(model).code == 0);
-  return model;
+TEST_CASE("The library says which version it is", "[api]") {
+  CHECK(tvlm_abi_version() == TVLM_ABI_VERSION);
+  CHECK_THAT(tvlm_version(), Catch::Matchers::Matches("[0-9]+\\.[0-9]+\\.[0-9]+.*"));
+}
+
+TEST_CASE("Codes have the words that users see", "[api]") {
+  CHECK(std::string(tvlm_code_name(TVLM_OK)) == "ok");
+  CHECK(std::string(tvlm_code_name(TVLM_CONTEXT_FULL)) == "context_full");
+  CHECK(std::string(tvlm_code_name(TVLM_ABORTED)) == "aborted");
+  CHECK(std::string(tvlm_code_name(static_cast<tvlm_code>(99))) == "internal");
 }
 
 TEST_CASE("The self-test passes", "[api]") {
-  const tvlm_result result = tvlm_self_test();
-  INFO(result.message);
-  CHECK(result.code == 0);
+  tvlm_error* error = nullptr;
+  const tvlm_code code = tvlm_self_test(&error);
+  INFO(tvlm_error_message(error));
+  CHECK(code == TVLM_OK);
+  CHECK(error == nullptr);
 }
 
 TEST_CASE("A question goes from an image's bytes to words and a report", "[api]") {
-  const uint32_t model = LoadDemo();
-  const auto info = tinyvlm::ParseJson(tvlm_model_info(model).text);
-  REQUIRE(info.ok());
-  CHECK(*info->Find("imageSize")->int64() == 256);
-  CHECK(*info->Find("hasTokenizer")->boolean());
-  const tvlm_result created = tvlm_session_create(model, R"({"context":256})");
-  INFO(created.message);
-  REQUIRE(created.code == 0);
-  const auto session = static_cast<uint32_t>(created.value);
+  ModelObject model = LoadDemo();
+  const Json info = InfoOf(model);
+  CHECK(*info.Find("imageSize")->int64() == 256);
+  CHECK(*info.Find("hasTokenizer")->boolean());
+  CHECK(*info.Find("receivedBytes")->int64() == *info.Find("fileBytes")->int64());
+  const SessionObject session = CreateSession(model, R"({"context":256})");
+  CHECK(*ParseJson(tvlm_session_info(session.get(), nullptr))->Find("context")->int64() == 256);
 
-  const auto image = tinyvlm::ReadTextFile(SamplePath("sample-1.png"), 1 << 20);
-  REQUIRE(image.ok());
-  const tvlm_result place = tvlm_image_reserve(session, image->size());
-  REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(),
-              image->size());
-  const std::string options =
-      "{\"bytes\":" + std::to_string(image->size()) + ",\"format\":\"encoded\"}";
-  const tvlm_result added = tvlm_image_add(session, options.c_str());
-  INFO(added.message);
-  REQUIRE(added.code == 0);
-  REQUIRE(tvlm_session_ask(session, R"({"prompt":"Describe the image.","maxTokens":32})").code ==
-          0);
-  std::string text;
-  for (;;) {
-    const tvlm_result advanced = tvlm_session_advance(session, 10);
-    REQUIRE(advanced.code == 0);
-    text += advanced.text;
-    if (advanced.value == 1) break;
-  }
+  const std::string image = std::to_string(AddSample(session, "sample-1.png"));
+  REQUIRE(tvlm_session_ask(session.get(),
+                           Question("Describe the image.", image, ",\"maxTokens\":32").c_str()) ==
+          TVLM_OK);
+  const std::string text = Finish(session.get());
   CHECK(text == "A sunflower.");
-  const auto report = tinyvlm::ParseJson(tvlm_session_result(session).text);
-  REQUIRE(report.ok());
-  CHECK(*report->Find("text")->string() == text);
-  CHECK(*report->Find("finishReason")->string() == "stop");
-  CHECK(*report->Find("usage")->Find("encodedImages")->int64() == 1);
+  const Json report = ReportOf(session);
+  CHECK(*report.Find("text")->string() == text);
+  CHECK(*report.Find("finishReason")->string() == "stop");
+  CHECK(*report.Find("usage")->Find("encodedImages")->int64() == 1);
+  CHECK(*report.Find("timings")->Find("decodeImageMs")->number() > 0);
 
-  // A model may be disposed of before its sessions.
-  CHECK(tvlm_model_dispose(model).code == 0);
-  CHECK(tvlm_session_ask(session, R"({"prompt":"Hello","maxTokens":1})").code == 0);
-  CHECK(tvlm_session_dispose(session).code == 0);
-  CHECK(tvlm_session_dispose(session).code == Code(ErrorCode::kInvalidArgument));
+  // A model may be freed before its sessions.
+  model.reset();
+  REQUIRE(tvlm_session_ask(session.get(), Question("Hello", "", ",\"maxTokens\":1").c_str()) ==
+          TVLM_OK);
+  Finish(session.get());
+  CHECK(*ReportOf(session).Find("usage")->Find("completionTokens")->int64() == 1);
 }
 
-uint32_t AddSample(uint32_t session, const std::string& name) {
-  const auto image = tinyvlm::ReadTextFile(SamplePath(name), 1 << 20);
-  REQUIRE(image.ok());
-  const tvlm_result place = tvlm_image_reserve(session, image->size());
-  REQUIRE(place.code == 0);
-  std::memcpy(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), image->data(),
-              image->size());
-  const tvlm_result added = tvlm_image_add(session, "{}");
-  INFO(added.message);
-  REQUIRE(added.code == 0);
-  return static_cast<uint32_t>(added.value);
-}
-
-double Finish(uint32_t session, const char* counter) {
-  for (;;) {
-    const tvlm_result advanced = tvlm_session_advance(session, 10);
-    REQUIRE(advanced.code == 0);
-    if (advanced.value == 1) break;
+TEST_CASE("Running an answer calls back with the text that polling takes", "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  const std::string request =
+      Question("Describe the image.", std::to_string(AddSample(session, "sample-1.png")));
+  REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+  std::vector<std::string> pieces;
+  const auto keep = [](const char* text, size_t length, void* user_data) {
+    static_cast<std::vector<std::string>*>(user_data)->emplace_back(text, length);
+    return 0;
+  };
+  REQUIRE(tvlm_session_run(session.get(), keep, &pieces) == TVLM_OK);
+  REQUIRE(pieces.size() > 1);
+  std::string whole;
+  for (const std::string& piece : pieces) {
+    CHECK_FALSE(piece.empty());
+    whole += piece;
   }
-  const auto report = tinyvlm::ParseJson(tvlm_session_result(session).text);
-  REQUIRE(report.ok());
-  return *report->Find("usage")->Find(counter)->number();
+  CHECK(whole == "A sunflower.");
+
+  // Without a callback the whole answer is in the report.
+  REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+  REQUIRE(tvlm_session_run(session.get(), nullptr, nullptr) == TVLM_OK);
+  CHECK(*ReportOf(session).Find("text")->string() == "A sunflower.");
+
+  // A callback that returns anything but 0 ends the answer.
+  REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+  const auto stop = [](const char* text, size_t length, void* user_data) {
+    static_cast<std::string*>(user_data)->append(text, length);
+    return 1;
+  };
+  std::string first;
+  REQUIRE(tvlm_session_run(session.get(), stop, &first) == TVLM_OK);
+  CHECK(first == pieces[0]);
+  CHECK(*ReportOf(session).Find("finishReason")->string() == "cancelled");
+}
+
+TEST_CASE("Pixels with any stride give the answer that their file gives", "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  const std::string file = ReadSample("sample-1.png");
+  const auto decoded =
+      DecodeImage({reinterpret_cast<const uint8_t*>(file.data()), file.size()}, false);
+  REQUIRE(decoded.ok());
+  const size_t width = decoded->width(), height = decoded->height();
+  constexpr size_t kGap = 5;
+  for (const size_t channels : {size_t{3}, size_t{4}}) {
+    for (const size_t gap : {size_t{0}, kGap}) {
+      const size_t stride = width * channels + gap;
+      std::vector<uint8_t> pixels(stride * height, 0x5a);
+      for (size_t y = 0; y < height; ++y) {
+        for (size_t x = 0; x < width; ++x) {
+          uint8_t* const to = pixels.data() + y * stride + x * channels;
+          std::memcpy(to, decoded->Row(y) + x * 3, 3);
+          if (channels == 4) to[3] = 255;
+        }
+      }
+      uint32_t image = 0;
+      REQUIRE(tvlm_session_add_pixels(session.get(), pixels.data(), pixels.size(),
+                                      static_cast<tvlm_pixel_format>(channels), width, height,
+                                      gap == 0 ? 0 : stride, 0, &image) == TVLM_OK);
+      REQUIRE(tvlm_session_ask(
+                  session.get(),
+                  Question("Describe the image.", std::to_string(image)).c_str()) == TVLM_OK);
+      CHECK(Finish(session.get()) == "A sunflower.");
+      // The same pixels: neither encoded nor computed again.
+      const int64_t encoded = *ReportOf(session).Find("usage")->Find("encodedImages")->int64();
+      CHECK(encoded == (channels == 3 && gap == 0 ? 1 : 0));
+    }
+  }
 }
 
 TEST_CASE("A conversation names its images, which stay until they are dropped", "[api]") {
-  const uint32_t model = LoadDemo();
-  const tvlm_result created = tvlm_session_create(model, R"({"imageSize":128,"resize":"crop"})");
-  INFO(created.message);
-  REQUIRE(created.code == 0);
-  const auto report = tinyvlm::ParseJson(created.text);
-  REQUIRE(report.ok());
-  CHECK(*report->Find("imageSize")->int64() == 128);
-  CHECK(*report->Find("imageTokens")->int64() == 4);
-  const auto session = static_cast<uint32_t>(created.value);
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model, R"({"imageSize":128,"resize":"crop"})");
+  const auto info = ParseJson(tvlm_session_info(session.get(), nullptr));
+  REQUIRE(info.ok());
+  CHECK(*info->Find("imageSize")->int64() == 128);
+  CHECK(*info->Find("imageTokens")->int64() == 4);
   const std::string image = std::to_string(AddSample(session, "sample-1.png"));
   const std::string first =
       R"({"role":"system","content":""},{"role":"user","content":"Describe the image.","images":[)" +
       image + "]}";
-  REQUIRE(tvlm_session_ask(session, ("{\"messages\":[" + first + "]}").c_str()).code == 0);
-  CHECK(Finish(session, "encodedImages") == 1);
+  REQUIRE(tvlm_session_ask(session.get(), ("{\"messages\":[" + first + "]}").c_str()) == TVLM_OK);
+  Finish(session.get());
+  CHECK(*ReportOf(session).Find("usage")->Find("encodedImages")->int64() == 1);
   const std::string second =
       "{\"messages\":[" + first +
       R"(,{"role":"assistant","content":"A sunflower."},{"role":"user","content":"Are you sure?"}]})";
-  REQUIRE(tvlm_session_ask(session, second.c_str()).code == 0);
-  CHECK(Finish(session, "imageTokens") == 4);
-  CHECK(tvlm_image_drop(session, 1).code == 0);
-  CHECK(tvlm_session_ask(session, second.c_str()).code == Code(ErrorCode::kInvalidArgument));
+  REQUIRE(tvlm_session_ask(session.get(), second.c_str()) == TVLM_OK);
+  Finish(session.get());
+  CHECK(*ReportOf(session).Find("usage")->Find("imageTokens")->int64() == 4);
+  CHECK(tvlm_session_drop_image(session.get(), 1) == TVLM_OK);
+  CHECK(tvlm_session_ask(session.get(), second.c_str()) == TVLM_INVALID_ARGUMENT);
 
   const std::pair<const char*, const char*> wrong[] = {
-      {R"({"messages":[],"prompt":"a"})", "both"},
+      {R"({"prompt":"a"})", "\"prompt\" is not known"},
+      {R"({})", "messages: an array wanted"},
+      {R"({"messages":[]})", "messages"},
       {R"({"messages":{}})", "an array wanted"},
       {R"({"messages":[1]})", "messages[0]: an object wanted"},
       {R"({"messages":[{"role":"user"}]})", "content"},
@@ -143,49 +181,106 @@ TEST_CASE("A conversation names its images, which stay until they are dropped", 
       {R"({"messages":[{"role":"user","content":"","images":[9]}]})", "9 is not an image"},
   };
   for (const auto& [request, words] : wrong) {
-    const tvlm_result refused = tvlm_session_ask(session, request);
-    CHECK(refused.code == Code(ErrorCode::kInvalidArgument));
-    CHECK_THAT(std::string(refused.message), Catch::Matchers::ContainsSubstring(words));
+    CHECK(tvlm_session_ask(session.get(), request) == TVLM_INVALID_ARGUMENT);
+    CHECK(tvlm_session_error_code(session.get()) == TVLM_INVALID_ARGUMENT);
+    CHECK_THAT(std::string(tvlm_session_error(session.get())), ContainsSubstring(words));
   }
-  CHECK(tvlm_session_create(model, R"({"resize":"stretch"})").code ==
-        Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_create(model, R"({"imageSize":100})").code ==
-        Code(ErrorCode::kInvalidArgument));
-  tvlm_session_dispose(session);
-  tvlm_model_dispose(model);
+  CHECK(RefusedSession(model, R"({"resize":"stretch"})", "stretch") == TVLM_INVALID_ARGUMENT);
+  CHECK(RefusedSession(model, R"({"imageSize":100})", "imageSize") == TVLM_INVALID_ARGUMENT);
 }
 
-TEST_CASE("Wrong handles and options are refused by name", "[api]") {
-  CHECK(tvlm_model_info(0).code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_advance(99, 10).code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_model_create(nullptr).code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_model_create("{\"threads\":0}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_model_create("{\"thread\":1}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK_THAT(std::string(tvlm_model_create("{\"thread\":1}").message),
-             Catch::Matchers::ContainsSubstring("thread"));
-  const auto empty = static_cast<uint32_t>(tvlm_model_create("{}").value);
-  CHECK(tvlm_session_create(empty, "{}").code == Code(ErrorCode::kNotReady));
-  CHECK(tvlm_model_end(empty).code == Code(ErrorCode::kInvalidFile));
-  CHECK(tvlm_model_dispose(empty).code == 0);
+TEST_CASE("Wrong options and arguments are rejected with a specific error", "[api]") {
+  for (const char* options : {static_cast<const char*>(nullptr), "", "[]", "{\"threads\":0}",
+                              "{\"threads\":65}", "{\"thread\":1}"}) {
+    tvlm_error* error = nullptr;
+    const ModelObject model(tvlm_model_create(options, &error));
+    const ErrorObject owned(error);
+    CHECK(model == nullptr);
+    CHECK(tvlm_error_code(error) == TVLM_INVALID_ARGUMENT);
+    CHECK_THAT(std::string(tvlm_error_message(error)),
+               ContainsSubstring(options != nullptr && options[0] == '{' ? "thread" : "options"));
+  }
+  CHECK(tvlm_model_create("{\"threads\":0}", nullptr) == nullptr);  // nobody wants the error
 
-  const uint32_t model = LoadDemo();
-  CHECK(tvlm_session_create(model, "{\"context\":1e9}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_create(model, "{\"compute\":\"f16\"}").code ==
-        Code(ErrorCode::kInvalidArgument));
-  const auto session = static_cast<uint32_t>(tvlm_session_create(model, "{}").value);
-  CHECK(tvlm_session_advance(session, 10).code == Code(ErrorCode::kNotReady));
-  CHECK(tvlm_session_ask(session, "{}").code == Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_ask(session, R"({"prompt":"a","temperature":-1})").code ==
-        Code(ErrorCode::kInvalidArgument));
-  CHECK(tvlm_session_ask(session, R"({"prompt":"a","stop":"b"})").code ==
-        Code(ErrorCode::kInvalidArgument));
-  const tvlm_result place = tvlm_image_reserve(session, 16);
-  std::memset(reinterpret_cast<void*>(static_cast<uintptr_t>(place.value)), 0, 16);
-  CHECK(tvlm_image_add(session, "{}").code == Code(ErrorCode::kInvalidImage));
-  CHECK(tvlm_image_add(session, R"({"format":"rgba","width":2,"height":2})").code ==
-        Code(ErrorCode::kInvalidImage));
-  tvlm_session_dispose(session);
-  tvlm_model_dispose(model);
+  const ModelObject empty = CreateModel();
+  CHECK(RefusedSession(empty, "{}", "header") == TVLM_NOT_READY);
+  CHECK(tvlm_model_end(empty.get()) == TVLM_INVALID_FILE);
+  CHECK(RefusedSession(nullptr, "{}", "a model wanted") == TVLM_INVALID_ARGUMENT);
+
+  const ModelObject model = LoadDemo();
+  CHECK(RefusedSession(model, "{\"context\":1e9}", "context") == TVLM_INVALID_ARGUMENT);
+  CHECK(RefusedSession(model, "{\"compute\":\"f16\"}", "f16") == TVLM_INVALID_ARGUMENT);
+  const SessionObject session = CreateSession(model);
+  tvlm_session* const s = session.get();
+  tvlm_run_state state = TVLM_RUNNING;
+  CHECK(tvlm_session_advance(s, 10, &state) == TVLM_NOT_READY);
+  CHECK(tvlm_session_ask(s, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_ask(s, Question("a", "", ",\"temperature\":-1").c_str()) ==
+        TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_ask(s, Question("a", "", ",\"stop\":\"b\"").c_str()) == TVLM_INVALID_ARGUMENT);
+  REQUIRE(tvlm_session_ask(s, Question("a").c_str()) == TVLM_OK);
+  CHECK(tvlm_session_advance(s, -1, &state) == TVLM_INVALID_ARGUMENT);
+
+  uint32_t image = 0;
+  const uint8_t zeros[16] = {};
+  CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 0, &image) == TVLM_INVALID_IMAGE);
+  CHECK(tvlm_session_add_image(s, nullptr, 0, 0, &image) == TVLM_INVALID_IMAGE);
+  CHECK(tvlm_session_add_image(s, nullptr, 1, 0, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 2, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 0, nullptr) == TVLM_INVALID_ARGUMENT);
+  const auto add = [&](size_t bytes, int format, size_t width, size_t height, size_t stride) {
+    return tvlm_session_add_pixels(s, zeros, bytes, static_cast<tvlm_pixel_format>(format), width,
+                                   height, stride, 0, &image);
+  };
+  CHECK(add(16, TVLM_PIXELS_RGBA, 2, 2, 0) == TVLM_OK);
+  CHECK(add(15, TVLM_PIXELS_RGBA, 2, 2, 0) == TVLM_INVALID_IMAGE);
+  CHECK(add(16, TVLM_PIXELS_RGB, 2, 2, 0) == TVLM_INVALID_IMAGE);
+  CHECK(add(16, TVLM_PIXELS_RGBA, 1, 2, 12) == TVLM_OK);  // 12 + 4 bytes
+  CHECK(add(15, TVLM_PIXELS_RGBA, 1, 2, 12) == TVLM_INVALID_IMAGE);
+  CHECK(add(16, TVLM_PIXELS_RGBA, 2, 2, 7) == TVLM_INVALID_ARGUMENT);
+  CHECK(add(16, 1, 4, 4, 0) == TVLM_INVALID_ARGUMENT);
+  CHECK(add(0, TVLM_PIXELS_RGB, 0, 1, 0) == TVLM_INVALID_IMAGE);
+}
+
+TEST_CASE("NULL in place of an object is an error, and freeing it is allowed", "[api]") {
+  tvlm_error_free(nullptr);
+  tvlm_model_free(nullptr);
+  tvlm_session_free(nullptr);
+  CHECK(tvlm_error_code(nullptr) == TVLM_OK);
+  CHECK(std::string(tvlm_error_message(nullptr)).empty());
+  CHECK(tvlm_model_load_path(nullptr, "a", nullptr, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_model_load_descriptor(nullptr, 0, 0, 0, nullptr, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_model_load_memory(nullptr, "a", 1, nullptr, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_model_reserve(nullptr, 1) == nullptr);
+  CHECK(tvlm_model_commit(nullptr, 1) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_model_end(nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_model_error_code(nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK_THAT(std::string(tvlm_model_error(nullptr)), ContainsSubstring("NULL"));
+  size_t length = 7;
+  CHECK(std::string(tvlm_model_info(nullptr, &length)).empty());
+  CHECK(length == 0);
+  uint32_t image = 0;
+  CHECK(tvlm_session_add_image(nullptr, "a", 1, 0, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_drop_image(nullptr, 1) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_ask(nullptr, "{}") == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_advance(nullptr, 1, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_run(nullptr, nullptr, nullptr) == TVLM_INVALID_ARGUMENT);
+  CHECK_THAT(std::string(tvlm_session_error(nullptr)), ContainsSubstring("NULL"));
+  tvlm_session_cancel(nullptr);
+  CHECK(std::string(tvlm_session_report(nullptr, nullptr)).empty());
+  CHECK(std::string(tvlm_session_take_text(nullptr, nullptr)).empty());
+}
+
+TEST_CASE("Two sessions keep errors of their own", "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject a = CreateSession(model), b = CreateSession(model);
+  CHECK(tvlm_session_ask(a.get(), "{\"one\":1}") == TVLM_INVALID_ARGUMENT);
+  const std::string first = tvlm_session_error(a.get());
+  CHECK(tvlm_session_ask(b.get(), "{\"two\":1}") == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_error(a.get()) == first);
+  CHECK_THAT(std::string(tvlm_session_error(b.get())), ContainsSubstring("two"));
+  CHECK(std::string(tvlm_model_error(model.get())).empty());
 }
 
 }  // namespace
+}  // namespace tinyvlm

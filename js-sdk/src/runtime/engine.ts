@@ -1,19 +1,17 @@
-// The engine as an object: owns the handles, writes bytes into the heap, and is the one place that
-// turns a status into a TinyVLMError.
+// The engine as an object: owns the model and the session, writes bytes into the heap, and is the
+// one place that turns a code into a TinyVLMError.
 
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
 import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
-/** What imageAdd is told about the bytes; `encoded` is a whole PNG or JPEG file. */
+/** What addImage is told about the bytes; `encoded` is a whole PNG or JPEG file. */
 export type ImageFormat =
   { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
 
 /** What the engine says of a finished (or cancelled) answer. */
-export type EngineResult = Omit<AskReply, "timings" | "imageIds"> & {
-  timings: Omit<AskReply["timings"], "decodeImageMs">;
-};
+export type EngineResult = Omit<AskReply, "imageIds">;
 
 /** What sessionCreate tells. */
 type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
@@ -25,12 +23,22 @@ export interface EngineMessage {
   images?: number[];
 }
 
+// What can fail; freeing cannot.
+type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree">;
+
 // Pixels enough to run every loop of the resizing.
 const warmUpSide = 512;
+
+// tvlm_run_state of cpp/api/tinyvlm.h.
+const runStates = ["running", "done", "waiting", "busy"] as const;
+
+// TVLM_IMAGE_EXACT.
+const exactFlag = 1;
 
 export class Engine {
   readonly #module: EngineModule;
   readonly #onCrash: (error: TinyVLMError) => void;
+  // Addresses; 0 where there is none, so that a freed one is never used.
   #model = 0;
   #session = 0;
   #settings: SessionReport = { imageSize: 0, imageTokens: 0, context: 0 };
@@ -48,31 +56,40 @@ export class Engine {
     return this.#module.HEAPU8.buffer.byteLength;
   }
 
+  /** An empty model in place of the one that was there, whose session goes with it. */
   createModel(threads: number): void {
+    this.dispose();
     this.#model = this.#call("modelCreate", JSON.stringify({ threads })).value;
   }
 
   /** Adds the next bytes of the file. True once the last tensor is ready. */
   appendToModel(chunk: Uint8Array): boolean {
-    const address = this.#call("modelReserve", this.#model, chunk.length).value;
+    const model = this.#openModel();
+    const address = this.#call("modelReserve", model, chunk.length).value;
     this.#module.HEAPU8.set(chunk, address);
-    return this.#call("modelCommit", this.#model, chunk.length).value === 2;
+    return this.#call("modelCommit", model, chunk.length).value === 2;
   }
 
   /** The file has ended; throws `invalid_file` where more was to come. */
   endModel(): void {
-    this.#call("modelEnd", this.#model);
+    this.#call("modelEnd", this.#openModel());
   }
 
   modelInfo(): ModelInfo {
     return {
-      ...(JSON.parse(this.#call("modelInfo", this.#model).text) as ModelInfo),
+      ...(JSON.parse(this.#call("modelInfo", this.#openModel()).text) as ModelInfo),
       ...this.#settings,
     };
   }
 
+  /** A session in place of the one that was there. */
   createSession(settings: SessionSettings): void {
-    const { value, text } = this.#call("sessionCreate", this.#model, JSON.stringify(settings));
+    this.#freeSession();
+    const { value, text } = this.#call(
+      "sessionCreate",
+      this.#openModel(),
+      JSON.stringify(settings),
+    );
     this.#session = value;
     this.#settings = JSON.parse(text) as SessionReport;
   }
@@ -94,7 +111,7 @@ export class Engine {
           exact: false,
         } as const;
         images.push(
-          this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)).image,
+          this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)),
         );
       }
       this.ask([{ role: "user", content: " ", images }], {});
@@ -105,56 +122,91 @@ export class Engine {
       // A context too small for an image is the caller's choice.
       if (!(error instanceof TinyVLMError && error.code === "context_full")) throw error;
     }
-    this.#call("sessionDispose", this.#session);
+    this.#freeSession();
   }
 
   /**
-   * Adds an image; `image` is its number. `write` fills a view of the heap that dies with the next
+   * Adds an image and returns its number. `write` fills a view of the heap that dies with the next
    * call.
    */
   addImage(
     bytes: number,
     options: ImageFormat & { exact: boolean },
     write: (target: Uint8Array) => void,
-  ): { image: number; decodeMs: number } {
-    const address = this.#call("imageReserve", this.#session, bytes).value;
-    write(this.#module.HEAPU8.subarray(address, address + bytes));
-    const { value, text } = this.#call(
-      "imageAdd",
-      this.#session,
-      JSON.stringify({ bytes, ...options }),
-    );
-    return { image: value, decodeMs: (JSON.parse(text) as { decodeMs: number }).decodeMs };
+  ): number {
+    const session = this.#openSession();
+    const address = this.#module._malloc(bytes);
+    if (address === 0 && bytes > 0)
+      throw new TinyVLMError(
+        "out_of_memory",
+        `not enough memory for the image: ${(bytes / 1e6).toFixed(1)} MB wanted`,
+      );
+    try {
+      write(this.#module.HEAPU8.subarray(address, address + bytes));
+      const flags = options.exact ? exactFlag : 0;
+      if (options.format === "encoded")
+        return this.#call("addImage", session, address, bytes, flags).value;
+      const { format, width, height } = options;
+      const channels = format.length;
+      return this.#call("addPixels", session, address, bytes, channels, width, height, flags).value;
+    } finally {
+      this.#module._free(address);
+    }
   }
 
   /** Forgets an image. An answer that is under way still knows it. */
   dropImage(image: number): void {
-    this.#call("imageDrop", this.#session, image);
+    this.#call("dropImage", this.#openSession(), image);
   }
 
   ask(messages: EngineMessage[], sampling: Sampling): void {
-    this.#call("sessionAsk", this.#session, JSON.stringify({ messages, ...sampling }));
+    this.#call("sessionAsk", this.#openSession(), JSON.stringify({ messages, ...sampling }));
   }
 
-  /** Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. */
-  advance(budgetMs: number): { done: boolean; text: string } {
-    const { value, text } = this.#call("sessionAdvance", this.#session, budgetMs);
-    if (value === 2)
+  /**
+   * Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. `busy`: a
+   * device computes, and another call is only worth it a little later.
+   */
+  advance(budgetMs: number): { done: boolean; busy: boolean; text: string } {
+    const { value, text } = this.#call("sessionAdvance", this.#openSession(), budgetMs);
+    const state = runStates[value];
+    if (state === "waiting" || state === undefined)
       throw new TinyVLMError(
         "internal",
-        "the engine waits for weights of a model that is complete",
+        `a complete model that runs wanted, found the state ${state ?? value}`,
       );
-    return { done: value === 1, text };
+    return { done: state === "done", busy: state === "busy", text };
   }
 
   result(): EngineResult {
-    return JSON.parse(this.#call("sessionResult", this.#session).text) as EngineResult;
+    return JSON.parse(this.#call("sessionReport", this.#openSession()).text) as EngineResult;
   }
 
-  #call<Name extends keyof EngineFunctions>(
-    name: Name,
-    ...args: Parameters<EngineFunctions[Name]>
-  ): EngineReply {
+  /** Frees session and model; calls that need one throw `not_ready` from then on. */
+  dispose(): void {
+    this.#freeSession();
+    const model = this.#model;
+    this.#model = 0;
+    if (model !== 0) this.#module.modelFree(model);
+  }
+
+  #freeSession(): void {
+    const session = this.#session;
+    this.#session = 0;
+    if (session !== 0) this.#module.sessionFree(session);
+  }
+
+  #openModel(): number {
+    if (this.#model === 0) throw new TinyVLMError("not_ready", "there is no model, or no more");
+    return this.#model;
+  }
+
+  #openSession(): number {
+    if (this.#session === 0) throw new TinyVLMError("not_ready", "there is no session, or no more");
+    return this.#session;
+  }
+
+  #call<Name extends CallName>(name: Name, ...args: Parameters<EngineFunctions[Name]>): EngineReply {
     let reply: EngineReply;
     try {
       reply = (this.#module[name] as (...args: unknown[]) => EngineReply)(...args);

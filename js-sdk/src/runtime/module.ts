@@ -12,24 +12,43 @@ export interface EngineReply {
 }
 
 /**
- * The functions bound in wasm/bindings.cc. All are synchronous; handles and addresses are numbers.
+ * The functions bound in wasm/bindings.cc, over the C interface (cpp/api/tinyvlm.h says what each
+ * does). All are synchronous. `model` and `session` are addresses of the engine's objects, which
+ * nothing checks: runtime/engine.ts alone calls these.
  */
 export interface EngineFunctions {
   selfTest(): EngineReply;
+  /** `value`: the model. */
   modelCreate(optionsJson: string): EngineReply;
+  /** `value`: the address where the next `bytes` bytes of the file go. */
   modelReserve(model: number, bytes: number): EngineReply;
+  /** `value`: 0 header incomplete, 1 loading, 2 complete. */
   modelCommit(model: number, bytes: number): EngineReply;
   modelEnd(model: number): EngineReply;
+  /** `text`: a ModelInfo as JSON. */
   modelInfo(model: number): EngineReply;
-  modelDispose(model: number): EngineReply;
+  modelFree(model: number): void;
+  /** `value`: the session; `text`: its settings as JSON. */
   sessionCreate(model: number, optionsJson: string): EngineReply;
-  imageReserve(session: number, bytes: number): EngineReply;
-  imageAdd(session: number, optionsJson: string): EngineReply;
-  imageDrop(session: number, image: number): EngineReply;
+  sessionFree(session: number): void;
+  /** The PNG or JPEG file of `bytes` bytes at the address `file`; `value`: the image's number. */
+  addImage(session: number, file: number, bytes: number, flags: number): EngineReply;
+  /** Likewise pixels, row by row without gaps. `channels`: 3 (RGB) or 4 (RGBA). */
+  addPixels(
+    session: number,
+    pixels: number,
+    bytes: number,
+    channels: number,
+    width: number,
+    height: number,
+    flags: number,
+  ): EngineReply;
+  dropImage(session: number, image: number): EngineReply;
   sessionAsk(session: number, requestJson: string): EngineReply;
+  /** `value`: 0 running, 1 done, 2 waiting for weights, 3 busy; `text`: what came. */
   sessionAdvance(session: number, budgetMs: number): EngineReply;
-  sessionResult(session: number): EngineReply;
-  sessionDispose(session: number): EngineReply;
+  /** `text`: an EngineResult as JSON. */
+  sessionReport(session: number): EngineReply;
 }
 export interface EngineModule extends EngineFunctions {
   /**
@@ -37,6 +56,9 @@ export interface EngineModule extends EngineFunctions {
    * empty.
    */
   readonly HEAPU8: Uint8Array;
+  /** The address of `bytes` bytes of that memory; 0 where there are none to be had. */
+  _malloc(bytes: number): number;
+  _free(address: number): void;
   /** In the threaded builds: Emscripten's pool. */
   readonly PThread?: { terminateAllThreads(): void };
 }

@@ -89,13 +89,14 @@ export function createHandlers(
       let asked = false;
       try {
         for (const image of prepared) {
-          const added = session.addImage(
-            image.bytes,
-            { ...image.format, exact: exactPreprocess },
-            image.write,
+          imageIds.push(
+            session.addImage(
+              image.bytes,
+              { ...image.format, exact: exactPreprocess },
+              image.write,
+            ),
           );
-          imageIds.push(added.image);
-          decodeImageMs += image.decodeMs + added.decodeMs;
+          decodeImageMs += image.decodeMs;
         }
         session.ask(conversation(system, turns, prompt, imageIds), sampling);
         asked = true;
@@ -114,7 +115,7 @@ export function createHandlers(
         text,
         finishReason,
         usage,
-        timings: { ...timings, decodeImageMs },
+        timings: { ...timings, decodeImageMs: timings.decodeImageMs + decodeImageMs },
       };
     },
 
