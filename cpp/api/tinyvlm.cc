@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "api/self_test.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "engine/memory_estimate.h"
 #include "engine/model_file.h"
 #include "engine/model_loader.h"
 #include "engine/report.h"
@@ -186,6 +188,49 @@ Status LoadChunk(tvlm_model* model, const Call& call) {
   model->received_bytes = loader.received_bytes();
   if (model->model == nullptr && loader.model() != nullptr) model->Set(loader.model());
   return status;
+}
+
+// ---- memory -------------------------------------------------------------------
+
+Status Estimate(Result<GgufFile> header, const char* model_options, const char* session_options,
+                tvlm_memory_estimate* estimate) {
+  if (!header.ok()) return header.status();
+  estimate->header_bytes = header->data_offset;
+  TVLM_ASSIGN_OR_RETURN(const ModelOptions parsed, ParseModelOptions(model_options));
+  TVLM_ASSIGN_OR_RETURN(
+      const MemoryEstimate memory,
+      EstimateMemory(std::move(header).value(), parsed.threads, [session_options](size_t max_context) {
+        return ParseSessionOptions(session_options, max_context);
+      }));
+  estimate->weight_bytes = memory.weights + memory.widened;
+  estimate->tokenizer_bytes = memory.tokenizer;
+  estimate->kv_cache_bytes = memory.kv_cache;
+  estimate->activation_bytes = memory.activations;
+  return Status();
+}
+
+Status EstimatePath(const char* path, const char* model_options, const char* session_options,
+                    tvlm_memory_estimate* estimate) {
+  if (path == nullptr) return NullArgument("a path");
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
+  const Status status = Estimate(ReadHeader(file), model_options, session_options, estimate);
+  return status.ok() ? status : Status(status.code(), std::string(path) + ": " + status.message());
+}
+
+Status EstimatePrefix(const void* prefix, size_t bytes, const char* model_options,
+                      const char* session_options, tvlm_memory_estimate* estimate) {
+  if (prefix == nullptr) return NullArgument("the first bytes of a model file");
+  const std::span<const uint8_t> given(static_cast<const uint8_t*>(prefix), bytes);
+  TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(given));
+  if (!parse.file.has_value()) {
+    estimate->header_bytes = parse.bytes_needed;
+    return Error(ErrorCode::kNotReady,
+                 "at least the first %" PRIu64 " bytes of the model file wanted, %zu found",
+                 parse.bytes_needed, bytes);
+  }
+  TVLM_RETURN_IF_ERROR(
+      VerifyHeaderHash(*parse.file, given.first(static_cast<size_t>(parse.file->data_offset))));
+  return Estimate(std::move(*parse.file), model_options, session_options, estimate);
 }
 
 // ---- images -------------------------------------------------------------------
@@ -398,6 +443,24 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
   }
   model->info = report.Finish();
   return Text(model->info, length);
+}
+
+// ---- memory -------------------------------------------------------------------
+
+tvlm_code tvlm_estimate_path(const char* path, const char* model_options,
+                             const char* session_options, tvlm_memory_estimate* estimate,
+                             tvlm_error** error) {
+  if (estimate == nullptr) return Failed(NullArgument("a place for the estimate"), error);
+  *estimate = {};
+  return Failed(EstimatePath(path, model_options, session_options, estimate), error);
+}
+
+tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes, const char* model_options,
+                               const char* session_options, tvlm_memory_estimate* estimate,
+                               tvlm_error** error) {
+  if (estimate == nullptr) return Failed(NullArgument("a place for the estimate"), error);
+  *estimate = {};
+  return Failed(EstimatePrefix(prefix, bytes, model_options, session_options, estimate), error);
 }
 
 // ---- session ------------------------------------------------------------------

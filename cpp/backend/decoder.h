@@ -68,6 +68,9 @@ class Decoder {
   // Bytes of cache and activations held.
   virtual uint64_t memory_bytes() const = 0;
 
+  // Of these, those of the KV cache; 0 where a backend does not tell them apart.
+  virtual uint64_t kv_cache_bytes() const { return 0; }
+
   // As in VisionEncoder.
   virtual std::vector<OperationTime> Profile() const;
 };

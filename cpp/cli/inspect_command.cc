@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "engine/memory_estimate.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
 #include "formats/gguf_reader.h"
@@ -72,12 +73,13 @@ void PrintShortRows(const GgufFile& file) {
 
 // What one session of the default size and the tokenizer take beside the weights.
 Result<uint64_t> EstimateSession(GgufFile file) {
-  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Model::Create(std::move(file), 1));
-  SessionOptions options;
-  options.context = std::min(options.context, model->decoder().max_positions);
-  TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, options));
-  const uint64_t tokenizer = model->tokenizer() == nullptr ? 0 : model->tokenizer()->memory_bytes();
-  return session->memory_bytes() + model->backend().extra_weight_bytes() + tokenizer;
+  const auto options = [](size_t max_context) -> Result<SessionOptions> {
+    SessionOptions session;
+    session.context = std::min(session.context, max_context);
+    return session;
+  };
+  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate estimate, EstimateMemory(std::move(file), 1, options));
+  return estimate.widened + estimate.tokenizer + estimate.kv_cache + estimate.activations;
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ class Qwen2 : public Decoder {
   size_t context() const override { return context_; }
   void Rewind(size_t position) override;
   uint64_t memory_bytes() const override { return memory_bytes_; }
+  uint64_t kv_cache_bytes() const override { return cache_.bytes(); }
   std::vector<OperationTime> Profile() const override { return plan_.Profile(); }
 
  private:

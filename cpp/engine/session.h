@@ -127,6 +127,9 @@ class Session {
   // Bytes of cache, activations and images held.
   uint64_t memory_bytes() const;
 
+  // Of these, those of the KV cache.
+  uint64_t kv_cache_bytes() const { return decoder_->kv_cache_bytes(); }
+
  private:
   // An image at the session's size, [side, side, 3] 8-bit, and the digest that tells images apart.
   // Shared with the running answer, which may still have to encode it when it is dropped.

@@ -1,0 +1,42 @@
+// What a model and a session take, told from the header of a model file alone.
+#ifndef TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
+#define TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "engine/session.h"
+#include "formats/gguf.h"
+
+namespace tinyvlm {
+
+// Bytes of the buffers that the engine allocates, exactly. Not counted: images that a session
+// holds, stacks of threads, what the allocator adds.
+struct MemoryEstimate {
+  uint64_t weights = 0;      // the data section of the file, mapped or in memory
+  uint64_t widened = 0;      // small tensors again, as f32
+  uint64_t tokenizer = 0;    // vocabulary and merges
+  uint64_t kv_cache = 0;     // keys and values of a session's context
+  uint64_t activations = 0;  // the rest of a session
+};
+
+// Makes the session's options for a model whose context is at most `max_context` tokens.
+using MakeSessionOptions = std::function<Result<SessionOptions>(size_t max_context)>;
+
+// Estimates for a model with that header, computing with `threads` threads. Reserves address space
+// of that size for a moment, of which it touches next to nothing. Errors: those of Model::Create
+// and Session::Create.
+Result<MemoryEstimate> EstimateMemory(GgufFile header, size_t threads,
+                                      const MakeSessionOptions& options);
+
+// Reads the header of a model file, of which no more is read than it takes. Errors do not name the
+// path.
+Result<GgufFile> ReadHeader(const RandomAccessFile& file);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
