@@ -1,52 +1,143 @@
+// `tiny-vlm ask`: a program over the C interface, like any other.
 #include <algorithm>
-#include <cinttypes>
 #include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
-#include "api/request.h"
+#include "api/tinyvlm.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/option_flags.h"
 #include "engine/model_file.h"
-#include "engine/report.h"
-#include "engine/session.h"
 
 namespace tinyvlm {
 
 namespace {
 
-// Works until the answer is complete and prints it: as it comes, or whole as one line of JSON.
-Status Answer(Session& session, Model& model, bool json, double start, double decode_image_ms) {
+struct FreeObject {
+  void operator()(tvlm_error* error) const { tvlm_error_free(error); }
+  void operator()(tvlm_model* model) const { tvlm_model_free(model); }
+  void operator()(tvlm_session* session) const { tvlm_session_free(session); }
+};
+using OwnedError = std::unique_ptr<tvlm_error, FreeObject>;
+using OwnedModel = std::unique_ptr<tvlm_model, FreeObject>;
+using OwnedSession = std::unique_ptr<tvlm_session, FreeObject>;
+
+Status ToStatus(tvlm_code code, const char* message) {
+  return code == TVLM_OK ? Status() : Status(static_cast<ErrorCode>(code), message);
+}
+
+Status ToStatus(tvlm_code code, tvlm_model* model) {
+  return ToStatus(code, tvlm_model_error(model));
+}
+
+Status ToStatus(tvlm_code code, tvlm_session* session) {
+  return ToStatus(code, tvlm_session_error(session));
+}
+
+Status ToStatus(tvlm_error* error) {
+  const OwnedError owned(error);
+  return ToStatus(tvlm_error_code(error), tvlm_error_message(error));
+}
+
+// A conversation as the "messages" of a request.
+class Messages {
+ public:
+  void Add(const char* role, std::string_view content, const std::vector<uint32_t>& images = {}) {
+    JsonWriter message;
+    message.String("role", role).String("content", content);
+    if (!images.empty()) {
+      std::string numbers;
+      for (const uint32_t image : images)
+        numbers += (numbers.empty() ? "" : ",") + std::to_string(image);
+      message.Json("images", "[" + numbers + "]");
+    }
+    messages_.push_back(std::move(message));
+  }
+
+  const std::vector<JsonWriter>& list() const { return messages_; }
+
+ private:
+  std::vector<JsonWriter> messages_;
+};
+
+// What is known of an answer while it comes.
+struct Answer {
+  bool json = false;
+  double start = 0;
   double first_token_ms = 0;
-  for (RunState state = RunState::kRunning; state == RunState::kRunning;) {
-    TVLM_ASSIGN_OR_RETURN(state, session.Advance(50));
-    const std::string_view text = session.TakeText();
-    if (text.empty()) continue;
-    if (first_token_ms == 0) first_token_ms = NowMs() - start;
-    if (json) continue;
-    std::fwrite(text.data(), 1, text.size(), stdout);
+};
+
+int OnText(const char* text, size_t length, void* user_data) {
+  Answer* const answer = static_cast<Answer*>(user_data);
+  if (answer->first_token_ms == 0) answer->first_token_ms = NowMs() - answer->start;
+  if (!answer->json) {
+    std::fwrite(text, 1, length, stdout);
     std::fflush(stdout);
   }
-  if (!json) {
+  return 0;
+}
+
+// The report of an answer as one line: as the library gives it, with what the command knows.
+Result<std::string> ReportLine(const Json& report, const Answer& answer, const Json& model) {
+  JsonWriter timings, line;
+  for (const Json::Member& timing : *report.Find("timings")->object())
+    timings.Number(timing.first.c_str(), *timing.second.number());
+  timings.Number("firstTokenMs", answer.first_token_ms).Number("totalMs", NowMs() - answer.start);
+  JsonWriter usage;
+  for (const Json::Member& count : *report.Find("usage")->object())
+    usage.Number(count.first.c_str(), *count.second.number());
+  line.String("text", *report.Find("text")->string())
+      .String("finishReason", *report.Find("finishReason")->string())
+      .Object("usage", usage)
+      .Object("timings", timings)
+      .String("variant", "native")
+      .Number("threads", *model.Find("threads")->number());
+  return line.Finish();
+}
+
+Result<Json> ParseText(const char* text, size_t length) {
+  return ParseJson(std::string_view(text, length));
+}
+
+// Asks and prints the answer: as it comes, or whole as one line of JSON. Returns its text.
+Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::string& request,
+                        Answer answer) {
+  TVLM_RETURN_IF_ERROR(ToStatus(tvlm_session_ask(session, request.c_str()), session));
+  TVLM_RETURN_IF_ERROR(ToStatus(tvlm_session_run(session, &OnText, &answer), session));
+  size_t length = 0;
+  const char* text = tvlm_session_report(session, &length);
+  TVLM_ASSIGN_OR_RETURN(const Json report, ParseText(text, length));
+  if (answer.json) {
+    text = tvlm_model_info(model, &length);
+    TVLM_ASSIGN_OR_RETURN(const Json info, ParseText(text, length));
+    TVLM_ASSIGN_OR_RETURN(const std::string line, ReportLine(report, answer, info));
+    std::printf("%s\n", line.c_str());
+  } else {
     std::printf("\n");
-    return Status();
   }
-  JsonWriter timings = TimingsReport(session);
-  timings.Number("decodeImageMs", decode_image_ms)
-      .Number("firstTokenMs", first_token_ms)
-      .Number("totalMs", NowMs() - start);
-  JsonWriter report;
-  report.String("text", session.text())
-      .String("finishReason", FinishReasonName(session.finish_reason()));
-  report.Object("usage", UsageReport(session)).Object("timings", timings);
-  report.String("variant", "native")
-      .Number("threads", static_cast<double>(model.backend().threads()));
-  std::printf("%s\n", report.Finish().c_str());
-  return Status();
+  return *report.Find("text")->string();
+}
+
+Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool exact) {
+  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageFileBytes));
+  uint32_t image = 0;
+  const Status status =
+      ToStatus(tvlm_session_add_image(session, bytes.data(), bytes.size(),
+                                      exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
+               session);
+  if (!status.ok()) return Status(status.code(), path + ": " + status.message());
+  return image;
 }
 
 // Errors name options by their keys.
-Status Ask(const Flags& flags) {
+Status RunQuestions(const Flags& flags) {
   std::vector<std::string> images = flags.GetAll("--image");
   if (const std::string& first = flags.positional()[0]; first != "-" && first != "none")
     images.insert(images.begin(), first);
@@ -54,43 +145,45 @@ Status Ask(const Flags& flags) {
   if (path.empty())
     return Error(ErrorCode::kInvalidArgument, "--model FILE wanted: the .gguf to ask");
 
-  JsonWriter model_json, session_json, request_json;
-  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kModel, &model_json));
-  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSession, &session_json));
-  request_json.Json("messages", "[]");
-  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kAnswer, &request_json));
-  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSampling, &request_json));
-  TVLM_ASSIGN_OR_RETURN(ModelOptions model_options, ParseModelOptions(model_json.Finish().c_str()));
-  if (!flags.Has("--threads")) model_options.threads = DefaultThreads();
-  TVLM_ASSIGN_OR_RETURN(SessionOptions session_options,
-                        ParseSessionOptions(session_json.Finish().c_str(), SIZE_MAX));
-  TVLM_ASSIGN_OR_RETURN(const Request request, ParseRequest(request_json.Finish().c_str(), {}));
-  AskOptions ask = request.options;
+  JsonWriter model_options, session_options, answer_options;
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kModel, &model_options));
+  if (!flags.Has("--threads"))
+    model_options.Number("threads", static_cast<double>(DefaultThreads()));
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSession, &session_options));
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kAnswer, &answer_options));
+  TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSampling, &answer_options));
 
-  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadModel(path, model_options.threads));
-  if (!flags.Has("--context"))
-    session_options.context = std::min(session_options.context, model->decoder().max_positions);
-  TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, session_options));
+  tvlm_error* error = nullptr;
+  const OwnedModel model(tvlm_model_create(model_options.Finish().c_str(), &error));
+  TVLM_RETURN_IF_ERROR(ToStatus(error));
+  TVLM_RETURN_IF_ERROR(
+      ToStatus(tvlm_model_load_path(model.get(), path.c_str(), nullptr, nullptr), model.get()));
+  const OwnedSession session(
+      tvlm_session_create(model.get(), session_options.Finish().c_str(), &error));
+  TVLM_RETURN_IF_ERROR(ToStatus(error));
 
   // The first question is about the images; those of --then follow in the same conversation.
-  if (flags.Has("--system"))
-    ask.messages.push_back({Message::Role::kSystem, flags.Get("--system", ""), {}});
+  Messages messages;
+  if (flags.Has("--system")) messages.Add("system", flags.Get("--system", ""));
   std::vector<std::string> questions = flags.GetAll("--then");
   questions.insert(questions.begin(), flags.positional()[1]);
-  const bool exact = flags.Has("--exact-preprocess");
   for (const std::string& question : questions) {
-    const double start = NowMs();
-    double decode_image_ms = 0;
-    ask.messages.push_back({Message::Role::kUser, question, {}});
-    for (const std::string& path : images) {
-      TVLM_ASSIGN_OR_RETURN(const Image image, DecodeImageFile(path, exact, &decode_image_ms));
-      TVLM_ASSIGN_OR_RETURN(const ImageId id, session->AddImage(image.view(), exact));
-      ask.messages.back().images.push_back(id);
+    Answer answer;
+    answer.json = flags.Has("--json");
+    answer.start = NowMs();
+    std::vector<uint32_t> numbers;
+    for (const std::string& image : images) {
+      TVLM_ASSIGN_OR_RETURN(const uint32_t number,
+                            AddImage(session.get(), image, flags.Has("--exact-preprocess")));
+      numbers.push_back(number);
     }
     images.clear();
-    TVLM_RETURN_IF_ERROR(session->Ask(ask));
-    TVLM_RETURN_IF_ERROR(Answer(*session, *model, flags.Has("--json"), start, decode_image_ms));
-    ask.messages.push_back({Message::Role::kAssistant, std::string(session->text()), {}});
+    messages.Add("user", question, numbers);
+    JsonWriter request = answer_options;
+    request.Array("messages", messages.list());
+    TVLM_ASSIGN_OR_RETURN(const std::string text,
+                          Ask(model.get(), session.get(), request.Finish(), answer));
+    messages.Add("assistant", text);
   }
   return Status();
 }
@@ -101,7 +194,7 @@ Status RunAsk(const Arguments& arguments) {
   std::vector<std::string_view> values = {"--image", "--model", "--then"}, switches = {"--json"};
   AddOptionFlags(&values, &switches);
   TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, values, switches, 2, 2));
-  return NameFlag(Ask(flags));
+  return NameFlag(RunQuestions(flags));
 }
 
 }  // namespace tinyvlm

@@ -3,6 +3,7 @@
 #ifndef TINYVLM_CLI_COMMANDS_H_
 #define TINYVLM_CLI_COMMANDS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ Status RunConvert(const Arguments& arguments);
 Status RunFidelity(const Arguments& arguments);
 Status RunInspect(const Arguments& arguments);
 Status RunTrace(const Arguments& arguments);
+
+// An encoded image of more bytes than this is rejected before it is read.
+inline constexpr uint64_t kMaxImageFileBytes = uint64_t{1} << 30;
 
 // Reads and decodes a PNG or JPEG; `exact` as in DecodeImage. Adds the milliseconds of decoding to
 // decode_ms, where it is not null. Errors name the path.

@@ -5,15 +5,8 @@
 
 namespace tinyvlm {
 
-namespace {
-
-// An encoded image of more bytes than this is not an image that anybody asks about.
-constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
-
-}  // namespace
-
 Result<Image> DecodeImageFile(const std::string& path, bool exact, double* decode_ms) {
-  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageFileBytes));
   const double start = NowMs();
   Result<Image> image =
       DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, exact);
