@@ -94,6 +94,12 @@ target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
   PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
           "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
+# Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program
+# (cmake/install.cmake): no symbols that are one for the whole process.
+target_compile_options(sentencepiece PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+if(ANDROID)
+  target_link_libraries(sentencepiece PUBLIC log)  # protobuf writes to Android's log
+endif()
 
 # ---- images ---------------------------------------------------------------
 tinyvlm_source(lodepng)

@@ -58,8 +58,8 @@ struct tvlm_model {
 
 struct tvlm_session {
   std::unique_ptr<Session> session;
-  double decode_image_ms = 0;         // of the answer's images
-  double pending_decode_image_ms = 0; // of images added since the last ask
+  double decode_image_ms = 0;          // of the answer's images
+  double pending_decode_image_ms = 0;  // of images added since the last ask
   Status error;
   std::string info, text, report;
 };
@@ -168,8 +168,8 @@ Status LoadWhole(tvlm_model* model, tvlm_progress progress, void* user_data, con
     model->received_bytes = loaded;
     model->file_bytes = total;
     if (progress == nullptr || progress(loaded, total, user_data) == 0) return Status();
-    return Error(ErrorCode::kAborted, "loading was cancelled after %" PRIu64 " of %" PRIu64 " bytes",
-                 loaded, total);
+    return Error(ErrorCode::kAborted,
+                 "loading was cancelled after %" PRIu64 " of %" PRIu64 " bytes", loaded, total);
   };
   TVLM_ASSIGN_OR_RETURN(std::shared_ptr<Model> loaded, load(options));
   model->Set(std::move(loaded));
@@ -197,11 +197,11 @@ Status Estimate(Result<GgufFile> header, const char* model_options, const char* 
   if (!header.ok()) return header.status();
   estimate->header_bytes = header->data_offset;
   TVLM_ASSIGN_OR_RETURN(const ModelOptions parsed, ParseModelOptions(model_options));
-  TVLM_ASSIGN_OR_RETURN(
-      const MemoryEstimate memory,
-      EstimateMemory(std::move(header).value(), parsed.threads, [session_options](size_t max_context) {
-        return ParseSessionOptions(session_options, max_context);
-      }));
+  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate memory,
+                        EstimateMemory(std::move(header).value(), parsed.threads,
+                                       [session_options](size_t max_context) {
+                                         return ParseSessionOptions(session_options, max_context);
+                                       }));
   estimate->weight_bytes = memory.weights + memory.widened;
   estimate->tokenizer_bytes = memory.tokenizer;
   estimate->kv_cache_bytes = memory.kv_cache;
@@ -237,14 +237,13 @@ Status EstimatePrefix(const void* prefix, size_t bytes, const char* model_option
 
 Status CheckFlags(uint32_t flags) {
   if ((flags & ~uint32_t{TVLM_IMAGE_EXACT}) == 0) return Status();
-  return Error(ErrorCode::kInvalidArgument, "flags: 0 or TVLM_IMAGE_EXACT wanted, %" PRIu32 " found",
-               flags);
+  return Error(ErrorCode::kInvalidArgument,
+               "flags: 0 or TVLM_IMAGE_EXACT wanted, %" PRIu32 " found", flags);
 }
 
 // Brings an image into the session; its number goes to *image.
 Status AddImage(tvlm_session* session, const ImageView& view, uint32_t flags, uint32_t* image) {
-  TVLM_ASSIGN_OR_RETURN(*image,
-                        session->session->AddImage(view, (flags & TVLM_IMAGE_EXACT) != 0));
+  TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(view, (flags & TVLM_IMAGE_EXACT) != 0));
   return Status();
 }
 
@@ -475,11 +474,12 @@ tvlm_session* tvlm_session_create(tvlm_model* model, const char* options, tvlm_e
                           ParseSessionOptions(options, loaded->decoder().max_positions));
     auto session = std::make_unique<tvlm_session>();
     TVLM_ASSIGN_OR_RETURN(session->session, Session::Create(loaded, parsed));
-    session->info = JsonWriter()
-                        .Number("imageSize", static_cast<double>(session->session->image_size()))
-                        .Number("imageTokens", static_cast<double>(session->session->image_tokens()))
-                        .Number("context", static_cast<double>(session->session->context()))
-                        .Finish();
+    session->info =
+        JsonWriter()
+            .Number("imageSize", static_cast<double>(session->session->image_size()))
+            .Number("imageTokens", static_cast<double>(session->session->image_tokens()))
+            .Number("context", static_cast<double>(session->session->context()))
+            .Finish();
     return session;
   };
   Result<std::unique_ptr<tvlm_session>> created = create();
@@ -511,8 +511,8 @@ tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, siz
                                   tvlm_pixel_format format, size_t width, size_t height,
                                   size_t stride, uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, AddPixels(session, pixels, bytes, format, width, height, stride, flags,
-                                  image));
+  return Ended(session,
+               AddPixels(session, pixels, bytes, format, width, height, stride, flags, image));
 }
 
 tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {

@@ -88,8 +88,8 @@ typedef enum tvlm_code {
 TVLM_EXPORT const char* tvlm_code_name(tvlm_code code);
 
 /* Why a function without an object to ask failed. Owned by the caller: free with tvlm_error_free.
- * Where a parameter `error` is NULL, no error is handed out; otherwise *error is set to an error or,
- * after success, to NULL. */
+ * Where a parameter `error` is NULL, no error is handed out; otherwise *error is set to an error
+ * or, after success, to NULL. */
 typedef struct tvlm_error tvlm_error;
 
 /* The code; TVLM_OK for NULL. */
@@ -139,8 +139,8 @@ TVLM_EXPORT tvlm_code tvlm_model_load_path(tvlm_model* model, const char* path,
                                            tvlm_progress progress, void* user_data);
 
 /* Likewise from an open file: `bytes` bytes from `offset` on (an Android asset, a part of a larger
- * file). `offset` need not be aligned. The descriptor stays the caller's, is read without moving its
- * position, and may be closed when this returns. */
+ * file). `offset` need not be aligned. The descriptor stays the caller's, is read without moving
+ * its position, and may be closed when this returns. */
 TVLM_EXPORT tvlm_code tvlm_model_load_descriptor(tvlm_model* model, int descriptor, uint64_t offset,
                                                  uint64_t bytes, tvlm_progress progress,
                                                  void* user_data);
@@ -183,8 +183,8 @@ TVLM_EXPORT const char* tvlm_model_info(tvlm_model* model, size_t* length);
 
 /* What a model and one session take. Exact for the buffers that the engine allocates in one piece,
  * which are nearly all; not counted are images that a session holds (3 bytes a pixel at the
- * session's image size, and the embeddings that they become), threads' stacks and what the allocator
- * adds (below 1 MB together for the models that exist). */
+ * session's image size, and the embeddings that they become), threads' stacks and what the
+ * allocator adds (below 1 MB together for the models that exist). */
 typedef struct tvlm_memory_estimate {
   uint64_t header_bytes;     /* of the file before its weights; with TVLM_NOT_READY: bytes wanted */
   uint64_t weight_bytes;     /* the weights, in memory or mapped */
@@ -227,8 +227,8 @@ TVLM_EXPORT const char* tvlm_session_error(const tvlm_session* session);
 /* The code of that call, or TVLM_OK. */
 TVLM_EXPORT tvlm_code tvlm_session_error_code(const tvlm_session* session);
 
-/* {"imageSize", "imageTokens", "context"} of the session as JSON, as in tvlm_model_info. Valid until
- * the session is freed. */
+/* {"imageSize", "imageTokens", "context"} of the session as JSON, as in tvlm_model_info. Valid
+ * until the session is freed. */
 TVLM_EXPORT const char* tvlm_session_info(tvlm_session* session, size_t* length);
 
 /* Flags of images. */
@@ -263,9 +263,9 @@ TVLM_EXPORT tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void*
  * Nothing happens where there is none of that number. */
 TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image);
 
-/* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system" |
- * "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the sampling options in
- * docs/sdk.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
+/* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system"
+ * | "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the sampling options
+ * in docs/sdk.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
  * then user and assistant in turn, the user last. Images stand before the text of their message.
  * Tokens that a conversation shares with the one before it are not computed again. */
 TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
@@ -288,8 +288,8 @@ TVLM_EXPORT tvlm_code tvlm_session_advance(tvlm_session* session, double budget_
  * session. */
 TVLM_EXPORT const char* tvlm_session_take_text(tvlm_session* session, size_t* length);
 
-/* A piece of an answer: whole characters, never empty. Returning anything but 0 cancels the rest. It
- * must not call functions on the session. */
+/* A piece of an answer: whole characters, never empty. Returning anything but 0 cancels the rest.
+ * It must not call functions on the session. */
 typedef int (*tvlm_text_callback)(const char* text, size_t length, void* user_data);
 
 /* Advances until the answer is complete and hands each piece of text to `on_text` (NULL: the whole
@@ -302,8 +302,8 @@ TVLM_EXPORT tvlm_code tvlm_session_run(tvlm_session* session, tvlm_text_callback
  * is under way. Any thread, at any time while the session lives. */
 TVLM_EXPORT void tvlm_session_cancel(tvlm_session* session);
 
-/* The answer so far as JSON: {"text", "finishReason": "stop" | "length" | "cancelled" (also while it
- * is not complete), "usage": {"promptTokens", "imageTokens", "encodedImages", "reusedTokens",
+/* The answer so far as JSON: {"text", "finishReason": "stop" | "length" | "cancelled" (also while
+ * it is not complete), "usage": {"promptTokens", "imageTokens", "encodedImages", "reusedTokens",
  * "completionTokens"}, "timings": {"decodeImageMs", "preprocessMs", "visionMs", "prefillMs",
  * "decodeMs", "tokensPerSecond"}}. `length`, where it is not NULL, gets its bytes. Valid until the
  * next call on the session. */

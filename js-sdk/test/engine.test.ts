@@ -83,7 +83,10 @@ test("a new model or session frees the one in its place, once", () => {
   assert.deepEqual(calls, ["sessionFree 24"]);
   engine.createModel(1);
   assert.deepEqual(calls.slice(1), ["sessionFree 32", "modelFree 16"]);
-  assert.equal(codeOf(() => engine.ask([], {})), "not_ready");
+  assert.equal(
+    codeOf(() => engine.ask([], {})),
+    "not_ready",
+  );
 });
 
 test("an image's memory is freed whatever becomes of the image", () => {
@@ -97,14 +100,20 @@ test("an image's memory is freed whatever becomes of the image", () => {
   );
   assert.deepEqual([...module.HEAPU8.subarray(32, 36)], [7, 7, 7, 0]);
   const encoded = { format: "encoded", exact: true } as const;
-  assert.equal(codeOf(() => engine.addImage(3, encoded, () => {})), "invalid_image");
+  assert.equal(
+    codeOf(() => engine.addImage(3, encoded, () => {})),
+    "invalid_image",
+  );
   const failing = () => {
     throw new RangeError("no canvas");
   };
   assert.throws(() => engine.addImage(3, encoded, failing), /no canvas/);
   assert.deepEqual(calls, ["addPixels 24", "free 32", "addImage 24", "free 40", "free 48"]);
   refuseMemory();
-  assert.equal(codeOf(() => engine.addImage(3, rgb, () => {})), "out_of_memory");
+  assert.equal(
+    codeOf(() => engine.addImage(3, rgb, () => {})),
+    "out_of_memory",
+  );
 });
 
 test("a busy engine is told from one that has finished", () => {

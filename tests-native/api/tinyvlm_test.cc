@@ -134,9 +134,9 @@ TEST_CASE("Pixels with any stride give the answer that their file gives", "[api]
       REQUIRE(tvlm_session_add_pixels(session.get(), pixels.data(), pixels.size(),
                                       static_cast<tvlm_pixel_format>(channels), width, height,
                                       gap == 0 ? 0 : stride, 0, &image) == TVLM_OK);
-      REQUIRE(tvlm_session_ask(
-                  session.get(),
-                  Question("Describe the image.", std::to_string(image)).c_str()) == TVLM_OK);
+      REQUIRE(tvlm_session_ask(session.get(),
+                               Question("Describe the image.", std::to_string(image)).c_str()) ==
+              TVLM_OK);
       CHECK(Finish(session.get()) == "A sunflower.");
       // The same pixels: neither encoded nor computed again.
       const int64_t encoded = *ReportOf(session).Find("usage")->Find("encodedImages")->int64();

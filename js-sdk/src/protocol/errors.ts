@@ -1,5 +1,5 @@
-// The one error class of the SDK and the one list of its codes. Codes 1 to 10 are the engine's
-// (cpp/base/status.h); the others concern the environment and exist in TypeScript only.
+// The one error class of the SDK and the one list of its codes. Codes 1 to 10 and 13 are the
+// engine's (cpp/base/status.h); the others concern the environment and exist in TypeScript only.
 // docs/errors.md explains each; the number is the exit code of the command line.
 
 /**

@@ -110,9 +110,7 @@ export class Engine {
           height: warmUpSide,
           exact: false,
         } as const;
-        images.push(
-          this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)),
-        );
+        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)));
       }
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
@@ -206,7 +204,10 @@ export class Engine {
     return this.#session;
   }
 
-  #call<Name extends CallName>(name: Name, ...args: Parameters<EngineFunctions[Name]>): EngineReply {
+  #call<Name extends CallName>(
+    name: Name,
+    ...args: Parameters<EngineFunctions[Name]>
+  ): EngineReply {
     let reply: EngineReply;
     try {
       reply = (this.#module[name] as (...args: unknown[]) => EngineReply)(...args);

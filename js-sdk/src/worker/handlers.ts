@@ -90,11 +90,7 @@ export function createHandlers(
       try {
         for (const image of prepared) {
           imageIds.push(
-            session.addImage(
-              image.bytes,
-              { ...image.format, exact: exactPreprocess },
-              image.write,
-            ),
+            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.write),
           );
           decodeImageMs += image.decodeMs;
         }
