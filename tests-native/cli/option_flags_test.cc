@@ -81,7 +81,7 @@ TEST_CASE("Every option of the engine is read under the key that its flag writes
         break;
       case OptionScope::kAnswer:
       case OptionScope::kSampling:
-        status = ParseRequest((json + ",\"messages\":[]}").c_str(), {}).status();
+        status = ParseRequest((json + ",\"messages\":[]}").c_str()).status();
         break;
       case OptionScope::kCaller:
         continue;
