@@ -105,7 +105,8 @@ Result<ProductResult> MeasureProduct(const ProductShape& shape, DType type,
       GemmF32(a.data(), k, m, matrix, bias.data(), c.data() + n0, n, n0, n1,
               reinterpret_cast<float*>(scratch.data()));
     } else {
-      GemmI8(rows, m, matrix, bias.data(), c.data() + n0, n, n0, n1, scratch.data());
+      GemmI8(rows, m, matrix, bias.data(), c.data() + n0, n, n0, n1, scratch.data(),
+             effort.relaxed_dot);
     }
     n0 = n1 == n ? 0 : n1;
   };

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "cli/measure.h"
+#include "kernels/relaxed_dots.h"
 
 namespace tinyvlm {
 
@@ -16,7 +17,8 @@ namespace tinyvlm {
 struct ProbeEffort {
   size_t rounds = 7;
   double round_ms = 25;
-  bool quick = false;  // a few shapes only: for tests of the program
+  bool quick = false;                            // a few shapes only: for tests of the program
+  RelaxedDot relaxed_dot = RelaxedDot::kFaster;  // relaxed wasm builds only
 };
 
 // One matrix product: C[m, n] = A[m, k] * B[n, k]^T, `columns` columns of C per call as the engine

@@ -7,13 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/relaxed_dots.h"
+
 namespace tinyvlm {
 
 enum class ProbeLoop {
   // The multiply-adds of the kernel's tile with half of the factors in registers: what the
   // instruction itself allows.
   kF32Instructions,
-  kQ8Instructions,  // integer products of Q8_0 and Q4_0 weights (kernels/block_products-inl.h)
+  kQ8Instructions,  // integer products of Q8_0 and Q4_0 weights (kernels/block_dot-inl.h)
   kQ4Instructions,
   // The kernel's own inner function with all operands in the first-level cache.
   kF32Tile,  // GemmF32, many rows
@@ -31,7 +33,8 @@ inline constexpr size_t kProbeResultFloats = 16 * 16;
 // Goes through the loop `turns` times and returns the multiply-adds done. `operands` are zeros (a
 // block's scale among them), aligned to 64 bytes; the instructions take the same time for zeros as
 // for any other numbers.
-uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results);
+uint64_t RunProbeLoop(ProbeLoop loop, size_t turns, const uint8_t* operands, float* results,
+                      RelaxedDot relaxed_dot);
 
 // Reads `bytes` bytes (a multiple of 1024) at `from` once, with vector loads, and returns what they
 // add up to.

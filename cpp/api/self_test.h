@@ -1,5 +1,5 @@
-// Numeric self-test: some engines run SIMD or relaxed-SIMD instructions wrongly, so a build is
-// believed only after it has computed.
+// Numeric self-test: some JavaScript engines compute SIMD or relaxed SIMD instructions wrongly, so
+// a wasm build is used only after it has passed this test.
 #ifndef TINYVLM_API_SELF_TEST_H_
 #define TINYVLM_API_SELF_TEST_H_
 
@@ -7,13 +7,13 @@
 
 namespace tinyvlm {
 
-// Runs each kind of matrix product on small operands against its plain reference, in relaxed builds
-// before that the relaxed dot itself at its extremes: kInternal names the first that differs. Takes
-// a few milliseconds in wasm, nearly all of it compiling what it calls.
+// Compares each kind of matrix product with its plain reference on small operands; in relaxed
+// builds runs TestRelaxedDots before. kInternal names the first that differs. Takes a few
+// milliseconds in wasm, nearly all of it compiling what it calls.
 Status SelfTest();
 
 #ifdef __wasm_relaxed_simd__
-// Its first part: the relaxed dots at their extremes.
+// Tests the two relaxed dot products at the extremes of their operands.
 Status TestRelaxedDots();
 #endif
 

@@ -7,8 +7,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 void GemmI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c,
-            size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
-  GemmI8Impl(a, m, B, bias, c, ldc, n0, n1, scratch);
+            size_t ldc, size_t n0, size_t n1, uint8_t* scratch, RelaxedDot relaxed_dot) {
+  GemmI8Impl(a, m, B, bias, c, ldc, n0, n1, scratch, relaxed_dot);
 }
 size_t GemmI8ScratchBytes(size_t k) { return ScratchI8::Bytes(k); }
 }  // namespace tinyvlm::HWY_NAMESPACE
@@ -17,8 +17,8 @@ HWY_AFTER_NAMESPACE();
 namespace tinyvlm {
 HWY_EXPORT(GemmI8);
 void GemmI8(const QuantizedRows& a, size_t m, const PackedMatrix& B, const float* bias, float* c,
-            size_t ldc, size_t n0, size_t n1, uint8_t* scratch) {
-  HWY_DYNAMIC_DISPATCH(GemmI8)(a, m, B, bias, c, ldc, n0, n1, scratch);
+            size_t ldc, size_t n0, size_t n1, uint8_t* scratch, RelaxedDot relaxed_dot) {
+  HWY_DYNAMIC_DISPATCH(GemmI8)(a, m, B, bias, c, ldc, n0, n1, scratch, relaxed_dot);
 }
 HWY_EXPORT(GemmI8ScratchBytes);
 size_t GemmI8ScratchBytes(size_t k) { return HWY_DYNAMIC_DISPATCH(GemmI8ScratchBytes)(k); }

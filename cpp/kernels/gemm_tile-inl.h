@@ -1,9 +1,9 @@
 // C += A * B for a few rows and 16 columns at a time, f32: the inner loop of gemm_f32, attention
 // and conv2d. Included once per target, after hwy/highway.h.
 //
-// Every element of C is one chain of multiply-adds in order of k, started from what C holds. So a
-// result does not depend on how rows are grouped, and k may be cut anywhere: the next part goes on
-// where C stands.
+// Every element of C is one chain of multiply-adds in order of k, which starts from the value in C.
+// So a result does not depend on how rows are grouped, and k may be split anywhere: the next part
+// continues from C.
 #if defined(TINYVLM_KERNELS_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_GEMM_TILE_INL_H_
 #undef TINYVLM_KERNELS_GEMM_TILE_INL_H_
@@ -16,8 +16,8 @@
 #include "hwy/highway.h"
 #include "kernels/relaxed-inl.h"
 
-// Behind the parameters of a lambda in lane code: it is compiled for the target as its surroundings
-// are, and becomes part of them.
+// Follows the parameters of a lambda in SIMD code: compiles it for the target of the enclosing
+// function, and inlines it.
 #undef TINYVLM_LAMBDA
 #define TINYVLM_LAMBDA HWY_ATTR __attribute__((always_inline))
 
@@ -30,16 +30,16 @@ using TileF32 = hn::CappedTag<float, kTileColumns>;
 inline constexpr size_t kTileLanes = hn::MaxLanes(TileF32());
 inline constexpr size_t kTileVectors = kTileColumns / kTileLanes;
 
-// Accumulators, a row of B and one broadcast stay in registers: there are 32 on AVX-512 and Arm,
-// else 16. Where there is no fused multiply-add the product needs one too, and with 128 bits 4 rows
-// of accumulators would take all 16.
+// Accumulators, a row of B and one broadcast stay in registers: AVX-512 and Arm have 32, others 16.
+// Without a fused multiply-add the product needs a register too, and with 128-bit vectors 4 rows of
+// accumulators would take all 16.
 inline constexpr size_t kTileRows = kTileLanes == 16     ? 12
                                     : kTileLanes == 8    ? 6
                                     : HWY_TARGET_IS_NEON ? 4
                                                          : 2;
 
-// c[r][0..16) += sum over i < k of a[r][i] * b[i][0..16). Not inlined: V8 replaces a wasm function
-// by its optimised form between calls only.
+// c[r][0..16) += sum over i < k of a[r][i] * b[i][0..16). Not inlined: V8 switches a wasm function
+// to its optimised code only between calls.
 template <size_t kRows>
 HWY_NOINLINE void MultiplyTile(const float* HWY_RESTRICT a, size_t lda, size_t k,
                                const float* HWY_RESTRICT b, size_t ldb, float* HWY_RESTRICT c,
@@ -71,10 +71,11 @@ HWY_NOINLINE void MultiplyTile(const float* HWY_RESTRICT a, size_t lda, size_t k
   }
 }
 
-// The same for one row and fewer than 16 columns; reads and writes no others.
-static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyNarrowRow(const float* HWY_RESTRICT a, size_t k,
-                                                            const float* HWY_RESTRICT b, size_t ldb,
-                                                            float* HWY_RESTRICT c, size_t columns) {
+// The same for one row and fewer than 16 columns; reads and writes only these.
+static HWY_NOINLINE HWY_MAYBE_UNUSED void MultiplyPartialRow(const float* HWY_RESTRICT a, size_t k,
+                                                             const float* HWY_RESTRICT b,
+                                                             size_t ldb, float* HWY_RESTRICT c,
+                                                             size_t columns) {
   const TileF32 d;
   for (size_t n = 0; n < columns; n += kTileLanes) {
     const size_t count = HWY_MIN(kTileLanes, columns - n);
@@ -90,14 +91,14 @@ HWY_INLINE void MultiplyRowsByPanel(const float* a, size_t lda, size_t m, size_t
                                     size_t ldb, float* c, size_t ldc, size_t columns) {
   size_t r = 0;
   if (columns < kTileColumns) {
-    for (; r < m; ++r) MultiplyNarrowRow(a + r * lda, k, b, ldb, c + r * ldc, columns);
+    for (; r < m; ++r) MultiplyPartialRow(a + r * lda, k, b, ldb, c + r * ldc, columns);
     return;
   }
   for (; r + kTileRows <= m; r += kTileRows)
     MultiplyTile<kTileRows>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   if constexpr (kTileRows > 6) {
-    // The query heads that share keys: 6 rows and then one would take twice the time, each of them
-    // waiting for its own sums.
+    // Attention of a decode step has as many rows as query heads share a key head, 7 in the 0.5B
+    // model. 6 rows and then 1 would take twice the time: both wait for their own accumulators.
     if (m - r == 7) return MultiplyTile<7>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
     for (; r + 6 <= m; r += 6) MultiplyTile<6>(a + r * lda, lda, k, b, ldb, c + r * ldc, ldc);
   }

@@ -1,4 +1,4 @@
-// Lane code of quantize.h. Included once per target, after hwy/highway.h.
+// QuantizeBlocks (quantize.h). Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_QUANTIZE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_QUANTIZE_INL_H_
 #undef TINYVLM_KERNELS_QUANTIZE_INL_H_
@@ -18,14 +18,14 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A block stays in registers.
+// A block of 32 stays in registers: 2 to 8 vectors.
 using QuantizeF32 = hn::CappedTag<float, 16>;
 using QuantizeI32 = hn::RebindToSigned<QuantizeF32>;
 inline constexpr size_t kQuantizeLanes = hn::MaxLanes(QuantizeF32()),
                         kQuantizeVectors = 32 / kQuantizeLanes;
 
-// The nearest integer, ties to even, of what is smaller than 2^22. wasm's conversion takes V8 about
-// ten instructions; 1.5 * 2^23 in front leaves a sum no bits for a fraction.
+// The nearest integer, ties to even; |v| < 2^22. V8 makes about ten instructions of wasm's own
+// conversion; adding 1.5 * 2^23 leaves no bits for a fraction.
 HWY_INLINE hn::Vec<QuantizeI32> NearestSmallInt(hn::Vec<QuantizeF32> v) {
 #if HWY_TARGET == HWY_WASM
   const QuantizeF32 df;
@@ -37,7 +37,7 @@ HWY_INLINE hn::Vec<QuantizeI32> NearestSmallInt(hn::Vec<QuantizeF32> v) {
 #endif
 }
 
-// 32 integers of 8 bits to `out`, and their sums (quantize.h) to `sums`.
+// Writes 32 int8 values to `out` and their two sums (QuantizedRows::low_sums) to `sums`.
 HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors],
                            int8_t* HWY_RESTRICT out, int32_t* HWY_RESTRICT sums) {
   const hn::Full128<int8_t> d8;
@@ -57,23 +57,26 @@ HWY_INLINE void StoreBytes(const hn::Vec<QuantizeI32> (&q)[kQuantizeVectors],
                  dq, out + v * kQuantizeLanes);
     }
   }
-  // Lanes of 32 bits hold two sums of 16 bits each.
+  // Each 32-bit lane holds two int16 sums.
   auto sum = hn::Add(AddBytePairs(hn::LoadU(d8, out)), AddBytePairs(hn::LoadU(d8, out + 16)));
   sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle1032(hn::BitCast(d32, sum))));
   sum = hn::Add(sum, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(d32, sum))));
   *sums = hn::GetLane(hn::BitCast(d32, sum));
 }
 
-// One block at x; `wide` and the sums are those of the block. Returns its scale. Not inlined: V8
-// replaces a wasm function by its optimised form between calls.
-static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(
-    const float* HWY_RESTRICT x, int8_t* HWY_RESTRICT low, int8_t* HWY_RESTRICT high,
-    int32_t* HWY_RESTRICT low_sums, int32_t* HWY_RESTRICT high_sums, bool* HWY_RESTRICT wide) {
+// Quantises the block at x. Returns its scale; writes its values, sums and kind. Not inlined: V8
+// switches a wasm function to its optimised code only between calls.
+static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(const float* HWY_RESTRICT x,
+                                                         int8_t* HWY_RESTRICT low,
+                                                         int8_t* HWY_RESTRICT high,
+                                                         int32_t* HWY_RESTRICT low_sums,
+                                                         int32_t* HWY_RESTRICT high_sums,
+                                                         bool* HWY_RESTRICT is_outlier) {
   const QuantizeF32 df;
   const QuantizeI32 di;
   hn::Vec<QuantizeF32> v[kQuantizeVectors];
-  // The bits of absolute values are ordered like the values, with NaN above everything: unlike a
-  // float maximum this loses none.
+  // The bits of absolute values are ordered like the values, with NaN above all: unlike a float
+  // maximum, this one never loses a NaN.
   auto vmax = hn::Zero(di);
   HWY_UNROLL(8)
   for (size_t p = 0; p < kQuantizeVectors; ++p) {
@@ -81,36 +84,36 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(
     vmax = hn::Max(vmax, hn::BitCast(di, hn::Abs(v[p])));
   }
   const float amax = hn::GetLane(hn::BitCast(df, hn::MaxOfLanes(di, vmax)));
-  *wide = false;
+  *is_outlier = false;
   if (!(amax > 1e-30f && amax <= 3.402823466e38f)) {  // below, range / amax would overflow
     std::fill_n(low, 32, int8_t{0});
     *low_sums = 0;
-    return amax <= 1e-30f ? 0.0f : amax * (1.0f / kNarrowRange);
+    return amax <= 1e-30f ? 0.0f : amax * (1.0f / kInt8Range);
   }
   const auto share = hn::Set(df, kOutlierShare * amax);
-  // Where more lanes than that have a largest value above the share, which is nearly always, the
-  // others need no counting.
+  // If more than kMaxOutliers lanes have a maximum above the share, which is nearly always so, the
+  // block is an int8 block without counting all values.
   if (HWY_UNLIKELY(hn::CountTrue(df, hn::Gt(hn::BitCast(df, vmax), share)) <= kMaxOutliers)) {
     size_t large = 0;
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p)
       large += hn::CountTrue(df, hn::Gt(hn::Abs(v[p]), share));
-    *wide = large <= kMaxOutliers;
+    *is_outlier = large <= kMaxOutliers;
   }
-  const float range = *wide ? float{kWideRange} : float{kNarrowRange},
-              step = *wide ? 1.0f / kWideRange : 1.0f / kNarrowRange;
+  const float range = *is_outlier ? float{kInt16Range} : float{kInt8Range},
+              step = *is_outlier ? 1.0f / kInt16Range : 1.0f / kInt8Range;
   const auto inverse = hn::Set(df, range / amax);
   // |x * inverse| can exceed the range by a rounding error, never by half a unit, so the nearest
   // integer is in it.
   hn::Vec<QuantizeI32> q[kQuantizeVectors];
   HWY_UNROLL(8)
   for (size_t p = 0; p < kQuantizeVectors; ++p) q[p] = NearestSmallInt(hn::Mul(v[p], inverse));
-  if (*wide) {
+  if (*is_outlier) {
     hn::Vec<QuantizeI32> h[kQuantizeVectors];
     HWY_UNROLL(8)
     for (size_t p = 0; p < kQuantizeVectors; ++p) {
-      // an odd step leaves no ties
-      h[p] = NearestSmallInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kWideStep)));
+      // The step is odd, so there are no ties.
+      h[p] = NearestSmallInt(hn::Mul(hn::ConvertTo(df, q[p]), hn::Set(df, 1.0f / kHighStep)));
       q[p] = hn::Sub(q[p], hn::Sub(hn::ShiftLeft<8>(h[p]), h[p]));
     }
     StoreBytes(h, high, high_sums);
@@ -122,12 +125,12 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED float QuantizeBlock(
 #undef TINYVLM_QUANTIZES_FOUR
 #if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
 #define TINYVLM_QUANTIZES_FOUR 1
-// Two neighbouring blocks at each of x[0] and x[1], whose places are at[0] and at[1], if all of
-// them are narrow and neither too small nor infinite; else false and nothing has been written. Half
-// a block to a vector leaves most of the work of one block to maxima and sums across lanes: four
-// share it.
-HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_t (&at)[2],
-                                         const QuantizedRows& out) {
+// Quantises four blocks: two neighbouring ones at x[0] and two at x[1], whose indices in `out`
+// start at at[0] and at[1]. Returns false, having written nothing, unless all four are int8 blocks
+// whose values are finite and not all tiny. With 512-bit vectors most of the time of a single block
+// goes into maxima and sums across lanes; four blocks share them.
+HWY_INLINE bool QuantizeFourInt8Blocks(const float* const (&x)[2], const size_t (&at)[2],
+                                       const QuantizedRows& out) {
   constexpr size_t kBlocks = 4;
   const QuantizeF32 df;
   const QuantizeI32 di;
@@ -160,7 +163,7 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
     return false;
   alignas(16) float shares[kBlocks], inverses[kBlocks];
   hn::Store(hn::Mul(amax, hn::Set(df128, kOutlierShare)), df128, shares);
-  hn::Store(hn::Div(hn::Set(df128, float{kNarrowRange}), amax), df128, inverses);
+  hn::Store(hn::Div(hn::Set(df128, float{kInt8Range}), amax), df128, inverses);
   HWY_UNROLL(4)
   for (size_t b = 0; b < kBlocks; ++b) {
     const auto share = hn::Set(df, shares[b]);
@@ -172,8 +175,8 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
       return false;
   }
 
-  // Two blocks to a vector of bytes, whose words are out of order by what narrowing does to each
-  // 128 bits.
+  // Two blocks per vector of bytes. Narrowing works within 128-bit parts, so that the 32-bit words
+  // come out of order and are permuted afterwards.
   const hn::Repartition<int16_t, QuantizeI32> d16;
   const hn::Repartition<int8_t, QuantizeI32> d8;
   alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8,  12, 1, 5, 9,  13,
@@ -191,7 +194,7 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
                 hn::ReorderDemote2To(d16, hn::NearestInt(hn::Mul(v[2 * i + 1][0], second)),
                                      hn::NearestInt(hn::Mul(v[2 * i + 1][1], second)))));
     const auto pairs = AddBytePairs(hn::BitCast(d8, words));
-    // of every four words those of the blocks, twice each
+    // Adds neighbouring words: each sum appears twice in every four words.
     sums[i] =
         hn::BitCast(di, hn::Add(pairs, hn::BitCast(d16, hn::Shuffle2301(hn::BitCast(di, pairs)))));
     hn::StoreU(hn::BitCast(d8, hn::TableLookupLanes(words, order)), d8, out.low + at[i] * 32);
@@ -204,27 +207,27 @@ HWY_INLINE bool QuantizeFourNarrowBlocks(const float* const (&x)[2], const size_
   const auto total =
       hn::BitCast(d128, hn::Add(hn::LowerHalf(d16_128, half), hn::UpperHalf(d16_128, half)));
   const auto low_sums = hn::InterleaveLower(d128, total, hn::Shuffle1032(total));
-  const auto scales = hn::Mul(amax, hn::Set(df128, 1.0f / kNarrowRange));
+  const auto scales = hn::Mul(amax, hn::Set(df128, 1.0f / kInt8Range));
   const hn::Half<decltype(d128)> two_sums;
   const hn::Half<decltype(df128)> two_scales;
   hn::StoreU(hn::LowerHalf(two_sums, low_sums), two_sums, out.low_sums + at[0]);
   hn::StoreU(hn::UpperHalf(two_sums, low_sums), two_sums, out.low_sums + at[1]);
   hn::StoreU(hn::LowerHalf(two_scales, scales), two_scales, out.scales + at[0]);
   hn::StoreU(hn::UpperHalf(two_scales, scales), two_scales, out.scales + at[1]);
-  for (const size_t place : at) std::fill_n(out.wide + place, 2, uint8_t{0});
+  for (const size_t place : at) std::fill_n(out.outlier + place, 2, uint8_t{0});
   return true;
 }
 #else
 #define TINYVLM_QUANTIZES_FOUR 0
 #endif
 
-// Block b of row r, which x points to.
+// Quantises block b of row r, which x points to.
 HWY_INLINE void QuantizeOneBlock(const float* x, size_t r, size_t b, const QuantizedRows& out) {
   const size_t at = r * (out.k / 32) + b;
-  bool wide;
+  bool is_outlier;
   out.scales[at] = QuantizeBlock(x, out.low + at * 32, out.high + at * 32, out.low_sums + at,
-                                 out.high_sums + at, &wide);
-  out.wide[at] = wide ? 1 : 0;
+                                 out.high_sums + at, &is_outlier);
+  out.outlier[at] = is_outlier ? 1 : 0;
 }
 
 HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size_t b0, size_t b1,
@@ -236,8 +239,8 @@ HWY_INLINE void QuantizeBlocksImpl(const float* x, size_t stride, size_t m, size
     const float* from = x;
     size_t b = b0;
     for (; b + 2 <= b1; b += 2, from += 64) {
-      if (QuantizeFourNarrowBlocks({from, from + stride}, {r * blocks + b, (r + 1) * blocks + b},
-                                   out))
+      if (QuantizeFourInt8Blocks({from, from + stride}, {r * blocks + b, (r + 1) * blocks + b},
+                                 out))
         continue;
       for (size_t i = 0; i < 4; ++i)
         QuantizeOneBlock(from + i / 2 * stride + i % 2 * 32, r + i / 2, b + i % 2, out);

@@ -1,5 +1,5 @@
-// Parts of packed panels (pack.h) as f32, and the pieces that block_products-inl.h makes its
-// operands of. Included once per target, after hwy/highway.h.
+// Packed panels (pack.h) -> f32, for GemmF32, and the loads of packed words that
+// block_weights-inl.h shares. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_UNPACK_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_UNPACK_PANEL_INL_H_
 #undef TINYVLM_KERNELS_UNPACK_PANEL_INL_H_
@@ -20,23 +20,23 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using PanelI32 = hn::RebindToSigned<TileF32>;
 using PanelI16 = hn::Repartition<int16_t, PanelI32>;
-using PanelBytes = hn::Repartition<uint8_t, PanelI32>;
+using PanelU8 = hn::Repartition<uint8_t, PanelI32>;
 
-// in front of a quantised block
+// Scales of a packed block (16 outputs), and whole packed blocks, in bytes.
 inline constexpr size_t kScaleBytes = 2 * kPanelRows;
 inline constexpr size_t kBlockBytesQ8 = kScaleBytes + 32 * kPanelRows;
 inline constexpr size_t kBlockBytesQ4 = kScaleBytes + 16 * kPanelRows;
-// 4 bytes of fifth bits in front of the nibbles
-inline constexpr size_t kBlockBytesQ5 = kScaleBytes + 20 * kPanelRows;
+inline constexpr size_t kBlockBytesQ5 =
+    kScaleBytes + 20 * kPanelRows;  // 4 bytes of fifth bits, then 16 of nibbles
 
 // The f16 numbers (scales, minima) of rows v * kTileLanes and following; `halves` is the first
 // row's.
 HWY_INLINE hn::Vec<TileF32> LoadScales(const uint8_t* halves, size_t v) {
   const TileF32 d;
 #if HWY_TARGET == HWY_WASM
-  // There is no instruction for it, and Highway's conversion takes twice as many as this one.
-  // Subnormal halves: with the exponent of 2^-14 and a one in front of the mantissa, and that one
-  // taken off again. Infinities and NaNs become numbers from 65536 on, as there.
+  // wasm has no instruction for it, and Highway's conversion takes twice as many as this one.
+  // Subnormal halves: set the exponent to 2^-14, which adds a leading one, and subtract 2^-14.
+  // Infinities and NaNs become numbers from 65536 on, as in Highway.
   const PanelI32 di;
   const hn::Rebind<int16_t, TileF32> d16;
   const auto raw =
@@ -60,10 +60,10 @@ HWY_INLINE hn::Vec<TileF32> LoadScales(const uint8_t* halves, size_t v) {
 // first row's group 0.
 HWY_INLINE hn::Vec<PanelI32> LoadWord(const uint8_t* groups, size_t q, size_t v) {
   return hn::BitCast(PanelI32(),
-                     hn::LoadU(PanelBytes(), groups + (q * kPanelRows + v * kTileLanes) * 4));
+                     hn::LoadU(PanelU8(), groups + (q * kPanelRows + v * kTileLanes) * 4));
 }
 
-// The same of a block that has one scale in front (Q8_0, Q4_0).
+// The same for a block with one scale per output in front (Q8_0, Q4_0).
 HWY_INLINE hn::Vec<PanelI32> LoadGroup(const uint8_t* block, size_t q, size_t v) {
   return LoadWord(block + kScaleBytes, q, v);
 }
@@ -101,8 +101,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ8(const uint8_t* panel
   }
 }
 
-// Bits kBit and following of each lane, moved to bit 4 and following and masked: the upper bits of
-// a code whose lower four are a nibble.
+// Shifts each lane so that bit kBit comes to bit 4, and masks it: the upper bits of a code whose
+// lower four bits are a nibble.
 template <int kBit>
 HWY_INLINE hn::Vec<PanelI32> UpperBits(hn::Vec<PanelI32> bits, int mask) {
   const auto wanted = hn::Set(PanelI32(), mask);
@@ -119,22 +119,25 @@ HWY_INLINE hn::Vec<PanelI32> Nibble(hn::Vec<PanelI32> raw) {
   return hn::And(hn::ShiftRight<4 * kNibble>(raw), hn::Set(PanelI32(), 15));
 }
 
-// How the codes of a block of nibbles become values: scale * (code - kMiddle), or scale * code +
-// base. kFifth: codes have a fifth bit; that of byte i's low nibble is bit kFifthStep * i of a
-// word, that of its high nibble kFifthHigh further up.
-template <bool kFifth_, int kFifthStep_, int kFifthHigh_, int kMiddle_, bool kBase_>
+// How codes become values: scale * (code - kCodeZeroPoint), or scale * code + base where kBase.
+// kFifth: codes have a fifth bit; that of byte i's low nibble is bit kFifthStep * i of a word, that
+// of its high nibble kFifthHigh further up.
+template <bool kFifth_, int kFifthStep_, int kFifthHigh_, int kCodeZeroPoint_, bool kBase_>
 struct NibbleCodes {
   static constexpr bool kFifth = kFifth_, kBase = kBase_;
-  static constexpr int kFifthStep = kFifthStep_, kFifthHigh = kFifthHigh_, kMiddle = kMiddle_;
+  static constexpr int kFifthStep = kFifthStep_, kFifthHigh = kFifthHigh_,
+                       kCodeZeroPoint = kCodeZeroPoint_;
 };
 
-// Scale and code have so few bits that every product is exact: values equal those of tensor/quant
-// bit for bit, with fused multiply-adds and without.
+// Writes the values of one code per lane to `to`. Scale and code have so few bits that every
+// product is exact: values equal those of tensor/quant bit for bit, with and without fused
+// multiply-adds.
 template <class Codes>
 HWY_INLINE void StoreCode(hn::Vec<PanelI32> code, hn::Vec<TileF32> scale, hn::Vec<TileF32> base,
                           float* HWY_RESTRICT to) {
   const TileF32 d;
-  if constexpr (Codes::kMiddle != 0) code = hn::Sub(code, hn::Set(PanelI32(), Codes::kMiddle));
+  if constexpr (Codes::kCodeZeroPoint != 0)
+    code = hn::Sub(code, hn::Set(PanelI32(), Codes::kCodeZeroPoint));
   const auto x = hn::ConvertTo(d, code);
   if constexpr (Codes::kBase) {
     hn::StoreU(hn::MulAdd(scale, x, base), d, to);
@@ -143,12 +146,12 @@ HWY_INLINE void StoreCode(hn::Vec<PanelI32> code, hn::Vec<TileF32> scale, hn::Ve
   }
 }
 
-// Scale and base of 16 codes of a row or more, one row per lane.
+// Scale and base of a run of 16 or more codes, one output per lane.
 struct Affine {
   hn::Vec<TileF32> scale, base;
 };
 
-// Byte kByte of each row's word: its low nibble's value to `low`, its high one's to `high`.
+// Byte kByte of each lane: the value of its low nibble to `low`, of its high nibble to `high`.
 template <class Codes, int kByte>
 HWY_INLINE void StoreNibbles(hn::Vec<PanelI32> raw, hn::Vec<PanelI32> fifth, const Affine& of_low,
                              const Affine& of_high, float* HWY_RESTRICT low,
@@ -163,7 +166,7 @@ HWY_INLINE void StoreNibbles(hn::Vec<PanelI32> raw, hn::Vec<PanelI32> fifth, con
   StoreCode<Codes>(code_high, of_high.scale, of_high.base, high + kByte * kPanelRows);
 }
 
-// The four bytes of a word: values of four consecutive k each at `low` and `high`.
+// The four bytes of each lane: values of four consecutive k each to `low` and `high`.
 template <class Codes>
 HWY_INLINE void StoreWord(hn::Vec<PanelI32> raw, hn::Vec<PanelI32> fifth, const Affine& of_low,
                           const Affine& of_high, float* HWY_RESTRICT low,
@@ -211,7 +214,7 @@ HWY_INLINE Affine SubBlockK(const hn::Vec<PanelI32>* w, int j, hn::Vec<TileF32> 
     scale = hn::And(hn::ShiftRightSame(w[0], 8 * j), low6);
     minimum = hn::And(hn::ShiftRightSame(w[1], 8 * j), low6);
   } else {
-    // upper two bits: the ones that the first four sub-blocks leave free
+    // The upper two bits are in the words of the first four sub-blocks, which use six of eight.
     const int at = 8 * (j - 4);
     scale = hn::Or(hn::And(hn::ShiftRightSame(w[2], at), low4),
                    hn::And(hn::ShiftRightSame(w[0], at + 2), upper2));
@@ -305,8 +308,8 @@ static HWY_NOINLINE HWY_MAYBE_UNUSED void DequantizePanelQ6K(const uint8_t* pane
   }
 }
 
-// Four bytes of a row are two pairs of i16: the even ones (0, 2) and the odd ones (1, 3), which
-// shifts alone give. Activations are paired the same way (ExpandBlock, block_products-inl.h).
+// Four int8 of an output -> two pairs of int16: the even ones (0, 2) and the odd ones (1, 3), by
+// shifts alone. Activations are paired the same way (ExpandBlock, block_activations-inl.h).
 HWY_INLINE hn::Vec<PanelI16> EvenPair(hn::Vec<PanelI32> raw) {
   return hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(PanelI16(), raw)));
 }

@@ -23,9 +23,7 @@ Result<const float*> BindVector(WeightStore& store, const TensorInfo* tensor) {
 }
 
 bool UsesI8(const Linear& linear, Compute compute) {
-  const DType type = linear.weights.type;
-  return compute == Compute::kFast &&
-         (type == DType::kQ8_0 || type == DType::kQ5_0 || type == DType::kQ4_0);
+  return compute == Compute::kFast && HasGemmI8(linear.weights.type);
 }
 
 uint64_t Rows::Bytes(uint64_t rows, uint64_t width, bool quantized) {

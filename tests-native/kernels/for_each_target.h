@@ -1,5 +1,4 @@
-// Runs a test on every SIMD target that this machine has and the kernels were compiled for, and
-// with every choice that a target leaves to the machine.
+// Runs a test on every SIMD target that this machine has and the kernels were compiled for.
 #ifndef TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
 #define TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_
 
@@ -9,23 +8,6 @@
 #include "catch_amalgamated.hpp"
 #include "hwy/highway.h"
 #include "kernels/relaxed_dots.h"
-
-#ifdef __wasm_relaxed_simd__
-// Calls body() with the kernels for either dot of bytes.
-template <class Body>
-void ForEachDot(const Body& body) {
-  for (const bool fast : {false, true}) {
-    INFO("fast relaxed dot_add: " << fast);
-    const tinyvlm::FastDotAddForTest dots(fast);
-    body();
-  }
-}
-#else
-template <class Body>
-void ForEachDot(const Body& body) {
-  body();
-}
-#endif
 
 // Calls body() once per target, with dispatch limited to it. Fails where there are several targets
 // and the body dispatched nothing: it then tested something else.
@@ -39,9 +21,25 @@ void ForEachTarget(const Body& body) {
   for (const int64_t target : targets) {
     INFO("target " << hwy::TargetName(target));
     hwy::SetSupportedTargetsForTest(target);
-    ForEachDot(body);
+    body();
     if (targets.size() > 1) REQUIRE(hwy::GetChosenTarget().IsInitialized());
   }
+}
+
+// The same with body(relaxed_dot) for either int8 dot-product instruction of relaxed wasm; once
+// where the build has no choice.
+template <class Body>
+void ForEachTargetAndDot(const Body& body) {
+  ForEachTarget([&] {
+#ifdef __wasm_relaxed_simd__
+    for (const auto dot : {tinyvlm::RelaxedDot::kTwo, tinyvlm::RelaxedDot::kFour}) {
+      INFO("relaxed dot of " << (dot == tinyvlm::RelaxedDot::kTwo ? "two" : "four"));
+      body(dot);
+    }
+#else
+    body(tinyvlm::RelaxedDot::kFaster);
+#endif
+  });
 }
 
 #endif  // TINYVLM_TESTS_KERNELS_FOR_EACH_TARGET_H_

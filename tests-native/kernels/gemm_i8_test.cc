@@ -13,7 +13,7 @@ namespace {
 const DType kTypes[] = {DType::kQ8_0, DType::kQ5_0, DType::kQ4_0};
 constexpr float kUntouched = 12345.0f;
 
-// Every third block has an outlier, and so 16 bits.
+// Every third block has an outlier, and so int16 activations.
 QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
   std::vector<float> x = Values(m * k, seed);
   for (size_t block = 0; block < m * k / 32; block += 3) x[block * 32 + block % 32] *= 100;
@@ -23,10 +23,10 @@ QuantizedMatrix RandomActivations(size_t m, size_t k, uint32_t seed) {
 }
 
 std::vector<float> Multiply(const QuantizedRows& a, size_t m, const PackedMatrix& B,
-                            const float* bias, size_t ldc, size_t n0, size_t n1) {
+                            const float* bias, size_t ldc, size_t n0, size_t n1, RelaxedDot dot) {
   std::vector<float> c(m * ldc, kUntouched);
   std::vector<uint8_t> memory(GemmI8ScratchBytes(B.k) + 64);
-  GemmI8(a, m, B, bias, c.data() + n0, ldc, n0, n1, AlignedIn(memory));
+  GemmI8(a, m, B, bias, c.data() + n0, ldc, n0, n1, AlignedIn(memory), dot);
   return c;
 }
 
@@ -59,9 +59,9 @@ TEST_CASE("GemmI8 equals the reference for every type and remainder", "[kernels]
               bounds[r * ldc + c] = sum * 1.01f;  // itself computed in f32
             }
           }
-          ForEachTarget([&] {
-            const std::vector<float> found =
-                Multiply(a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n);
+          ForEachTargetAndDot([&](RelaxedDot dot) {
+            const std::vector<float> found = Multiply(
+                a.rows, m, weights.matrix, with_bias ? bias.data() : nullptr, ldc, 0, n, dot);
             RequireWithin(found, wanted, bounds, static_cast<double>(4 * (k / 32) + 2) * kRounding);
           });
         }
@@ -96,14 +96,14 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
                   : i % block_bytes == 1 ? 0x3C
                                          : weight();  // 0x3C00 is 1.0 in f16
       const TestMatrix weights = MakeMatrix(type, n, k, file);
-      for (const auto& [m, range] : {std::pair<size_t, int>{1, kNarrowRange},
-                                     {3, kNarrowRange},
-                                     {4, kNarrowRange},
-                                     {29, kNarrowRange},
-                                     {1, kWideRange},
-                                     {3, kWideRange},
-                                     {4, kWideRange},
-                                     {29, kWideRange}}) {
+      for (const auto& [m, range] : {std::pair<size_t, int>{1, kInt8Range},
+                                     {3, kInt8Range},
+                                     {4, kInt8Range},
+                                     {29, kInt8Range},
+                                     {1, kInt16Range},
+                                     {3, kInt16Range},
+                                     {4, kInt16Range},
+                                     {29, kInt16Range}}) {
         CAPTURE(GetDTypeInfo(type).name, pattern, m, range);
         const size_t rows = m;  // Clang 14 captures no structured binding
         QuantizedMatrix a(rows, k);
@@ -111,7 +111,7 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
           for (size_t b = 0; b < k / 32; ++b) {
             int32_t block[32];
             for (int32_t& q : block) q = activation(range);
-            a.SetBlock(r, b, block, range > kNarrowRange, 1.0f);
+            a.SetBlock(r, b, block, range > kInt8Range, 1.0f);
           }
         }
         std::vector<float> wanted(m * n), row(k);
@@ -125,12 +125,13 @@ TEST_CASE("GemmI8 adds the integers of a block exactly, extremes included", "[ke
                 block += int64_t{a.rows.Value(r, i)} * static_cast<int64_t>(row[i]);
               sum += static_cast<float>(block);
             }
-            if (range == kNarrowRange) REQUIRE(std::fabs(sum) < 0x1p24f);
+            if (range == kInt8Range) REQUIRE(std::fabs(sum) < 0x1p24f);
             wanted[r * n + c] = sum;
           }
         }
-        ForEachTarget(
-            [&] { REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n) == wanted); });
+        ForEachTargetAndDot([&](RelaxedDot dot) {
+          REQUIRE(Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n, dot) == wanted);
+        });
       }
     }
   }
@@ -158,8 +159,9 @@ TEST_CASE("GemmI8 reads every finite scale of a block exactly, subnormal ones to
     QuantizedMatrix a(rows, 32);
     const int32_t one[32] = {1};
     for (size_t r = 0; r < rows; ++r) a.SetBlock(r, 0, one, false, 1.0f);
-    ForEachTarget([&] {
-      const std::vector<float> found = Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n);
+    ForEachTargetAndDot([&](RelaxedDot dot) {
+      const std::vector<float> found =
+          Multiply(a.rows, rows, weights.matrix, nullptr, n, 0, n, dot);
       for (size_t r = 0; r < rows; ++r)
         REQUIRE(std::equal(wanted.begin(), wanted.end(),
                            found.begin() + static_cast<ptrdiff_t>(r * n)));
@@ -175,22 +177,23 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
     const QuantizedMatrix a = RandomActivations(m, k, 4);
     const std::vector<float> bias = Values(n, 5);
     CAPTURE(GetDTypeInfo(type).name);
-    ForEachTarget([&] {
-      const std::vector<float> whole = Multiply(a.rows, m, weights.matrix, bias.data(), n, 0, n);
+    ForEachTargetAndDot([&](RelaxedDot dot) {
+      const std::vector<float> whole =
+          Multiply(a.rows, m, weights.matrix, bias.data(), n, 0, n, dot);
       for (size_t r = 0; r < m; ++r) {
         const std::vector<float> row =
-            Multiply(a.rows.From(r), 1, weights.matrix, bias.data(), n, 0, n);
+            Multiply(a.rows.From(r), 1, weights.matrix, bias.data(), n, 0, n, dot);
         REQUIRE(SameBits(row.data(), whole.data() + r * n, n));
       }
       for (const size_t rows : {2, 3, 4, 5, 7, 11, 13}) {
-        REQUIRE(SameBits(Multiply(a.rows, rows, weights.matrix, bias.data(), n, 0, n).data(),
+        REQUIRE(SameBits(Multiply(a.rows, rows, weights.matrix, bias.data(), n, 0, n, dot).data(),
                          whole.data(), rows * n));
       }
       for (const auto& [n0, n1] :
            {std::pair<size_t, size_t>{0, 16}, {16, 48}, {32, 139}, {128, 139}}) {
         for (const size_t rows : {size_t{2}, m}) {
           const std::vector<float> part =
-              Multiply(a.rows, rows, weights.matrix, bias.data(), n, n0, n1);
+              Multiply(a.rows, rows, weights.matrix, bias.data(), n, n0, n1, dot);
           for (size_t r = 0; r < rows; ++r) {
             for (size_t c = 0; c < n; ++c)
               REQUIRE(part[r * n + c] == (c >= n0 && c < n1 ? whole[r * n + c] : kUntouched));

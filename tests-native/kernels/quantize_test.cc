@@ -20,9 +20,9 @@ void RequireSame(const QuantizedRows& found, const QuantizedRows& wanted, size_t
     for (size_t b = 0; b < k / 32; ++b) {
       const size_t at = r * (k / 32) + b;
       CAPTURE(r, b);
-      REQUIRE(found.IsWide(r, b) == wanted.IsWide(r, b));
+      REQUIRE(found.IsOutlierBlock(r, b) == wanted.IsOutlierBlock(r, b));
       REQUIRE(found.low_sums[at] == wanted.low_sums[at]);
-      if (wanted.IsWide(r, b)) REQUIRE(found.high_sums[at] == wanted.high_sums[at]);
+      if (wanted.IsOutlierBlock(r, b)) REQUIRE(found.high_sums[at] == wanted.high_sums[at]);
       for (size_t i = b * 32; i < (b + 1) * 32; ++i)
         REQUIRE(found.Value(r, i) == wanted.Value(r, i));
     }
@@ -38,13 +38,14 @@ void RequireEqualsReference(const std::vector<float>& x, size_t stride, size_t m
     int32_t low = 0, high = 0;
     for (size_t j = 0; j < 32; ++j) {
       low += wanted.rows.low[i + j];
-      if (wanted.rows.IsWide(i / k, block)) high += wanted.rows.high[i + j];
+      if (wanted.rows.IsOutlierBlock(i / k, block)) high += wanted.rows.high[i + j];
     }
     const auto both = [](int32_t pair) {
       return static_cast<int16_t>(static_cast<uint32_t>(pair) & 0xffff) + (pair >> 16);
     };
     REQUIRE(both(wanted.rows.low_sums[i / 32]) == low);
-    if (wanted.rows.IsWide(i / k, block)) REQUIRE(both(wanted.rows.high_sums[i / 32]) == high);
+    if (wanted.rows.IsOutlierBlock(i / k, block))
+      REQUIRE(both(wanted.rows.high_sums[i / 32]) == high);
   }
   ForEachTarget([&] {
     QuantizedMatrix found(m, k);
@@ -68,7 +69,7 @@ TEST_CASE("QuantizeRows equals the reference to the bit", "[kernels][quantize]")
 
 TEST_CASE("QuantizeRows rounds every tie to even, and the values beside it to the nearest",
           "[kernels][quantize]") {
-  // Each block starts with 127, so that its scale is 1.
+  // Each block initial with 127, so that its scale is 1.
   std::vector<float> x;
   for (int whole = -127; whole <= 126; ++whole) {
     const float tie = static_cast<float>(whole) + 0.5f;
@@ -93,9 +94,9 @@ TEST_CASE(
       RequireEqualsReference(x, 32, 1, 32);
       QuantizedMatrix found(1, 32);
       QuantizeRows(x.data(), 32, 1, found.rows);
-      REQUIRE(found.rows.IsWide(0, 0) == (large <= 2));
+      REQUIRE(found.rows.IsOutlierBlock(0, 0) == (large <= 2));
       REQUIRE(found.rows.scales[0] ==
-              254.0f * (1.0f / static_cast<float>(large <= 2 ? kWideRange : kNarrowRange)));
+              254.0f * (1.0f / static_cast<float>(large <= 2 ? kInt16Range : kInt8Range)));
     }
   }
   // Outliers of every size among ordinary values.
@@ -108,8 +109,8 @@ TEST_CASE(
 TEST_CASE("QuantizeRows equals the reference where ordinary blocks and others are neighbours",
           "[kernels][quantize]") {
   // Blocks of two rows are taken together where all of them are ordinary: here every place among
-  // them is now and then a wide one, one of zeros, one that is not finite, and ordinary beside
-  // such.
+  // them is now and then an outlier block, one of zeros, one that is not finite, and ordinary
+  // beside such.
   const size_t m = 7, k = 5 * 32;
   for (uint32_t seed = 0; seed < 40; ++seed) {
     std::vector<float> x = Values(m * k, seed);
@@ -172,7 +173,7 @@ TEST_CASE("QuantizeRows passes a NaN or an infinity on through the scale", "[ker
         QuantizeRows(x.data(), 64, 1, found.rows);
         REQUIRE(!std::isfinite(found.rows.scales[0]));
         REQUIRE(std::isfinite(found.rows.scales[1]));
-        REQUIRE(!found.rows.IsWide(0, 0));
+        REQUIRE(!found.rows.IsOutlierBlock(0, 0));
         REQUIRE(found.rows.low_sums[0] == 0);
         for (size_t i = 0; i < 32; ++i) REQUIRE(found.rows.low[i] == 0);
       });

@@ -354,8 +354,8 @@ std::string RunTransposedWeight(const Case& c, const Tensor& wanted) {
   return "";
 }
 
-// The sums of GemmI8 with all scales 1: activations less their zero point as 16 bits, weights less
-// theirs as the bytes of a Q8_0 block, k filled up to 32.
+// The sums of GemmI8 with all scales 1: activations minus their zero point as int16 (an outlier
+// block), weights minus theirs as a Q8_0 block, k padded to 32.
 std::string RunMatMulInteger(const NodeView& v, const Tensor& wanted) {
   const Tensor &a = v.in(0), &b = v.in(1);
   const int64_t a_zero = v.in(2).integers[0], b_zero = v.in(3).integers[0];
@@ -365,7 +365,7 @@ std::string RunMatMulInteger(const NodeView& v, const Tensor& wanted) {
   for (size_t r = 0; r < m; ++r) {
     int32_t block[32] = {};
     for (size_t i = 0; i < k; ++i) block[i] = static_cast<int32_t>(a.integers[r * k + i] - a_zero);
-    rows.SetBlock(r, 0, block, /*wide=*/true, 1.0f);
+    rows.SetBlock(r, 0, block, /*outlier=*/true, 1.0f);
   }
   std::vector<uint8_t> file(n * RowBytes(DType::kQ8_0, 32), 0);
   for (size_t c = 0; c < n; ++c) {
