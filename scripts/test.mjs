@@ -102,7 +102,7 @@ const relaxedPrograms = [
   "kernels_test",
   "golden_test",
   "demo_model_test",
-  "foreign_test",
+  "third_party_test",
   "engine_test",
   "api_test",
 ];

@@ -8,10 +8,6 @@ namespace tinyvlm {
 
 namespace {
 
-// Bounds far above any decoder in use; they keep later products of sizes small.
-constexpr uint32_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144,
-                   kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
-
 // Keys that llama.cpp's loader takes as read where they are absent.
 constexpr float kDefaultTheta = 10000.0f;
 constexpr const char* kDefaultScaling = "linear";
@@ -154,15 +150,17 @@ Result<DecoderConfig> ReadDecoderConfig(const GgufFile& file, const std::string&
   DecoderConfig config;
   config.qkv_bias = !llama;
   config.interleaved_rope = llama;
-  TVLM_ASSIGN_OR_RETURN(config.width, reader.GetBounded("embedding_length", kMaxWidth));
-  TVLM_ASSIGN_OR_RETURN(config.layers, reader.GetBounded("block_count", kMaxLayers));
-  TVLM_ASSIGN_OR_RETURN(config.heads, reader.GetBounded("attention.head_count", kMaxHeads));
+  TVLM_ASSIGN_OR_RETURN(config.width, reader.GetBounded("embedding_length", kMaxDecoderWidth));
+  TVLM_ASSIGN_OR_RETURN(config.layers, reader.GetBounded("block_count", kMaxDecoderLayers));
+  TVLM_ASSIGN_OR_RETURN(config.heads, reader.GetBounded("attention.head_count", kMaxDecoderHeads));
   config.kv_heads = config.heads;
   if (reader.Has("attention.head_count_kv")) {
-    TVLM_ASSIGN_OR_RETURN(config.kv_heads, reader.GetBounded("attention.head_count_kv", kMaxHeads));
+    TVLM_ASSIGN_OR_RETURN(config.kv_heads,
+                          reader.GetBounded("attention.head_count_kv", kMaxDecoderHeads));
   }
-  TVLM_ASSIGN_OR_RETURN(config.ffn, reader.GetBounded("feed_forward_length", kMaxFfn));
-  TVLM_ASSIGN_OR_RETURN(config.max_positions, reader.GetBounded("context_length", kMaxPositions));
+  TVLM_ASSIGN_OR_RETURN(config.ffn, reader.GetBounded("feed_forward_length", kMaxDecoderFfn));
+  TVLM_ASSIGN_OR_RETURN(config.max_positions,
+                        reader.GetBounded("context_length", kMaxDecoderPositions));
   TVLM_ASSIGN_OR_RETURN(const float epsilon, reader.GetF32("attention.layer_norm_rms_epsilon"));
   TVLM_ASSIGN_OR_RETURN(const float theta, architecture == "fastvlm"
                                                ? reader.GetF32("rope.freq_base")
@@ -191,10 +189,10 @@ Result<DecoderConfig> ReadDecoderConfig(const GgufFile& file, const std::string&
   if (embedding == nullptr)
     return Error(ErrorCode::kNotFound, "tensor token_embd.weight is missing from the model file");
   if (embedding->shape.size() != 2 || embedding->shape[0] == 0 ||
-      embedding->shape[0] > kMaxVocabulary || embedding->shape[1] != config.width) {
+      embedding->shape[0] > kMaxDecoderVocabulary || embedding->shape[1] != config.width) {
     return Error(ErrorCode::kInvalidFile,
-                 "tensor token_embd.weight: shape [1..%u, %zu] wanted, %s found", kMaxVocabulary,
-                 config.width, ShapeToString(embedding->shape).c_str());
+                 "tensor token_embd.weight: shape [1..%u, %zu] wanted, %s found",
+                 kMaxDecoderVocabulary, config.width, ShapeToString(embedding->shape).c_str());
   }
   config.vocabulary = static_cast<size_t>(embedding->shape[0]);
   return config;

@@ -5,12 +5,18 @@
 #define TINYVLM_BACKEND_DECODER_CONFIG_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "base/status.h"
 #include "formats/gguf.h"
 
 namespace tinyvlm {
+
+// Bounds far above any decoder in use; they keep later products of sizes small.
+inline constexpr uint32_t kMaxDecoderWidth = 65536, kMaxDecoderLayers = 512,
+                          kMaxDecoderHeads = 1024, kMaxDecoderFfn = 262144,
+                          kMaxDecoderVocabulary = 4'000'000, kMaxDecoderPositions = 16'777'216;
 
 struct DecoderConfig {
   size_t width = 0;  // hidden size

@@ -5,13 +5,6 @@
 
 namespace tinyvlm {
 
-namespace {
-
-// Bounds far above any tower in use; they keep later products of sizes small.
-constexpr uint32_t kMaxStages = 8, kMaxDepth = 256, kMaxChannels = 16384;
-
-}  // namespace
-
 size_t VisionConfig::OutputSide(size_t n) const {
   for (size_t halvings = stages.size() + 1; halvings > 0; --halvings) n = (n + 1) / 2;
   return n;
@@ -34,29 +27,29 @@ Result<VisionConfig> ReadVisionConfig(const GgufFile& file, size_t text_dim) {
     return Error(ErrorCode::kInvalidFile, "fastvlm.vision.image_size: 1..%u wanted, %u found",
                  kMaxImageSize, image_size);
   }
-  if (depths.empty() || depths.size() > kMaxStages || dims.size() != depths.size() ||
+  if (depths.empty() || depths.size() > kMaxTowerStages || dims.size() != depths.size() ||
       ratios.size() != depths.size()) {
     return Error(ErrorCode::kInvalidFile,
                  "fastvlm.vision.depths, .dims and .mlp_ratios: 1..%u numbers each wanted, %zu, "
                  "%zu and %zu found",
-                 kMaxStages, depths.size(), dims.size(), ratios.size());
+                 kMaxTowerStages, depths.size(), dims.size(), ratios.size());
   }
   if (head_dim == 0 || head_dim > 256 || head_dim % 2 != 0) {
     return Error(ErrorCode::kInvalidFile,
                  "fastvlm.vision.head_dim: an even number up to 256 wanted, %u found", head_dim);
   }
-  if (se_dim == 0 || se_dim > kMaxChannels)
+  if (se_dim == 0 || se_dim > kMaxTowerChannels)
     return Error(ErrorCode::kInvalidFile, "fastvlm.vision.se_dim: 1..%u wanted, %u found",
-                 kMaxChannels, se_dim);
+                 kMaxTowerChannels, se_dim);
   for (size_t s = 0; s < depths.size(); ++s) {
     const bool is_attention =
         std::find(attention.begin(), attention.end(), static_cast<int32_t>(s)) != attention.end();
-    if (depths[s] < 0 || depths[s] > static_cast<int32_t>(kMaxDepth) || dims[s] <= 0 ||
-        dims[s] > static_cast<int32_t>(kMaxChannels)) {
+    if (depths[s] < 0 || depths[s] > static_cast<int32_t>(kMaxTowerDepth) || dims[s] <= 0 ||
+        dims[s] > static_cast<int32_t>(kMaxTowerChannels)) {
       return Error(
           ErrorCode::kInvalidFile,
           "fastvlm.vision: stage %zu has depth %d and %d channels; up to %u and 1..%u wanted", s,
-          depths[s], dims[s], kMaxDepth, kMaxChannels);
+          depths[s], dims[s], kMaxTowerDepth, kMaxTowerChannels);
     }
     if (!(ratios[s] > 0.0f && ratios[s] <= 16.0f)) {
       return Error(ErrorCode::kInvalidFile,

@@ -17,6 +17,9 @@ namespace tinyvlm {
 // small.
 inline constexpr uint32_t kMaxImageSize = 4096;
 
+// Bounds far above any tower in use; they keep later products of sizes small.
+inline constexpr uint32_t kMaxTowerStages = 8, kMaxTowerDepth = 256, kMaxTowerChannels = 16384;
+
 struct VisionConfig {
   struct Stage {
     size_t depth;  // blocks

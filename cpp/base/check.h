@@ -1,5 +1,5 @@
 // TVLM_DCHECK: states what must be true unless we made a mistake. Fatal in debug and sanitizer
-// builds, nothing in release builds: foreign data is never checked with it (that is a Status).
+// builds, nothing in release builds: input data is never checked with it (that is a Status).
 #ifndef TINYVLM_BASE_CHECK_H_
 #define TINYVLM_BASE_CHECK_H_
 

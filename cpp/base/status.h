@@ -12,21 +12,22 @@
 
 namespace tinyvlm {
 
-// The one list of error codes; the wasm layer binds it, TypeScript gets the same names, the CLI
-// turns them into exit codes (docs/errors.md). Values are part of the C ABI: append only.
+// Error codes. Their numbers are part of the C ABI (append only) and the exit codes of the command
+// line. TypeScript has the same names and numbers in js-sdk/src/protocol/errors.ts, users in
+// docs/errors.md: js-sdk/test/error-codes.test.ts compares the three.
 enum class ErrorCode : int32_t {
   kOk = 0,
-  // the caller passed something that cannot be (a size of 0, an unknown option)
+  // the caller passed an impossible value (a size of 0, an unknown option)
   kInvalidArgument = 1,
   kNotFound = 2,      // a file, key or tensor that must be there is not
   kInvalidFile = 3,   // bytes that are damaged, truncated or not of the format they claim
-  kUnsupported = 4,   // well-formed, but something this engine does not do (said by name)
+  kUnsupported = 4,   // well-formed, but not supported by this engine; the message says what
   kOutOfMemory = 5,   // an allocation whose size comes from a file or an image failed
   kInvalidImage = 6,  // an image that cannot be decoded
   kContextFull = 7,   // prompt and answer do not fit in the session's context
   kIo = 8,            // reading or writing failed in the operating system
-  kNotReady = 9,      // called in the wrong order, e.g. Advance before Start
-  kInternal = 10,     // our own mistake
+  kNotReady = 9,      // called in the wrong order: Advance without a question, a model not loaded
+  kInternal = 10,     // a bug of the engine
   kAborted = 13,      // the caller ended the work (11, 12 and 14 exist in TypeScript only)
 };
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "convert/checkpoint_names.h"
-#include "convert/foreign_checkpoint.h"
+#include "convert/third_party_checkpoint.h"
 
 namespace tinyvlm {
 
@@ -490,11 +490,11 @@ uint32_t ImageSize(const CheckpointConfig& config, size_t stages) {
 }  // namespace
 
 Result<Checkpoint> OpenCheckpoint(const std::string& folder) {
-  TVLM_RETURN_IF_ERROR(RefuseForeignFolder(folder));
+  TVLM_RETURN_IF_ERROR(RejectThirdPartyFolder(folder));
   Checkpoint checkpoint;
   TVLM_ASSIGN_OR_RETURN(checkpoint.config, ReadCheckpointConfig(folder));
   TVLM_ASSIGN_OR_RETURN(checkpoint.weights, Safetensors::OpenFolder(folder));
-  TVLM_RETURN_IF_ERROR(RefuseForeignTensors(checkpoint.weights));
+  TVLM_RETURN_IF_ERROR(RejectThirdPartyTensors(checkpoint.weights));
   TVLM_RETURN_IF_ERROR(Planner(&checkpoint).Plan());
   checkpoint.image_size = ImageSize(checkpoint.config, checkpoint.stages.size());
   return checkpoint;

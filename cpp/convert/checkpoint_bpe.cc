@@ -8,9 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/file.h"
 #include "base/json.h"
-#include "convert/checkpoint_config.h"
 #include "text/normalize.h"
 #include "text/piece_type.h"
 #include "text/utf8.h"
@@ -179,7 +177,7 @@ void CollectRoles(const Json& config, std::set<std::string>* texts) {
   for (const Json& value : *more->array()) add(value);
 }
 
-Status ReadAddedTokens(const std::string& folder, const std::optional<Json>& tokenizer_json,
+Status ReadAddedTokens(const CheckpointSource& source, const std::optional<Json>& tokenizer_json,
                        const std::optional<Json>& config, AddedTokens* added) {
   const Json* const list = tokenizer_json ? Member(&*tokenizer_json, "added_tokens") : nullptr;
   if (list != nullptr && list->array() != nullptr) {
@@ -205,7 +203,7 @@ Status ReadAddedTokens(const std::string& folder, const std::optional<Json>& tok
     }
   }
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> plain,
-                        ReadOptionalJson(folder, kAddedTokensJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kAddedTokensJson, kMaxFileBytes));
   if (plain) {
     for (const auto& [content, id] : *plain->object()) {
       if (!id.int64())
@@ -216,7 +214,7 @@ Status ReadAddedTokens(const std::string& folder, const std::optional<Json>& tok
   }
   std::set<std::string> roles;
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> map,
-                        ReadOptionalJson(folder, kSpecialMapJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kSpecialMapJson, kMaxFileBytes));
   if (map) CollectRoles(*map, &roles);
   if (config) CollectRoles(*config, &roles);
   for (auto& [id, token] : added->by_id()) token.special |= roles.count(token.content) > 0;
@@ -316,7 +314,7 @@ Status ReadTokenizerJson(const Json& top, CheckpointBpe* bpe) {
   return ReadMergeList(*merges, &bpe->merges);
 }
 
-Status ReadVocabAndMerges(const std::string& folder, const std::optional<Json>& config,
+Status ReadVocabAndMerges(const CheckpointSource& source, const std::optional<Json>& config,
                           CheckpointBpe* bpe) {
   // These files say nothing of how texts are split.
   const std::string name = config ? TextOf(&*config, "tokenizer_class") : "";
@@ -326,36 +324,35 @@ Status ReadVocabAndMerges(const std::string& folder, const std::optional<Json>& 
                  Quoted(name).c_str());
   }
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary,
-                        ReadOptionalJson(folder, kVocabJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kVocabJson, kMaxFileBytes));
   TVLM_RETURN_IF_ERROR(ReadVocabulary(*vocabulary, kVocabJson, &bpe->tokens));
-  if (!IsFile(folder + "/" + kMergesTxt))
-    return Error(ErrorCode::kNotFound, "%s: %s wanted beside %s, none found", folder.c_str(),
+  if (!source.Has(kMergesTxt))
+    return Error(ErrorCode::kNotFound, "%s: %s wanted beside %s, none found", source.name().c_str(),
                  kMergesTxt, kVocabJson);
-  TVLM_ASSIGN_OR_RETURN(const std::string merges,
-                        ReadTextFile(folder + "/" + kMergesTxt, kMaxFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string merges, source.Read(kMergesTxt, kMaxFileBytes));
   ReadMergeLines(merges, &bpe->merges);
   return Status();
 }
 
 }  // namespace
 
-bool HasCheckpointBpe(const std::string& folder) {
-  return IsFile(folder + "/" + kTokenizerJson) || IsFile(folder + "/" + kVocabJson);
+bool HasCheckpointBpe(const CheckpointSource& source) {
+  return source.Has(kTokenizerJson) || source.Has(kVocabJson);
 }
 
-Result<CheckpointBpe> ReadCheckpointBpe(const std::string& folder) {
+Result<CheckpointBpe> ReadCheckpointBpe(const CheckpointSource& source) {
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> config,
-                        ReadOptionalJson(folder, kConfigJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kConfigJson, kMaxFileBytes));
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> tokenizer_json,
-                        ReadOptionalJson(folder, kTokenizerJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kTokenizerJson, kMaxFileBytes));
   CheckpointBpe bpe;
   if (tokenizer_json) {
     TVLM_RETURN_IF_ERROR(ReadTokenizerJson(*tokenizer_json, &bpe));
   } else {
-    TVLM_RETURN_IF_ERROR(ReadVocabAndMerges(folder, config, &bpe));
+    TVLM_RETURN_IF_ERROR(ReadVocabAndMerges(source, config, &bpe));
   }
   AddedTokens added;
-  TVLM_RETURN_IF_ERROR(ReadAddedTokens(folder, tokenizer_json, config, &added));
+  TVLM_RETURN_IF_ERROR(ReadAddedTokens(source, tokenizer_json, config, &added));
   const Status placed = PlaceAddedTokens(added.by_id(), &bpe);
   if (!placed.ok())
     return Error(placed.code(), "%s: %s", tokenizer_json ? kTokenizerJson : kVocabJson,

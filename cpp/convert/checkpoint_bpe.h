@@ -1,5 +1,5 @@
-// Byte-level BPE of a checkpoint folder: tokenizer.json, or vocab.json with merges.txt, and the
-// added tokens that stand in files beside them.
+// Byte-level BPE of a checkpoint: tokenizer.json, or vocab.json with merges.txt, and the
+// added tokens that other files list.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_BPE_H_
 #define TINYVLM_CONVERT_CHECKPOINT_BPE_H_
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "convert/checkpoint_source.h"
 
 namespace tinyvlm {
 
@@ -18,13 +19,13 @@ struct CheckpointBpe {
   std::vector<std::string> merges;
 };
 
-// True where `folder` holds such a tokenizer.
-bool HasCheckpointBpe(const std::string& folder);
+// True where the checkpoint has such a tokenizer.
+bool HasCheckpointBpe(const CheckpointSource& source);
 
-// Reads it. Only Qwen2's is taken: unsupported, naming file and key, where tokenizer.json says
-// something else of normalisation, splitting, merging or decoding, or where tokenizer_config.json
-// names another class. invalid_file for ids that have no token or several.
-Result<CheckpointBpe> ReadCheckpointBpe(const std::string& folder);
+// Reads it. Only Qwen2's tokenizer is supported: kUnsupported, with file and key, where
+// tokenizer.json has another normalisation, splitting, merging or decoding, or where
+// tokenizer_config.json names another class. kInvalidFile for ids that have no token or several.
+Result<CheckpointBpe> ReadCheckpointBpe(const CheckpointSource& source);
 
 }  // namespace tinyvlm
 

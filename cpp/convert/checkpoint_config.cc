@@ -5,15 +5,11 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "base/file.h"
+#include "backend/decoder_config.h"  // kMaxDecoder*
 
 namespace tinyvlm {
 
 namespace {
-
-// Bounds far above any model in use; the engine has the same.
-constexpr int64_t kMaxWidth = 65536, kMaxLayers = 512, kMaxHeads = 1024, kMaxFfn = 262144,
-                  kMaxVocabulary = 4'000'000, kMaxPositions = 16'777'216;
 
 // transformers' default image token.
 constexpr int64_t kDefaultImageToken = 151646;
@@ -266,16 +262,16 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
 Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* config) {
   TVLM_RETURN_IF_ERROR(text.OnlyString("hidden_act", "silu"));
   TVLM_RETURN_IF_ERROR(text.OnlyBool("use_sliding_window", false));
-  TVLM_ASSIGN_OR_RETURN(config->width, text.Count("hidden_size", kMaxWidth));
-  TVLM_ASSIGN_OR_RETURN(config->layers, text.Count("num_hidden_layers", kMaxLayers));
-  TVLM_ASSIGN_OR_RETURN(config->heads, text.Count("num_attention_heads", kMaxHeads));
+  TVLM_ASSIGN_OR_RETURN(config->width, text.Count("hidden_size", kMaxDecoderWidth));
+  TVLM_ASSIGN_OR_RETURN(config->layers, text.Count("num_hidden_layers", kMaxDecoderLayers));
+  TVLM_ASSIGN_OR_RETURN(config->heads, text.Count("num_attention_heads", kMaxDecoderHeads));
   TVLM_ASSIGN_OR_RETURN(config->kv_heads,
-                        text.CountOr("num_key_value_heads", kMaxHeads, config->heads));
-  TVLM_ASSIGN_OR_RETURN(config->ffn, text.Count("intermediate_size", kMaxFfn));
-  TVLM_ASSIGN_OR_RETURN(config->vocabulary, text.Count("vocab_size", kMaxVocabulary));
+                        text.CountOr("num_key_value_heads", kMaxDecoderHeads, config->heads));
+  TVLM_ASSIGN_OR_RETURN(config->ffn, text.Count("intermediate_size", kMaxDecoderFfn));
+  TVLM_ASSIGN_OR_RETURN(config->vocabulary, text.Count("vocab_size", kMaxDecoderVocabulary));
   // What transformers' Qwen2 takes where a config leaves these out.
   TVLM_ASSIGN_OR_RETURN(config->max_positions,
-                        text.CountOr("max_position_embeddings", kMaxPositions, 32768));
+                        text.CountOr("max_position_embeddings", kMaxDecoderPositions, 32768));
   TVLM_ASSIGN_OR_RETURN(config->rms_epsilon, text.FloatOr("rms_norm_eps", 0, 1, 1e-6f));
   if (config->width % config->heads != 0 || config->heads % config->kv_heads != 0 ||
       config->width / config->heads % 2 != 0) {
@@ -413,18 +409,18 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
 
 // The image size and normalisation of the preprocessor's config, where there is one, and the number
 // of image tokens in config.json.
-Status ReadImage(const std::string& folder, const Section& top, CheckpointConfig* config) {
+Status ReadImage(const CheckpointSource& source, const Section& top, CheckpointConfig* config) {
   const std::optional<int64_t> tokens =
       IsAbsent(top.Find("image_seq_length")) ? std::nullopt : top.Find("image_seq_length")->int64();
   if (tokens.value_or(0) > 0 && *tokens <= int64_t{kMaxImageSize} * kMaxImageSize &&
       *tokens != kUnsetImageTokens)
     config->image_tokens = *tokens;
   TVLM_ASSIGN_OR_RETURN(std::optional<Json> json,
-                        ReadOptionalJson(folder, "preprocessor_config.json"));
+                        source.ReadOptionalJson("preprocessor_config.json"));
   if (json.has_value())
     return ReadPreprocessor(Section(*json, "preprocessor_config.json: "), config);
   // transformers 5 saves it inside the processor's.
-  TVLM_ASSIGN_OR_RETURN(json, ReadOptionalJson(folder, "processor_config.json"));
+  TVLM_ASSIGN_OR_RETURN(json, source.ReadOptionalJson("processor_config.json"));
   if (!json.has_value()) return Status();
   TVLM_ASSIGN_OR_RETURN(const std::optional<Section> image,
                         Section(*json, "processor_config.json: ").Below("image_processor"));
@@ -457,26 +453,8 @@ std::string Printable(const std::string& text) {
   return printable ? text : "?";
 }
 
-Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name,
-                                uint64_t max_bytes) {
-  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(folder + "/" + name, max_bytes));
-  Result<Json> json = ParseJson(text);
-  if (!json.ok()) return At(name + ": ", json.status());
-  if (json->object() == nullptr)
-    return Error(ErrorCode::kInvalidFile, "%s: an object wanted, %s found", name.c_str(),
-                 json->KindName());
-  return json;
-}
-
-Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name,
-                                             uint64_t max_bytes) {
-  if (!IsFile(folder + "/" + name)) return std::optional<Json>();
-  TVLM_ASSIGN_OR_RETURN(Json json, ReadCheckpointJson(folder, name, max_bytes));
-  return std::optional<Json>(std::move(json));
-}
-
-Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder) {
-  TVLM_ASSIGN_OR_RETURN(const Json json, ReadCheckpointJson(folder, "config.json"));
+Result<CheckpointConfig> ReadCheckpointConfig(const CheckpointSource& source) {
+  TVLM_ASSIGN_OR_RETURN(const Json json, source.ReadJson("config.json"));
   const Section top(json, "config.json: ");
   TVLM_ASSIGN_OR_RETURN(const std::string type, top.String("model_type"));
   CheckpointConfig config;
@@ -489,9 +467,9 @@ Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder) {
     TVLM_RETURN_IF_ERROR(ReadTransformers(top, &config));
   }
   TVLM_RETURN_IF_ERROR(ReadImageToken(top, &config));
-  TVLM_RETURN_IF_ERROR(ReadImage(folder, top, &config));
+  TVLM_RETURN_IF_ERROR(ReadImage(source, top, &config));
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> generation,
-                        ReadOptionalJson(folder, "generation_config.json"));
+                        source.ReadOptionalJson("generation_config.json"));
   if (generation.has_value())
     TVLM_RETURN_IF_ERROR(ReadStopIds(Section(*generation, "generation_config.json: "), &config));
   if (config.stop_ids.empty()) {

@@ -1,18 +1,17 @@
-// The numbers of a checkpoint folder, transformers' or Apple's: config.json,
+// The numbers of a checkpoint in transformers' or Apple's layout: config.json,
 // preprocessor_config.json and generation_config.json, checked.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_CONFIG_H_
 #define TINYVLM_CONVERT_CHECKPOINT_CONFIG_H_
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "backend/vision_config.h"  // kMaxImageSize
-#include "base/json.h"
+#include "backend/vision_config.h"  // kMaxImageSize and kMaxTower*
 #include "base/status.h"
 #include "convert/checkpoint_names.h"
+#include "convert/checkpoint_source.h"
 
 namespace tinyvlm {
 
@@ -55,28 +54,16 @@ struct CheckpointConfig {
 // Size of a head of the tower's attention: fixed in this architecture.
 inline constexpr uint32_t kTowerHeadDim = 32;
 
-// Bounds far above any model in use; the engine has the same.
-inline constexpr uint32_t kMaxTowerStages = 8, kMaxTowerDepth = 256, kMaxTowerChannels = 16384,
-                          kMaxTowerRatio = 16;
+// The largest hidden width of ConvFFN per channel, far above any tower in use.
+inline constexpr uint32_t kMaxTowerRatio = 16;
 
-// Reads the configs of `folder`, which is known to be a FastVLM's (convert/foreign_checkpoint.h).
+// Reads the configs of a checkpoint that is known to be a FastVLM's
+// (convert/third_party_checkpoint.h).
 // kNotFound or kInvalidFile where a number is missing or impossible, kUnsupported where the
 // checkpoint uses something that this engine does not do; the message names file and key.
-Result<CheckpointConfig> ReadCheckpointConfig(const std::string& folder);
+Result<CheckpointConfig> ReadCheckpointConfig(const CheckpointSource& source);
 
-// A config file longer than this is none.
-inline constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
-
-// Parses a JSON file of the checkpoint, an object of at most max_bytes; errors carry its name.
-// `name` is relative to the folder.
-Result<Json> ReadCheckpointJson(const std::string& folder, const std::string& name,
-                                uint64_t max_bytes = kMaxConfigBytes);
-
-// The same; no value where the file is absent.
-Result<std::optional<Json>> ReadOptionalJson(const std::string& folder, const std::string& name,
-                                             uint64_t max_bytes = kMaxConfigBytes);
-
-// A word of a config as it can stand in a message: "?" for one that is long or has more than
+// A word of a config for an error message: "?" if it is longer than 100 bytes or has more than
 // printable ASCII.
 std::string Printable(const std::string& text);
 

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "convert/checkpoint_bpe.h"
 #include "convert/checkpoint_config.h"
@@ -22,8 +21,8 @@ constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr const char* kModelName = "tokenizer.model";
 
-// Says what a folder has in the place of a tokenizer that can be used.
-Status NoTokenizer(const std::string& folder) {
+// The error for a checkpoint without a tokenizer that can be used.
+Status NoTokenizer(const CheckpointSource& source) {
   const struct {
     const char* file;
     const char* kind;
@@ -32,24 +31,23 @@ Status NoTokenizer(const std::string& folder) {
                 {"tokenizer.tiktoken", "tiktoken"},
                 {"tiktoken.model", "tiktoken"}};
   for (const auto& other : others) {
-    if (!IsFile(folder + "/" + other.file)) continue;
+    if (!source.Has(other.file)) continue;
     return Error(ErrorCode::kUnsupported,
                  "%s: Qwen2's byte-level BPE or a SentencePiece tokenizer wanted, a %s one (%s) "
                  "found; --no-tokenizer converts the weights alone",
-                 folder.c_str(), other.kind, other.file);
+                 source.name().c_str(), other.kind, other.file);
   }
   return Error(ErrorCode::kNotFound,
                "%s: a tokenizer (tokenizer.json, vocab.json with merges.txt, or %s) wanted, none "
                "found; --no-tokenizer converts the weights alone",
-               folder.c_str(), kModelName);
+               source.name().c_str(), kModelName);
 }
 
-// Both loaders return the tokenizer as the engine will have it, so that what it would refuse is
-// refused here.
-Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const std::string& folder,
+// Both loaders return the tokenizer as the engine loads it, so that a tokenizer that the engine
+// would reject is rejected here.
+Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const CheckpointSource& source,
                                                      CheckpointTokenizer* result) {
-  TVLM_ASSIGN_OR_RETURN(const std::string proto,
-                        ReadTextFile(folder + "/" + kModelName, kMaxModelBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string proto, source.Read(kModelName, kMaxModelBytes));
   // A tiktoken file of that name: lines of a token in base 64 and its rank, "!" first.
   if (proto.starts_with("IQ== "))
     return Error(ErrorCode::kUnsupported, "%s: a SentencePiece model wanted, a tiktoken one found",
@@ -70,8 +68,9 @@ Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const std::string& folder,
   return LoadSentencePieceTokenizer(result->sentencepiece);
 }
 
-Result<std::unique_ptr<Tokenizer>> LoadBpe(const std::string& folder, CheckpointTokenizer* result) {
-  TVLM_ASSIGN_OR_RETURN(CheckpointBpe bpe, ReadCheckpointBpe(folder));
+Result<std::unique_ptr<Tokenizer>> LoadBpe(const CheckpointSource& source,
+                                           CheckpointTokenizer* result) {
+  TVLM_ASSIGN_OR_RETURN(CheckpointBpe bpe, ReadCheckpointBpe(source));
   result->tokens = std::move(bpe.tokens);
   result->types = std::move(bpe.types);
   result->merges = std::move(bpe.merges);
@@ -90,11 +89,11 @@ std::string TokenText(const Json& config, const char* key) {
 
 // The template's text: a file of its own, or in tokenizer_config.json as a string or as a list of
 // named ones.
-Result<std::string> ReadChatTemplate(const std::string& folder, const Json& config) {
-  if (IsFile(folder + "/chat_template.jinja"))
-    return ReadTextFile(folder + "/chat_template.jinja", kMaxTemplateBytes);
+Result<std::string> ReadChatTemplate(const CheckpointSource& source, const Json& config) {
+  if (source.Has("chat_template.jinja"))
+    return source.Read("chat_template.jinja", kMaxTemplateBytes);
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> separate,
-                        ReadOptionalJson(folder, "chat_template.json"));
+                        source.ReadOptionalJson("chat_template.json"));
   for (const Json* json : {separate.has_value() ? &*separate : nullptr, &config}) {
     const Json* const value = json == nullptr ? nullptr : json->Find("chat_template");
     if (value == nullptr || value->is_null()) continue;
@@ -130,29 +129,30 @@ Result<ChatStyle> FindChatStyle(const CheckpointTokenizer& result, const Tokeniz
 
 }  // namespace
 
-Result<CheckpointTokenizer> ReadCheckpointTokenizer(const std::string& folder, uint32_t vocabulary,
+Result<CheckpointTokenizer> ReadCheckpointTokenizer(const CheckpointSource& source,
+                                                    uint32_t vocabulary,
                                                     std::optional<ChatStyle> chat_style) {
   CheckpointTokenizer result;
   std::unique_ptr<Tokenizer> tokenizer;
-  if (IsFile(folder + "/" + kModelName)) {
-    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadSentencePiece(folder, &result));
-  } else if (HasCheckpointBpe(folder)) {
-    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadBpe(folder, &result));
+  if (source.Has(kModelName)) {
+    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadSentencePiece(source, &result));
+  } else if (HasCheckpointBpe(source)) {
+    TVLM_ASSIGN_OR_RETURN(tokenizer, LoadBpe(source, &result));
   } else {
-    return NoTokenizer(folder);
+    return NoTokenizer(source);
   }
   if (result.tokens.size() > vocabulary) {
     return Error(ErrorCode::kInvalidFile,
-                 "%s: the tokenizer has %zu tokens, the embedding only %u rows", folder.c_str(),
-                 result.tokens.size(), vocabulary);
+                 "%s: the tokenizer has %zu tokens, the embedding only %u rows",
+                 source.name().c_str(), result.tokens.size(), vocabulary);
   }
 
   TVLM_ASSIGN_OR_RETURN(std::optional<Json> found,
-                        ReadOptionalJson(folder, "tokenizer_config.json"));
+                        source.ReadOptionalJson("tokenizer_config.json"));
   const Json config = found.has_value() ? std::move(*found) : Json(Json::Object{});
-  TVLM_ASSIGN_OR_RETURN(found, ReadOptionalJson(folder, "special_tokens_map.json"));
+  TVLM_ASSIGN_OR_RETURN(found, source.ReadOptionalJson("special_tokens_map.json"));
   const Json roles = found.has_value() ? std::move(*found) : Json(Json::Object{});
-  TVLM_ASSIGN_OR_RETURN(result.chat_template, ReadChatTemplate(folder, config));
+  TVLM_ASSIGN_OR_RETURN(result.chat_template, ReadChatTemplate(source, config));
   if (chat_style.has_value()) {
     result.chat_style = *chat_style;
   } else {

@@ -83,7 +83,7 @@ Result<std::unique_ptr<Tokenizer>> ReadSentencePiece(const Metadata& meta) {
 }
 
 // The style of a file of another maker.
-Result<ChatStyle> ForeignStyle(const Metadata& meta, const Tokenizer& tokenizer) {
+Result<ChatStyle> ThirdPartyStyle(const Metadata& meta, const Tokenizer& tokenizer) {
   if (meta.Find(kChatTemplate) != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string text, meta.GetString(kChatTemplate));
     return RecogniseChatStyle(text);
@@ -138,7 +138,7 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
                    known.status().message().c_str());
     result.chat_style = known;
   } else {
-    result.chat_style = ForeignStyle(meta, tokenizer);
+    result.chat_style = ThirdPartyStyle(meta, tokenizer);
     // The file's end token may lie among its unused ones.
     TVLM_ASSIGN_OR_RETURN(const int32_t eos_id, ReadId(meta, kEosId, vocabulary));
     if (eos_id >= 0) result.stop_ids.push_back(eos_id);

@@ -63,7 +63,7 @@ const char* TypeName(GgufType type) {
 }
 
 // ggml types that this engine does not read, for messages.
-const char* ForeignTypeName(uint32_t ggml_type) {
+const char* UnsupportedTypeName(uint32_t ggml_type) {
   static constexpr struct {
     uint32_t number;
     const char* name;
@@ -325,7 +325,7 @@ class GgufParser {
     if (FindDTypeInfo(type) == nullptr) {
       return Fail(Error(ErrorCode::kUnsupported,
                         "tensor %s: type %s (ggml number %u) is not one that this engine reads",
-                        info.name.c_str(), ForeignTypeName(type), type));
+                        info.name.c_str(), UnsupportedTypeName(type), type));
     }
     info.type = static_cast<DType>(type);
     const Result<uint64_t> bytes = ByteCount(info.shape, info.type);
@@ -363,7 +363,7 @@ class GgufParser {
     return true;
   }
 
-  // Sorts keys and names, refusing any that stands twice.
+  // Sorts keys and names; an error names a duplicate.
   Status BuildIndexes() {
     Metadata& metadata = file_.metadata;
     metadata.by_key_.resize(metadata.entries_.size());
@@ -374,7 +374,7 @@ class GgufParser {
     for (size_t i = 1; i < metadata.by_key_.size(); ++i) {
       const std::string_view name = key(metadata.by_key_[i]);
       if (name == key(metadata.by_key_[i - 1]))
-        return Error(ErrorCode::kInvalidFile, "GGUF: the key %.*s stands twice", Length(name),
+        return Error(ErrorCode::kInvalidFile, "GGUF: duplicate key %.*s", Length(name),
                      name.data());
     }
     std::sort(file_.tensors.begin(), file_.tensors.end(),
@@ -387,7 +387,7 @@ class GgufParser {
     for (size_t i = 1; i < file_.by_name.size(); ++i) {
       const std::string& here = name(file_.by_name[i]);
       if (here == name(file_.by_name[i - 1]))
-        return Error(ErrorCode::kInvalidFile, "GGUF: the tensor %s stands twice", here.c_str());
+        return Error(ErrorCode::kInvalidFile, "GGUF: duplicate tensor %s", here.c_str());
     }
     return Status();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cinttypes>
+#include <cstring>
 #include <set>
 #include <utility>
 
@@ -107,8 +108,24 @@ size_t SafetensorsTypeBytes(SafetensorsType type) {
   return kTypes[static_cast<size_t>(type)].bytes;
 }
 
+Status Safetensors::Source::ReadAt(uint64_t offset, void* data, size_t bytes) const {
+  if (file_.has_value()) return file_->ReadAt(offset, data, bytes);
+  if (offset > bytes_.size() || bytes > bytes_.size() - offset) {
+    return Error(ErrorCode::kInvalidFile,
+                 "%s: %zu bytes at %" PRIu64 " wanted, it ends at byte %zu", name_.c_str(), bytes,
+                 offset, bytes_.size());
+  }
+  if (bytes != 0) std::memcpy(data, bytes_.data() + offset, bytes);
+  return Status();
+}
+
 Status Safetensors::AddFile(const std::string& path) {
   TVLM_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
+  return AddSource(Source(std::move(file)));
+}
+
+Status Safetensors::AddSource(Source file) {
+  const std::string& path = file.name();
   uint8_t prefix[8];
   if (file.size() < sizeof(prefix) + 2)
     return Error(ErrorCode::kInvalidFile,
@@ -177,13 +194,20 @@ Status Safetensors::SortByName() {
       std::adjacent_find(tensors_.begin(), tensors_.end(),
                          [](const auto& a, const auto& b) { return a.name == b.name; });
   if (twice == tensors_.end()) return Status();
-  return Error(ErrorCode::kInvalidFile, "%s: tensor %s stands twice",
-               files_[twice->file].path().c_str(), twice->name.c_str());
+  return Error(ErrorCode::kInvalidFile, "%s: duplicate tensor %s",
+               files_[twice->file].name().c_str(), twice->name.c_str());
 }
 
 Result<Safetensors> Safetensors::Open(const std::string& path) {
   Safetensors safetensors;
   TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
+  TVLM_RETURN_IF_ERROR(safetensors.SortByName());
+  return safetensors;
+}
+
+Result<Safetensors> Safetensors::FromBytes(std::string name, std::span<const uint8_t> bytes) {
+  Safetensors safetensors;
+  TVLM_RETURN_IF_ERROR(safetensors.AddSource(Source(std::move(name), bytes)));
   TVLM_RETURN_IF_ERROR(safetensors.SortByName());
   return safetensors;
 }
@@ -215,7 +239,7 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   std::set<std::string_view> names;
   for (const auto& [name, shard] : *map->object()) {
     if (!names.insert(name).second) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s is named twice", index_path.c_str(),
+      return Error(ErrorCode::kInvalidFile, "%s: duplicate tensor %s", index_path.c_str(),
                    IsPrintable(name) ? name.c_str() : "?");
     }
     const std::string* const file = shard.string();
@@ -244,7 +268,7 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   for (const auto& [name, shard] : *map->object()) {
     const SafetensorsTensor* const tensor = safetensors.Find(name);
     if (tensor == nullptr ||
-        safetensors.files_[tensor->file].path() != folder + "/" + *shard.string()) {
+        safetensors.files_[tensor->file].name() != folder + "/" + *shard.string()) {
       return Error(ErrorCode::kInvalidFile, "%s: tensor %s wanted in %s, not found there",
                    index_path.c_str(), IsPrintable(name) ? name.c_str() : "?",
                    shard.string()->c_str());
@@ -317,23 +341,30 @@ Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, siz
       return ReadConverted<uint16_t>(*this, tensor, first, count, values, F16ToF32);
     case SafetensorsType::kBF16:
       return ReadConverted<uint16_t>(*this, tensor, first, count, values, BF16ToF32);
-    default:
-      return WrongType(tensor, "F32, F16 or BF16");
+    case SafetensorsType::kF64:
+    case SafetensorsType::kI64:
+    case SafetensorsType::kI32:
+    case SafetensorsType::kI16:
+    case SafetensorsType::kI8:
+    case SafetensorsType::kU64:
+    case SafetensorsType::kU32:
+    case SafetensorsType::kU16:
+    case SafetensorsType::kU8:
+    case SafetensorsType::kBool:
+      break;
   }
+  return WrongType(tensor, "F32, F16 or BF16");
 }
 
 Status Safetensors::ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count,
                             int64_t* values) const {
-  switch (tensor.type) {
-    case SafetensorsType::kI64:
-      return ReadConverted<int64_t>(*this, tensor, first, count, values,
-                                    [](int64_t value) { return value; });
-    case SafetensorsType::kI32:
-      return ReadConverted<int32_t>(*this, tensor, first, count, values,
-                                    [](int32_t value) { return int64_t{value}; });
-    default:
-      return WrongType(tensor, "I64 or I32");
-  }
+  if (tensor.type == SafetensorsType::kI64)
+    return ReadConverted<int64_t>(*this, tensor, first, count, values,
+                                  [](int64_t value) { return value; });
+  if (tensor.type == SafetensorsType::kI32)
+    return ReadConverted<int32_t>(*this, tensor, first, count, values,
+                                  [](int32_t value) { return int64_t{value}; });
+  return WrongType(tensor, "I64 or I32");
 }
 
 Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutput> tensors) {

@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -16,6 +18,7 @@
 
 namespace tinyvlm {
 
+// The element types of the format.
 enum class SafetensorsType {
   kF64,
   kF32,
@@ -38,14 +41,15 @@ const char* SafetensorsTypeName(SafetensorsType type);
 // Bytes of one element.
 size_t SafetensorsTypeBytes(SafetensorsType type);
 
+// One tensor of a file.
 struct SafetensorsTensor {
   std::string name;
   SafetensorsType type = SafetensorsType::kF32;
-  Shape shape;
+  Shape shape;            // outermost dimension first
   uint64_t elements = 0;  // product of the shape
-  uint32_t file = 0;      // which shard
+  uint32_t file = 0;      // index of its shard
   uint64_t offset = 0;    // from the start of that file
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;     // elements * SafetensorsTypeBytes(type)
 };
 
 // The tensors of one file or of several. Headers are read and checked when it is opened (lengths,
@@ -54,6 +58,10 @@ class Safetensors {
  public:
   // One .safetensors file.
   static Result<Safetensors> Open(const std::string& path);
+
+  // The bytes of one .safetensors file, which the caller keeps as long as this object is in use.
+  // `name` stands for the path in error messages.
+  static Result<Safetensors> FromBytes(std::string name, std::span<const uint8_t> bytes);
 
   // The weights of a checkpoint folder: model.safetensors, or the shards that
   // model.safetensors.index.json names (all of whose tensors must be there).
@@ -80,10 +88,29 @@ class Safetensors {
                  int64_t* values) const;
 
  private:
+  // The bytes of one file: on disk, or borrowed.
+  class Source {
+   public:
+    explicit Source(RandomAccessFile file) : file_(std::move(file)) {}
+    Source(std::string name, std::span<const uint8_t> bytes)
+        : name_(std::move(name)), bytes_(bytes) {}
+
+    // The path, or the name of borrowed bytes.
+    const std::string& name() const { return file_.has_value() ? file_->path() : name_; }
+    uint64_t size() const { return file_.has_value() ? file_->size() : bytes_.size(); }
+    Status ReadAt(uint64_t offset, void* data, size_t bytes) const;
+
+   private:
+    std::optional<RandomAccessFile> file_;  // absent: borrowed bytes
+    std::string name_;
+    std::span<const uint8_t> bytes_;
+  };
+
   Status AddFile(const std::string& path);
+  Status AddSource(Source source);
   Status SortByName();
 
-  std::vector<RandomAccessFile> files_;
+  std::vector<Source> files_;
   std::vector<SafetensorsTensor> tensors_;
 };
 

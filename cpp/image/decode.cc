@@ -12,7 +12,7 @@ namespace tinyvlm {
 namespace {
 
 // The format's name with its article, or null.
-const char* ForeignFormat(std::span<const uint8_t> bytes) {
+const char* UnsupportedFormat(std::span<const uint8_t> bytes) {
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
                               std::min<size_t>(bytes.size(), 256));
   const auto at = [&](size_t offset, std::string_view text) {
@@ -67,7 +67,7 @@ Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact) {
         ErrorCode::kInvalidImage,
         "PNG: the first 8 bytes are damaged, as by a transfer in text mode; fetch the file again");
   }
-  if (const char* format = ForeignFormat(bytes)) {
+  if (const char* format = UnsupportedFormat(bytes)) {
     return Error(ErrorCode::kInvalidImage, "this is %s; PNG and JPEG are decoded here", format);
   }
   std::string head;

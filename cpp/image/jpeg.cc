@@ -200,7 +200,7 @@ Status JpegDecoder::Bad(size_t at, const char* format, ...) {
 Result<Image> JpegDecoder::Decode() {
   size_t at = 2;
   for (;;) {
-    // Foreign bytes between segments, fill bytes and stray restart markers are passed over, as
+    // Unknown bytes between segments, fill bytes and stray restart markers are passed over, as
     // every decoder does.
     BitReader gap(bytes_.data() + at, bytes_.data() + bytes_.size());
     at = static_cast<size_t>(gap.SkipToMarker() - bytes_.data());

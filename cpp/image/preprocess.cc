@@ -49,7 +49,7 @@ double Bicubic(double t) {
 // How one axis is resized; pixels are counted in the content.
 struct Filter {
   bool identity = false;           // the length does not change: Pillow leaves out the pass
-  std::vector<Taps> taps;          // [side]; from `begin` on
+  std::vector<InputSpan> spans;    // [side]; from `begin` on
   AlignedBuffer<int32_t> weights;  // [side][stride]; none where identity
   size_t stride = 0;
   size_t first = 0, last = 0;  // outputs that the content touches
@@ -63,7 +63,7 @@ struct Filter {
 Result<Filter> MakeFilter(const Axis& axis, size_t side) {
   Filter filter;
   filter.identity = axis.in == axis.out;
-  filter.taps.resize(side);
+  filter.spans.resize(side);
   const double scale = static_cast<double>(axis.in) / static_cast<double>(axis.out);
   const double filter_scale = std::max(scale, 1.0), support = kSupport * filter_scale,
                inverse = 1.0 / filter_scale;
@@ -93,7 +93,7 @@ Result<Filter> MakeFilter(const Axis& axis, size_t side) {
     }
     const size_t from = std::max(low, axis.offset), to = std::min(high, axis.offset + axis.content);
     if (from >= to) continue;
-    filter.taps[i] = {from - axis.offset, to - from};
+    filter.spans[i] = {from - axis.offset, to - from};
     for (size_t p = from; p < to && !filter.identity; ++p) {
       const double scaled = window[p - low] * (1 << kWeightBits);
       filter.weights[i * filter.stride + p - from] =
@@ -104,7 +104,7 @@ Result<Filter> MakeFilter(const Axis& axis, size_t side) {
     filter.begin = std::min(filter.begin, from - axis.offset);
     filter.end = std::max(filter.end, to - axis.offset);
   }
-  for (Taps& taps : filter.taps) taps.begin -= taps.count == 0 ? 0 : filter.begin;
+  for (InputSpan& span : filter.spans) span.begin -= span.count == 0 ? 0 : filter.begin;
   return filter;
 }
 
@@ -176,8 +176,8 @@ Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t en
       CopyPixels(source.Row(y + r, filter.begin, filter.end), 3, width, columns.data() + r * 3,
                  kResampleLanes);
     }
-    ResampleColumns(columns.data(), filter.taps.data() + filter.first, filter.Weights(filter.first),
-                    filter.stride, outputs, resized.data());
+    ResampleColumns(columns.data(), filter.spans.data() + filter.first,
+                    filter.Weights(filter.first), filter.stride, outputs, resized.data());
     for (size_t r = 0; r < rows; ++r) {
       CopyPixels(resized.data() + r * 3, kResampleLanes, outputs,
                  out + (y - begin + r) * out_stride, 3);
@@ -234,10 +234,10 @@ Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_
 
   std::fill_n(out, side * side * 3, uint8_t{0});
   for (size_t i = vertical.first; i < vertical.last; ++i) {
-    const Taps& taps = vertical.taps[i];
-    const uint8_t* from = middle.data() + taps.begin * row_bytes;
+    const InputSpan& span = vertical.spans[i];
+    const uint8_t* from = middle.data() + span.begin * row_bytes;
     if (!vertical.identity) {
-      ResampleRows(from, row_bytes, vertical.Weights(i), taps.count, row_bytes, row.data());
+      ResampleRows(from, row_bytes, vertical.Weights(i), span.count, row_bytes, row.data());
       from = row.data();
     }
     std::memcpy(out + (i * side + horizontal.first) * 3, from, columns * 3);

@@ -44,11 +44,12 @@ HWY_INLINE void ResampleRowsImpl(const uint8_t* rows, size_t stride, const int32
     ResampleLanes(rows + x, stride, weights, count, out + x);
 }
 
-HWY_INLINE void ResampleColumnsImpl(const uint8_t* rows, const Taps* taps, const int32_t* weights,
-                                    size_t weights_stride, size_t outputs, uint8_t* out) {
+HWY_INLINE void ResampleColumnsImpl(const uint8_t* rows, const InputSpan* spans,
+                                    const int32_t* weights, size_t weights_stride, size_t outputs,
+                                    uint8_t* out) {
   for (size_t o = 0; o < outputs; ++o) {
-    ResampleLanes(rows + taps[o].begin * kResampleLanes, kResampleLanes,
-                  weights + o * weights_stride, taps[o].count, out + o * kResampleLanes);
+    ResampleLanes(rows + spans[o].begin * kResampleLanes, kResampleLanes,
+                  weights + o * weights_stride, spans[o].count, out + o * kResampleLanes);
   }
 }
 

@@ -10,9 +10,9 @@ void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, si
                   size_t width, uint8_t* out) {
   ResampleRowsImpl(rows, stride, weights, count, width, out);
 }
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+void ResampleColumns(const uint8_t* rows, const InputSpan* spans, const int32_t* weights,
                      size_t weights_stride, size_t outputs, uint8_t* out) {
-  ResampleColumnsImpl(rows, taps, weights, weights_stride, outputs, out);
+  ResampleColumnsImpl(rows, spans, weights, weights_stride, outputs, out);
 }
 }  // namespace tinyvlm::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -24,9 +24,9 @@ void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, si
   HWY_DYNAMIC_DISPATCH(ResampleRows)(rows, stride, weights, count, width, out);
 }
 HWY_EXPORT(ResampleColumns);
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+void ResampleColumns(const uint8_t* rows, const InputSpan* spans, const int32_t* weights,
                      size_t weights_stride, size_t outputs, uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(ResampleColumns)(rows, taps, weights, weights_stride, outputs, out);
+  HWY_DYNAMIC_DISPATCH(ResampleColumns)(rows, spans, weights, weights_stride, outputs, out);
 }
 }  // namespace tinyvlm
 #endif

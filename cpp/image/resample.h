@@ -11,8 +11,8 @@ inline constexpr int kWeightBits = 22;  // fraction bits of the integer weights
 // bytes that are summed side by side: a whole number of vectors of every target
 inline constexpr size_t kResampleLanes = 48;
 
-// Which inputs make an output.
-struct Taps {
+// The consecutive inputs that an output is a weighted sum of.
+struct InputSpan {
   size_t begin = 0;
   size_t count = 0;  // 0: none, the output is black
 };
@@ -23,9 +23,9 @@ void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, si
                   size_t width, uint8_t* out);
 
 // The same for `outputs` outputs with weights of their own, over rows of kResampleLanes bytes
-// without gaps: out[o][i] = sum over t < taps[o].count of weights[o * weights_stride + t] *
-// rows[taps[o].begin + t][i].
-void ResampleColumns(const uint8_t* rows, const Taps* taps, const int32_t* weights,
+// without gaps: out[o][i] = sum over t < spans[o].count of weights[o * weights_stride + t] *
+// rows[spans[o].begin + t][i].
+void ResampleColumns(const uint8_t* rows, const InputSpan* spans, const int32_t* weights,
                      size_t weights_stride, size_t outputs, uint8_t* out);
 
 }  // namespace tinyvlm

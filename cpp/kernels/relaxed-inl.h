@@ -1,6 +1,6 @@
-// What Highway lacks for wasm: the three instructions of relaxed SIMD that the kernels gain from,
-// sums of neighbours, constants that V8 keeps; on other targets what stands in for them. Included
-// once per target, after hwy/highway.h.
+// What Highway lacks for wasm: three instructions of relaxed SIMD (multiply-add, two int8 dot
+// products), sums of neighbouring lanes, constants that V8 keeps in registers. Other targets get
+// equivalents. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_RELAXED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_RELAXED_INL_H_
 #undef TINYVLM_KERNELS_RELAXED_INL_H_
@@ -25,8 +25,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// a * b + c: rounded once where the machine has such an instruction, else twice. Which of the two
-// is the same throughout a run.
+// a * b + c: rounded once where the machine has such an instruction, else twice; the same way
+// throughout a run.
 template <class V>
 HWY_INLINE V MultiplyAdd(V a, V b, V c) {
 #if TINYVLM_RELAXED_SIMD
@@ -37,9 +37,9 @@ HWY_INLINE V MultiplyAdd(V a, V b, V c) {
 }
 
 #if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3)
-// Sums of two neighbouring products each of weights 0..127 and signed activations, in 16 bits.
-// Machines differ where a sum leaves 16 bits or a weight seven: neither happens here (2 * 127 * 128
-// = 32512).
+// Sums of two neighbouring products of weights 0..127 and signed activations, as int16. Machines
+// differ for sums that do not fit in int16 and for weights of eight bits; neither happens here
+// (2 * 127 * 128 = 32512).
 template <class VWeights, class VActivations>
 HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(
     VWeights weights, VActivations activations) {
@@ -54,9 +54,9 @@ HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<VActivations>>> DotU7I8(
 #endif
 
 #if TINYVLM_RELAXED_SIMD
-// sums + those of four neighbouring products each of weights 0..127 and signed activations, in 32
-// bits: exact everywhere for the same reason. One instruction where HasFastDotAdd (relaxed_dots.h),
-// else about four.
+// sums + sums of four neighbouring products of weights 0..127 and signed activations, as int32:
+// exact everywhere for the same reason. One instruction where HasFastDotAdd (relaxed_dots.h), else
+// about four.
 template <class VWeights, class VActivations, class VSums>
 HWY_INLINE VSums AddDotU7I8(VWeights weights, VActivations activations, VSums sums) {
   return VSums{static_cast<decltype(sums.raw)>(
@@ -64,8 +64,8 @@ HWY_INLINE VSums AddDotU7I8(VWeights weights, VActivations activations, VSums su
 }
 #endif
 
-// Sums of two neighbouring lanes each. The instruction of wasm needs no vector of ones, which V8
-// would make anew at every use.
+// Sums of two neighbouring int16 lanes, as int32. wasm's instruction needs no vector of ones, which
+// V8 would rebuild at every use.
 template <class V>
 HWY_INLINE hn::Vec<hn::Repartition<int32_t, hn::DFromV<V>>> AddPairs(V v) {
   const hn::Repartition<int32_t, hn::DFromV<V>> d32;
@@ -77,7 +77,7 @@ HWY_INLINE hn::Vec<hn::Repartition<int32_t, hn::DFromV<V>>> AddPairs(V v) {
 #endif
 }
 
-// The same of bytes.
+// Sums of two neighbouring int8 lanes, as int16.
 template <class V>
 HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<V>>> AddBytePairs(V v) {
 #if HWY_TARGET == HWY_WASM
@@ -93,9 +93,9 @@ HWY_INLINE hn::Vec<hn::Repartition<int16_t, hn::DFromV<V>>> AddBytePairs(V v) {
 #endif
 }
 
-// Constants of a loop, each in every lane. What V8 sees to be a constant it makes anew in each
-// turn, by several instructions; what it has to read it keeps in a register or on the stack (GELU
-// of 64k values: 40 us and 25). `values` must be static, so that there is a place to read.
+// Constants of a loop, each in every lane. V8 rebuilds visible constants in every iteration, by
+// several instructions; values from memory it keeps in a register or on the stack (GELU of 64k
+// values: 40 us and 25 us). `values` must be static, so that they have an address.
 template <class D, size_t kCount>
 HWY_INLINE void LoadConstants(D d, const float (&values)[kCount], hn::Vec<D> (&out)[kCount]) {
   const float* from = values;

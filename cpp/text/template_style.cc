@@ -16,7 +16,7 @@ bool Contains(std::string_view text, std::string_view part) {
 
 // Marks of other families of templates; one that has them is of no style here, whatever else it
 // has. <|im_sep|>: ChatML with another mark after the role.
-constexpr std::string_view kForeignMarks[] = {
+constexpr std::string_view kUnsupportedMarks[] = {
     "[INST]",
     "[/INST]",
     "<|start_header_id|>",
@@ -160,10 +160,10 @@ bool IsPlain(const TemplateParts& parts) {
 }  // namespace
 
 Result<ChatStyle> RecogniseChatStyle(std::string_view chat_template) {
-  const bool foreign =
-      std::any_of(std::begin(kForeignMarks), std::end(kForeignMarks),
+  const bool unsupported =
+      std::any_of(std::begin(kUnsupportedMarks), std::end(kUnsupportedMarks),
                   [&](std::string_view mark) { return Contains(chat_template, mark); });
-  if (!foreign) {
+  if (!unsupported) {
     if (Contains(chat_template, "<|im_start|>") && Contains(chat_template, "<|im_end|>"))
       return ChatStyle::kQwen2;
     const TemplateParts parts = Parse(chat_template);

@@ -104,6 +104,30 @@ TEST_CASE("tokenizer.json is read, merges as strings and as pairs", "[convert][t
         std::vector<int32_t>{1, 3, 3, 4});
 }
 
+TEST_CASE("A tokenizer in memory reads as one in a folder", "[convert][tokenizer]") {
+  const BpeFiles files;
+  const CheckpointSource json("memory", {{"tokenizer.json", files.TokenizerJson()}}),
+      plain("memory",
+            {{"vocab.json", files.Vocabulary()},
+             {"merges.txt", files.Merges()},
+             {"added_tokens.json", R"({"<|im_start|>": 257, "<|im_end|>": 258, "<tool>": 259})"}});
+  for (const CheckpointSource* const source : {&json, &plain}) {
+    REQUIRE(HasCheckpointBpe(*source));
+    const auto bpe = ReadCheckpointBpe(*source);
+    INFO(bpe.status().message());
+    REQUIRE(bpe.ok());
+    REQUIRE(bpe->tokens.size() == 260);
+    CHECK(bpe->tokens[256] == "ab");
+    CHECK(bpe->tokens[257] == "<|im_start|>");
+    CHECK(bpe->merges == std::vector<std::string>{"a b"});
+  }
+  const CheckpointSource no_merges("memory", {{"vocab.json", files.Vocabulary()}});
+  const Status status = ReadCheckpointBpe(no_merges).status();
+  CHECK(status.code() == ErrorCode::kNotFound);
+  CHECK(status.message() == "memory: merges.txt wanted beside vocab.json, none found");
+  CHECK_FALSE(HasCheckpointBpe(CheckpointSource("memory", {})));
+}
+
 TEST_CASE("vocab.json and merges.txt are read with the files beside them", "[convert][tokenizer]") {
   BpeFiles files;
   files.line_end = GENERATE("\n", "\r\n");

@@ -1,6 +1,8 @@
 #include "convert/checkpoint_config.h"
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch_amalgamated.hpp"
@@ -11,15 +13,34 @@ namespace {
 
 #define CHECK_CONTAINS(text, part) CHECK_THAT(text, Catch::Matchers::ContainsSubstring(part))
 
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+// The config of these files, read from a folder and from memory, which must give the same.
+Result<CheckpointConfig> ReadFiles(const std::string& config, const Files& others) {
+  const TempFolder folder;
+  std::map<std::string, std::string> contents(others.begin(), others.end());
+  contents["config.json"] = config;
+  for (const auto& [name, text] : contents) WriteText(folder.File(name), text);
+  Result<CheckpointConfig> read = ReadCheckpointConfig(folder.File("."));
+  const Result<CheckpointConfig> in_memory =
+      ReadCheckpointConfig(CheckpointSource("memory", std::move(contents)));
+  CHECK(in_memory.status().code() == read.status().code());
+  CHECK(in_memory.status().message() == read.status().message());
+  if (in_memory.ok() && read.ok()) {
+    CHECK(in_memory->width == read->width);
+    CHECK(in_memory->image_size == read->image_size);
+    CHECK(in_memory->image_mean == read->image_mean);
+    CHECK(in_memory->stop_ids == read->stop_ids);
+  }
+  return read;
+}
+
 // The config of the tiny checkpoint after an edit, with other files beside it.
 Result<CheckpointConfig> Read(const std::string& from = "", const std::string& to = "",
-                              const std::vector<std::pair<std::string, std::string>>& files = {}) {
-  const TempFolder folder;
+                              const Files& files = {}) {
   TinyCheckpoint checkpoint;
   if (!from.empty()) checkpoint.Edit(from, to);
-  WriteText(folder.File("config.json"), checkpoint.config);
-  for (const auto& [name, text] : files) WriteText(folder.File(name), text);
-  return ReadCheckpointConfig(folder.File("."));
+  return ReadFiles(checkpoint.config, files);
 }
 
 std::string Message(const std::string& from, const std::string& to) {
@@ -28,7 +49,8 @@ std::string Message(const std::string& from, const std::string& to) {
   return config.status().message();
 }
 
-TEST_CASE("What the engine does not do is refused with its key", "[convert][config]") {
+TEST_CASE("A config that the engine does not support is rejected with its key",
+          "[convert][config]") {
   CHECK_CONTAINS(Message(R"("model_type": "qwen2")", R"("model_type": "llama")"),
                  "text_config.model_type: \"qwen2\" wanted, \"llama\" found");
   CHECK_CONTAINS(Message("fastvit_mci3", "fastvit_mci1"),
@@ -54,10 +76,8 @@ TEST_CASE("What the engine does not do is refused with its key", "[convert][conf
 }
 
 // Apple's config after an edit.
-Result<CheckpointConfig> ReadApple(
-    const std::string& from = "", const std::string& to = "",
-    const std::vector<std::pair<std::string, std::string>>& files = {}) {
-  const TempFolder folder;
+Result<CheckpointConfig> ReadApple(const std::string& from = "", const std::string& to = "",
+                                   const Files& files = {}) {
   CheckpointFiles checkpoint;
   checkpoint.config =
       R"({"model_type": "llava_qwen2", "hidden_act": "silu", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
@@ -65,9 +85,7 @@ Result<CheckpointConfig> ReadApple(
     "mm_vision_tower": "mobileclip_l_1024", "mm_hidden_size": 3072, "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type": "flat",
     "image_aspect_ratio": "pad", "image_grid_pinpoints": null, "mm_use_im_start_end": false, "vision_config": {}, "use_sliding_window": false, "tie_word_embeddings": false})";
   if (!from.empty()) checkpoint.Edit(from, to);
-  WriteText(folder.File("config.json"), checkpoint.config);
-  for (const auto& [name, text] : files) WriteText(folder.File(name), text);
-  return ReadCheckpointConfig(folder.File("."));
+  return ReadFiles(checkpoint.config, files);
 }
 
 TEST_CASE("Apple's config: the decoder beside the mm_ keys, the image size in the tower's name",
@@ -96,10 +114,10 @@ TEST_CASE("Apple's config: the decoder beside the mm_ keys, the image size in th
             ->image_size == 256);
   const char* const clip =
       R"({"crop_size": 256, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]})";
-  const auto foreign = ReadApple("", "", {{"preprocessor_config.json", clip}});
+  const auto clip_config = ReadApple("", "", {{"preprocessor_config.json", clip}});
   // as Apple's code does, which does not read them
-  CHECK(foreign->image_mean == std::array<float, 3>{0, 0, 0});
-  CHECK(foreign->image_std == std::array<float, 3>{1, 1, 1});
+  CHECK(clip_config->image_mean == std::array<float, 3>{0, 0, 0});
+  CHECK(clip_config->image_std == std::array<float, 3>{1, 1, 1});
   CHECK(std::string(ReadApple("\"pad\"", "\"square\"")->resize_mode) == "crop");
   CHECK(std::string(ReadApple("\"pad\"", "null")->resize_mode) == "crop");
   CHECK(ReadApple("\"image_grid_pinpoints\": null", "\"image_token_index\": 151646")

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,11 @@ std::string File(const std::string& header, size_t data_bytes) {
   return bytes + header + std::string(data_bytes, '\1');
 }
 
+std::span<const uint8_t> AsBytes(const std::string& bytes) {
+  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+}
+
+// The error that these bytes give, the same from a file and from memory.
 std::string Refused(const std::string& bytes, ErrorCode code = ErrorCode::kInvalidFile) {
   const TempFolder folder;
   const std::string path = folder.File("x.safetensors");
@@ -35,6 +41,9 @@ std::string Refused(const std::string& bytes, ErrorCode code = ErrorCode::kInval
   REQUIRE_FALSE(file.ok());
   CHECK(ErrorCodeName(file.status().code()) == std::string(ErrorCodeName(code)));
   CHECK_THAT(file.status().message(), Catch::Matchers::ContainsSubstring(path));
+  const Result<Safetensors> in_memory = Safetensors::FromBytes(path, AsBytes(bytes));
+  CHECK(in_memory.status().code() == code);
+  CHECK(in_memory.status().message() == file.status().message());
   return file.status().message();
 }
 
@@ -142,8 +151,25 @@ TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]")
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}})";
   CHECK_CONTAINS(Refused(File(Format(kTwo, "b", 4, 12), 12)),
                  "tensor b at byte 4 of the data overlaps a, which ends at byte 8");
-  CHECK_CONTAINS(Refused(File(Format(kTwo, "a", 8, 16), 16)), "tensor a stands twice");
+  CHECK_CONTAINS(Refused(File(Format(kTwo, "a", 8, 16), 16)), "duplicate tensor a");
   CHECK_CONTAINS(Refused(File(Format(kTwo, "", 8, 16), 16)), "printable");
+}
+
+TEST_CASE("Safetensors in memory read as from a file, and never past their end",
+          "[formats][safetensors]") {
+  const std::string bytes = File(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4);
+  const Result<Safetensors> file = Safetensors::FromBytes("weights", AsBytes(bytes));
+  INFO(file.status().message());
+  REQUIRE(file.ok());
+  const SafetensorsTensor* const a = file->Find("a");
+  REQUIRE(a != nullptr);
+  uint8_t read[5] = {};
+  REQUIRE(file->ReadBytes(*a, 1, read, 3).ok());
+  CHECK(read[2] == 1);
+  CHECK(file->ReadBytes(*a, 1, read, 4).code() == ErrorCode::kInternal);
+  SafetensorsTensor beyond = *a;
+  beyond.bytes = 5;
+  CHECK(file->ReadBytes(beyond, 0, read, 5).code() == ErrorCode::kInvalidFile);
 }
 
 TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader",
@@ -161,13 +187,14 @@ TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader",
   for (size_t length = 0; length < bytes.size(); ++length) {
     WriteFile(path, bytes.substr(0, length));
     REQUIRE_FALSE(Safetensors::Open(path).ok());
+    REQUIRE_FALSE(Safetensors::FromBytes("x", AsBytes(bytes).first(length)).ok());
   }
   for (size_t at = 0; at < bytes.size(); ++at) {
     for (const int flip : {0x01, 0x10, 0x80}) {
       std::string altered = bytes;
       altered[at] = static_cast<char>(altered[at] ^ flip);
       WriteFile(path, altered);
-      static_cast<void>(Safetensors::Open(path));
+      REQUIRE(Safetensors::Open(path).ok() == Safetensors::FromBytes("x", AsBytes(altered)).ok());
     }
   }
 }
@@ -209,7 +236,7 @@ TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
   CHECK(Safetensors::OpenFolder(root).status().code() == ErrorCode::kNotFound);
   CHECK_CONTAINS(message(), "the shard 3.safetensors is wanted, no such file found");
   index(R"({"a":"1.safetensors","b":"2.safetensors","a":"2.safetensors"})");
-  CHECK_CONTAINS(message(), "tensor a is named twice");
+  CHECK_CONTAINS(message(), "duplicate tensor a");
   index("{}");
   CHECK_CONTAINS(message(), "1..1000 shards wanted, 0 found");
   index("[]");

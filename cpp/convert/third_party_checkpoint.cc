@@ -1,4 +1,4 @@
-#include "convert/foreign_checkpoint.h"
+#include "convert/third_party_checkpoint.h"
 
 #include <algorithm>
 #include <optional>
@@ -8,12 +8,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "convert/checkpoint_config.h"
+#include "convert/checkpoint_source.h"
 
 namespace tinyvlm {
 
 namespace {
 
-// What every refusal ends with.
+// Every rejection ends with this.
 constexpr const char* kDownload =
     "wanted are the original bf16, f16 or f32 safetensors with their config.json, as in "
     "apple/FastVLM-0.5B";
@@ -51,13 +52,13 @@ constexpr KnownModel kKnownModels[] = {
     {"florence2", "Florence-2"},
 };
 
-Status Refuse(const std::string& path, const std::string& what) {
+Status Reject(const std::string& path, const std::string& what) {
   return Error(ErrorCode::kUnsupported, "%s: this is %s; %s", path.c_str(), what.c_str(),
                kDownload);
 }
 
-// What a file is that was given instead of a folder.
-Status RefuseFile(const std::string& path) {
+// The error for a file that was given instead of a folder.
+Status RejectFile(const std::string& path) {
   if (path.ends_with(".gguf")) {
     return Error(ErrorCode::kUnsupported,
                  "%s: a checkpoint folder wanted, a GGUF file found: it is converted already, ask "
@@ -70,14 +71,14 @@ Status RefuseFile(const std::string& path) {
                  path.c_str());
   }
   if (path.ends_with(".bin") || path.ends_with(".pt") || path.ends_with(".pth"))
-    return Refuse(path, "a PyTorch pickle");
-  if (path.ends_with(".onnx")) return Refuse(path, "an ONNX export");
+    return Reject(path, "a PyTorch pickle");
+  if (path.ends_with(".onnx")) return Reject(path, "an ONNX export");
   return Error(ErrorCode::kNotFound,
                "%s: a checkpoint folder (config.json and safetensors) wanted, a file found",
                path.c_str());
 }
 
-// What a folder is by what lies in it; empty where nothing tells.
+// What kind of folder this is, by the names of its files; empty if they do not tell.
 std::string ContentsOf(const std::vector<std::string>& names) {
   const auto ending = [&names](std::string_view end) {
     return std::any_of(names.begin(), names.end(),
@@ -98,7 +99,7 @@ std::string ContentsOf(const std::vector<std::string>& names) {
   return "";
 }
 
-// Which model a config.json is of.
+// OK for a config.json of FastVLM; else an error that names the model.
 Status CheckModel(const Json& config) {
   const Json* const type = config.Find("model_type");
   const Json* const classes = config.Find("architectures");
@@ -109,8 +110,8 @@ Status CheckModel(const Json& config) {
       !classes->array()->empty() && classes->array()->front().string() != nullptr) {
     word = *classes->array()->front().string();
   }
-  // A class is a model_type in capitals, without underscores, and a suffix: the longest type that
-  // fits is it.
+  // A class name is a model_type in CamelCase without underscores, with a suffix: the longest known
+  // type that is its prefix is the model.
   const auto letters = [](std::string_view text) {
     std::string result;
     for (const char c : text) {
@@ -130,7 +131,7 @@ Status CheckModel(const Json& config) {
         *key == 'm' ? word == model.type : letters(word).starts_with(letters(model.type));
     if (fits && (known == nullptr || model.type.size() > known->type.size())) known = &model;
   }
-  return Refuse("config.json", Format("%s (%s \"%s\"), not FastVLM",
+  return Reject("config.json", Format("%s (%s \"%s\"), not FastVLM",
                                       known == nullptr ? "another model" : known->name, key,
                                       Printable(word).c_str()));
 }
@@ -140,31 +141,31 @@ Status CheckQuantization(const Json& config) {
     const Json* const value = config.Find(key);
     return value == nullptr || value->is_null() ? nullptr : value;
   };
-  if (const Json* const foreign = given("quantization_config"); foreign != nullptr) {
-    const Json* const method = foreign->Find("quant_method");
+  if (const Json* const quantization = given("quantization_config"); quantization != nullptr) {
+    const Json* const method = quantization->Find("quant_method");
     if (method != nullptr && method->string() != nullptr) {
-      return Refuse(
+      return Reject(
           "config.json",
           Format("a checkpoint that is quantised already (quantization_config.quant_method \"%s\")",
                  Printable(*method->string()).c_str()));
     }
     if (given("quantization") == nullptr)
-      return Refuse("config.json",
+      return Reject("config.json",
                     "a checkpoint that is quantised already (key quantization_config)");
   }
   return given("quantization") == nullptr
              ? Status()
-             : Refuse("config.json", "an MLX export that is quantised already (key quantization)");
+             : Reject("config.json", "an MLX export that is quantised already (key quantization)");
 }
 
 }  // namespace
 
-Status RefuseForeignFolder(const std::string& path) {
+Status RejectThirdPartyFolder(const std::string& path) {
   std::string name = path;
   while (name.size() > 1 && name.back() == '/') name.pop_back();
   if (name.ends_with(".mlpackage") || name.ends_with(".mlmodelc"))
-    return Refuse(path, "a Core ML export");
-  if (IsFile(path)) return RefuseFile(path);
+    return Reject(path, "a Core ML export");
+  if (IsFile(path)) return RejectFile(path);
   if (!IsFolder(path))
     return Error(ErrorCode::kNotFound,
                  "%s: a checkpoint folder (config.json and safetensors) wanted, nothing found",
@@ -172,33 +173,33 @@ Status RefuseForeignFolder(const std::string& path) {
   TVLM_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(path));
   const std::string contents = ContentsOf(names);
   if (!IsFile(path + "/config.json")) {
-    if (!contents.empty()) return Refuse(path, contents);
+    if (!contents.empty()) return Reject(path, contents);
     return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it",
                  path.c_str());
   }
-  TVLM_ASSIGN_OR_RETURN(const Json config, ReadCheckpointJson(path, "config.json"));
+  TVLM_ASSIGN_OR_RETURN(const Json config, CheckpointSource(path).ReadJson("config.json"));
   TVLM_RETURN_IF_ERROR(CheckModel(config));
   TVLM_RETURN_IF_ERROR(CheckQuantization(config));
   const bool has_weights =
       IsFile(path + "/model.safetensors") || IsFile(path + "/model.safetensors.index.json");
-  return has_weights || contents.empty() ? Status() : Refuse(path, contents);
+  return has_weights || contents.empty() ? Status() : Reject(path, contents);
 }
 
-Status RefuseForeignTensors(const Safetensors& weights) {
+Status RejectThirdPartyTensors(const Safetensors& weights) {
   for (const SafetensorsTensor& tensor : weights.tensors()) {
     const std::string_view name = tensor.name;
-    const auto refuse = [&](const char* what) {
+    const auto reject = [&](const char* what) {
       return Error(ErrorCode::kUnsupported, "tensor %s: this is %s; %s", tensor.name.c_str(), what,
                    kDownload);
     };
     if (name.ends_with(".qweight") || name.ends_with(".qzeros"))
-      return refuse("a GPTQ or AWQ checkpoint, quantised already");
+      return reject("a GPTQ or AWQ checkpoint, quantised already");
     if (name.ends_with(".absmax") || name.find(".quant_state.") != std::string_view::npos)
-      return refuse("a bitsandbytes checkpoint, quantised already");
+      return reject("a bitsandbytes checkpoint, quantised already");
     if (name.starts_with("language_model.") || name.starts_with("vision_tower.") ||
         name.starts_with("multi_modal_projector."))
-      return refuse("an MLX export");
-    if (name.ends_with(".scales")) return refuse("an MLX export that is quantised already");
+      return reject("an MLX export");
+    if (name.ends_with(".scales")) return reject("an MLX export that is quantised already");
   }
   return Status();
 }

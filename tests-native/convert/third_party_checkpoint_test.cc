@@ -1,4 +1,4 @@
-#include "convert/foreign_checkpoint.h"
+#include "convert/third_party_checkpoint.h"
 
 #include <filesystem>
 #include <string>
@@ -55,7 +55,7 @@ std::string RefusedFiles(const std::vector<std::string>& files, bool with_config
   return Refused(folder.File("."));
 }
 
-TEST_CASE("Other models are named", "[convert][foreign]") {
+TEST_CASE("Other models are named", "[convert][third_party]") {
   const std::string type = R"("model_type": "fast_vlm")";
   const std::vector<std::pair<std::string, std::string>> models{
       {"mllama", "this is Llama-3.2-Vision (model_type \"mllama\"), not FastVLM"},
@@ -90,7 +90,7 @@ TEST_CASE("Other models are named", "[convert][foreign]") {
 }
 
 TEST_CASE("Checkpoints that are quantised already are named with their method",
-          "[convert][foreign]") {
+          "[convert][third_party]") {
   const std::string tied = R"("tie_word_embeddings": true)";
   CHECK_CONTAINS(RefusedConfig(tied, R"("quantization": {"group_size": 64, "bits": 4})"),
                  "an MLX export that is quantised already (key quantization)");
@@ -123,7 +123,7 @@ TEST_CASE("Checkpoints that are quantised already are named with their method",
                  "this is an MLX export that is quantised already");
 }
 
-TEST_CASE("Other exports are named by what lies in the folder", "[convert][foreign]") {
+TEST_CASE("Other exports are named by what lies in the folder", "[convert][third_party]") {
   CHECK_CONTAINS(RefusedFiles({"fastvithd.mlpackage/Manifest.json"}, true),
                  "this is a Core ML export");
   CHECK_CONTAINS(RefusedFiles({"fastvithd.mlmodelc/coremldata.bin"}, false),
@@ -146,7 +146,7 @@ TEST_CASE("Other exports are named by what lies in the folder", "[convert][forei
   CHECK_CONTAINS(Refused(package + "/"), "this is a Core ML export");
 }
 
-TEST_CASE("Files given instead of a folder are named", "[convert][foreign]") {
+TEST_CASE("Files given instead of a folder are named", "[convert][third_party]") {
   const TempFolder folder;
   const auto refused = [&](const std::string& name, ErrorCode code = ErrorCode::kUnsupported) {
     WriteText(folder.File(name), "x");
@@ -164,12 +164,12 @@ TEST_CASE("Files given instead of a folder are named", "[convert][foreign]") {
 
 TEST_CASE(
     "A checkpoint keeps its neighbours: other exports beside good weights are no reason to refuse",
-    "[convert][foreign]") {
+    "[convert][third_party]") {
   const TempFolder folder;
   TinyCheckpoint().Write(folder);
   for (const char* name : {"model.onnx", "training_args.bin", "old.gguf"})
     WriteText(folder.File(name), "x");
-  CHECK(RefuseForeignFolder(folder.File(".")).ok());
+  CHECK(RejectThirdPartyFolder(folder.File(".")).ok());
   CHECK(OpenCheckpoint(folder.File(".")).ok());
 }
 

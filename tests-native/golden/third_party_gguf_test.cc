@@ -94,17 +94,17 @@ void CheckFile(const char* name, const char* listed) {
   }
 }
 
-TEST_CASE("qwen2-f32.gguf: logits and greedy ids are the reference's", "[golden][foreign]") {
+TEST_CASE("qwen2-f32.gguf: logits and greedy ids are the reference's", "[golden][third_party]") {
   CheckFile("qwen2-f32.gguf", "qwen2-f32.gguf");
 }
-TEST_CASE("qwen2-mixed.gguf: logits and greedy ids are the reference's", "[golden][foreign]") {
+TEST_CASE("qwen2-mixed.gguf: logits and greedy ids are the reference's", "[golden][third_party]") {
   CheckFile("qwen2-mixed.gguf", "qwen2-mixed.gguf");
 }
-TEST_CASE("qwen2-v2.gguf: version 2 gives the same as version 3", "[golden][foreign]") {
+TEST_CASE("qwen2-v2.gguf: version 2 gives the same as version 3", "[golden][third_party]") {
   CheckFile("qwen2-v2.gguf", "qwen2-mixed.gguf");
 }
 
-TEST_CASE("qwen2-big-endian.gguf is refused by name", "[golden][foreign]") {
+TEST_CASE("qwen2-big-endian.gguf is rejected with a specific error", "[golden][third_party]") {
   const auto path = GoldenPath("gguf/qwen2-big-endian.gguf");
   const auto model = LoadModel(path.string(), 1, ModelUse::kIds);
   CHECK(model.status().code() == ErrorCode::kUnsupported);
@@ -113,7 +113,8 @@ TEST_CASE("qwen2-big-endian.gguf is refused by name", "[golden][foreign]") {
                  "a little-endian GGUF file wanted, a big-endian one (version 3) found"));
 }
 
-TEST_CASE("A case with an image is refused where the model reads text only", "[golden][foreign]") {
+TEST_CASE("A case with an image is refused where the model reads text only",
+          "[golden][third_party]") {
   const auto folder = GoldenPath("gguf"), images = GoldenPath("t0-hf");
   const TempFolder temp;
   const auto model = LoadModel((folder / "qwen2-f32.gguf").string(), 1, ModelUse::kIds);

@@ -224,7 +224,7 @@ std::shared_ptr<Model> WriteAndLoad(const Checkpoint& checkpoint, DType type, bo
 }
 
 TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c's",
-          "[golden][foreign]") {
+          "[golden][third_party]") {
   const auto folder = SharedPath("data/weights/stories260K");
   const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
   std::string wanted = ReadAll(folder / "expected_greedy_200.txt");
@@ -237,7 +237,7 @@ TEST_CASE("stories260K as a llama file: the first 200 greedy tokens are llama2.c
 
 TEST_CASE(
     "stories260K, asked with the story's beginning, tells the rest, with the tokenizer of the file",
-    "[golden][foreign]") {
+    "[golden][third_party]") {
   const auto folder = SharedPath("data/weights/stories260K");
   const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
   const std::string story = ReadAll(folder / "expected_greedy_200.txt");
@@ -262,7 +262,7 @@ TEST_CASE(
 TEST_CASE(
     "stories260K in quantised types: the file's values decide, and 8-bit activations stay close to "
     "them",
-    "[golden][foreign]") {
+    "[golden][third_party]") {
   const auto folder = SharedPath("data/weights/stories260K");
   const Checkpoint checkpoint(folder / "stories260K.bin", folder / "tok512.bin");
   for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ5_1, DType::kQ5_0,
