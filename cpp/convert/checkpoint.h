@@ -1,5 +1,5 @@
-// A checkpoint as a list of our tensors, in the order of our file, each with what it is made of:
-// the one table of names and shapes.
+// A checkpoint as a list of the tensors of a model file, in order, each with its sources in the
+// checkpoint: the one table of names and shapes.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_H_
 #define TINYVLM_CONVERT_CHECKPOINT_H_
 
@@ -15,7 +15,7 @@
 
 namespace tinyvlm {
 
-// What decides a tensor's type in the file.
+// The role of a tensor, which decides its type in the model file.
 enum class TensorRole {
   kVector,        // biases, norms, layer scales
   kKernel,        // depthwise kernels and the two 3x3 stem kernels
@@ -24,41 +24,40 @@ enum class TensorRole {
   kDecoderMatrix,
 };
 
-// A tensor of our file: either one of the checkpoint as it is, or the kernels or biases of a sum of
-// branches.
+// A tensor of the model file: either a copy of one of the checkpoint, or the kernels or biases of a
+// sum of branches (convert/fold.h).
 struct PlannedTensor {
-  std::string name;
-  Shape shape;
+  std::string name;  // in the model file
+  Shape shape;       // in the model file
   TensorRole role;
-  std::string source;  // in the checkpoint; empty: made of `branches`
+  std::string source;  // name in the checkpoint; empty: folded from `branches`
   std::vector<ConvBranch> branches;
-  // of the sum of the branches; `shape` itself unless it is their bias
-  Shape kernel;
+  Shape kernel;  // shape of the folded kernels; equals `shape` unless this is their bias
 };
 
-// One stage of the tower, as its tensors show it.
+// One stage of the tower, by the names and shapes of its tensors.
 struct TowerStage {
   uint32_t depth = 0;  // blocks
   uint32_t channels = 0;
-  uint32_t hidden = 0;  // width of ConvFFN
-  // AttentionBlock with a positional encoding before it, rather than RepMixerBlock
-  bool attention = false;
+  uint32_t hidden = 0;     // hidden width of ConvFFN
+  bool attention = false;  // AttentionBlocks behind a positional encoding; else RepMixerBlocks
 };
 
+// An opened checkpoint folder.
 struct Checkpoint {
   CheckpointConfig config;
   Safetensors weights;
   std::vector<TowerStage> stages;
   uint32_t se_dim = 0;      // width of the squeeze-excite bottleneck
-  uint32_t image_size = 0;  // what the configs say, else 1024
-  // in order of execution: tower, projector, embedding, decoder, head
+  uint32_t image_size = 0;  // edge length of the input image, from the configs, else 1024
+  // In order of execution: tower, projector, embedding, decoder, head.
   std::vector<PlannedTensor> tensors;
 };
 
 // Opens a FastVLM folder of either layout, in inference form, training form or a mixture, and finds
-// every tensor. The tower's sizes come from names and shapes; config.json, where it describes them
-// too, must agree. Errors: kNotFound names what is missing, kInvalidFile gives both shapes or
-// numbers, kUnsupported names a tensor that no such FastVLM has, or says which other model this is.
+// every tensor. The tower's sizes come from names and shapes; config.json must agree where it gives
+// them. Errors: kNotFound with what is missing, kInvalidFile with both shapes or numbers,
+// kUnsupported with a tensor that FastVLM does not have, or with the name of another model.
 Result<Checkpoint> OpenCheckpoint(const std::string& folder);
 
 }  // namespace tinyvlm

@@ -30,7 +30,7 @@ constexpr const char* kSpecialMapJson = "special_tokens_map.json";
 constexpr std::string_view kQwen2Split =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// ---- what tokenizer.json says it does ---------------------------------------
+// ---- checks of tokenizer.json -----------------------------------------------
 
 // Null where the member is absent or null.
 const Json* Member(const Json* json, const char* key) {
@@ -78,7 +78,7 @@ Status CheckPreTokenizer(const Json& top) {
     return Differs("pre_tokenizer: Split", "isolated, not inverted", "another");
   if (FlagOf(&steps[1], "add_prefix_space"))
     return Differs("pre_tokenizer: ByteLevel: add_prefix_space", "false", "true");
-  // Absent it means true: GPT-2's own expression on top.
+  // Absent means true: GPT-2's expression in addition.
   if (Member(&steps[1], "use_regex") == nullptr || FlagOf(&steps[1], "use_regex"))
     return Differs("pre_tokenizer: ByteLevel: use_regex", "false", "true");
   return Status();
@@ -86,7 +86,7 @@ Status CheckPreTokenizer(const Json& top) {
 
 Status CheckModel(const Json& top) {
   const Json* const model = Member(&top, "model");
-  // Files of early versions leave the type out.
+  // Files of early versions omit the type.
   const std::string type = TextOf(model, "type").empty() && Member(model, "merges") != nullptr
                                ? "BPE"
                                : TextOf(model, "type");
@@ -118,14 +118,14 @@ class AddedTokens {
   Status Add(const char* file, int64_t id, const Json& entry) {
     const std::string content = TextOf(&entry, "content");
     const bool special = FlagOf(&entry, "special");
-    // Control tokens are never looked for in what people write, so that how is of no consequence.
+    // Control tokens are never searched for in text of the user, so these flags do not matter.
     for (const char* key : {"lstrip", "rstrip", "single_word"}) {
       if (!special && FlagOf(&entry, key))
         return Error(ErrorCode::kUnsupported, "%s: added token %s: %s of false wanted, true found",
                      file, Quoted(content).c_str(), key);
     }
-    // Tokens are looked for before texts are normalised. For one that normalisation leaves alone,
-    // looking afterwards finds the same.
+    // The engine searches for tokens before it normalises texts. For tokens that normalisation does
+    // not change, both orders find the same.
     if (!special && FlagOf(&entry, "normalized") && NormalizeNfc(content) != content) {
       return Error(ErrorCode::kUnsupported,
                    "%s: added token %s: normalized of false wanted, true found", file,
@@ -160,8 +160,8 @@ class AddedTokens {
   std::map<int64_t, AddedToken> by_id_;
 };
 
-// Texts that a config gives a role, whether as a string, an object with "content", or a list of
-// either.
+// Texts of the tokens to which a config gives a role: a string, an object with "content", or a list
+// of either.
 void CollectRoles(const Json& config, std::set<std::string>* texts) {
   const auto add = [texts](const Json& value) {
     const std::string text =
@@ -274,7 +274,7 @@ void ReadMergeLines(std::string_view text, std::vector<std::string>* merges) {
   }
 }
 
-// Puts the added tokens in their places and gives every id its type.
+// Adds the added tokens by their ids and sets the type of every id.
 Status PlaceAddedTokens(const std::map<int64_t, AddedToken>& added, CheckpointBpe* bpe) {
   if (!added.empty())
     bpe->tokens.resize(
@@ -316,7 +316,7 @@ Status ReadTokenizerJson(const Json& top, CheckpointBpe* bpe) {
 
 Status ReadVocabAndMerges(const CheckpointSource& source, const std::optional<Json>& config,
                           CheckpointBpe* bpe) {
-  // These files say nothing of how texts are split.
+  // These files do not tell how texts are split.
   const std::string name = config ? TextOf(&*config, "tokenizer_class") : "";
   if (!name.empty() && name != "Qwen2Tokenizer" && name != "Qwen2TokenizerFast") {
     return Error(ErrorCode::kUnsupported,

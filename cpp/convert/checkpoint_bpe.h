@@ -12,11 +12,11 @@
 
 namespace tinyvlm {
 
-// In the form of GGUF's keys and of text/bpe_tokenizer.h.
+// Its data, in the form of GGUF's keys and of text/bpe_tokenizer.h.
 struct CheckpointBpe {
   std::vector<std::string> tokens;  // by id
   std::vector<int32_t> types;       // PieceType by id
-  std::vector<std::string> merges;
+  std::vector<std::string> merges;  // "left right", in order of priority
 };
 
 // True where the checkpoint has such a tokenizer.

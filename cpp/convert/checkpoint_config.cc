@@ -14,8 +14,7 @@ namespace {
 // transformers' default image token.
 constexpr int64_t kDefaultImageToken = 151646;
 
-// The number of image tokens that transformers writes where nobody has set one: it says nothing of
-// the model.
+// The default of transformers for the number of image tokens: it does not describe the model.
 constexpr int64_t kUnsetImageTokens = 576;
 
 bool IsAbsent(const Json* value) { return value == nullptr || value->is_null(); }
@@ -24,7 +23,7 @@ Status At(const std::string& where, const Status& status) {
   return Status(status.code(), where + status.message());
 }
 
-// An object of a config file, with the path to it for messages.
+// An object of a config file, with its path for error messages.
 class Section {
  public:
   Section(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
@@ -43,7 +42,7 @@ class Section {
     return Count(key, max);
   }
 
-  // A float between two bounds, both excluded.
+  // A float between two exclusive bounds.
   Result<float> FloatOr(const char* key, double min, double max, float missing) const {
     if (IsAbsent(Find(key))) return missing;
     const Result<double> value = json_.GetNumber(key);
@@ -68,7 +67,7 @@ class Section {
     return *value;
   }
 
-  // kUnsupported where the key is there with another value than the one that the engine implements.
+  // kUnsupported if the key is present with another value than the one that the engine implements.
   Status OnlyString(const char* key, const char* only) const {
     if (IsAbsent(Find(key))) return Status();
     TVLM_ASSIGN_OR_RETURN(const std::string value, String(key));
@@ -170,7 +169,7 @@ Status OnlyStageBools(const Section& args, const char* key, bool first, bool oth
   return Status();
 }
 
-// What transformers' config says of the tower.
+// The tower in transformers' config.
 Status ReadTower(const Section& vision, CheckpointConfig::Tower* tower) {
   TVLM_RETURN_IF_ERROR(vision.OnlyString("model_type", "timm_wrapper"));
   TVLM_RETURN_IF_ERROR(vision.OnlyString("architecture", "fastvit_mci3"));
@@ -213,7 +212,7 @@ Status ReadTower(const Section& vision, CheckpointConfig::Tower* tower) {
   return Status();
 }
 
-// What Apple's config, a LLaVA's, says of image, tower and projector.
+// Image, tower and projector in Apple's config, which is LLaVA's.
 Status ReadLlava(const Section& top, CheckpointConfig* config) {
   TVLM_RETURN_IF_ERROR(top.OnlyString("mm_projector_type", "mlp2x_gelu"));
   TVLM_RETURN_IF_ERROR(top.OnlyBool("mm_use_im_start_end", false));
@@ -223,7 +222,7 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
         ErrorCode::kUnsupported, "%s: null wanted, since images are not cut into tiles, %s found",
         top.Name("image_grid_pinpoints").c_str(), top.Find("image_grid_pinpoints")->KindName());
   }
-  // LLaVA's own rule: "pad" pads, and what is not a kind of tiling is resized and cropped.
+  // LLaVA's rule: "pad" pads; every other value that is not a kind of tiling resizes and crops.
   if (const Json* const ratio = top.Find("image_aspect_ratio");
       IsAbsent(ratio) || (ratio->string() != nullptr && *ratio->string() == "square")) {
     config->resize_mode = "crop";
@@ -245,7 +244,7 @@ Status ReadLlava(const Section& top, CheckpointConfig* config) {
         "%s: FastVLM's tower (\"mobileclip_l_1024\") wanted, \"%s\" found: this is another LLaVA",
         top.Name("mm_vision_tower").c_str(), Printable(word).c_str());
   }
-  // The number behind the last underscore is the image's side.
+  // The number behind the last underscore is the edge length of the image.
   const std::string digits = word.substr(word.rfind('_') + 1);
   if (digits.empty() || digits.size() > 9 ||
       !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
@@ -269,7 +268,7 @@ Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* co
                         text.CountOr("num_key_value_heads", kMaxDecoderHeads, config->heads));
   TVLM_ASSIGN_OR_RETURN(config->ffn, text.Count("intermediate_size", kMaxDecoderFfn));
   TVLM_ASSIGN_OR_RETURN(config->vocabulary, text.Count("vocab_size", kMaxDecoderVocabulary));
-  // What transformers' Qwen2 takes where a config leaves these out.
+  // Defaults of transformers' Qwen2.
   TVLM_ASSIGN_OR_RETURN(config->max_positions,
                         text.CountOr("max_position_embeddings", kMaxDecoderPositions, 32768));
   TVLM_ASSIGN_OR_RETURN(config->rms_epsilon, text.FloatOr("rms_norm_eps", 0, 1, 1e-6f));
@@ -385,7 +384,7 @@ Status ReadPreprocessor(const Section& section, CheckpointConfig* config) {
     TVLM_ASSIGN_OR_RETURN(side, ReadSide(section, "size"));
   }
   if (side.has_value()) config->image_size = *side;
-  // Apple's code takes images as they are, 0..1, whatever stands here.
+  // Apple's code uses images in 0..1 and ignores these values.
   if (config->layout == CheckpointLayout::kApple) return Status();
   TVLM_ASSIGN_OR_RETURN(const bool normalizes, section.BoolOr("do_normalize", true));
   if (!normalizes) return Status();
@@ -419,7 +418,7 @@ Status ReadImage(const CheckpointSource& source, const Section& top, CheckpointC
                         source.ReadOptionalJson("preprocessor_config.json"));
   if (json.has_value())
     return ReadPreprocessor(Section(*json, "preprocessor_config.json: "), config);
-  // transformers 5 saves it inside the processor's.
+  // transformers 5 saves it inside the processor's config.
   TVLM_ASSIGN_OR_RETURN(json, source.ReadOptionalJson("processor_config.json"));
   if (!json.has_value()) return Status();
   TVLM_ASSIGN_OR_RETURN(const std::optional<Section> image,
@@ -427,7 +426,7 @@ Status ReadImage(const CheckpointSource& source, const Section& top, CheckpointC
   return image.has_value() ? ReadPreprocessor(*image, config) : Status();
 }
 
-// transformers' config holds one of the tower and one of the decoder.
+// transformers' config contains one config of the tower and one of the decoder.
 Status ReadTransformers(const Section& top, CheckpointConfig* config) {
   TVLM_RETURN_IF_ERROR(top.OnlyString("projector_hidden_act", "gelu"));
   TVLM_RETURN_IF_ERROR(top.OnlyBool("multimodal_projector_bias", true));

@@ -8,8 +8,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Enough for a column's size within a few per cent, and little to read beside the whole of a
-// matrix.
+// Enough to estimate a column's magnitude within a few per cent, and few compared with all rows of
+// a matrix.
 constexpr uint64_t kSampledRows = 256;
 
 constexpr int kLargestExponent = 12;
@@ -20,8 +20,8 @@ const PlannedTensor* Find(const Checkpoint& checkpoint, const std::string& name)
   return found == checkpoint.tensors.end() ? nullptr : &*found;
 }
 
-// Adds the squares of a matrix's columns, over a sample of rows at equal distances. Rows have
-// scales of their own and count alike: one of large values does not speak for all.
+// Adds the squares of a matrix's columns, over an equidistant sample of rows. Each row is scaled to
+// count the same, so that one with large values does not dominate.
 Status AddSquares(const Checkpoint& checkpoint, const std::string& name,
                   std::vector<double>* squares) {
   const PlannedTensor* const tensor = Find(checkpoint, name);
@@ -58,7 +58,7 @@ std::vector<float> EqualizingFactors(const std::vector<double>& squares) {
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2),
                    sorted.end());
   const double median = sorted[sorted.size() / 2];
-  // Weights that are not finite are refused, by name, when they are converted.
+  // The conversion itself rejects weights that are not finite, with their name.
   if (!(median > 0) || !std::isfinite(median)) return factors;
   for (size_t i = 0; i < squares.size(); ++i) {
     if (!(squares[i] > 0) || !std::isfinite(squares[i])) continue;

@@ -1,12 +1,12 @@
-// Columns of the decoder's matrices brought to about one size before they are quantised, by powers
-// of two that the tensors beside them undo exactly.
+// Scales columns of the decoder's matrices to similar magnitudes before they are quantised, by
+// powers of two that the adjacent tensors undo exactly.
 //
 // A block of 32 weights has one scale. Where a norm amplifies a channel, as norms of trained
-// decoders do, the matrices behind it have small weights in its column: beside 31 others of
-// ordinary size they would keep a bit or none, and the norm makes their error the largest of all. W
-// diag(s) (norm / s) is the same function, with the small column at ordinary size; for s a power of
-// two every product and sum of it is the same number. Between up and down of an FFN, whose product
-// is linear in up, the same holds for the hidden units. docs/fidelity.md has the numbers.
+// decoders do, the matrices behind it have small weights in its column: in a block with 31 weights
+// of ordinary size they would keep one bit or none, and the norm makes their error the largest of
+// all. W diag(s) (norm / s) is the same function, with the small column at ordinary size; for s a
+// power of two every product and sum is the same number. Between up and down of an FFN, whose
+// product is linear in up, the same holds for the hidden units. docs/fidelity.md has the numbers.
 #ifndef TINYVLM_CONVERT_EQUALIZE_H_
 #define TINYVLM_CONVERT_EQUALIZE_H_
 

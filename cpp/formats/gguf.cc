@@ -16,22 +16,22 @@ namespace tinyvlm {
 namespace {
 
 // Far above any real header (a vocabulary of 150,000 words takes 6 MB, a 7B model has 1,000
-// tensors); hostile counts and lengths ask for more and are refused at once.
+// tensors); larger counts and lengths come from malicious files and are rejected.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxEntries = 100'000;
 constexpr uint64_t kMaxKeyBytes = 4096, kMaxNameBytes = 256;
 constexpr uint32_t kMaxDimensions = 4;
 constexpr uint32_t kMinAlignment = 8, kMaxAlignment = 65536;
 
-// Smallest encodings: key of no length, type, value of a byte; name of no length, dimension count,
-// type, offset.
+// Smallest encodings: empty key, type, value of one byte; empty name, dimension count, type,
+// offset.
 constexpr uint64_t kMinValueBytes = 8 + 4 + 1, kMinTensorBytes = 8 + 4 + 4 + 8;
 
 constexpr const char* kChunkSize = "tinyvlm.chunk_size";
 constexpr const char* kChunkHashes = "tinyvlm.chunk_sha256";
 constexpr const char* kHeaderHash = "tinyvlm.header_sha256";
 
-// Bytes of a value of fixed size; 0 for strings, arrays and numbers that are no type.
+// Bytes of a value of fixed size; 0 for strings, arrays and unknown types.
 uint64_t FixedBytes(GgufType type) {
   switch (type) {
     case GgufType::kU8:
@@ -81,14 +81,14 @@ const char* UnsupportedTypeName(uint32_t ggml_type) {
   return "unknown";
 }
 
-// Names are printed in messages and logs: no control characters, nothing outside ASCII.
+// Names appear in error messages and logs: no control characters, nothing outside ASCII.
 bool IsPrintable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 int Length(std::string_view text) { return static_cast<int>(text.size()); }
 
-// What a file is that does not begin with GGUF, for the message.
+// The kind of a file that does not begin with GGUF, for the error message.
 const char* Recognise(std::span<const uint8_t> prefix) {
   const std::string_view text = AsText(prefix);
   const auto begins = [&text](std::string_view magic) {
@@ -116,8 +116,8 @@ const char* Recognise(std::span<const uint8_t> prefix) {
 
 }  // namespace
 
-// Reads a header front to back. Every Read... returns false where the prefix ends (then needed_
-// says how much is wanted at least) or where status_ is set.
+// Reads a header front to back. Each Read... returns false at the end of the prefix (then needed_
+// is the least number of bytes to continue) or if status_ is an error.
 class GgufParser {
  public:
   explicit GgufParser(std::span<const uint8_t> prefix) : prefix_(prefix), reader_(prefix) {}
@@ -150,7 +150,7 @@ class GgufParser {
     return false;
   }
 
-  // The prefix is too short: `bytes` more from here, and `later` after those, are certain to come.
+  // The prefix is too short: at least `bytes` more from here, and `later` after those, must follow.
   bool Need(uint64_t bytes, uint64_t later) {
     uint64_t needed = 0;
     if (__builtin_add_overflow(uint64_t{reader_.position()}, bytes, &needed) ||
@@ -161,7 +161,7 @@ class GgufParser {
     return false;
   }
 
-  // The least that the entries after this one take.
+  // The least number of bytes that the entries after this one take.
   uint64_t LaterBytes() const {
     return values_left_ * kMinValueBytes + tensors_left_ * kMinTensorBytes;
   }
@@ -183,7 +183,7 @@ class GgufParser {
   bool ReadPreamble() {
     const std::string_view magic_seen = AsText(prefix_.first(std::min<size_t>(prefix_.size(), 4)));
     if (magic_seen != std::string_view("GGUF").substr(0, magic_seen.size())) {
-      // A few bytes more make the difference between "wrong" and a name.
+      // With a few more bytes the kind of file can be named.
       if (prefix_.size() < 16) return Need(16, 0);
       const char* const kind = Recognise(prefix_);
       if (kind != nullptr)
@@ -392,8 +392,8 @@ class GgufParser {
     return Status();
   }
 
-  // Tensors follow each other with nothing but padding between them, as every writer leaves them: a
-  // gap would be bytes that nothing describes.
+  // Tensors follow each other with only padding between them, as all writers do it: a gap would be
+  // bytes that nothing describes.
   Status PlaceTensors() {
     uint64_t end = 0;
     const std::string* before = nullptr;
@@ -431,7 +431,7 @@ class GgufParser {
     return Status();
   }
 
-  // From views of the prefix to views of the metadata's own copy.
+  // Moves views of the prefix to the metadata's own copy.
   Status KeepMetadata() {
     Metadata& metadata = file_.metadata;
     TVLM_ASSIGN_OR_RETURN(
@@ -456,7 +456,7 @@ class GgufParser {
                has_chunks = metadata.Find(kChunkHashes) != nullptr;
     const bool has_header = metadata.Find(kHeaderHash) != nullptr;
     if (!has_size && !has_chunks && !has_header) return Status();
-    // A damaged key must not switch the checks off, so one of the three asks for the other two.
+    // A damaged key must not switch the checks off, so each of the three requires the other two.
     TVLM_ASSIGN_OR_RETURN(const uint32_t chunk_size, metadata.GetU32(kChunkSize));
     TVLM_ASSIGN_OR_RETURN(const auto chunks, metadata.GetU8Array(kChunkHashes));
     TVLM_ASSIGN_OR_RETURN(const auto header, metadata.GetU8Array(kHeaderHash));
@@ -724,7 +724,7 @@ Result<std::vector<std::string_view>> Metadata::GetStringArray(std::string_view 
     uint64_t length = 0;
     std::span<const uint8_t> bytes;
     const bool whole = reader.Read(&length) && reader.ReadBytes(length, &bytes);
-    TVLM_DCHECK(whole);  // the parser has walked it
+    TVLM_DCHECK(whole);  // the parser has checked it
     static_cast<void>(whole);
     values.push_back(AsText(bytes));
   }

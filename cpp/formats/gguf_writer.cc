@@ -143,13 +143,13 @@ Status GgufWriter::Begin(const std::string& path) {
   values_.resize((values_.size() + kWriterAlignment - 1) / kWriterAlignment * kWriterAlignment);
 
   TVLM_ASSIGN_OR_RETURN(file_, FileWriter::Create(path));
-  // Zeros keep the header's place: whatever interrupts the writing leaves no file that looks like
-  // one.
+  // Zeros reserve the space of the header: if writing is interrupted, the file does not look like a
+  // GGUF file.
   const std::vector<uint8_t> place(values_.size());
   return file_->Append(place.data(), place.size());
 }
 
-// Appends to the data section; a chunk that becomes whole (or the last) gets its hash.
+// Appends to the data section; each complete chunk, and the last, is hashed.
 Status GgufWriter::WriteData(const uint8_t* data, size_t bytes) {
   TVLM_RETURN_IF_ERROR(file_->Append(data, bytes));
   while (bytes > 0) {

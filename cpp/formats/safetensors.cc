@@ -243,7 +243,7 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
                    IsPrintable(name) ? name.c_str() : "?");
     }
     const std::string* const file = shard.string();
-    // A shard is a file of this folder: nothing else on the disk is opened on an index's word.
+    // A shard is a file in this folder: an index must not name any other file on the disk.
     if (file == nullptr || file->empty() || (*file)[0] == '.' ||
         file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
         !IsPrintable(*file)) {

@@ -11,7 +11,7 @@ namespace tinyvlm {
 
 namespace {
 
-// The format's name with its article, or null.
+// The name, with its article, of a format that is recognised but not supported; else null.
 const char* UnsupportedFormat(std::span<const uint8_t> bytes) {
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
                               std::min<size_t>(bytes.size(), 256));
@@ -42,7 +42,7 @@ const char* UnsupportedFormat(std::span<const uint8_t> bytes) {
   return nullptr;
 }
 
-// A PNG whose signature no longer is one: most often a transfer that changed line ends.
+// A PNG with a damaged signature: most often a transfer in text mode has changed line breaks.
 bool LooksLikePng(std::span<const uint8_t> bytes) {
   if (bytes.size() < sizeof(kPngSignature)) return false;
   size_t same = 0;

@@ -10,11 +10,11 @@
 
 namespace tinyvlm {
 
-// Decodes a PNG or a JPEG, told apart by their first bytes. `exact` does as the reference does
-// (spec §4.1: alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise an image looks as people
-// see it: turned as its EXIF says, transparency composited on white, 16-bit samples scaled. Errors:
-// invalid_image, with the place, for damaged, truncated and too large images, and by name for
-// formats that are not decoded here; out_of_memory.
+// Decodes a PNG or a JPEG, recognised by its first bytes. `exact`: as the reference implementation
+// (alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise as image viewers show it: EXIF
+// orientation applied, transparency composited on white, 16-bit samples scaled. Errors:
+// kInvalidImage with the byte for damaged, truncated and too large images, and with the name of the
+// format for other formats; kOutOfMemory.
 Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact);
 
 }  // namespace tinyvlm

@@ -35,8 +35,7 @@ int ReadOrientation(std::span<const uint8_t> tiff) {
 
 Result<Image> Orient(Image image, int orientation) {
   if (orientation == 1) return image;
-  // The source pixel of (x, y) is x and y, exchanged for 5..8, then counted from the other end
-  // where mirrored.
+  // The source pixel of (x, y): swap x and y for 5..8, then count from the other end if mirrored.
   const bool exchange = orientation >= 5;
   const bool from_right =
       orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
@@ -52,7 +51,7 @@ Result<Image> Orient(Image image, int orientation) {
                   step_y = exchange ? along_source_x : along_source_y;
   const uint8_t* origin =
       image.Row(from_bottom ? image.height() - 1 : 0) + (from_right ? row_bytes - 3 : 0);
-  // Square blocks, so that the side that is read across rows stays in the cache.
+  // Square blocks, so that the image that is accessed across rows stays in the cache.
   constexpr size_t kBlock = 32;
   for (size_t y0 = 0; y0 < height; y0 += kBlock) {
     for (size_t x0 = 0; x0 < width; x0 += kBlock) {

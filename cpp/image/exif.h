@@ -1,4 +1,4 @@
-// The one thing that we read from EXIF: how the image has to be turned.
+// The orientation of an image from its EXIF data.
 #ifndef TINYVLM_IMAGE_EXIF_H_
 #define TINYVLM_IMAGE_EXIF_H_
 
@@ -10,12 +10,12 @@
 
 namespace tinyvlm {
 
-// The orientation (1..8) from a TIFF block: what follows "Exif\0\0" in a JPEG's APP1 segment, or
-// the content of PNG's eXIf chunk. 1, which is upright, where the block is damaged or says nothing:
-// images are not refused for their metadata.
+// The orientation (1..8) in a TIFF block: the bytes after "Exif\0\0" in a JPEG's APP1 segment, or
+// the content of a PNG's eXIf chunk. 1 (upright) if the block is damaged or has no orientation: an
+// image is never rejected for its metadata.
 int ReadOrientation(std::span<const uint8_t> tiff);
 
-// The image turned and mirrored as orientation 1..8 asks.
+// The image, rotated and mirrored according to orientation 1..8.
 Result<Image> Orient(Image image, int orientation);
 
 }  // namespace tinyvlm

@@ -10,18 +10,17 @@
 
 namespace tinyvlm {
 
-// What an image may measure at most; more is refused before anything is allocated.
+// Limits of image sizes; larger images are rejected before anything is allocated.
 inline constexpr uint64_t kMaxImagePixels = uint64_t{1} << 28;  // 268 megapixels
 inline constexpr uint64_t kMaxImageSide = 1'000'000;
 
-// Borrowed pixels: channels 3 is R, G, B and 4 is R, G, B, A (not premultiplied); `stride` is the
-// distance of two rows in bytes.
+// Borrowed pixels.
 struct ImageView {
   const uint8_t* pixels = nullptr;
-  size_t width = 0;
-  size_t height = 0;
-  size_t channels = 3;
-  size_t stride = 0;
+  size_t width = 0;     // in pixels
+  size_t height = 0;    // in pixels
+  size_t channels = 3;  // 3: R, G, B; 4: R, G, B, A, not premultiplied
+  size_t stride = 0;    // bytes from one row to the next
 
   const uint8_t* Row(size_t y) const { return pixels + y * stride; }
 };
@@ -29,7 +28,7 @@ struct ImageView {
 // Owned 8-bit RGB, rows without gaps: [height][width][3]. Movable, not copyable.
 class Image {
  public:
-  // Pixels are not initialised. Errors: invalid_image outside the limits above, out_of_memory.
+  // Pixels are not initialised. Errors: kInvalidImage outside the limits above, kOutOfMemory.
   static Result<Image> Allocate(uint64_t width, uint64_t height);
 
   size_t width() const { return width_; }
@@ -44,11 +43,11 @@ class Image {
   size_t height_ = 0;
 };
 
-// invalid_image when a side is 0 or the image is larger than the limits above.
+// kInvalidImage if a side is 0 or the image is larger than the limits above.
 Status CheckImageSize(uint64_t width, uint64_t height);
 
-// A colour value seen through alpha on white, rounded to nearest: what Pillow's alpha_composite
-// gives for an opaque ground.
+// Composites a colour value with this alpha on white, rounded to nearest, as Pillow's
+// alpha_composite does for an opaque background.
 inline uint8_t OverWhite(uint32_t value, uint32_t alpha) {
   return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
 }

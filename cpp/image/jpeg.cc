@@ -48,7 +48,7 @@ constexpr uint8_t kZigzag[kBlockSamples] = {
     41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
     30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
 
-// The tables of T.81's annex K.3: what motion JPEG frames leave out. Number of codes of each
+// The default tables of T.81, annex K.3, which motion JPEG frames omit: the number of codes of each
 // length, then the symbols.
 constexpr uint8_t kStandardDcCounts[2][16] = {{0, 1, 5, 1, 1, 1, 1, 1, 1},
                                               {0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}};
@@ -118,7 +118,7 @@ struct Scan {
   int high = 0, low = 0;
 };
 
-// What went wrong inside entropy-coded data.
+// The kind of an error inside entropy-coded data.
 enum class Fault { kNone, kCode, kRun, kValue };
 
 const char* FaultText(Fault fault) {
@@ -200,8 +200,8 @@ Status JpegDecoder::Bad(size_t at, const char* format, ...) {
 Result<Image> JpegDecoder::Decode() {
   size_t at = 2;
   for (;;) {
-    // Unknown bytes between segments, fill bytes and stray restart markers are passed over, as
-    // every decoder does.
+    // Unknown bytes between segments, fill bytes and stray restart markers are skipped, as every
+    // decoder does.
     BitReader gap(bytes_.data() + at, bytes_.data() + bytes_.size());
     at = static_cast<size_t>(gap.SkipToMarker() - bytes_.data());
     if (at >= bytes_.size())
@@ -663,8 +663,8 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
   return Fault::kNone;
 }
 
-// Progressive images: coefficients -> samples, component by component, so that no more than one
-// needs both at a time.
+// Progressive images: coefficients -> samples, one component after the other, so that only one
+// needs memory for both at a time.
 Status JpegDecoder::TransformCoefficients() {
   for (Component& component : components_) {
     TVLM_ASSIGN_OR_RETURN(
@@ -686,8 +686,8 @@ Status JpegDecoder::TransformCoefficients() {
 }
 
 // ---- from planes to pixels ---------------------------------------------------
-// libjpeg's triangle filter: a sample lies 1/4 from the pixel on its side, so that pixel is 3/4 of
-// it and 1/4 of the next sample. The rounding alternates, so that no brightness is won or lost.
+// libjpeg's triangle filter: a pixel is 3/4 of the nearer sample and 1/4 of the farther one. The
+// rounding alternates, so that the mean brightness is kept.
 
 void UpsampleTwice(const uint8_t* in, size_t width, uint8_t* out) {
   out[0] = in[0];
@@ -714,14 +714,14 @@ void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width
   out[2 * width - 1] = static_cast<uint8_t>((4 * sums[width - 1] + 7) >> 4);
 }
 
-// Row y of the image from one component, at full width. Returns `out` or, where nothing is to be
-// done, the component's own row.
+// Row y of the image from one component, at full width. Returns `out`, or the component's own row
+// if it needs no upsampling.
 const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, size_t y,
                        uint16_t* sums, uint8_t* out) {
   const size_t across = max_h / component.h, down = max_v / component.v;
   const size_t row = y / down;
   const uint8_t* in = component.Row(row);
-  // The other row that this one lies between; at the edges the row itself.
+  // The second of the two rows that this one is interpolated from; at the edges the row itself.
   const bool below = y % 2 == 1;
   const uint8_t* far =
       component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
@@ -756,8 +756,8 @@ inline Rgb FromYcc(int32_t y, int32_t cb, int32_t cr) {
           Clamp255(y + ((116130 * cb + kHalf) >> 16))};
 }
 
-// Ink of the given strength over paper that lets `light` through; both as Adobe stores them, 255
-// for none, and rounded as Pillow does.
+// One channel of CMYK -> RGB, from an ink value and black as Adobe stores them (255: none), rounded
+// as Pillow does.
 inline uint8_t Inked(int32_t ink, int32_t light) {
   const int32_t scaled = (255 - ink) * light + 128;
   return Clamp255(light - (((scaled >> 8) + scaled) >> 8));

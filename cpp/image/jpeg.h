@@ -16,8 +16,8 @@ inline constexpr uint8_t kJpegSignature[3] = {0xff, 0xd8, 0xff};
 // or YCCK with any whole sampling ratios; `bytes` begins with kJpegSignature. The pixels are those
 // of libjpeg-turbo with its default settings (accurate integer IDCT, triangle-filtered chroma), and
 // CMYK becomes RGB as in Pillow. EXIF orientation is honoured unless `exact`. Entropy-coded data
-// that ends early or breaks the code is an error, never drawn. Errors: invalid_image (with the
-// byte), out_of_memory.
+// that ends early or is invalid is an error, never drawn. Errors: kInvalidImage with the byte,
+// kOutOfMemory.
 Result<Image> DecodeJpeg(std::span<const uint8_t> bytes, bool exact);
 
 }  // namespace tinyvlm

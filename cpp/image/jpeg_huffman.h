@@ -1,4 +1,4 @@
-// The entropy-coded part of a JPEG: bits with their stuffing, and Huffman tables.
+// The entropy-coded part of a JPEG: reading bits with byte stuffing, and Huffman tables.
 #ifndef TINYVLM_IMAGE_JPEG_HUFFMAN_H_
 #define TINYVLM_IMAGE_JPEG_HUFFMAN_H_
 
@@ -17,7 +17,7 @@ class HuffmanTable {
 
   bool defined() const { return defined_; }
 
-  // counts[i] codes have i+1 bits; `symbols` in order of code. False when the lengths do not form a
+  // counts[i] codes have i+1 bits; `symbols` in order of code. False if the lengths do not form a
   // code or there are more than 256 symbols.
   bool Build(std::span<const uint8_t, 16> counts, std::span<const uint8_t> symbols);
 
@@ -31,8 +31,8 @@ class HuffmanTable {
   uint8_t symbols_[256];
 };
 
-// Reads the bits of one scan. At a marker or at the end of the file zeros follow; overrun() tells
-// when they have been used.
+// Reads the bits of one scan. At a marker or at the end of the file zeros are appended; overrun()
+// tells if they have been read.
 class BitReader {
  public:
   static constexpr int kBadCode = -1;
@@ -85,7 +85,7 @@ class BitReader {
   const uint8_t* next() const { return next_; }
 
  private:
-  // At least 32 bits are there afterwards: enough for a code and the bits that it announces.
+  // Afterwards there are at least 32 bits: enough for a code and the bits that follow it.
   void Ensure() {
     if (count_ < 32) Fill();
   }

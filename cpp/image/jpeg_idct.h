@@ -7,8 +7,8 @@
 
 namespace tinyvlm {
 
-// Dequantised coefficients are held to ±this: four times what an 8-bit image can need, and no sum
-// of the transform overflows.
+// Dequantised coefficients are clamped to ±kMaxCoefficient: four times the range of 8-bit images,
+// and no sum of the transform overflows.
 inline constexpr int32_t kMaxCoefficient = 16383;
 
 // An 8x8 block of dequantised coefficients (natural order, |c| <= kMaxCoefficient) to samples
@@ -17,7 +17,7 @@ inline constexpr int32_t kMaxCoefficient = 16383;
 // bits.
 void InverseDct(const int16_t* coefficients, uint8_t* out, size_t stride);
 
-// The same for a block that has no coefficient but the first.
+// The same for a block of which only the first coefficient is not 0.
 void InverseDctFlat(int32_t dc, uint8_t* out, size_t stride);
 
 }  // namespace tinyvlm

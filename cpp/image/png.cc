@@ -17,7 +17,7 @@ uint32_t BigEndian32(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3];
 }
 
-// A chunk's type for messages, where it is four printable characters.
+// A chunk's type for error messages, if it is four printable characters.
 std::string ChunkName(const uint8_t* type) {
   for (int i = 0; i < 4; ++i) {
     if (type[i] < 0x20 || type[i] > 0x7e) return Format("0x%08" PRIx32, BigEndian32(type));
@@ -218,8 +218,8 @@ Result<Image> DecodePng(std::span<const uint8_t> bytes, bool exact) {
                  " bytes of image data (IDAT) are too few for that",
                  width, height, chunks.data_bytes);
   }
-  // One filter byte a row; the passes of an interlaced image have fewer than twice its rows, none
-  // of them longer.
+  // One filter byte per row. The passes of an interlaced image have fewer than twice its rows, and
+  // no longer ones.
   const uint64_t most_bytes = 2 * (row_bytes + 1) * height;
   state->decoder.zlibsettings.max_output_size =
       static_cast<size_t>(std::min<uint64_t>(most_bytes, SIZE_MAX / 2));

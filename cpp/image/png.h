@@ -17,7 +17,7 @@ inline constexpr uint8_t kPngSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x
 // dropped, eXIf ignored, 16-bit gray clipped at 255, other 16-bit samples keep their high byte.
 // Otherwise transparency is composited on white, eXIf's orientation is honoured and all 16-bit
 // samples keep their high byte. Gamma and colour profiles are ignored in both. Errors:
-// invalid_image (chunk and byte), out_of_memory.
+// kInvalidImage with chunk and byte, kOutOfMemory.
 Result<Image> DecodePng(std::span<const uint8_t> bytes, bool exact);
 
 }  // namespace tinyvlm

@@ -16,8 +16,8 @@ namespace {
 constexpr double kSupport = 2.0;  // of the filter, in units of the larger pixel
 constexpr size_t kMaxSide = 16384;
 
-// One axis of the resize. Lengths are those of the padded image; only `content` pixels from
-// `offset` on are there, the rest is black. Only outputs first..first+side of `out` are wanted.
+// One axis of the resize. Lengths are those of the padded image, of which only `content` pixels
+// from `offset` on exist; the rest is black. Of `out` outputs only first..first+side are computed.
 struct Axis {
   size_t in = 0;
   uint64_t out = 0;  // of a strip that is cropped more than an array could hold
@@ -30,8 +30,8 @@ Axis PadAxis(size_t content, size_t longest, size_t side) {
   return {longest, side, (longest - content) / 2, content, 0};
 }
 
-// As the HF processor does: the longer edge is cut to a whole number, the crop begins at half the
-// surplus, cut too.
+// As transformers' image processor: the longer edge is rounded down, the crop begins at half the
+// surplus, rounded down, too.
 Axis CropAxis(size_t content, size_t shortest, size_t side) {
   const uint64_t out = static_cast<uint64_t>(static_cast<double>(uint64_t{side} * content) /
                                              static_cast<double>(shortest));
@@ -48,11 +48,11 @@ double Bicubic(double t) {
 
 // How one axis is resized; pixels are counted in the content.
 struct Filter {
-  bool identity = false;           // the length does not change: Pillow leaves out the pass
+  bool identity = false;           // the length does not change: Pillow omits the pass
   std::vector<InputSpan> spans;    // [side]; from `begin` on
   AlignedBuffer<int32_t> weights;  // [side][stride]; none where identity
   size_t stride = 0;
-  size_t first = 0, last = 0;  // outputs that the content touches
+  size_t first = 0, last = 0;  // outputs that depend on the content
   size_t begin = 0, end = 0;   // pixels of the content that are needed
 
   const int32_t* Weights(size_t i) const { return weights.data() + i * stride; }
@@ -139,7 +139,7 @@ class RgbRows {
   AlignedBuffer<uint8_t> buffer_;
 };
 
-// `count` RGB pixels that lie from_step bytes apart to places that lie to_step bytes apart.
+// Copies `count` RGB pixels from addresses from_step bytes apart to addresses to_step bytes apart.
 void CopyPixels(const uint8_t* from, size_t from_step, size_t count, uint8_t* to, size_t to_step) {
   for (size_t i = 0; i < count; ++i, from += from_step, to += to_step) {
     to[0] = from[0];
@@ -159,8 +159,8 @@ Status ResizeRows(RgbRows& source, const Filter& filter, size_t begin, size_t en
     }
     return Status();
   }
-  // Sixteen rows at a time, a pixel of each beside the other, so that lanes are rows and the
-  // weights are the same for all.
+  // Sixteen rows at a time, interleaved by pixel: each SIMD lane computes one row, with the same
+  // weights for all.
   constexpr size_t kRows = kResampleLanes / 3;
   const size_t width = filter.end - filter.begin, outputs = filter.last - filter.first;
   TVLM_ASSIGN_OR_RETURN(
@@ -219,8 +219,8 @@ Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_
   TVLM_ASSIGN_OR_RETURN(const Filter vertical, MakeFilter(down, side));
   TVLM_ASSIGN_OR_RETURN(RgbRows source, RgbRows::Create(image, exact));
 
-  // Between the passes: the rows that are needed, the columns that the content touches, in whole
-  // groups of lanes.
+  // The image between the passes: the rows that the second pass reads, and the columns that depend
+  // on the content, in whole groups of lanes.
   const size_t columns = horizontal.last - horizontal.first, rows = vertical.end - vertical.begin;
   const size_t row_bytes = (columns * 3 + kResampleLanes - 1) / kResampleLanes * kResampleLanes;
   TVLM_ASSIGN_OR_RETURN(

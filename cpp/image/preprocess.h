@@ -1,5 +1,4 @@
-// From a decoded image to what the vision tower reads. Byte-exact with Pillow's bicubic filter
-// (spec §4).
+// From a decoded image to the input of the vision tower. Byte-exact with Pillow's bicubic filter.
 #ifndef TINYVLM_IMAGE_PREPROCESS_H_
 #define TINYVLM_IMAGE_PREPROCESS_H_
 
@@ -13,20 +12,21 @@
 
 namespace tinyvlm {
 
-// How an image that is not square becomes one.
+// How an image that is not square becomes square.
 enum class ResizeMode {
-  // black bars at both ends of the short axis, an odd row or column more at the bottom or right
-  // (Apple's predict.py)
+  // Black bars at both ends of the short axis; if their size is odd, the bar at the bottom or right
+  // is one pixel larger (Apple's predict.py).
   kPad,
-  kCrop,  // the shortest edge is brought to size and the middle is cut out (transformers)
+  kCrop,  // the shortest edge is resized to `side`, and the centre is cropped (transformers)
 };
 
 // "pad" or "crop"; an error names the word found.
 Result<ResizeMode> ParseResizeMode(std::string_view word);
 
-// Brings an image of any size to out[side, side, 3]. The bars are never made: time and memory go
-// with the image's own pixels and side². An alpha channel is composited on white, or dropped where
-// `exact`. Errors: invalid_argument (channels, stride, side), invalid_image (size), out_of_memory.
+// Resizes an image of any size to out[side, side, 3]. The bars are never stored: time and memory
+// grow with the image's own pixels and side². An alpha channel is composited on white, or dropped
+// if `exact`. Errors: kInvalidArgument (channels, stride, side), kInvalidImage (size),
+// kOutOfMemory.
 Status ResizeToSquare(const ImageView& image, ResizeMode mode, bool exact, size_t side,
                       uint8_t* out);
 

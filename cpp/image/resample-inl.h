@@ -1,4 +1,4 @@
-// Lane code of resample.h. Included once per target, after hwy/highway.h.
+// SIMD code of resample.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_IMAGE_RESAMPLE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_IMAGE_RESAMPLE_INL_H_
 #undef TINYVLM_IMAGE_RESAMPLE_INL_H_
@@ -14,7 +14,7 @@ namespace tinyvlm::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// kResampleLanes outputs. Three sums at a time: as many vectors as 512 bits need for them, and
+// Computes kResampleLanes outputs, three vectors at a time: as many as 512-bit vectors need, and
 // enough to hide the latency of the multiplication.
 HWY_INLINE void ResampleLanes(const uint8_t* HWY_RESTRICT rows, size_t stride,
                               const int32_t* HWY_RESTRICT weights, size_t count,

@@ -8,7 +8,7 @@
 namespace tinyvlm {
 
 inline constexpr int kWeightBits = 22;  // fraction bits of the integer weights
-// bytes that are summed side by side: a whole number of vectors of every target
+// Bytes that are computed at a time: a whole number of vectors on every target.
 inline constexpr size_t kResampleLanes = 48;
 
 // The consecutive inputs that an output is a weighted sum of.
@@ -17,8 +17,8 @@ struct InputSpan {
   size_t count = 0;  // 0: none, the output is black
 };
 
-// out[i] = sum over t < count of weights[t] * rows[t * stride + i], rounded and held to 0..255, for
-// i < width; width is a multiple of kResampleLanes.
+// out[i] = sum over t < count of weights[t] * rows[t * stride + i], rounded and clamped to 0..255,
+// for i < width; width is a multiple of kResampleLanes.
 void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count,
                   size_t width, uint8_t* out);
 

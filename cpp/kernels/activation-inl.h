@@ -1,4 +1,4 @@
-// Lane code of activation.h. Included once per target, after hwy/highway.h.
+// SIMD code of activation.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_ACTIVATION_INL_H_
 #undef TINYVLM_KERNELS_ACTIVATION_INL_H_
@@ -19,8 +19,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using ActivationF32 = hn::ScalableTag<float>;
 using ActivationVec = hn::Vec<ActivationF32>;
 
-// out[i] = op(a[i], b[i]); the tail runs through the same lanes, so that a value does not depend on
-// where it stands.
+// out[i] = op(a[i], b[i]); the remainder uses the same instructions, so that a value does not
+// depend on its position.
 template <class Op>
 HWY_INLINE void ForEachPair(const float* a, const float* b, float* out, size_t n, const Op& op) {
   const ActivationF32 d;
@@ -42,11 +42,12 @@ HWY_INLINE void ForEach(float* x, size_t n, const Op& op) {
 }
 
 // max(x, 0) - a T(a) with a = |x|, where T(a) = erfc(a / sqrt(2)) / 2 is the tail of the normal
-// distribution: what is approximated becomes small where x is large, so its rounding does too (a
+// distribution: the approximated term is small where x is large, and so is its rounding error (a
 // factor near 1 times x would lose 1e-6 at x = 5). T = p^8: no division, and the eighth root is so
-// close to a straight line that p needs degree 7 only. p makes a T least wrong in its maximum on
-// 0..6, weighted for what the rounding of the result leaves: 1.5e-7 below 2, 1.3e-7 below 4, 8.3e-8
-// above; found by sequential linear programming. At 6, where a is held, a p^8 is 2.3e-8.
+// close to a straight line that p needs degree 7 only. p minimises the maximum error of a T on
+// 0..6, weighted by the error that rounding the result leaves: 1.5e-7 below 2, 1.3e-7 below
+// 4, 8.3e-8 above; found by sequential linear programming. a is clamped to 6, where a p^8
+// is 2.3e-8.
 class GeluOp {
  public:
   HWY_INLINE GeluOp() { LoadConstants(ActivationF32(), kConstants, c_); }
@@ -55,8 +56,8 @@ class GeluOp {
     const ActivationF32 d;
     // -|x|, so that the last step is a multiply-add
     const auto a = hn::Max(hn::Or(x, c_[0]), c_[1]);
-    // By pairs of powers: a chain half as long, for the multiply-adds of two roundings that take
-    // twice the time (wasm simd: 32 us, in one chain 44).
+    // Pairs of powers halve the dependency chain, which counts where a multiply-add is two
+    // instructions (wasm simd: 32 us; as one chain 44 us).
     const auto a2 = hn::Mul(a, a), a4 = hn::Mul(a2, a2);
     auto p = MultiplyAdd(a2, MultiplyAdd(c_[2], a, c_[3]), MultiplyAdd(c_[4], a, c_[5]));
     const auto q = MultiplyAdd(a2, MultiplyAdd(c_[6], a, c_[7]), MultiplyAdd(c_[8], a, c_[9]));
@@ -64,7 +65,7 @@ class GeluOp {
     p = hn::Mul(p, p);
     p = hn::Mul(p, p);
     p = hn::Mul(p, p);
-    const auto positive = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);  // a NaN stays
+    const auto positive = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);  // keeps a NaN
     return MultiplyAdd(a, p, positive);
   }
 
@@ -82,8 +83,8 @@ struct ReluOp {
   }
 };
 
-// 1 + exp(-x); for x beyond +-87 that of 87: what is added to 1 is then not seen, or divides to
-// almost nothing.
+// 1 + exp(-x), with x clamped to +-87: beyond, exp(-x) is lost in the sum, or the quotient is
+// almost 0.
 class OnePlusExpOfNeg {
  public:
   HWY_INLINE OnePlusExpOfNeg() {}

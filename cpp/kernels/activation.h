@@ -17,8 +17,8 @@ void Relu(float* x, size_t n);
 // x = 1 / (1 + exp(-x)), in place. Absolute error below 2e-7 (9e-8 measured).
 void Sigmoid(float* x, size_t n);
 
-// out = gate / (1 + exp(-gate)) * up. out may be gate or up. Below -87.33 the gate's exponential
-// stays what it is there: 1e-38 |gate up| is given, not 0.
+// out = gate / (1 + exp(-gate)) * up. out may be gate or up. For a gate below -87.33 the result is
+// about 1e-38 |gate up|, not 0.
 void SiluMul(const float* gate, const float* up, float* out, size_t n);
 
 // out = a + b. out may be a or b.

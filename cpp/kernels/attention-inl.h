@@ -1,4 +1,4 @@
-// Lane code of attention.h. Included once per target, after hwy/highway.h.
+// SIMD code of attention.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_ATTENTION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_ATTENTION_INL_H_
 #undef TINYVLM_KERNELS_ATTENTION_INL_H_
@@ -21,19 +21,19 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 static_assert(kKeyPanel == kTileColumns);
 
-// Rows that pass over the keys and values together: a tile of the multiply kernel or several.
+// Rows that read keys and values together: one or more tiles of gemm_tile-inl.h.
 inline constexpr size_t kAttentionGroup = 12;
 
-// Keys that a group passes over before the next ones: their scores (12 kB) stay in the first-level
-// cache. Whole panels.
+// Keys that a group of rows processes at a time: their scores (12 kB) stay in the L1 cache. Whole
+// panels.
 inline constexpr size_t kAttentionKeys = 256;
 
-// Scores of a group: rows of whole panels.
+// Floats of the scores of a group.
 HWY_INLINE size_t ScoreStride(size_t keys) {
   return std::min((keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel, kAttentionKeys);
 }
 
-#if HWY_TARGET != HWY_SCALAR  // whose vectors have one lane
+#if HWY_TARGET != HWY_SCALAR  // has vectors of one lane
 // to[i * kKeyPanel + 0..4) = component i of four keys, for i < n, a multiple of 4.
 HWY_INLINE void TransposeFourKeys(const float* HWY_RESTRICT k, size_t k_stride, size_t n,
                                   float* HWY_RESTRICT to) {
@@ -84,19 +84,19 @@ HWY_INLINE void AttentionTileImpl(const float* q, size_t q_stride, size_t rows, 
                                   size_t head_dim, float scale, float* out, size_t out_stride,
                                   float* scratch) {
   const size_t step = causal ? 1 : 0;
-  float* const scaled = scratch;  // the group's rows of q times scale, one behind the other
+  float* const scaled = scratch;  // the group's rows of q times scale, contiguous
   float* const scores = scratch + std::min(rows, kAttentionGroup) * head_dim;
   for (size_t r0 = 0; r0 < rows; r0 += kAttentionGroup, q += kAttentionGroup * q_stride,
               out += kAttentionGroup * out_stride) {
     const size_t count = std::min(kAttentionGroup, rows - r0);
-    // keys that the group's first row sees; row r sees step * r more
+    // keys of the group's first row; row r has step * r more
     const size_t first = keys + step * r0;
     const size_t most = first + step * (count - 1), stride = ScoreStride(most);
     for (size_t r = 0; r < count; ++r) {
       for (size_t i = 0; i < head_dim; ++i) scaled[r * head_dim + i] = scale * q[r * q_stride + i];
     }
-    // A running softmax: the largest score so far, and the sums of what is divided by exp of it.
-    // Where a row's keys are cut depends on nothing but their number.
+    // A running softmax: the largest score so far, and the sums relative to exp of it. How a row's
+    // keys are split depends on their number only.
     float maxima[kAttentionGroup], sums[kAttentionGroup];
     for (size_t r = 0; r < count; ++r) {
       maxima[r] = -std::numeric_limits<float>::infinity();

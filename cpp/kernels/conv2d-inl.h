@@ -1,4 +1,4 @@
-// Lane code of conv2d.h. Included once per target, after hwy/highway.h.
+// SIMD code of conv2d.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_CONV2D_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_CONV2D_INL_H_
 #undef TINYVLM_KERNELS_CONV2D_INL_H_
@@ -15,9 +15,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 
-// The 3 x 3 taps of one kernel row are 9 consecutive floats of the image, and the next output
-// pixel's start 6 further: a matrix product whose rows overlap, once per kernel row, added up in
-// `out`.
+// The 3 x 3 inputs of one kernel row are 9 consecutive floats of the image, and those of the next
+// output pixel start 6 floats further: a matrix product with overlapping rows, once per kernel row,
+// accumulated in `out`.
 HWY_INLINE void Conv2dStemImpl(const float* in, size_t h, size_t w, size_t cout,
                                const float* weights, const float* bias, size_t row_begin,
                                size_t row_end, float* out) {

@@ -1,4 +1,4 @@
-// Lane code of depthwise_conv.h. Included once per target, after hwy/highway.h.
+// SIMD code of depthwise_conv.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_DEPTHWISE_CONV_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_DEPTHWISE_CONV_INL_H_
 #undef TINYVLM_KERNELS_DEPTHWISE_CONV_INL_H_
@@ -22,28 +22,29 @@ using DepthwiseVec = hn::Vec<DepthwiseF32>;
 inline constexpr size_t kDepthwiseLanes = hn::MaxLanes(DepthwiseF32());
 
 // Neighbouring output pixels that are computed together: an input column is loaded once for all
-// that it touches, and 8 sums hide the latency of an addition (4 took 1.4 times as long in wasm,
-// with a fused multiply-add 1.6 times).
+// pixels that need it, and 8 accumulators hide the latency of an addition (with 4: 1.4 times the
+// time in wasm, 1.6 times with a fused multiply-add).
 inline constexpr size_t kTilePixels = 8;
 
-// Vectors of channels that are computed together where there are 32 registers: 8 sums just fit the
-// latency of two multiply-adds a cycle, 16 leave room (95 and 110 GMAC/s on AVX-512).
+// Vectors of channels that are computed together where there are 32 registers: 8 accumulators just
+// cover the latency of two multiply-adds per cycle, 16 do better (95 and 110 GMAC/s on AVX-512).
 inline constexpr size_t kDepthwiseVectors = kDepthwiseLanes == 16 || HWY_TARGET_IS_NEON ? 2 : 1;
 
-// Weights of a kernel row that are held in registers while its columns pass. Beside 8 sums, an
-// input and a product there is no room for all 7 where there are 16 registers and no fused
-// multiply-add, or V8 to give them out: the columns of 4 taps and then those of 3 pass instead.
+// Weights of a kernel row that stay in registers while its columns are processed. With 16 registers
+// and no fused multiply-add, or with V8's register allocation, 8 accumulators, an input and a
+// product leave no room for all 7 weights: the columns of 4 taps are processed first, then those
+// of 3.
 inline constexpr size_t kHeldTaps = kDepthwiseLanes >= 8 || HWY_TARGET_IS_NEON ? 7 : 4;
 
-// Channels that a sweep over the pixels takes: with one cache line instead of four the prefetchers
-// do not keep up (11 against 17 GMAC/s at 768 channels). Their weights (12.5 kB) are copied next to
-// each other first: from tap to tap they lie `cout` apart, and with a round number of channels all
-// 49 would fall into a few sets of the first-level cache.
+// Channels per sweep over the pixels: with one cache line instead of four the prefetchers do not
+// keep up (11 instead of 17 GMAC/s at 768 channels). Their weights (12.5 kB) are first copied to
+// contiguous memory: in the map they are `cout` floats apart from tap to tap, and with a round
+// number of channels all 49 would fall into a few sets of the L1 cache.
 inline constexpr size_t kSweepChannels = 64;
 inline constexpr size_t kMaxCopiedTaps = 7 * 7;
 
-// What a run of output pixels on one row reads and writes; channels start at the output channel of
-// the call.
+// The operands of a run of output pixels on one row; channels start at the output channel of the
+// call.
 struct DepthwiseRun {
   // channel of column `x` of the first kernel row in range; x may lie outside the map
   const float* in;
@@ -73,14 +74,14 @@ HWY_INLINE DepthwiseVec LoadInput(const float* in) {
   return hn::LoadU(d, in);
 }
 
-// kInside: every column that the tile touches lies in the map, and it is a whole one. (Tiles that
-// know when compiling which of their columns lie outside gain nothing with 7x7, a seventh with 3x3
-// on maps of 32 pixels.)
+// kInside: the tile is complete, and every column that it needs is inside the map. (Tiles compiled
+// for each number of columns outside gain nothing with 7x7, and a seventh with 3x3 on maps of 32
+// pixels.)
 template <size_t kKernel, size_t kStride, size_t kMultiplier, bool kInside>
 struct DepthwiseTile {
-  // Adds input column i of a kernel row, as far as the taps [kFirst, kFirst + kTaps) touch it, to
-  // every pixel, then goes on to column i + 1. Unrolled by the compiler: which weight meets which
-  // sum is then known.
+  // Adds input column i of a kernel row to every pixel that reads it by a tap in [kFirst, kFirst +
+  // kTaps), then continues with column i + 1. Unrolled by the compiler, so that the weight for each
+  // accumulator is a compile-time constant.
   template <size_t kFirst, size_t kTaps, size_t kVectors, size_t i>
   static HWY_INLINE void AddColumns(const DepthwiseRun& run, const float* row,
                                     const DepthwiseVec (&w)[kTaps][kVectors],
@@ -106,8 +107,8 @@ struct DepthwiseTile {
   static HWY_INLINE void AddTaps(const DepthwiseRun& run, const float* row, const float* weights,
                                  DepthwiseVec (&sum)[kTilePixels][kVectors]) {
     if constexpr (kFirst < kKernel) {
-      // With two outputs per input an input takes three instructions to load: better weights from
-      // memory than inputs twice.
+      // With two outputs per input, loading an input takes three instructions: loading weights from
+      // memory is cheaper than loading inputs twice.
       constexpr size_t kTaps = kMultiplier == 2 ? kKernel : HWY_MIN(kHeldTaps, kKernel - kFirst);
       DepthwiseVec w[kTaps][kVectors];
       HWY_UNROLL(8)
@@ -160,8 +161,8 @@ struct DepthwiseTile {
   }
 };
 
-// Whole vectors of channels of one tile, by the shapes that the tower has; weights are copied ones.
-// False for any other shape.
+// Whole vectors of channels of one tile, for the shapes of the tower; weights are the copied ones.
+// Returns false for other shapes.
 HWY_INLINE bool ComputeKnownTile(const DepthwiseShape& shape, const DepthwiseRun& run,
                                  size_t pixels, size_t vectors) {
   const bool inside =
@@ -184,7 +185,7 @@ HWY_INLINE bool ComputeKnownTile(const DepthwiseShape& shape, const DepthwiseRun
   TVLM_DEPTHWISE(7, 1, 1)  // ConvFFN, positional encoding
   TVLM_DEPTHWISE(7, 2, 2)  // downsampler
 #undef TVLM_DEPTHWISE
-  // final: one small map, not worth code of its own for tiles inside
+  // The final convolution: one small map, for which a kInside variant is not worth its code.
   if (shape.kernel == 3 && shape.stride == 1 && shape.multiplier == 2) {
     DepthwiseTile<3, 1, 2, false>::Compute(run, pixels, vectors);
     return true;

@@ -17,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Beyond +-kExpRange exp(x) or exp(-x) is no normal number.
 inline constexpr float kExpRange = 87.33f;
 
-// exp(x) for |x| <= kExpRange, or NaN, which stays NaN. Relative error below 2e-7 (8.7e-8
+// exp(x) for |x| <= kExpRange, NaN for NaN. Relative error below 2e-7 (8.7e-8
 // measured).
 //
 // x = n ln 2 + r with |r| <= ln 2 / 2, exp(x) = 2^n (1 + r + r^2 p(r)). p has degree 4 and the
@@ -45,8 +45,8 @@ class Exp {
  private:
   static constexpr float kConstants[] = {
       1.44269504f,
-      // 1.5 * 2^23: adding it rounds to an integer and leaves it in the low bits, on every target
-      // alike. The exponent's 127 comes along.
+      // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits, equally on every
+      // target. The exponent's bias, 127, is added with it.
       12582912.0f + 127.0f,
       // ln 2 in two parts; the first has 9 bits, so n times it is exact.
       -0.693359375f, 2.12194440e-4f,
@@ -55,12 +55,12 @@ class Exp {
   V c_[9];
 };
 
-// exp(x), x <= 0 or NaN, which stays NaN; below -kExpRange it is 0.
+// exp(x) for x <= 0, NaN for NaN; 0 below -kExpRange.
 template <class D>
 class ExpOfNonPositive {
  public:
   using V = hn::Vec<D>;
-  // a constructor that the compiler adds would not be compiled for the target
+  // Written out: an implicit constructor would not be compiled for the target.
   HWY_INLINE ExpOfNonPositive() {}
 
   HWY_INLINE V operator()(V x) const {

@@ -1,4 +1,4 @@
-// Lane code of GemmF32 (gemm.h). Included once per target, after hwy/highway.h.
+// SIMD code of GemmF32 (gemm.h). Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_GEMM_F32_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_GEMM_F32_INL_H_
 #undef TINYVLM_KERNELS_GEMM_F32_INL_H_
@@ -19,11 +19,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyvlm::HWY_NAMESPACE {
 
-// k is cut into strips of whole blocks whose part of a panel (16 kB) stays in the first-level cache
-// while all rows pass.
+// k is split into strips of whole blocks, whose part of a panel (16 kB) stays in the L1 cache while
+// all rows are multiplied by it.
 inline constexpr size_t kStripF32 = 256;
 
-// Elements [k0, k0 + count) of a panel as f32 [count][16]: in place where they are, else unpacked
+// Elements [k0, k0 + count) of a panel as f32 [count][16]: in place for f32 weights, else unpacked
 // into `strip`.
 HWY_INLINE const float* PanelStrip(DType type, const uint8_t* panel, size_t k0, size_t count,
                                    float* strip) {
@@ -64,7 +64,7 @@ HWY_INLINE const float* PanelStrip(DType type, const uint8_t* panel, size_t k0, 
       DequantizePanelQ6K(from, blocks, strip);
       break;
     case DType::kI64:
-      break;  // no matrix
+      break;  // never a matrix
   }
   return strip;
 }

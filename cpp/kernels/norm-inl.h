@@ -1,4 +1,4 @@
-// Lane code of norm.h. Included once per target, after hwy/highway.h.
+// SIMD code of norm.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_NORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_NORM_INL_H_
 #undef TINYVLM_KERNELS_NORM_INL_H_
@@ -18,8 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using NormF32 = hn::ScalableTag<float>;
 using NormVec = hn::Vec<NormF32>;
 
-// Sum of x - shift, or of its square. Two accumulators hide the latency of the addition; a norm is
-// bound by memory beyond that.
+// Sum of x - shift, or of its square. Two accumulators hide the latency of the addition; beyond
+// that memory is the limit.
 template <bool kSquare>
 HWY_INLINE float SumRow(const float* HWY_RESTRICT x, float shift, size_t n) {
   const NormF32 d;

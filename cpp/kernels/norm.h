@@ -1,4 +1,4 @@
-// Normalisation of rows.
+// LayerNorm and RMSNorm of rows.
 #ifndef TINYVLM_KERNELS_NORM_H_
 #define TINYVLM_KERNELS_NORM_H_
 

@@ -1,4 +1,4 @@
-// Lane code of rope.h. Included once per target, after hwy/highway.h.
+// SIMD code of rope.h. Included once per target, after hwy/highway.h.
 #if defined(TINYVLM_KERNELS_ROPE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYVLM_KERNELS_ROPE_INL_H_
 #undef TINYVLM_KERNELS_ROPE_INL_H_

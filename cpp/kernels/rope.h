@@ -11,13 +11,13 @@
 
 namespace tinyvlm {
 
-// cos and sin of position * theta^(-2 i / head_dim), i < head_dim / 2, for positions 0..positions -
-// 1. Angles are computed in f64.
+// cos and sin of position * theta^(-2 i / head_dim), i < head_dim / 2, for the first `positions`
+// positions. Angles are computed in f64.
 class RopeTable {
  public:
   RopeTable() = default;
 
-  // out_of_memory where the table cannot be allocated. head_dim is even.
+  // head_dim is even. Errors: kOutOfMemory.
   static Result<RopeTable> Create(size_t positions, size_t head_dim, double theta) {
     RopeTable table;
     table.half_ = head_dim / 2;
@@ -47,7 +47,7 @@ class RopeTable {
   AlignedBuffer<float> cos_, sin_;
 };
 
-// Turns x [heads][head_dim] in place: with i < head_dim / 2 and j = i + head_dim / 2, x_i becomes
+// Rotates x [heads][head_dim] in place: with i < head_dim / 2 and j = i + head_dim / 2, x_i becomes
 // x_i cos_i - x_j sin_i and x_j becomes x_j cos_i + x_i sin_i.
 void ApplyRope(float* x, size_t heads, size_t head_dim, const float* cos, const float* sin);
 

@@ -17,8 +17,8 @@ namespace tinyvlm::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // *max = the largest of *max and x, then x = exp(x - *max), for n >= 1 values, in place; returns
-// the sum of those. The caller divides by the sum of all, once per output instead of once per key,
-// which is at least 1.
+// their sum. The caller divides by the sum of all keys, which is at least 1: once per output
+// instead of once per key.
 static HWY_NOINLINE HWY_MAYBE_UNUSED float SoftmaxNumerators(float* HWY_RESTRICT x, size_t n,
                                                              float* HWY_RESTRICT max_so_far) {
   const hn::ScalableTag<float> d;

@@ -19,8 +19,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Limits that real tokenizers are far below (Qwen2: 151,646 tokens, 151,387 merges, 256 bytes a
-// token). They keep numbers within 32 bits, and a hostile file's memory in proportion.
+// Limits far above real tokenizers (Qwen2: 151,646 tokens, 151,387 merges, 256 bytes a token). They
+// keep numbers within 32 bits and bound the memory that a malicious file can ask for.
 constexpr size_t kMaxTokens = size_t{1} << 20;
 constexpr size_t kMaxMerges = size_t{1} << 21;
 constexpr size_t kMaxTokenBytes = 1024;
@@ -34,7 +34,7 @@ constexpr char32_t kMappedCharacters = 0x100 + 68;
 
 struct ByteMap {
   std::array<char32_t, 256> character{};
-  std::array<int16_t, kMappedCharacters> byte{};  // -1: no byte's
+  std::array<int16_t, kMappedCharacters> byte{};  // -1: maps to no byte
 };
 
 constexpr ByteMap MakeByteMap() {
@@ -50,8 +50,7 @@ constexpr ByteMap MakeByteMap() {
 }
 constexpr ByteMap kByteMap = MakeByteMap();
 
-// Appends the bytes that `mapped` stands for. False where a character of it, or bad UTF-8, stands
-// for none.
+// Appends the bytes that `mapped` maps to. False if a character, or bad UTF-8, maps to none.
 bool AppendUnmapped(std::string_view mapped, std::string* out) {
   while (!mapped.empty()) {
     // Nearly all are ASCII, where a character stands for its own byte or for none.
@@ -73,7 +72,7 @@ bool AppendUnmapped(std::string_view mapped, std::string* out) {
 
 // ---- hash tables ------------------------------------------------------------
 
-// The first slot to look at: the top bits of a product, which depend on all bits of the hash.
+// The first slot to probe: the top bits of a product, which depend on all bits of the hash.
 size_t FirstSlot(uint64_t hash, size_t slots) {
   return static_cast<size_t>((hash * 0x9E3779B97F4A7C15u) >> 32) & (slots - 1);
 }
@@ -113,7 +112,7 @@ class TokenIndex {
     __builtin_prefetch(&slots_[FirstSlot(Hash(bytes), slots_.size())]);
   }
 
-  // The token that has these bytes already; -1 where there was none and `id` is the one now.
+  // Adds token `id`. Returns -1, or the id of an earlier token with the same bytes.
   int32_t Insert(int32_t id) {
     int32_t& slot = slots_[SlotOf((*arena_)[static_cast<size_t>(id)])];
     if (slot < 0) {
@@ -158,7 +157,7 @@ class MergeTable {
     return Status();
   }
 
-  // The rank that the pair has already; -1 where it had none and has `rank` now.
+  // Adds the pair with `rank`. Returns -1, or the rank that it has already.
   int32_t Insert(int32_t rank, const Merge& merge) {
     int32_t& slot = slots_[SlotOf(merge.left, merge.right)];
     if (slot >= 0) return slot;
@@ -225,7 +224,7 @@ class BpeTokenizer final : public Tokenizer {
     }
     std::vector<int32_t> ids;
     Word word;
-    size_t plain = 0;  // where the text that is not encoded yet begins
+    size_t plain = 0;  // offset of the text that is not encoded yet
     for (size_t i = 0; i < text.size();) {
       const SpecialTokens::Token* const special =
           specials_.LongestAt(text.substr(i), parse_special, /*user_defined=*/true);
@@ -273,18 +272,18 @@ class BpeTokenizer final : public Tokenizer {
   }
 
  private:
-  // Bytes of one piece on their way to tokens.
+  // The symbols of one piece while they are merged: bytes first, tokens in the end.
   struct Word {
     struct Symbol {
-      int32_t id;             // -1: became part of the one before
-      int32_t before, after;  // places of the neighbours; -1: none
+      int32_t id;             // -1: merged into the symbol before
+      int32_t before, after;  // indices of the neighbours; -1: none
     };
-    // A pair that may be merged. It has been overtaken if its symbols have changed since.
+    // A pair that may be merged. It is stale if its symbols have changed since.
     struct Candidate {
-      int32_t rank, place;  // the lowest rank first, of equal ones the leftmost
+      int32_t rank, place;  // merged in order of rank, leftmost first
       bool operator<(const Candidate& other) const {
         return rank != other.rank ? rank > other.rank : place > other.place;
-      }  // the largest is popped
+      }  // the heap pops the largest
     };
     std::vector<Symbol> symbols;
     std::vector<Candidate> queue;
@@ -307,7 +306,7 @@ class BpeTokenizer final : public Tokenizer {
                    vocabulary.types.size());
     }
     uint64_t bytes = 0;
-    // mapped characters take more bytes than they stand for
+    // Mapped characters are longer than the bytes they map to.
     for (const std::string_view token : vocabulary.tokens) bytes += token.size();
     if (bytes > UINT32_MAX)
       return Error(ErrorCode::kUnsupported,
@@ -469,8 +468,8 @@ class BpeTokenizer final : public Tokenizer {
     }
   }
 
-  // Appends the ids of one piece: bytes, of which adjacent pairs are merged, the lowest rank first,
-  // until no pair is in the table.
+  // Appends the ids of one piece: starts with its bytes and merges adjacent pairs, the lowest rank
+  // first, until no pair is in the table.
   void AppendWord(std::string_view bytes, Word* word, std::vector<int32_t>* ids) const {
     auto& symbols = word->symbols;
     auto& queue = word->queue;
@@ -515,7 +514,7 @@ class BpeTokenizer final : public Tokenizer {
       ids->push_back(symbol(place).id);
   }
 
-  TokenArena arena_;              // what each token stands for in a text
+  TokenArena arena_;              // the bytes of each token
   AlignedBuffer<uint8_t> types_;  // PieceType by id
   size_t size_ = 0;
   std::array<int32_t, 256> byte_ids_{};

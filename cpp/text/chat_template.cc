@@ -19,8 +19,8 @@ constexpr std::string_view kV1System =
     "helpful, detailed, and polite answers to the user's "
     "questions.";
 
-// Collects a prompt. Text is gathered until a control token, an image or the end, and encoded then,
-// so that tokens merge across the seams of template and question but never across an image.
+// Builds a prompt. Text is collected up to a control token, an image or the end, and then encoded,
+// so that tokens merge across the boundary of template and question but never across an image.
 class PromptBuilder {
  public:
   PromptBuilder(const Tokenizer& tokenizer, std::optional<int32_t> bos_id) : tokenizer_(tokenizer) {
@@ -43,7 +43,7 @@ class PromptBuilder {
     at_start_ = false;
   }
 
-  // Images, each with the template's line end after it.
+  // Images, each followed by the template's line break.
   void Images(size_t count) {
     for (size_t i = 0; i < count; ++i) {
       if (!Flush()) return;
@@ -78,8 +78,8 @@ class PromptBuilder {
   const Tokenizer& tokenizer_;
   std::vector<int32_t> ids_;
   std::string text_;
-  // of a text of its own: the reference tokenises what is between images one by one, each with the
-  // model's dummy prefix
+  // True at the start of the prompt and behind an image: the reference encodes the texts between
+  // images one by one, each with the model's dummy prefix.
   bool at_start_ = true;
   Status status_;
 };

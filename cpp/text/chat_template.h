@@ -1,5 +1,4 @@
-// Turns a conversation into prompt ids (the templates of the checkpoints, docs: spec of FastVLM's
-// text side).
+// Turns a conversation into prompt ids, by the chat templates of the checkpoints.
 #ifndef TINYVLM_TEXT_CHAT_TEMPLATE_H_
 #define TINYVLM_TEXT_CHAT_TEMPLATE_H_
 
@@ -15,51 +14,52 @@
 
 namespace tinyvlm {
 
-// Where the rows of an image go in a list of prompt ids.
+// Placeholder in a list of prompt ids for all tokens of one image.
 inline constexpr int32_t kImageMarker = -200;
 
+// The chat templates that this engine knows; BuildPrompt shows each.
 enum class ChatStyle { kQwen2, kV1, kPlain };
 
-// "qwen_2", "v1" or "plain", the value of `fastvlm.chat_style`. Errors: invalid_argument, naming
-// the word.
+// Parses "qwen_2", "v1" or "plain", the value of `fastvlm.chat_style`. Errors: kInvalidArgument
+// with the word found.
 Result<ChatStyle> ParseChatStyle(std::string_view word);
 
-// The word of a style.
+// The reverse of ParseChatStyle.
 const char* ChatStyleName(ChatStyle style);
 
-// Ok where `tokenizer` has, as control tokens, those that the style's prompts are made with;
-// otherwise unsupported, naming the one that is missing.
+// OK if `tokenizer` has all control tokens that prompts of this style need; otherwise kUnsupported
+// with the one that is missing.
 Status CheckChatTokens(const Tokenizer& tokenizer, ChatStyle style);
 
 // The control tokens of `tokenizer` that end a turn or a text in the models that this engine runs.
 std::vector<int32_t> EndTokens(const Tokenizer& tokenizer);
 
-// A question with the images that stand before it, and the answer that was given; every turn but
-// the last has one. Views are borrowed.
+// A question, the images in front of it, and the answer to it. Views are borrowed.
 struct ChatTurn {
   std::string_view question;
-  size_t num_images = 0;
-  std::optional<std::string_view> answer;
+  size_t num_images = 0;                   // images in front of the question
+  std::optional<std::string_view> answer;  // present in every turn but the last
 };
 
+// A conversation. Views are borrowed.
 struct ChatPrompt {
-  // nullopt: the style's own sentence; empty: no system text at all
+  // The system prompt. nullopt: the default system prompt of the style; empty: none.
   std::optional<std::string_view> system;
   std::span<const ChatTurn> turns;
-  // put first where the model wants it (`tokenizer.ggml.add_bos_token`)
+  // The first id of the prompt, for models that want it (`tokenizer.ggml.add_bos_token`).
   std::optional<int32_t> bos_id;
 };
 
 // The prompt's ids, up to where the answer begins, with kImageMarker for each image. Control tokens
-// come from the template alone, never from the texts; text between two control tokens or images is
-// encoded as one string, and never together with what is beyond an image.
-//   qwen_2:
-//   <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{image}\n{question}<|im_end|>\n<|im_start|>assistant\n
+// come from the template only, never from texts of the user. The text between two control tokens or
+// images is encoded as one string.
+//   qwen_2: <|im_start|>system\n{system}<|im_end|>\n
+//           <|im_start|>user\n{image}\n{question}<|im_end|>\n<|im_start|>assistant\n
 //   v1:     {system} USER: {image}\n{question} ASSISTANT: {answer}</s>USER: ... ASSISTANT:
-//   plain:  {image}\n{question}, turns and answers divided by \n; no system text of its own
-// Each image is followed by its own \n. Errors: invalid_argument when there is no turn or an answer
-// is missing or too many; unsupported, naming the token, when the tokenizer lacks a control token
-// that the template needs.
+//   plain:  {image}\n{question}; \n between questions and answers; no default system prompt
+// Each image is followed by its own \n. Errors: kInvalidArgument when there is no turn, or when an
+// answer is missing or one too many; kUnsupported, with the token, when the tokenizer lacks a
+// control token of the template.
 Result<std::vector<int32_t>> BuildPrompt(const Tokenizer& tokenizer, ChatStyle style,
                                          const ChatPrompt& prompt);
 

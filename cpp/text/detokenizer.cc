@@ -31,8 +31,8 @@ Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens) 
       max_token_bytes_ =
           std::max(max_token_bytes_, tokenizer_->TokenBytes(static_cast<int32_t>(id)).size());
   }
-  // Every byte may turn out bad and become a U+FFFD. A tokenizer with absurdly long tokens does not
-  // get to reserve more than the cap; text_ grows then.
+  // Every byte may be invalid and become a U+FFFD. The cap bounds the reservation for tokenizers
+  // with absurdly long tokens; for those text_ grows.
   constexpr size_t kReplacementBytes = 3;
   constexpr size_t kMaxReserve = size_t{16} << 20;
   constexpr size_t kMaxPartialBytes = 3;
@@ -77,8 +77,8 @@ void Detokenizer::Append(std::string_view bytes) {
         while (s.matched > 0 && text_[i] != s.text[s.matched]) s.matched = s.fallback[s.matched];
         if (text_[i] == s.text[s.matched]) ++s.matched;
       }
-      // A stop string ends where a character ends, so this is the earliest end; among those the
-      // longest one wins.
+      // A stop string ends at the end of a character, so this is the earliest end; of several stop
+      // strings that end here the longest one wins.
       if (s.matched == s.text.size()) cut = std::min(cut, at + step.length - s.matched);
     }
     if (cut != std::string::npos) {

@@ -11,7 +11,7 @@ namespace tinyvlm {
 
 namespace {
 
-// Nothing below it decomposes into, composes with, or is anything but itself in form C.
+// Characters below it are unchanged by NFC and do not compose with each other.
 constexpr char32_t kFirstAffected = 0x300;
 
 // Hangul syllables by arithmetic (Unicode Standard, section 3.12).
@@ -59,7 +59,7 @@ void AppendDecomposed(char32_t c, std::vector<Mark>* out) {
   if (Second(decomposition) != 0) AppendDecomposed(Second(decomposition), out);
 }
 
-// The character that the two compose to; 0 where there is none.
+// The canonical composition of the two characters; 0 if there is none.
 char32_t Composed(char32_t first, char32_t second) {
   if (first - kLeads < kLeadCount && second - kVowels < kVowelCount) {
     return kSyllables + ((first - kLeads) * kVowelCount + (second - kVowels)) * kTailCount;
@@ -77,7 +77,7 @@ char32_t Composed(char32_t first, char32_t second) {
   return static_cast<char32_t>(unicode::kDecompositions[*at] >> unicode::kCharacterShift);
 }
 
-// Canonical order: each run of marks sorted by combining class, equal ones left in their order.
+// Canonical order: sorts each run of marks by combining class, stably.
 void SortMarks(std::vector<Mark>* characters) {
   for (auto begin = characters->begin(); begin != characters->end();) {
     if (begin->combining_class == 0) {
@@ -125,10 +125,10 @@ void Compose(std::vector<Mark>* characters) {
 std::string NormalizeNfc(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  size_t begin = 0;  // of what is not copied yet
+  size_t begin = 0;  // offset of the text that is not copied yet
   std::vector<Mark> characters;
   while (begin < text.size()) {
-    // Characters below kFirstAffected are copied as they stand, but for the last one before others,
+    // Characters below kFirstAffected are copied unchanged, except the last one before others,
     // which may compose with them.
     size_t plain = begin, last = begin;
     while (plain < text.size()) {

@@ -7,8 +7,8 @@
 
 namespace tinyvlm {
 
-// `text` in normalisation form C (Unicode Standard Annex 15); bad UTF-8 is read as U+FFFD, each
-// maximal bad subpart as one. Time is that of sorting each run of combining marks.
+// `text` in normalisation form C (Unicode Standard Annex 15). Bad UTF-8 is read as U+FFFD, one for
+// each maximal bad subpart. Takes the time of sorting each run of combining marks.
 std::string NormalizeNfc(std::string_view text);
 
 // General category L*.

@@ -1,4 +1,4 @@
-// What kind a token is of: the numbers of SentencePiece's model file, which GGUF's
+// The kinds of tokens, with the numbers of SentencePiece's model file, which GGUF's
 // `tokenizer.ggml.token_type` uses for every tokenizer.
 #ifndef TINYVLM_TEXT_PIECE_TYPE_H_
 #define TINYVLM_TEXT_PIECE_TYPE_H_
@@ -8,12 +8,12 @@
 namespace tinyvlm {
 
 enum PieceType : int32_t {
-  kNormalPiece = 1,
-  kUnknownPiece = 2,
-  kControlPiece = 3,
-  kUserDefinedPiece = 4,
-  kUnusedPiece = 5,
-  kBytePiece = 6,
+  kNormalPiece = 1,   // text
+  kUnknownPiece = 2,  // stands for text that no other token covers
+  kControlPiece = 3,  // such as <|im_end|>: never made from text of the user, decodes to nothing
+  kUserDefinedPiece = 4,  // text that is matched whole before anything else
+  kUnusedPiece = 5,       // never made
+  kBytePiece = 6,         // one byte, spelt "<0x0A>"
 };
 
 }  // namespace tinyvlm

@@ -33,8 +33,8 @@ Character At(std::string_view text, size_t i) {
   return {c, step.length, kind};
 }
 
-// Bytes of 's 't 're 've 'm 'll 'd in any case at the start of the text; 0 where there is none.
-// U+017F, the long s, is an s without its case.
+// Length of 's 't 're 've 'm 'll 'd, in any case, at the start of the text; 0 if there is none.
+// U+017F, the long s, equals s when case is ignored.
 size_t ContractionBytes(std::string_view text) {
   if (text[0] != '\'') return 0;
   if (text.substr(1).starts_with("\xC5\xBF")) return 3;
@@ -57,7 +57,7 @@ size_t ContractionBytes(std::string_view text) {
   }
 }
 
-// Where the run of characters of one kind that begins at `at` ends.
+// The end of the run of characters of one kind that begins at `at`.
 size_t RunEnd(std::string_view text, size_t at, Kind kind) {
   for (Character c = At(text, at); c.kind == kind; c = At(text, at)) at += c.bytes;
   return at;
@@ -80,8 +80,8 @@ size_t FirstPieceBytes(std::string_view text) {
     return end;
   }
 
-  // White space: up to its last line end, else all of it where the text ends with it, else all but
-  // its last character, which goes with what follows.
+  // White space: up to its last line break; else all of it at the end of the text; else all but its
+  // last character, which belongs to the next piece.
   size_t end = 0, line_end = 0, last = 0;
   for (Character c = first; c.kind == Kind::kWhitespace; c = At(text, end)) {
     last = end;

@@ -14,8 +14,8 @@ namespace tinyvlm {
 
 namespace {
 
-// Limits that real models are far below (Gemma: 4 MB, 256,000 pieces, 48 bytes a piece). They bound
-// what a hostile file can make the library do.
+// Limits far above real models (Gemma: 4 MB, 256,000 pieces, 48 bytes a piece). They bound the work
+// that a malicious file can cause in the library.
 constexpr size_t kMaxModelBytes = size_t{64} << 20;
 constexpr size_t kMaxPieces = size_t{1} << 20;
 constexpr size_t kMaxPieceBytes = 1024;
@@ -309,8 +309,8 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
   for (size_t i = 0; i < info.pieces.size(); ++i) {
     const SentencePieceModelInfo::Piece& piece = info.pieces[i];
     const char* const text = piece.text.c_str();
-    // The library would let a control piece share its text with a normal one; then a user's text
-    // could yield the control piece.
+    // The library would accept a control piece with the text of a normal one; then text of the user
+    // could become the control piece.
     if (!texts.insert(piece.text).second)
       return Error(ErrorCode::kInvalidFile, "tokenizer model: piece %zu \"%s\" exists already", i,
                    text);
@@ -324,7 +324,7 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
         unk_id = static_cast<int32_t>(i);
         break;
       case kControlPiece:
-        // The library looks single characters up among all pieces.
+        // The library looks up single characters among all pieces.
         if (NextUtf8(piece.text).length == piece.text.size()) {
           return Error(ErrorCode::kUnsupported,
                        "tokenizer model: control piece %zu \"%s\": more than one character wanted",
@@ -363,7 +363,7 @@ Status CheckPieces(const SentencePieceModelInfo& info) {
                  "tokenizer model: 256 byte pieces wanted (byte_fallback is on), %zu found",
                  bytes.count());
   }
-  // In sorted order the prefixes of a piece stand before it, each a prefix of the next.
+  // In sorted order the prefixes of a piece come before it, each a prefix of the next.
   std::sort(symbols.begin(), symbols.end());
   std::vector<std::string_view> prefixes;
   for (const std::string_view symbol : symbols) {
@@ -393,9 +393,9 @@ Status CheckIds(const TrainerIds& ids, size_t pieces) {
   return Status();
 }
 
-// The normaliser's rules: the size of a trie, the trie (a double array, darts-clone's layout), and
-// the results as null-terminated strings. The library follows the trie without looking at bounds,
-// so every state that some input can reach is visited here.
+// The normaliser's rules: the size of a trie, the trie (a double array in darts-clone's layout),
+// and the results as null-terminated strings. The library follows the trie without bounds checks,
+// so every state that some input can reach is checked here.
 class CharsmapCheck {
  public:
   static Status Run(std::span<const uint8_t> charsmap) {
@@ -424,7 +424,7 @@ class CharsmapCheck {
   uint32_t Unit(size_t i) const { return LoadLittleEndian<uint32_t>(trie_.data() + 4 * i); }
 
   // Depth first, without recursion: a path is as long as a rule. A state's depth is the largest
-  // number of rules on a way on from it.
+  // number of rules on a path that starts at it.
   Status Walk() {
     struct Visit {
       uint32_t state;

@@ -38,7 +38,7 @@ class SentencePieceTokenizer final : public Tokenizer {
         tokenizer->processor_.LoadFromSerializedProto(WithoutSelfTests(model));
     if (!status.ok())
       return Error(ErrorCode::kInvalidFile,
-                   "tokenizer model: the sentencepiece library refuses it: %s",
+                   "tokenizer model: rejected by the sentencepiece library: %s",
                    status.ToString().c_str());
     return std::unique_ptr<Tokenizer>(std::move(tokenizer));
   }
@@ -47,9 +47,9 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special) const override {
     std::vector<int32_t> ids;
-    size_t plain = 0;  // where the text that is not encoded yet begins
+    size_t plain = 0;  // offset of the text that is not encoded yet
     for (size_t i = 0; parse_special && i < text.size();) {
-      // User-defined tokens are left to the library.
+      // The library matches user-defined tokens itself.
       const SpecialTokens::Token* const control =
           specials_.LongestAt(text.substr(i), /*control=*/true, /*user_defined=*/false);
       if (control == nullptr) {
@@ -89,8 +89,8 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   std::string Decode(std::span<const int32_t> ids) const override {
     std::string bytes;
-    // The dummy prefix is the space of the first piece that has text; where the model removes extra
-    // spaces, all leading ones go.
+    // The dummy prefix is the space of the first piece that has text; if the model removes extra
+    // spaces, all leading spaces are removed.
     bool strip = add_dummy_prefix_ || remove_extra_whitespaces_;
     for (const int32_t id : ids) {
       std::string_view piece = TokenBytes(id);
@@ -135,7 +135,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     specials_ = SpecialTokens(std::move(specials));
   }
 
-  // Appends what a piece decodes to.
+  // Appends the bytes that a piece decodes to.
   void AppendBytes(const SentencePieceModelInfo::Piece& piece, std::string_view unk_surface) {
     switch (piece.type) {
       case kControlPiece:
@@ -171,8 +171,8 @@ class SentencePieceTokenizer final : public Tokenizer {
     std::vector<int> plain;
     sentencepiece::util::Status status;
     {
-      // The normaliser reads its settings anew for each text; there is no other way to encode
-      // without the prefix.
+      // The normaliser reads its settings for each text; there is no other way to encode without
+      // the prefix.
       const std::lock_guard<std::mutex> lock(mutex_);
       processor_.mutable_normalizer_spec()->set_add_dummy_prefix(add_dummy_prefix_ && at_start);
       status = processor_.Encode(text, &plain);

@@ -1,5 +1,5 @@
-// A tokenizer on the sentencepiece library (BPE and unigram models). No type of the library shows
-// here.
+// A tokenizer based on the sentencepiece library (BPE and unigram models), whose types do not
+// appear in this header.
 #ifndef TINYVLM_TEXT_SENTENCEPIECE_TOKENIZER_H_
 #define TINYVLM_TEXT_SENTENCEPIECE_TOKENIZER_H_
 
@@ -12,8 +12,8 @@
 
 namespace tinyvlm {
 
-// Makes a tokenizer of a model file's bytes (tokenizer.model), which are borrowed for the call.
-// Errors: those of ParseSentencePieceModel; unsupported for models whose decoding rewrites
+// Makes a tokenizer from the bytes of a model file (tokenizer.model), which are borrowed for the
+// call. Errors: those of ParseSentencePieceModel; kUnsupported for models whose decoding rewrites
 // characters.
 Result<std::unique_ptr<Tokenizer>> LoadSentencePieceTokenizer(std::span<const uint8_t> model);
 

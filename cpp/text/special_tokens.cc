@@ -22,8 +22,8 @@ const SpecialTokens::Token* SpecialTokens::LongestAt(std::string_view text, bool
                                                      bool user_defined) const {
   if (!first_[static_cast<uint8_t>(text[0])]) return nullptr;
   const Token* longest = nullptr;
-  // [begin, end) are the tokens that begin as the text does, as far as `length`. They are in order
-  // of what follows, those where nothing does first.
+  // [begin, end) are the tokens that share the first `length` bytes with the text. They are sorted
+  // by the bytes that follow, complete tokens first.
   auto begin = tokens_.begin(), end = tokens_.end();
   for (size_t length = 0; begin != end; ++length) {
     for (; begin != end && begin->text.size() == length; ++begin) {

@@ -1,5 +1,5 @@
-// Tokens that are looked for in a text as they are spelt, before it is split and merged: control
-// tokens and user-defined ones.
+// Control tokens and user-defined tokens: their exact texts are searched for in a text before it is
+// split and merged.
 #ifndef TINYVLM_TEXT_SPECIAL_TOKENS_H_
 #define TINYVLM_TEXT_SPECIAL_TOKENS_H_
 
@@ -11,6 +11,7 @@
 
 namespace tinyvlm {
 
+// A set of such tokens. Immutable.
 class SpecialTokens {
  public:
   struct Token {
@@ -22,11 +23,12 @@ class SpecialTokens {
   SpecialTokens() = default;
   explicit SpecialTokens(std::vector<Token> tokens);
 
-  // The token spelt `text`, a control one where there are both. Null where there is none. Valid as
-  // long as this.
+  // The token with this text, the control token if there are both kinds. Null if there is none.
+  // Valid as long as this object.
   const Token* Find(std::string_view text) const;
 
-  // The longest token of the kinds asked for that `text`, not empty, begins with.
+  // The longest token of the requested kinds that is a prefix of `text`, which is not empty; else
+  // null.
   const Token* LongestAt(std::string_view text, bool control, bool user_defined) const;
 
  private:

@@ -14,8 +14,8 @@ bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-// Marks of other families of templates; one that has them is of no style here, whatever else it
-// has. <|im_sep|>: ChatML with another mark after the role.
+// Marks of other families of templates: a template with one of them has no supported style.
+// <|im_sep|>: ChatML with another mark after the role.
 constexpr std::string_view kUnsupportedMarks[] = {
     "[INST]",
     "[/INST]",
@@ -34,7 +34,7 @@ constexpr std::string_view kUnsupportedMarks[] = {
     "### Instruction",
 };
 
-// What a template prints: a stretch of its own text, or an expression between {{ and }}.
+// A part of what a template prints: literal text, or an expression between {{ and }}.
 struct Output {
   std::string_view text;
   bool expression;
@@ -42,7 +42,7 @@ struct Output {
 
 struct TemplateParts {
   std::vector<Output> outputs;
-  bool assigns = false;  // has {% set %} or {% macro %}: what is printed may come from anywhere
+  bool assigns = false;  // has {% set %} or {% macro %}: printed text may come from anywhere
 };
 
 constexpr std::string_view kSpace = " \t\r\n";
@@ -54,8 +54,8 @@ std::string_view Trimmed(std::string_view text) {
              : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-// Where the tag that begins before `at` ends: at its `close`, which does not count inside quotes.
-// The text's end where it is missing.
+// The end of the tag that begins before `at`: its `close` outside of quotes, or the end of the
+// text.
 size_t TagEnd(std::string_view text, size_t at, std::string_view close) {
   for (char quote = '\0'; at < text.size(); ++at) {
     if (quote != '\0') {
@@ -91,7 +91,7 @@ TemplateParts Parse(std::string_view text) {
                        : open == "{%" ? TagEnd(text, begin, "%}")
                                       : std::min(text.find("#}", begin), text.size());
     std::string_view inside = text.substr(begin, end - begin);
-    // A dash at either side takes white space away.
+    // A dash at either side removes white space.
     if (inside.starts_with('-')) inside.remove_prefix(1);
     if (inside.ends_with('-')) inside.remove_suffix(1);
     inside = Trimmed(inside);
@@ -120,8 +120,8 @@ bool IsVicuna(std::string_view chat_template, const TemplateParts& parts) {
   return user && assistant;
 }
 
-// True where the strings that an expression prints are white space or the image's mark. Strings in
-// brackets are keys.
+// True if the strings that an expression prints are white space or the image's placeholder. Strings
+// in brackets are keys.
 bool PrintsNoText(std::string_view expression) {
   int depth = 0;
   for (size_t i = 0; i < expression.size(); ++i) {

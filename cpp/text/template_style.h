@@ -1,5 +1,5 @@
-// Tells the style of a checkpoint's chat template. Templates are programs in Jinja; none is run
-// here: what they would print is recognised or refused.
+// Recognises the style of a checkpoint's chat template. Templates are Jinja programs; they are not
+// run, but recognised by their text or rejected.
 #ifndef TINYVLM_TEXT_TEMPLATE_STYLE_H_
 #define TINYVLM_TEXT_TEMPLATE_STYLE_H_
 
@@ -11,11 +11,11 @@
 namespace tinyvlm {
 
 // The style whose prompts `chat_template` prints:
-//   qwen_2: ChatML, <|im_start|> and <|im_end|> and no other family's marks
+//   qwen_2: ChatML, with <|im_start|> and <|im_end|> and no marks of another family
 //   v1:     Vicuna, "USER:" and "ASSISTANT:" on one line
-//   plain:  the messages' content and nothing else
-// The sentence that a template puts where a conversation has no system text is not taken over: a
-// style has its own. Errors: unsupported, with the template's first line, for all others.
+//   plain:  the content of the messages and nothing else
+// A default system prompt in the template is ignored: each style has its own. Errors: kUnsupported,
+// with the template's first line, for all others.
 Result<ChatStyle> RecogniseChatStyle(std::string_view chat_template);
 
 }  // namespace tinyvlm

@@ -8,8 +8,7 @@ Utf8Step NextUtf8(std::string_view bytes) {
   if (lead < 0x80) return {Utf8Step::kCharacter, 1, lead};
   if (lead < 0xC2 || lead > 0xF4) return {Utf8Step::kInvalid, 1, 0};
   const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  // The second byte's range is what rules out overlong forms, surrogates and numbers above
-  // U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates and numbers above U+10FFFF.
   const uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   char32_t character = lead & (0x7F >> length);
@@ -32,7 +31,7 @@ bool IsValidUtf8(std::string_view bytes) {
 }
 
 size_t WholeCharactersLength(std::string_view bytes) {
-  // A character that has begun has its lead byte among the last three.
+  // The lead byte of an incomplete character is one of the last three bytes.
   const size_t first = bytes.size() < 3 ? 0 : bytes.size() - 3;
   for (size_t i = bytes.size(); i-- > first;) {
     const uint8_t byte = static_cast<uint8_t>(bytes[i]);

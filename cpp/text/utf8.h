@@ -10,10 +10,10 @@
 
 namespace tinyvlm {
 
-// What bad UTF-8 is read as.
+// Replaces bad UTF-8.
 inline constexpr char32_t kReplacementCharacter = 0xFFFD;
 
-// What stands at the beginning of a byte sequence.
+// The first character of a byte sequence.
 struct Utf8Step {
   enum Kind { kCharacter, kInvalid, kIncomplete };
   Kind kind;
@@ -23,29 +23,29 @@ struct Utf8Step {
   char32_t character;  // kCharacter only
 };
 
-// Looks at the first character of `bytes`, which must not be empty. kIncomplete: a character has
-// begun and more bytes could complete it.
+// Decodes the first character of `bytes`, which must not be empty. kIncomplete: all bytes belong to
+// a character that further bytes could complete.
 Utf8Step NextUtf8(std::string_view bytes);
 
+// True if all of `bytes` is valid UTF-8.
 bool IsValidUtf8(std::string_view bytes);
 
-// Length of the longest prefix that does not end inside a character; what follows (at most 3 bytes)
-// may be completed by bytes still to come.
+// Length of the longest prefix that does not end inside a character. The rest (at most 3 bytes) may
+// be completed by further bytes.
 size_t WholeCharactersLength(std::string_view bytes);
 
-// Appends `bytes` to `out`, each maximal bad subpart as one U+FFFD, as the reference tokenizer (and
-// every browser) decodes.
+// Appends `bytes` to `out`, with one U+FFFD for each maximal bad subpart, as the reference
+// tokenizer and every browser decode.
 void AppendValidUtf8(std::string_view bytes, std::string* out);
 
-// `text` in double quotes for a message: valid UTF-8, cut with "..." where it has more than
-// `max_bytes`.
+// `text` in double quotes for an error message, as valid UTF-8; cut with "..." beyond `max_bytes`.
 std::string Quoted(std::string_view text, size_t max_bytes = 60);
 
-// Unicode's property White_Space, which is what tokenizers split texts by.
+// Unicode's property White_Space, by which tokenizers split texts.
 bool IsUnicodeWhitespace(char32_t character);
 
-// White space as Python's str.strip() sees it, with which answers are trimmed: Unicode White_Space
-// and U+001C to U+001F.
+// White space as in Python's str.strip(), by which answers are trimmed: Unicode White_Space and
+// U+001C to U+001F.
 bool IsWhitespace(char32_t character);
 
 }  // namespace tinyvlm
