@@ -1,4 +1,4 @@
-// Bounds-checked little-endian reads: the one way to touch the bytes of a binary header.
+// Bounds-checked little-endian reads: every parser of binary headers uses them.
 #ifndef TINYVLM_BASE_BYTE_READER_H_
 #define TINYVLM_BASE_BYTE_READER_H_
 
@@ -29,8 +29,8 @@ T LoadLittleEndian(const uint8_t* bytes) {
   }
 }
 
-// Reads front to back through bytes that somebody else owns. A read that would pass the end returns
-// false and moves nothing.
+// Reads borrowed bytes from front to back. A read beyond the end returns false and does not move
+// the position.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
@@ -46,7 +46,7 @@ class ByteReader {
     return true;
   }
 
-  // A view of the next `length` bytes, and past them. 64 bits, because lengths come from files.
+  // Returns a view of the next `length` bytes and skips them. 64 bits: lengths come from files.
   bool ReadBytes(uint64_t length, std::span<const uint8_t>* view) {
     if (length > remaining()) return false;
     *view = bytes_.subspan(position_, static_cast<size_t>(length));

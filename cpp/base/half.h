@@ -1,4 +1,4 @@
-// f16 and bf16 <-> f32, one value at a time: the definition that vector kernels are held against.
+// f16 and bf16 <-> f32, one value at a time: the definition that SIMD kernels are tested against.
 // Exact towards f32, rounded to nearest even from it.
 #ifndef TINYVLM_BASE_HALF_H_
 #define TINYVLM_BASE_HALF_H_

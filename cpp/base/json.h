@@ -15,16 +15,16 @@
 
 namespace tinyvlm {
 
-// One value of a document, owning everything below it. Questions of the wrong kind answer "none",
-// they never fail.
+// One value of a document, which owns everything below it. An accessor of another kind than the
+// value's returns "none"; it never fails.
 class Json {
  public:
   using Array = std::vector<Json>;
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;  // in the document's order
 
-  // A number as the nearest double and, where it is written as an integer (no fraction, no
-  // exponent), exactly.
+  // A number as the nearest double and, if it is written as an integer (no fraction, no exponent),
+  // exactly.
   struct Number {
     double value = 0;
     uint64_t magnitude = 0;  // of an integer that fits in 64 bits
@@ -39,13 +39,13 @@ class Json {
   explicit Json(Array value) : value_(std::move(value)) {}
   explicit Json(Object value) : value_(std::move(value)) {}
 
-  // "null", "a boolean", "a number", "a string", "an array" or "an object": for messages.
+  // "null", "a boolean", "a number", "a string", "an array" or "an object": for error messages.
   const char* KindName() const;
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   std::optional<bool> boolean() const;
   std::optional<double> number() const;
-  std::optional<int64_t> int64() const;  // none where not an integer or out of range
+  std::optional<int64_t> int64() const;  // none if not an integer or out of range
   std::optional<uint64_t> uint64() const;
   const std::string* string() const { return std::get_if<std::string>(&value_); }
   const Array* array() const { return std::get_if<Array>(&value_); }
@@ -53,12 +53,12 @@ class Json {
   // All members, repeated keys included.
   const Object* object() const { return std::get_if<Object>(&value_); }
 
-  // The member of an object; the last one where the key is repeated. Null where it is absent or
-  // this is no object.
+  // The member of an object; the last one if the key is repeated. Null if it is absent or this is
+  // not an object.
   const Json* Find(std::string_view key) const;
 
-  // Members that must be there: kNotFound names the key where it is absent; where the value is of
-  // another kind or out of range, `code` with the key, what was wanted and what was found.
+  // Required members. Errors: kNotFound with the key if it is absent; if the value is of another
+  // kind or out of range, `code` with the key, what was wanted and what was found.
   Result<bool> GetBool(std::string_view key, ErrorCode code = ErrorCode::kInvalidFile) const;
   Result<double> GetNumber(std::string_view key, ErrorCode code = ErrorCode::kInvalidFile) const;
   Result<int64_t> GetInt(std::string_view key, int64_t min, int64_t max,
@@ -72,9 +72,9 @@ class Json {
   std::variant<std::monostate, bool, Number, std::string, Array, Object> value_;
 };
 
-// Parses one document. Refused, with the byte offset and what was wanted: anything outside RFC
-// 8259, invalid UTF-8, unpaired surrogates, numbers beyond the range of a double, nesting deeper
-// than 64. Memory is at most about 40 times the text.
+// Parses one document. Errors, with the byte offset and what was wanted: anything outside RFC 8259,
+// invalid UTF-8, unpaired surrogates, numbers beyond the range of a double, nesting deeper than 64.
+// Memory use is at most about 40 times the text.
 Result<Json> ParseJson(std::string_view text);
 
 // Appends `text` (valid UTF-8) as a JSON string, quotes included.

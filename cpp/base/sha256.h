@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), fed piece by piece: the hashes that a model file carries of itself.
+// SHA-256 (FIPS 180-4), computed incrementally: for the hashes in a model file.
 #ifndef TINYVLM_BASE_SHA256_H_
 #define TINYVLM_BASE_SHA256_H_
 
@@ -23,7 +23,7 @@ class Sha256 {
 
   Sha256() { Reset(); }
 
-  // Forgets everything: as new.
+  // Starts a new message.
   void Reset();
 
   // Appends bytes to the message.

@@ -70,8 +70,7 @@ class Planner {
 
   bool Has(const std::string& module) const { return !weights_.WithPrefix(module + ".").empty(); }
 
-  // ---- What the names and shapes say
-  // -----------------------------------------------------------------------------------------------
+  // ---- What the names and shapes say ----
 
   Result<TowerStage> ReadStage(const TowerNames::Stage& names) const {
     TowerStage stage;
@@ -170,8 +169,7 @@ class Planner {
     return Status();
   }
 
-  // ---- Convolutions as sums of branches
-  // -----------------------------------------------------------------------------------------------
+  // ---- Convolutions as sums of branches ----
 
   // Convolution `module` as it is.
   static ConvBranch Plain(const std::string& module, uint64_t side) {
@@ -247,8 +245,7 @@ class Planner {
     return {identity, Plain(encoding, kSide)};
   }
 
-  // ---- The plan
-  // -----------------------------------------------------------------------------------------------
+  // ---- The plan ----
 
   void Add(std::string name, const Shape& shape, TensorRole role, std::string source) {
     checkpoint_.tensors.push_back({std::move(name), shape, role, std::move(source), {}, shape});
@@ -419,8 +416,7 @@ class Planner {
     return true;
   }
 
-  // ---- Every planned tensor is there with its shape, and every tensor that is there is planned
-  // -----------------------------------------------------------
+  // ---- The plan and the checkpoint name the same tensors, of the same shapes ----
 
   Status Use(const std::string& name, const Shape& shape) {
     TVLM_ASSIGN_OR_RETURN(const SafetensorsTensor* const tensor, FindTensor(weights_, name, shape));

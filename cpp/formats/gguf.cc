@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cinttypes>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
 
 #include "base/byte_reader.h"
 #include "base/check.h"
+#include "formats/gguf_type.h"
 
 namespace tinyvlm {
 
@@ -30,37 +30,6 @@ constexpr uint64_t kMinValueBytes = 8 + 4 + 1, kMinTensorBytes = 8 + 4 + 4 + 8;
 constexpr const char* kChunkSize = "tinyvlm.chunk_size";
 constexpr const char* kChunkHashes = "tinyvlm.chunk_sha256";
 constexpr const char* kHeaderHash = "tinyvlm.header_sha256";
-
-// Bytes of a value of fixed size; 0 for strings, arrays and unknown types.
-uint64_t FixedBytes(GgufType type) {
-  switch (type) {
-    case GgufType::kU8:
-    case GgufType::kI8:
-    case GgufType::kBool:
-      return 1;
-    case GgufType::kU16:
-    case GgufType::kI16:
-      return 2;
-    case GgufType::kU32:
-    case GgufType::kI32:
-    case GgufType::kF32:
-      return 4;
-    case GgufType::kU64:
-    case GgufType::kI64:
-    case GgufType::kF64:
-      return 8;
-    case GgufType::kString:
-    case GgufType::kArray:
-      break;
-  }
-  return 0;
-}
-
-const char* TypeName(GgufType type) {
-  static constexpr const char* kNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                           "bool", "string", "array", "u64", "i64", "f64"};
-  return kNames[static_cast<uint32_t>(type)];
-}
 
 // ggml types that this engine does not read, for messages.
 const char* UnsupportedTypeName(uint32_t ggml_type) {
@@ -275,7 +244,7 @@ class GgufParser {
       return true;
     }
     uint64_t bytes = 0;
-    if (!CheckedMultiply(entry->count, FixedBytes(entry->type), &bytes))
+    if (!CheckedMultiply(entry->count, GgufTypeBytes(entry->type), &bytes))
       bytes = std::numeric_limits<uint64_t>::max();
     if (!reader_.ReadBytes(bytes, &entry->values)) return Need(bytes, LaterBytes());
     if (entry->type == GgufType::kBool &&
@@ -550,185 +519,6 @@ Status CheckFileBytes(const GgufFile& file, uint64_t bytes) {
                  bytes);
   }
   return Status();
-}
-
-// ---- Metadata
-// -------------------------------------------------------------------------------------------------
-
-namespace {
-
-Status WrongType(std::string_view key, const char* wanted, const Metadata::Entry& found) {
-  return Error(ErrorCode::kInvalidFile, "%.*s: %s wanted, %s%s found", Length(key), key.data(),
-               wanted, found.is_array ? "an array of " : "", TypeName(found.type));
-}
-
-// An integer of any width: magnitude and sign. False for other types.
-bool LoadInteger(const Metadata::Entry& entry, uint64_t index, bool* negative,
-                 uint64_t* magnitude) {
-  const uint8_t* const bytes = entry.values.data() + index * FixedBytes(entry.type);
-  int64_t value = 0;
-  switch (entry.type) {
-    case GgufType::kU8:
-      value = bytes[0];
-      break;
-    case GgufType::kI8:
-      value = static_cast<int8_t>(bytes[0]);
-      break;
-    case GgufType::kU16:
-      value = LoadLittleEndian<uint16_t>(bytes);
-      break;
-    case GgufType::kI16:
-      value = LoadLittleEndian<int16_t>(bytes);
-      break;
-    case GgufType::kU32:
-      value = LoadLittleEndian<uint32_t>(bytes);
-      break;
-    case GgufType::kI32:
-      value = LoadLittleEndian<int32_t>(bytes);
-      break;
-    case GgufType::kI64:
-      value = LoadLittleEndian<int64_t>(bytes);
-      break;
-    case GgufType::kU64:
-      *negative = false;
-      *magnitude = LoadLittleEndian<uint64_t>(bytes);
-      return true;
-    default:
-      return false;
-  }
-  *negative = value < 0;
-  *magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  return true;
-}
-
-bool IsInteger(GgufType type) {
-  return FixedBytes(type) != 0 && type != GgufType::kBool && type != GgufType::kF32 &&
-         type != GgufType::kF64;
-}
-
-// The element `index` of an integer entry as a T.
-template <typename T>
-Result<T> GetInteger(const Metadata::Entry& entry, uint64_t index) {
-  bool negative = false;
-  uint64_t magnitude = 0;
-  LoadInteger(entry, index, &negative, &magnitude);
-  constexpr uint64_t kMax = static_cast<uint64_t>(std::numeric_limits<T>::max());
-  const uint64_t limit = !negative ? kMax : std::numeric_limits<T>::min() == 0 ? 0 : kMax + 1;
-  if (magnitude > limit) {
-    return Error(ErrorCode::kInvalidFile,
-                 "%.*s: a number from %" PRId64 " to %" PRIu64 " wanted, %s%" PRIu64 " found",
-                 Length(entry.key), entry.key.data(),
-                 static_cast<int64_t>(std::numeric_limits<T>::min()), kMax, negative ? "-" : "",
-                 magnitude);
-  }
-  return static_cast<T>(negative ? 0 - magnitude : magnitude);
-}
-
-float GetFloat(const Metadata::Entry& entry, uint64_t index) {
-  if (entry.type == GgufType::kF32) return LoadLittleEndian<float>(entry.values.data() + 4 * index);
-  const double value = LoadLittleEndian<double>(entry.values.data() + 8 * index);
-  // The conversion of a double beyond f32 is undefined in C++.
-  if (std::fabs(value) > std::numeric_limits<float>::max())
-    return std::copysign(std::numeric_limits<float>::infinity(),
-                         static_cast<float>(value > 0 ? 1 : -1));
-  return static_cast<float>(value);
-}
-
-bool IsFloat(GgufType type) { return type == GgufType::kF32 || type == GgufType::kF64; }
-
-}  // namespace
-
-const Metadata::Entry* Metadata::Find(std::string_view key) const {
-  const auto at = std::lower_bound(
-      by_key_.begin(), by_key_.end(), key,
-      [this](uint32_t i, std::string_view wanted) { return entries_[i].key < wanted; });
-  return at != by_key_.end() && entries_[*at].key == key ? &entries_[*at] : nullptr;
-}
-
-Result<const Metadata::Entry*> Metadata::FindTyped(std::string_view key, bool is_array,
-                                                   bool (*is_type)(GgufType),
-                                                   const char* wanted) const {
-  const Entry* const entry = Find(key);
-  if (entry == nullptr)
-    return Error(ErrorCode::kNotFound, "%.*s is missing from the model file", Length(key),
-                 key.data());
-  if (entry->is_array != is_array || !is_type(entry->type)) return WrongType(key, wanted, *entry);
-  return entry;
-}
-
-Result<uint32_t> Metadata::GetU32(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, false, IsInteger, "an integer"));
-  return GetInteger<uint32_t>(*entry, 0);
-}
-
-Result<int32_t> Metadata::GetI32(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, false, IsInteger, "an integer"));
-  return GetInteger<int32_t>(*entry, 0);
-}
-
-Result<float> Metadata::GetF32(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry, FindTyped(key, false, IsFloat, "a float"));
-  return GetFloat(*entry, 0);
-}
-
-Result<bool> Metadata::GetBool(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(
-      const Entry* const entry,
-      FindTyped(key, false, [](GgufType type) { return type == GgufType::kBool; }, "a bool"));
-  return entry->values[0] != 0;
-}
-
-Result<std::string> Metadata::GetString(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(
-      const Entry* const entry,
-      FindTyped(key, false, [](GgufType type) { return type == GgufType::kString; }, "a string"));
-  return std::string(AsText(entry->values.subspan(8)));
-}
-
-Result<std::vector<int32_t>> Metadata::GetI32Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
-                        FindTyped(key, true, IsInteger, "an array of integers"));
-  std::vector<int32_t> values;
-  values.reserve(static_cast<size_t>(entry->count));
-  for (uint64_t i = 0; i < entry->count; ++i) {
-    TVLM_ASSIGN_OR_RETURN(const int32_t value, GetInteger<int32_t>(*entry, i));
-    values.push_back(value);
-  }
-  return values;
-}
-
-Result<std::vector<float>> Metadata::GetF32Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
-                        FindTyped(key, true, IsFloat, "an array of floats"));
-  std::vector<float> values(static_cast<size_t>(entry->count));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = GetFloat(*entry, i);
-  return values;
-}
-
-Result<std::span<const uint8_t>> Metadata::GetU8Array(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(
-      const Entry* const entry,
-      FindTyped(key, true, [](GgufType type) { return type == GgufType::kU8; }, "an array of u8"));
-  return entry->values;
-}
-
-Result<std::vector<std::string_view>> Metadata::GetStringArray(std::string_view key) const {
-  TVLM_ASSIGN_OR_RETURN(const Entry* const entry,
-                        FindTyped(
-                            key, true, [](GgufType type) { return type == GgufType::kString; },
-                            "an array of strings"));
-  std::vector<std::string_view> values;
-  values.reserve(static_cast<size_t>(entry->count));
-  ByteReader reader(entry->values);
-  for (uint64_t i = 0; i < entry->count; ++i) {
-    uint64_t length = 0;
-    std::span<const uint8_t> bytes;
-    const bool whole = reader.Read(&length) && reader.ReadBytes(length, &bytes);
-    TVLM_DCHECK(whole);  // the parser has checked it
-    static_cast<void>(whole);
-    values.push_back(AsText(bytes));
-  }
-  return values;
 }
 
 }  // namespace tinyvlm

@@ -34,27 +34,27 @@ enum class GgufType : uint32_t {
   kF64 = 12,
 };
 
-// The key-value section: one copy of its bytes and an index into it. Views and strings that it
-// gives stay valid as long as it lives, moves included.
+// The key-value section: a copy of its bytes and an index. Views that it returns are valid as long
+// as it exists, and stay valid when it is moved.
 class Metadata {
  public:
   struct Entry {
     std::string_view key;
     GgufType type;  // of the value, or of the elements of an array
     bool is_array;
-    uint64_t count;                   // 1, or the elements of an array
-    std::span<const uint8_t> values;  // as in the file
+    uint64_t count;                   // 1, or the number of elements of an array
+    std::span<const uint8_t> values;  // the bytes as in the file
   };
 
   // In the file's order.
   const std::vector<Entry>& entries() const { return entries_; }
 
-  // Null where the key is absent.
+  // Null if the key is absent.
   const Entry* Find(std::string_view key) const;
 
-  // The value of a key that must be there. Integers of any width and sign are taken where the value
-  // fits; floats may be f32 or f64. Errors: kNotFound where the key is absent, kInvalidFile where
-  // it has another type or does not fit; both name the key.
+  // The value of a required key. Integers of any width and sign are accepted if the value fits;
+  // floats may be f32 or f64. Errors: kNotFound if the key is absent, kInvalidFile if its value has
+  // another type or does not fit; both name the key.
   Result<uint32_t> GetU32(std::string_view key) const;
   Result<int32_t> GetI32(std::string_view key) const;
   Result<float> GetF32(std::string_view key) const;
@@ -75,48 +75,48 @@ class Metadata {
   std::vector<uint32_t> by_key_;  // indices of entries_, sorted by key
 };
 
-// What the header of a GGUF file says. Movable only.
+// The header of a GGUF file. Movable only.
 struct GgufFile {
   uint32_t version = 0;
   Metadata metadata;
-  std::vector<TensorInfo> tensors;  // sorted by offset: in the file's order
+  std::vector<TensorInfo> tensors;  // sorted by offset: in the order of the file
   std::vector<uint32_t> by_name;    // indices of tensors, sorted by name
   uint64_t alignment = 32;
   uint64_t data_offset = 0;   // bytes of the header, padding included
-  uint64_t tensor_bytes = 0;  // of the data section, to the end of the last tensor
-  // the same with the padding behind it, which a file without hashes may lack
+  uint64_t tensor_bytes = 0;  // size of the data section up to the end of the last tensor
+  // The same with the final padding, which a file without hashes may lack.
   uint64_t data_bytes = 0;
 
-  // Files of ours carry their own hashes (spec: tinyvlm.chunk_sha256, tinyvlm.header_sha256): all
-  // of these, or none.
+  // Our converter's files contain hashes (tinyvlm.chunk_sha256, tinyvlm.header_sha256): all of
+  // these fields are set, or none.
   uint64_t chunk_size = 0;  // 0: no hashes
-  // 32 bytes per chunk of the data section; a view of metadata
+  // 32 bytes per chunk of the data section; a view into `metadata`.
   std::span<const uint8_t> chunk_hashes;
-  // where in the file the 32 bytes of the header's hash stand
+  // File offset of the 32 bytes of the header's hash.
   uint64_t header_hash_offset = 0;
 
-  // Null where the file has no such tensor.
+  // Null if the file has no such tensor.
   const TensorInfo* Find(std::string_view name) const;
 };
 
 struct GgufParse {
-  std::optional<GgufFile> file;  // absent: the header is not whole yet
-  // then: a prefix shorter than this cannot hold it (more than was given)
+  std::optional<GgufFile> file;  // absent: the prefix ends inside the header
+  // In that case: the header needs at least this many bytes (more than were given).
   uint64_t bytes_needed = 0;
 };
 
-// Parses the header from the first bytes of a file. Never reads beyond them and allocates no more
-// than they justify. Versions 2 and 3, little-endian. Errors: kInvalidFile for damage and for other
-// kinds of file (named where recognised), kUnsupported for a big-endian file, another version, a
-// tensor type that this engine does not know.
+// Parses the header from the first bytes of a file. Never reads beyond them, and allocates memory
+// in proportion to them only. Versions 2 and 3, little-endian. Errors: kInvalidFile for damage and
+// for other kinds of file (named if recognised), kUnsupported for a big-endian file, another
+// version, or a tensor type that this engine does not know.
 Result<GgufParse> ParseGgufHeader(std::span<const uint8_t> prefix);
 
-// Checks the SHA-256 that the header carries of itself. `header` is the first data_offset bytes of
-// the file. Nothing to do where there is none.
+// Checks the SHA-256 of the header that it contains itself. `header` is the first data_offset bytes
+// of the file. OK if there is no hash.
 Status VerifyHeaderHash(const GgufFile& file, std::span<const uint8_t> header);
 
-// The hash that the header gives for a chunk of the data section: bytes [chunk * chunk_size, (chunk
-// + 1) * chunk_size), cut at data_bytes.
+// The hash in the header for a chunk of the data section: bytes [chunk * chunk_size, (chunk + 1) *
+// chunk_size), up to data_bytes.
 Sha256::Digest ChunkHash(const GgufFile& file, uint64_t chunk);
 
 // Compares the bytes of a chunk with that hash; the file has hashes.

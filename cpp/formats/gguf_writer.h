@@ -1,5 +1,5 @@
-// Writes a GGUF v3 file whose tensors stream through, with the hashes by which a download checks
-// itself.
+// Writes a GGUF v3 file tensor by tensor, without holding it in memory, with the hashes by which
+// loaders verify a download.
 #ifndef TINYVLM_FORMATS_GGUF_WRITER_H_
 #define TINYVLM_FORMATS_GGUF_WRITER_H_
 
@@ -18,9 +18,9 @@
 
 namespace tinyvlm {
 
-// Use: Add... for every key, AddTensor for every tensor in the order of their data, Begin, Append
-// the bytes, Finish. The writer itself adds general.alignment (64) and the tinyvlm.* hash keys. A
-// writer destroyed before Finish leaves no file.
+// Usage: Add... for every key, AddTensor for every tensor in the order of their data, Begin, Append
+// for the bytes, Finish. The writer adds general.alignment (64) and the tinyvlm.* hash keys itself.
+// A writer that is destroyed before Finish leaves no file.
 class GgufWriter {
  public:
   void AddU32(std::string_view key, uint32_t value);
@@ -36,11 +36,11 @@ class GgufWriter {
   // A key of another file, with its value as it is there.
   void AddEntry(const Metadata::Entry& entry);
 
-  // Declares the next tensor; `shape` outermost first. An error where rows are not whole blocks or
-  // the product overflows.
+  // Declares the next tensor; `shape` has the outermost dimension first. An error if rows are not
+  // whole blocks or the product overflows.
   Status AddTensor(std::string name, DType type, Shape shape);
 
-  // Tensors declared so far, with their places in the data section.
+  // Tensors declared so far, with their offsets in the data section.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
   // Bytes of the data section that the declared tensors take, padding included.
@@ -49,12 +49,12 @@ class GgufWriter {
   // Opens `path` for writing. No more keys or tensors after this.
   Status Begin(const std::string& path);
 
-  // The next bytes of the tensor that is being written; they end at or before its end. Padding
-  // between tensors is the writer's business.
+  // Appends the next bytes of the current tensor, at most up to its end. The writer inserts padding
+  // between tensors itself.
   Status Append(const uint8_t* data, size_t bytes);
 
-  // Writes the header with its hashes and gives the file its name. An error where a tensor has not
-  // got all its bytes.
+  // Writes the header with its hashes and renames the file to its final name. An error if bytes of
+  // a tensor are missing.
   Status Finish();
 
  private:
@@ -67,10 +67,10 @@ class GgufWriter {
   std::vector<TensorInfo> tensors_;
 
   std::optional<FileWriter> file_;
-  size_t tensor_ = 0;     // being written
-  uint64_t written_ = 0;  // bytes of the data section
+  size_t tensor_ = 0;     // index of the current tensor
+  uint64_t written_ = 0;  // bytes of the data section so far
   Sha256 chunk_;
-  // in the header: of the next chunk's hash and of its own
+  // Offsets in the header: of the next chunk's hash, and of the header's own.
   size_t chunk_hash_offset_ = 0, header_hash_offset_ = 0;
 };
 

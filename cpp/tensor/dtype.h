@@ -1,5 +1,5 @@
-// Element types of weights, by their ggml numbers, with block sizes (spec: ggml block layouts; GGUF
-// stores these numbers).
+// Element types of weights with their ggml numbers, which GGUF files store, and the sizes of their
+// blocks.
 #ifndef TINYVLM_TENSOR_DTYPE_H_
 #define TINYVLM_TENSOR_DTYPE_H_
 
@@ -23,18 +23,18 @@ enum class DType : uint32_t {
   kBF16 = 30,
 };
 
-// Block geometry of a type. A row of a tensor is cut into consecutive blocks; a row length must be
-// a multiple of block_elements.
+// Block size of a type. A row of a tensor is a sequence of blocks; its length must be a multiple of
+// block_elements.
 struct DTypeInfo {
   const char* name;         // "q8_0": the spelling in messages and options
   uint32_t block_elements;  // 1 for plain types
   uint32_t block_bytes;
 };
 
-// Null for a number that is not a type this engine knows.
+// Null for a number that is not a DType.
 const DTypeInfo* FindDTypeInfo(uint32_t ggml_type);
 
-// The row of a known type.
+// The name and block size of a type.
 const DTypeInfo& GetDTypeInfo(DType type);
 
 }  // namespace tinyvlm

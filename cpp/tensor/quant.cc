@@ -48,8 +48,7 @@ float SignedLargest(const float* x) {
   return largest;
 }
 
-// ---- one block of 32
-// -------------------------------------------------------------------------------------------------
+// ---- one block of 32 ----
 
 void QuantizeQ8_0(const float* x, uint8_t* block) {
   float amax = 0;
@@ -114,8 +113,7 @@ void DequantizeNibbles(const uint8_t* block, float* x) {
   }
 }
 
-// ---- one super-block of 256
-// -------------------------------------------------------------------------------------------------
+// ---- one super-block of 256 ----
 
 // Scale and minimum (6 bits each) of sub-block j of a Q4_K or Q5_K block.
 void LoadScaleAndMinimum(const uint8_t* s, size_t j, float* scale, float* minimum) {

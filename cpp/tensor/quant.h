@@ -1,5 +1,5 @@
 // The definition of each weight format: scalar quantise and dequantise of whole blocks, byte for
-// byte as ggml's reference writes and reads them (docs/model-file.md). Kernels with lanes are held
+// byte as ggml's reference writes and reads them (docs/model-file.md). SIMD kernels are tested
 // against these.
 #ifndef TINYVLM_TENSOR_QUANT_H_
 #define TINYVLM_TENSOR_QUANT_H_
@@ -11,14 +11,14 @@
 
 namespace tinyvlm {
 
-// Values of `count` elements (whole blocks) as f32. Every float type; not kI64.
+// Converts `count` elements (whole blocks) to f32. Every type but kI64.
 void DequantizeRow(DType type, const uint8_t* data, size_t count, float* values);
 
-// True for the types that QuantizeRow writes: all float types but the K-quants, which are only
-// read.
+// True for the types that QuantizeRow can write: all but kI64 and the K-quants, which this engine
+// only reads.
 bool CanQuantize(DType type);
 
-// The reverse, for finite values. `data` receives count / block_elements blocks.
+// The reverse, for finite values. `data` has room for count / block_elements blocks.
 void QuantizeRow(DType type, const float* values, size_t count, uint8_t* data);
 
 }  // namespace tinyvlm

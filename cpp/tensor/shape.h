@@ -11,7 +11,7 @@
 
 namespace tinyvlm {
 
-// a * b, or false where it does not fit in 64 bits.
+// *product = a * b; false if it does not fit in 64 bits.
 inline bool CheckedMultiply(uint64_t a, uint64_t b, uint64_t* product) {
   return !__builtin_mul_overflow(a, b, product);
 }
@@ -20,13 +20,13 @@ inline bool CheckedMultiply(uint64_t a, uint64_t b, uint64_t* product) {
 // length K is {N, K}.
 using Shape = std::vector<uint64_t>;
 
-// "[96, 3, 3, 3]", for messages.
+// "[96, 3, 3, 3]", for error messages.
 std::string ShapeToString(const Shape& shape);
 
-// Number of elements; an error where the product overflows. An empty shape is a scalar: 1.
+// Number of elements; an error if the product overflows. An empty shape is a scalar: 1.
 Result<uint64_t> ElementCount(const Shape& shape);
 
-// Bytes of a tensor of this shape and type; an error where a row is not whole blocks or the product
+// Bytes of a tensor of this shape and type; an error if a row is not whole blocks or the product
 // overflows.
 Result<uint64_t> ByteCount(const Shape& shape, DType type);
 

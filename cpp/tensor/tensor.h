@@ -1,4 +1,4 @@
-// A named tensor as a file describes it, and a borrowed view of its bytes.
+// A named tensor as described by a file, and a borrowed view of its bytes.
 #ifndef TINYVLM_TENSOR_TENSOR_H_
 #define TINYVLM_TENSOR_TENSOR_H_
 
@@ -10,17 +10,17 @@
 
 namespace tinyvlm {
 
-// What the header of a file says of one tensor. Checked by the parser: the byte count follows from
-// shape and type, lies inside the file and overlaps no other tensor.
+// The description of one tensor in the header of a file. The parser has checked that `bytes` fits
+// shape and type, and that they are inside the file and overlap no other tensor.
 struct TensorInfo {
   std::string name;
   DType type = DType::kF32;
-  Shape shape;          // outermost first
-  uint64_t offset = 0;  // from the start of the data section
+  Shape shape;          // outermost dimension first
+  uint64_t offset = 0;  // bytes from the start of the data section
   uint64_t bytes = 0;
 };
 
-// Bytes that somebody else owns, with their type and shape. Valid as long as the owner keeps them.
+// Borrowed bytes with their type and shape. Valid as long as the owner keeps them.
 struct TensorView {
   DType type = DType::kF32;
   Shape shape;

@@ -272,7 +272,7 @@ TEST_CASE("Every tensor that is missing is named, and so is a wrong shape with b
   }
 }
 
-TEST_CASE("A tensor that no such model has is refused by name", "[convert]") {
+TEST_CASE("A tensor that no such model has is rejected with a specific error", "[convert]") {
   TinyCheckpoint checkpoint;
   checkpoint.Add(kTower + "stages.1.blocks.0.norm.scale", {32});
   CHECK_CONTAINS(Refused(checkpoint, ErrorCode::kUnsupported),
@@ -286,8 +286,10 @@ TEST_CASE("A tensor that no such model has is refused by name", "[convert]") {
   CHECK(Converted(with_head).file.Find("v.stem.0.weight") != nullptr);
 }
 
-TEST_CASE("Weights that are not finite, and too large ones for the type, are refused by name",
-          "[convert]") {
+TEST_CASE(
+    "Weights that are not finite, and too large ones for the type, are rejected with a specific "
+    "error",
+    "[convert]") {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
         -std::numeric_limits<float>::infinity()}) {

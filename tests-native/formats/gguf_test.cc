@@ -163,7 +163,7 @@ TEST_CASE("Hostile GGUF counts and lengths are refused without allocating for th
                  "the GGUF header would take at least");
 }
 
-TEST_CASE("Malformed GGUF headers are refused by name", "[formats][gguf]") {
+TEST_CASE("Malformed GGUF headers are rejected with a specific error", "[formats][gguf]") {
   CHECK_CONTAINS(
       Refused(GgufBytes(0, 2).Key("k", GgufType::kU8).U8(0).Key("k", GgufType::kU8).U8(0)),
       "duplicate key k");

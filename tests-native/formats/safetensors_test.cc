@@ -111,7 +111,7 @@ TEST_CASE("Written safetensors are read back, in ranges and by every type",
   CHECK(with_prefix("").size() == outputs.size());
 }
 
-TEST_CASE("Malformed safetensors are refused by name", "[formats][safetensors]") {
+TEST_CASE("Malformed safetensors are rejected with a specific error", "[formats][safetensors]") {
   const auto one = [](const char* body, size_t data = 8) {
     return File(std::string("{\"t\":{") + body + "}}", data);
   };

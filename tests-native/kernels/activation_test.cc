@@ -150,7 +150,7 @@ TEST_CASE("ScaleAddRows is the residual with layer scale, also in place", "[kern
   }
 }
 
-TEST_CASE("An activation gives a value the same bits wherever it stands", "[kernels][activation]") {
+TEST_CASE("An activation does not depend on the position of a value", "[kernels][activation]") {
   const size_t n = 37;
   const std::vector<float> x = Values(n, 4, 5.0f);
   ForEachTarget([&] {

@@ -94,7 +94,7 @@ TEST_CASE("Lists that make no model are refused", "[text][sentencepiece_model]")
         std::string::npos);
 }
 
-TEST_CASE("Inconsistent pieces are refused by name", "[text][sentencepiece_model]") {
+TEST_CASE("Inconsistent pieces are rejected with a specific error", "[text][sentencepiece_model]") {
   ModelWriter writer;
   SECTION("no pieces") { CheckRefused("", ErrorCode::kInvalidFile, "unknown piece"); }
   SECTION("no unknown piece") {
