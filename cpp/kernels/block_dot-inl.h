@@ -46,9 +46,9 @@
 //   kSteps             steps of a block; a step multiplies one 32-bit word of activations (the same
 //                      for all outputs) by kStepBytes bytes of weights (one word per output)
 //   kWords             words of activations in a block
-//   kPasses            2 if each word meets two parts of its weights: all words with the first
-//   part,
-//                      then Double(accumulator), then all words with the second; else 1
+//   kPasses            2 if weights are split into two parts: all words are multiplied by the first
+//                      parts, then comes Double(accumulator), then all words are multiplied by the
+//                      second parts; else 1
 //   kZeroPoint         words of weights hold weight + kZeroPoint
 //   kInt16Activations  true: words are pairs of int16 (ExpandBlock), and outlier blocks are like
 //                      others; false: words are four consecutive low bytes, or high bytes
