@@ -94,7 +94,7 @@ TEST_CASE("ModelLoader refuses more bytes than the header describes", "[engine][
   CHECK_THAT(status.message(), Catch::Matchers::ContainsSubstring("longer"));
 }
 
-TEST_CASE("ModelLoader names foreign content", "[engine][loader]") {
+TEST_CASE("ModelLoader names the kind of a file that is not a model", "[engine][loader]") {
   ModelLoader loader(1);
   const Status status = Feed(loader, "<!DOCTYPE html><html><body>Not found</body></html>", 1000);
   CHECK(status.code() == ErrorCode::kInvalidFile);
