@@ -40,9 +40,9 @@ test("C++ and TypeScript have the same error codes", () => {
 });
 
 test("docs/errors.md lists every code once with its number", () => {
-  const rows = [...read("docs/errors.md").matchAll(/^\| `(\w+)` +\| (\d+) +\|/gm)];
+  const entries = [...read("docs/errors.md").matchAll(/^- \*\*`(\w+)`\*\* \((\d+)\):/gm)];
   assert.deepEqual(
-    rows.map(([, word, number]) => [word, Number(number)]),
+    entries.map(([, word, number]) => [word, Number(number)]),
     Object.entries(errorNumbers),
   );
 });
