@@ -8,12 +8,35 @@
 #include <cstdlib>
 #include <utility>
 
+#ifdef _WIN32
+#include <malloc.h>
+#endif
+
 #include "base/status.h"
 
 namespace tinyvlm {
 
 // Widest vector any target loads (AVX-512) and a cache line of every machine we run on.
 inline constexpr size_t kAlignment = 64;
+
+// `bytes` bytes at a multiple of kAlignment, or null; freed with FreeAligned. Not aligned_alloc:
+// Android has it from API level 28 on only, and Windows has none.
+inline void* AllocateAligned(size_t bytes) {
+#ifdef _WIN32
+  return _aligned_malloc(bytes, kAlignment);
+#else
+  void* data = nullptr;
+  return posix_memalign(&data, kAlignment, bytes) == 0 ? data : nullptr;
+#endif
+}
+
+inline void FreeAligned(void* data) {
+#ifdef _WIN32
+  _aligned_free(data);
+#else
+  std::free(data);
+#endif
+}
 
 // An owned, 64-byte aligned array of `size()` trivially copyable values, not initialised unless
 // asked. Movable, not copyable.
@@ -25,7 +48,7 @@ class AlignedBuffer {
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     if (this != &other) {
-      std::free(data_);
+      FreeAligned(data_);
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
     }
@@ -33,7 +56,7 @@ class AlignedBuffer {
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
-  ~AlignedBuffer() { std::free(data_); }
+  ~AlignedBuffer() { FreeAligned(data_); }
 
   // Allocates `size` values; `what` names the buffer in the error ("weights", "KV cache").
   static Result<AlignedBuffer> Allocate(uint64_t size, const char* what) {
@@ -43,7 +66,7 @@ class AlignedBuffer {
     if (size <= kLimit / sizeof(T)) {
       const size_t bytes =
           (static_cast<size_t>(size) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-      buffer.data_ = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
+      buffer.data_ = static_cast<T*>(AllocateAligned(bytes));
     }
     if (buffer.data_ == nullptr) {
       return Error(ErrorCode::kOutOfMemory,

@@ -53,10 +53,13 @@ class Messages {
     JsonWriter message;
     message.String("role", role).String("content", content);
     if (!images.empty()) {
-      std::string numbers;
-      for (const uint32_t image : images)
-        numbers += (numbers.empty() ? "" : ",") + std::to_string(image);
-      message.Json("images", "[" + numbers + "]");
+      std::string list;
+      for (const uint32_t image : images) {
+        list += list.empty() ? '[' : ',';
+        list += std::to_string(image);
+      }
+      list += ']';
+      message.Json("images", list);
     }
     messages_.push_back(std::move(message));
   }
