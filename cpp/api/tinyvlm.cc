@@ -311,10 +311,11 @@ constexpr std::chrono::milliseconds kRunPause{1};
 Status Run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
   for (tvlm_run_state state = TVLM_RUNNING; state != TVLM_DONE;) {
     TVLM_RETURN_IF_ERROR(Advance(session, kRunBudgetMs, &state));
-    if (on_text == nullptr) continue;
-    size_t length = 0;
-    const char* const text = tvlm_session_take_text(session, &length);
-    if (length != 0 && on_text(text, length, user_data) != 0) session->session->Cancel();
+    if (on_text != nullptr) {
+      size_t length = 0;
+      const char* const text = tvlm_session_take_text(session, &length);
+      if (length != 0 && on_text(text, length, user_data) != 0) session->session->Cancel();
+    }
     if (state == TVLM_WAITING || state == TVLM_BUSY) std::this_thread::sleep_for(kRunPause);
   }
   return Status();
