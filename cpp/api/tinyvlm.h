@@ -18,7 +18,7 @@
  * Texts are UTF-8, never NULL, followed by a zero byte; where a text may itself contain U+0000 its
  * length is given too. Each belongs to the object that it was asked of and says until when it is
  * valid. Options, requests and reports are JSON objects: an unknown key or a value of the wrong
- * type is an error, a missing key has its default. docs/sdk.md lists the options.
+ * type is an error, a missing key has its default. docs/c-api.md lists the options.
  *
  * Ownership. An object has one owner, who frees it once; using it afterwards is undefined, as with
  * free(). A model may be freed before its sessions: what they share lives until the last is freed.
@@ -210,7 +210,7 @@ TVLM_EXPORT tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes,
 /* One conversation with a model: KV cache, activations, images, the answer. */
 typedef struct tvlm_session tvlm_session;
 
-/* A session on a model whose header is whole. `options`: those of a session in docs/sdk.md, such as
+/* A session on a model whose header is whole. `options`: those of a session in docs/c-api.md, such as
  * {"context": 2048} (tokens of prompt and answer together). All its memory is allocated here and
  * when images are added. NULL where that fails. Any thread; on one model also from several threads
  * at once. */
@@ -265,7 +265,7 @@ TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t im
 
 /* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system"
  * | "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the sampling options
- * in docs/sdk.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
+ * in docs/c-api.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
  * then user and assistant in turn, the user last. Images stand before the text of their message.
  * Tokens that a conversation shares with the one before it are not computed again. */
 TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
