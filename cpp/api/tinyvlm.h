@@ -210,8 +210,8 @@ TVLM_EXPORT tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes,
 /* One conversation with a model: KV cache, activations, images, the answer. */
 typedef struct tvlm_session tvlm_session;
 
-/* A session on a model whose header is whole. `options`: those of a session in docs/c-api.md, such as
- * {"context": 2048} (tokens of prompt and answer together). All its memory is allocated here and
+/* A session on a model whose header is whole. `options`: those of a session in docs/c-api.md, such
+ * as {"context": 2048} (tokens of prompt and answer together). All its memory is allocated here and
  * when images are added. NULL where that fails. Any thread; on one model also from several threads
  * at once. */
 TVLM_EXPORT tvlm_session* tvlm_session_create(tvlm_model* model, const char* options,
@@ -264,10 +264,10 @@ TVLM_EXPORT tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void*
 TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image);
 
 /* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system"
- * | "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the sampling options
- * in docs/c-api.md, such as "maxTokens". Messages are a whole conversation: a system message or none,
- * then user and assistant in turn, the user last. Images stand before the text of their message.
- * Tokens that a conversation shares with the one before it are not computed again. */
+ * | "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the options of an
+ * answer in docs/c-api.md, such as "maxTokens". Messages are a whole conversation: a system message
+ * or none, then user and assistant in turn, the user last. Images stand before the text of their
+ * message. Tokens that a conversation shares with the one before it are not computed again. */
 TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
 
 /* How an answer stands. */
