@@ -52,6 +52,9 @@ export async function serveFiles(files: Record<string, Uint8Array>): Promise<Fil
         return void response.writeHead(200, { "content-length": file.length }).end(file);
     }
   });
+  // A client may take its time: a busy one would find the connection of an answer that it has not
+  // read yet closed after five idle seconds.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
