@@ -10,16 +10,13 @@ static void* read_file(const char* path, size_t* bytes) {
   long size = -1;
   if (file != NULL && fseek(file, 0, SEEK_END) == 0) size = ftell(file);
   if (size >= 0) data = malloc((size_t)size + 1);
-  if (data != NULL) {
-    rewind(file);
-    *bytes = fread(data, 1, (size_t)size, file);
-  }
+  if (data != NULL && fseek(file, 0, SEEK_SET) == 0) *bytes = fread(data, 1, (size_t)size, file);
   if (file != NULL) fclose(file);
   return data;
 }
 
-static int print_text(const char* text, size_t length, void* user_data) {
-  (void)user_data;
+static int print_text(const char* text, size_t length, void* unused) {
+  (void)unused;
   fwrite(text, 1, length, stdout);
   fflush(stdout);
   return 0; /* anything else would end the answer */
@@ -35,7 +32,6 @@ int main(int argc, char** argv) {
   uint32_t image = 0;
   char request[1024];
   int failed = 1;
-
   if (argc < 3) {
     fprintf(stderr, "usage: ask MODEL IMAGE [QUESTION]\n");
   } else if (tvlm_model_load_path(model, argv[1], NULL, NULL) != TVLM_OK) {
