@@ -67,8 +67,8 @@ class ConfigReader {
                  Key(name).c_str(), wanted, value, otherwise);
   }
 
-  // Whatever changes what the model computes, and is not done here, is refused by name; so is what
-  // nobody here has heard of.
+  // A key that changes what the model computes, in a way that this engine does not implement, is
+  // rejected with a specific error; so are unknown keys.
   Status CheckComputation(const DecoderConfig& config) const {
     const uint32_t head_dim = static_cast<uint32_t>(config.head_dim);
     TVLM_RETURN_IF_ERROR(

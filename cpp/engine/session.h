@@ -43,8 +43,8 @@ struct Message {
 };
 
 struct AskOptions : AnswerOptions {
-  // A system message or none (none: the chat style's own words; an empty one: no system text at
-  // all), then user and assistant in turn; the last is the user's.
+  // A system message or none (none: the chat style's default system prompt; an empty one: no system
+  // text at all), then user and assistant in turn; the last is the user's.
   std::vector<Message> messages;
   SamplingOptions sampling;
 };

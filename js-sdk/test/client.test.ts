@@ -415,7 +415,7 @@ test("how images are shown is settled when the model is loaded", async () => {
   await vlm.dispose();
 });
 
-test("wrong arguments are refused by name", async () => {
+test("wrong arguments are rejected with an error that names them", async () => {
   const vlm = await load();
   const raw = { data: new Uint8Array(5), width: 1, height: 1 };
   const cases: [Parameters<typeof vlm.ask>, RegExp][] = [

@@ -371,7 +371,7 @@ TEST_CASE("Equal seeds give equal draws, these on every machine", "[engine][samp
   }
 }
 
-TEST_CASE("Options out of range are refused by name", "[engine][sampler]") {
+TEST_CASE("Options out of range are rejected with an error that names them", "[engine][sampler]") {
   const auto refused = [](void (*change)(SamplingOptions*), const std::string& name) {
     SamplingOptions options;
     change(&options);

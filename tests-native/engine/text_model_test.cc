@@ -198,7 +198,7 @@ TEST_CASE("Version 2, a tied head, absent kv heads and an absent theta", "[engin
                  "tensor blk.0.attn_k.weight: shape [256, 256] wanted, [128, 256] found"));
 }
 
-TEST_CASE("Keys that change what a text model computes are refused by name, harmless ones are not",
+TEST_CASE("Keys that change what a text model computes are named errors, harmless ones are not",
           "[engine][text_model]") {
   const TextModel plain = ToLlama(RandomModel({DType::kF16}));
   const auto with = [&](std::function<void(GgufBytes&)> key) {
@@ -265,7 +265,7 @@ TEST_CASE("Keys that change what a text model computes are refused by name, harm
   }
 }
 
-TEST_CASE("Tensors that a text model cannot have are refused by name, and so are missing ones",
+TEST_CASE("Tensors that a text model cannot have are named errors, and so are missing ones",
           "[engine][text_model]") {
   TextModel model = ToLlama(RandomModel({DType::kF16}));
   std::mt19937 random(1);

@@ -1,4 +1,4 @@
-// Operator cases that nobody here wrote (ONNX 1.20's backend tests), against the kernels and their
+// Third-party operator cases (ONNX 1.20's backend tests), against the kernels and their
 // references. Every case is either run or left out with a printed reason, and the cases that run
 // are named below: one that is missing fails the test.
 //

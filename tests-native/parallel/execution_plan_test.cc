@@ -125,9 +125,9 @@ TEST_CASE("Tiles run on all workers and the result does not depend on how many t
     ThreadPool pool(workers);
     ExecutionPlan plan;
     std::vector<size_t> values(500, 0);
-    std::atomic<bool> foreign_worker{false};
+    std::atomic<bool> unknown_worker{false};
     plan.Add("fill", 0, Tiling{values.size(), 1000}, [&](size_t tile, size_t worker) {
-      if (worker >= workers) foreign_worker = true;  // assertions belong on the test's own thread
+      if (worker >= workers) unknown_worker = true;  // assertions belong on the test's own thread
       values[tile] = tile;
     });
     plan.Add("square", 0, Tiling{values.size(), kBig},
@@ -139,7 +139,7 @@ TEST_CASE("Tiles run on all workers and the result does not depend on how many t
       ++calls;
     }
     REQUIRE(state == RunState::kDone);
-    REQUIRE_FALSE(foreign_worker.load());
+    REQUIRE_FALSE(unknown_worker.load());
     REQUIRE(calls > values.size() / workers);  // each call ran one batch: a tile per worker
     for (size_t t = 0; t < values.size(); ++t) REQUIRE(values[t] == t * t);
   }
