@@ -15,12 +15,14 @@
 #include "api/request.h"
 #include "api/self_test.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json_writer.h"
 #include "engine/memory_estimate.h"
 #include "engine/model_file.h"
 #include "engine/model_loader.h"
 #include "engine/report.h"
 #include "engine/session.h"
+#include "formats/gguf_reader.h"
 #include "image/decode.h"
 
 using namespace tinyvlm;  // NOLINT: this file is the border, everything below it is the engine
@@ -213,7 +215,7 @@ Status EstimatePath(const char* path, const char* model_options, const char* ses
                     tvlm_memory_estimate* estimate) {
   if (path == nullptr) return NullArgument("a path");
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
-  const Status status = Estimate(ReadHeader(file), model_options, session_options, estimate);
+  const Status status = Estimate(ReadGgufHeader(file), model_options, session_options, estimate);
   return status.ok() ? status : Status(status.code(), std::string(path) + ": " + status.message());
 }
 

@@ -4,10 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
-#include <string>
 
-#include "base/file.h"
 #include "base/status.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
@@ -32,10 +29,6 @@ using MakeSessionOptions = std::function<Result<SessionOptions>(size_t max_conte
 // and Session::Create.
 Result<MemoryEstimate> EstimateMemory(GgufFile header, size_t threads,
                                       const MakeSessionOptions& options);
-
-// Reads the header of a model file, of which no more is read than it takes. Errors do not name the
-// path.
-Result<GgufFile> ReadHeader(const RandomAccessFile& file);
 
 }  // namespace tinyvlm
 
