@@ -83,6 +83,12 @@ file(GLOB spm_protobuf "${spm}/third_party/protobuf-lite/*.cc")
 list(FILTER spm_protobuf EXCLUDE REGEX "io_win32")
 tinyvlm_library(sentencepiece ${spm_sources} ${spm_protobuf}
                 "${spm}/third_party/absl/flags/flag.cc")
+# Its own sources are compiled as one: every one of them reads the same headers, which takes longer
+# than the rest. protobuf's define macros that the next file would see.
+set_target_properties(sentencepiece PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+set_source_files_properties(${spm_protobuf} "${spm}/third_party/absl/flags/flag.cc"
+  "${spm}/src/builtin_pb/sentencepiece.pb.cc" "${spm}/src/builtin_pb/sentencepiece_model.pb.cc"
+  PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 "#define VERSION \"@spm_version@\"
