@@ -75,18 +75,19 @@ endif()
 tinyvlm_source(sentencepiece)
 set(spm "${sentencepiece_DIR}/sentencepiece")
 set(spm_sources
-  bpe_model char_model error filesystem model_factory model_interface normalizer
+  bpe_model char_model error model_factory model_interface normalizer
   sentencepiece_processor unigram_model util word_model
   builtin_pb/sentencepiece.pb builtin_pb/sentencepiece_model.pb)
 list(TRANSFORM spm_sources REPLACE "(.+)" "${spm}/src/\\1.cc")
 file(GLOB spm_protobuf "${spm}/third_party/protobuf-lite/*.cc")
 list(FILTER spm_protobuf EXCLUDE REGEX "io_win32")
-tinyvlm_library(sentencepiece ${spm_sources} ${spm_protobuf}
-                "${spm}/third_party/absl/flags/flag.cc")
+set(spm_ours "${PROJECT_SOURCE_DIR}/cmake/sentencepiece")
+tinyvlm_library(sentencepiece ${spm_sources} "${spm_ours}/no_files.cc" ${spm_protobuf})
 # Its own sources are compiled as one: every one of them reads the same headers, which takes longer
 # than the rest. protobuf's define macros that the next file would see.
-set_target_properties(sentencepiece PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
-set_source_files_properties(${spm_protobuf} "${spm}/third_party/absl/flags/flag.cc"
+set_target_properties(sentencepiece PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0
+  UNITY_BUILD_CODE_BEFORE_INCLUDE "#include \"streams.h\"  // no C++ streams")
+set_source_files_properties(${spm_protobuf}
   "${spm}/src/builtin_pb/sentencepiece.pb.cc" "${spm}/src/builtin_pb/sentencepiece_model.pb.cc"
   PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
@@ -97,7 +98,7 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 #define INSTALL_DATADIR \"\"
 " @ONLY)
 target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
-  PRIVATE "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
+  PRIVATE "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
           "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
 target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
 # Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program

@@ -48,6 +48,14 @@
 #define TVLM_EXPORT
 #endif
 
+/* Enumerations are as wide as an int in C and C++ alike, and any number may be passed: one that
+ * this header does not know is answered, never undefined. */
+#ifdef __cplusplus
+#define TVLM_ENUM_INT : int
+#else
+#define TVLM_ENUM_INT
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -68,7 +76,7 @@ TVLM_EXPORT const char* tvlm_version(void);
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 /* How a call ended. Numbers are never reused; docs/errors.md says what to do about each. */
-typedef enum tvlm_code {
+typedef enum tvlm_code TVLM_ENUM_INT {
   TVLM_OK = 0,
   TVLM_INVALID_ARGUMENT = 1, /* the caller passed something that cannot be */
   TVLM_NOT_FOUND = 2,        /* a file, key or tensor that must be there is not */
@@ -163,7 +171,7 @@ TVLM_EXPORT tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes);
 TVLM_EXPORT tvlm_code tvlm_model_end(tvlm_model* model);
 
 /* How far a model is loaded. */
-typedef enum tvlm_load_state {
+typedef enum tvlm_load_state TVLM_ENUM_INT {
   TVLM_LOAD_HEADER = 0,  /* nothing is known yet */
   TVLM_LOAD_DATA = 1,    /* the header is whole; weights are arriving */
   TVLM_LOAD_COMPLETE = 2 /* all of the file is there */
@@ -245,7 +253,7 @@ TVLM_EXPORT tvlm_code tvlm_session_add_image(tvlm_session* session, const void* 
                                              uint32_t flags, uint32_t* image);
 
 /* Order of the 8-bit channels of a pixel. */
-typedef enum tvlm_pixel_format {
+typedef enum tvlm_pixel_format TVLM_ENUM_INT {
   TVLM_PIXELS_RGB = 3, /* 3 bytes a pixel */
   TVLM_PIXELS_RGBA = 4 /* 4 bytes a pixel, alpha not premultiplied */
 } tvlm_pixel_format;
@@ -271,7 +279,7 @@ TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t im
 TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
 
 /* How an answer stands. */
-typedef enum tvlm_run_state {
+typedef enum tvlm_run_state TVLM_ENUM_INT {
   TVLM_RUNNING = 0, /* call tvlm_session_advance again */
   TVLM_DONE = 1,    /* complete, or cancelled */
   TVLM_WAITING = 2, /* for weights that have not been committed to the model */
