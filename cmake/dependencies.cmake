@@ -59,12 +59,18 @@ endfunction()
 
 # ---- Highway ----------------------------------------------------------------
 tinyvlm_source(highway)
-set(hwy_sources hwy/abort.cc hwy/aligned_allocator.cc hwy/per_target.cc hwy/targets.cc)
+set(hwy_sources hwy/abort.cc hwy/targets.cc)
 list(TRANSFORM hwy_sources PREPEND "${highway_DIR}/")
 tinyvlm_library(hwy ${hwy_sources})
 target_include_directories(hwy SYSTEM PUBLIC "${highway_DIR}")
 target_compile_definitions(hwy PUBLIC HWY_STATIC_DEFINE)
 target_compile_options(hwy PRIVATE -fno-exceptions -fno-rtti)
+# Of x86's targets those are built that differ for our kernels: SSE2 and SSE4 as the floor, AVX2,
+# and AVX-512 with VNNI (AVX3_DL); each further one costs build time and binary size and changes
+# nothing measurable here. Accumulators are arrays of vectors, which types without a size cannot be:
+# machines with SVE run the NEON code, machines with RVV the scalar code.
+target_compile_definitions(hwy PUBLIC "HWY_DISABLED_TARGETS=(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|\
+HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2)")
 if(EMSCRIPTEN)
   # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is
   # decided before it is loaded.

@@ -24,6 +24,28 @@ if(TINYVLM_SANITIZE_THREADS)
   add_link_options(-fsanitize=thread)
 endif()
 
+# Most files read the same headers of the standard library, which takes longer than their own lines.
+# Clang's presets go without (CMAKE_DISABLE_PRECOMPILE_HEADERS), so that a header that a file forgets
+# to include is noticed. Sources and layers with options of their own go without, too: Clang wants
+# the options that the headers were precompiled with.
+set(TINYVLM_COMMON_HEADERS <algorithm> <cinttypes> <cmath> <cstdio> <cstring> <functional> <map>
+    <memory> <optional> <span> <string> <string_view> <utility> <vector>)
+file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cc" "")
+add_library(tinyvlm_precompiled OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/precompiled.cc")
+target_compile_options(tinyvlm_precompiled PRIVATE -fno-exceptions -fno-rtti)
+target_precompile_headers(tinyvlm_precompiled PRIVATE ${TINYVLM_COMMON_HEADERS})
+if(TINYVLM_TESTS)
+  add_library(tinyvlm_test_precompiled OBJECT EXCLUDE_FROM_ALL
+    "${PROJECT_BINARY_DIR}/precompiled.cc")
+  target_link_libraries(tinyvlm_test_precompiled PRIVATE catch2)
+  target_precompile_headers(tinyvlm_test_precompiled PRIVATE ${TINYVLM_COMMON_HEADERS}
+    <catch_amalgamated.hpp>)
+  # As tinyvlm_test compiles: what an executable consists of.
+  set_target_properties(tinyvlm_test_precompiled PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(tinyvlm_test_precompiled PRIVATE ${CMAKE_CXX_COMPILE_OPTIONS_PIE}
+    $<$<BOOL:${EMSCRIPTEN}>:-fwasm-exceptions>)
+endif()
+
 function(tinyvlm_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;SOURCES" ${ARGN})
   add_library(tinyvlm_${name} STATIC ${ARG_SOURCES})
@@ -35,6 +57,8 @@ function(tinyvlm_layer name)
      AND name MATCHES "^(kernels|base|tensor|weights|parallel|image)$")
     # Inner loops; what has none is built for size (wasm/variants.cmake).
     target_compile_options(tinyvlm_${name} PRIVATE -O3)
+  else()
+    target_precompile_headers(tinyvlm_${name} REUSE_FROM tinyvlm_precompiled)
   endif()
   if(name STREQUAL base AND NOT EMSCRIPTEN)
     find_package(Threads REQUIRED)
@@ -49,6 +73,7 @@ function(tinyvlm_test name)
   target_compile_options(${name} PRIVATE ${TINYVLM_WARNINGS})
   list(TRANSFORM ARG_LAYERS PREPEND tinyvlm_ OUTPUT_VARIABLE layers)
   target_link_libraries(${name} PRIVATE ${layers} ${ARG_LIBRARIES} catch2)
+  target_precompile_headers(${name} REUSE_FROM tinyvlm_test_precompiled)
   # An option and no definition: CMake drops definitions with a # in them, which a path may have.
   target_compile_options(${name} PRIVATE "-DTINYVLM_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
   if(EMSCRIPTEN)

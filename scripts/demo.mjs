@@ -35,7 +35,7 @@ function samples() {
 async function build() {
   if (!existsSync(program))
     console.log(
-      "The native command line is built first, once: about 7 minutes of processor time at most.\n",
+      "The native command line is built first, once: about 5 minutes of processor time.\n",
     );
   await setUp(["tools", "engine-sources"]);
   await step("native command line", () => buildPreset("release", ["tiny-vlm"], { tests: false }));

@@ -6,13 +6,21 @@
 
 #include "api/tinyvlm.h"
 
+namespace {
+
+// Static, as in a program that keeps its model: what `exit` leaves alive is not a leak.
+tvlm_model* model;
+tvlm_session* session;
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  tvlm_model* const model = tvlm_model_create("{\"threads\":2}", nullptr);
+  model = tvlm_model_create("{\"threads\":2}", nullptr);
   if (tvlm_model_load_path(model, argv[1], nullptr, nullptr) != TVLM_OK) return 3;
-  tvlm_session* const session = tvlm_session_create(model, "{}", nullptr);
+  session = tvlm_session_create(model, "{}", nullptr);
   static std::atomic<bool> answering{false};
-  std::thread([session] {
+  std::thread([] {
     for (;;) {
       tvlm_session_ask(session,
                        "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell a long story.\"}],"

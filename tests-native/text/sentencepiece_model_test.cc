@@ -286,7 +286,8 @@ TEST_CASE("The normaliser's trie is followed only where it is sound",
     CheckRefused(model(broken), ErrorCode::kInvalidFile, "UTF-8");
   }
   SECTION("a result out of proportion") {
-    broken.results = std::string(129, 'x') + '\0';
+    broken.results = std::string(129, 'x');
+    broken.results.push_back('\0');
     CheckRefused(model(broken), ErrorCode::kInvalidFile, "128");
   }
   SECTION("a cycle") {
