@@ -44,8 +44,8 @@ endfunction()
 
 # tinyvlm_library(NAME source...): a static library of third-party code: no warnings;
 # AddressSanitizer where the project is built with it, because these libraries read files from
-# outside (UndefinedBehaviorSanitizer stays with our own code); ThreadSanitizer likewise, which would
-# misjudge memory that is handed over in code that it does not see.
+# outside (UndefinedBehaviorSanitizer stays with our own code); ThreadSanitizer likewise, which
+# would misjudge memory that is handed over in code that it does not see.
 function(tinyvlm_library name)
   add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   target_compile_options(${name} PRIVATE -w)

@@ -1,13 +1,13 @@
 # The libraries that other programs link, and `cmake --install`: the header, libtinyvlm.so and
-# libtinyvlm.a, files for find_package(TinyVLM) and pkg-config, licences. docs/c-api.md tells how they
-# are used.
+# libtinyvlm.a, files for find_package(TinyVLM) and pkg-config, licences. docs/c-api.md tells how
+# they are used.
 #
 #   TinyVLM::shared   libtinyvlm.so: exports what cpp/api/exports.txt lists and nothing else
 #   TinyVLM::static   natively one archive of all layers and the libraries below them
 #   TinyVLM::tinyvlm  the shared one where it is built, else the static one
 #
-# Under add_subdirectory or FetchContent the three targets are there without installing. The component
-# `library` is all but the command line (`tools`).
+# Under add_subdirectory or FetchContent the three targets are there without installing. The
+# component `library` is all but the command line (`tools`).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -46,25 +46,33 @@ endif()
 if(TINYVLM_BUILD_SHARED)
   add_library(tinyvlm_shared SHARED "${api_dir}/tinyvlm.cc")
   target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions -fno-rtti)
-  target_compile_definitions(tinyvlm_shared PRIVATE TVLM_BUILDING_SHARED TINYVLM_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(tinyvlm_shared PRIVATE TVLM_BUILDING_SHARED
+    TINYVLM_VERSION="${PROJECT_VERSION}")
   target_link_libraries(tinyvlm_shared PRIVATE tinyvlm_api)
   target_include_directories(tinyvlm_shared INTERFACE "${api_dir}")
-  set_target_properties(tinyvlm_shared PROPERTIES OUTPUT_NAME tinyvlm VERSION ${PROJECT_VERSION} SOVERSION ${TINYVLM_ABI_VERSION}
-    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  set_target_properties(tinyvlm_shared PROPERTIES OUTPUT_NAME tinyvlm
+    VERSION ${PROJECT_VERSION} SOVERSION ${TINYVLM_ABI_VERSION}
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}"
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   if(APPLE)
     list(TRANSFORM exports PREPEND "_" OUTPUT_VARIABLE symbols)
     string(REPLACE ";" "\n" symbols "${symbols}")
     file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/exports.apple" CONTENT "${symbols}\n")
-    target_link_options(tinyvlm_shared PRIVATE "LINKER:-exported_symbols_list,${PROJECT_BINARY_DIR}/exports.apple")
-    set_target_properties(tinyvlm_shared PROPERTIES LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.apple")
+    target_link_options(tinyvlm_shared PRIVATE
+      "LINKER:-exported_symbols_list,${PROJECT_BINARY_DIR}/exports.apple")
+    set_target_properties(tinyvlm_shared PROPERTIES
+      LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.apple")
   elseif(UNIX)
     string(REPLACE ";" "; " symbols "${exports}")
-    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/exports.map" CONTENT "TINYVLM_${TINYVLM_ABI_VERSION} { global: ${symbols}; local: *; };\n")
-    target_link_options(tinyvlm_shared PRIVATE "LINKER:--version-script=${PROJECT_BINARY_DIR}/exports.map" "LINKER:--gc-sections")
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/exports.map" CONTENT
+      "TINYVLM_${TINYVLM_ABI_VERSION} { global: ${symbols}; local: *; };\n")
+    target_link_options(tinyvlm_shared PRIVATE
+      "LINKER:--version-script=${PROJECT_BINARY_DIR}/exports.map" "LINKER:--gc-sections")
     if(NOT TINYVLM_SANITIZE AND NOT TINYVLM_SANITIZE_THREADS)  # their runtime is in the program
       target_link_options(tinyvlm_shared PRIVATE "LINKER:--no-undefined")
     endif()
-    set_target_properties(tinyvlm_shared PROPERTIES LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.map")
+    set_target_properties(tinyvlm_shared PROPERTIES
+      LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.map")
   endif()
   add_library(TinyVLM::shared ALIAS tinyvlm_shared)
 endif()
@@ -114,23 +122,30 @@ if(CMAKE_OBJCOPY AND CMAKE_LINKER AND UNIX AND NOT APPLE)
 endif()
 set(archives "")
 tinyvlm_collect_archives(tinyvlm_api archives)
-set(archive_files "")
+set(objects "")
 foreach(archive IN LISTS archives)
-  list(APPEND archive_files "$<TARGET_FILE:${archive}>")
+  list(APPEND objects "$<TARGET_OBJECTS:${archive}>")
 endforeach()
-set(static_library "${PROJECT_BINARY_DIR}/${CMAKE_STATIC_LIBRARY_PREFIX}tinyvlm${CMAKE_STATIC_LIBRARY_SUFFIX}")
-add_custom_command(OUTPUT "${static_library}"
-  COMMAND "${CMAKE_COMMAND}" "-DOUTPUT=${static_library}" "-DARCHIVES=$<JOIN:${archive_files},|>" "-DAR=${CMAKE_AR}" "-DRANLIB=${CMAKE_RANLIB}"
-          "-DAPPLE=${APPLE}" "-DHIDE=${can_hide}" "-DLINKER=${CMAKE_LINKER}" "-DOBJCOPY=${CMAKE_OBJCOPY}" -P "${CMAKE_CURRENT_LIST_DIR}/install/join-archives.cmake"
-  DEPENDS ${archives} "${CMAKE_CURRENT_LIST_DIR}/install/join-archives.cmake" VERBATIM)
-add_custom_target(tinyvlm_archive ALL DEPENDS "${static_library}")
+add_library(tinyvlm_archive STATIC ${objects})
+add_dependencies(tinyvlm_archive ${archives})
+set_target_properties(tinyvlm_archive PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME tinyvlm
+  ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+if(can_hide)
+  # Not a command with an OUTPUT: CMake refuses those in a folder whose name has a #.
+  add_custom_command(TARGET tinyvlm_archive POST_BUILD
+    COMMAND "${CMAKE_COMMAND}" "-DARCHIVE=$<TARGET_FILE:tinyvlm_archive>" "-DAR=${CMAKE_AR}"
+            "-DLINKER=${CMAKE_LINKER}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
+            -P "${CMAKE_CURRENT_LIST_DIR}/install/hide-symbols.cmake" VERBATIM)
+endif()
 
 # ---- install ----------------------------------------------------------------
 install(FILES "${api_dir}/tinyvlm.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT library)
-install(FILES "${static_library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library)
+install(TARGETS tinyvlm_archive ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library)
 if(TINYVLM_BUILD_SHARED)
-  install(TARGETS tinyvlm_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library NAMELINK_COMPONENT library
-    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT library ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library)
+  install(TARGETS tinyvlm_shared
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library NAMELINK_COMPONENT library
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT library
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library)
 endif()
 if(TARGET tiny-vlm)
   install(TARGETS tiny-vlm RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)
@@ -142,21 +157,27 @@ if(TINYVLM_BUILD_SHARED)
   set(shared_file "${CMAKE_SHARED_LIBRARY_PREFIX}tinyvlm${CMAKE_SHARED_LIBRARY_SUFFIX}")
 endif()
 set(static_file "${CMAKE_STATIC_LIBRARY_PREFIX}tinyvlm${CMAKE_STATIC_LIBRARY_SUFFIX}")
-configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/install/TinyVLMConfig.cmake.in" "${PROJECT_BINARY_DIR}/TinyVLMConfig.cmake"
+configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/install/TinyVLMConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/TinyVLMConfig.cmake"
   INSTALL_DESTINATION "${package_dir}" PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
-write_basic_package_version_file("${PROJECT_BINARY_DIR}/TinyVLMConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
-install(FILES "${PROJECT_BINARY_DIR}/TinyVLMConfig.cmake" "${PROJECT_BINARY_DIR}/TinyVLMConfigVersion.cmake" DESTINATION "${package_dir}" COMPONENT library)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/TinyVLMConfigVersion.cmake" COMPATIBILITY
+  SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/TinyVLMConfig.cmake"
+  "${PROJECT_BINARY_DIR}/TinyVLMConfigVersion.cmake" DESTINATION "${package_dir}" COMPONENT library)
 
 # Relative, so that an installed folder can be moved.
 file(RELATIVE_PATH prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 list(TRANSFORM system_libraries PREPEND "-l" OUTPUT_VARIABLE private_flags)
 string(REPLACE ";" " " private_flags "${private_flags}")
-configure_file("${CMAKE_CURRENT_LIST_DIR}/install/tinyvlm.pc.in" "${PROJECT_BINARY_DIR}/tinyvlm.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/tinyvlm.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT library)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/install/tinyvlm.pc.in" "${PROJECT_BINARY_DIR}/tinyvlm.pc"
+  @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/tinyvlm.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+  COMPONENT library)
 
 # The licences of what is compiled into the libraries, from its sources.
-set(notices "Tiny-VLM is licensed under Apache-2.0 (LICENSE). Its libraries contain parts of the works below.\n")
+set(notices
+  "Tiny-VLM is licensed under Apache-2.0 (LICENSE). Its libraries contain parts of the works below.\n")
 string(JSON count LENGTH "${TINYVLM_DEPS_LOCK}" sources)
 math(EXPR last "${count} - 1")
 foreach(i RANGE ${last})
@@ -177,4 +198,5 @@ foreach(i RANGE ${last})
   endforeach()
 endforeach()
 file(WRITE "${PROJECT_BINARY_DIR}/THIRD-PARTY-NOTICES.txt" "${notices}")
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_BINARY_DIR}/THIRD-PARTY-NOTICES.txt" DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT library)
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_BINARY_DIR}/THIRD-PARTY-NOTICES.txt"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT library)

@@ -25,9 +25,9 @@ if(TINYVLM_SANITIZE_THREADS)
 endif()
 
 # Most files read the same headers of the standard library, which takes longer than their own lines.
-# Clang's presets go without (CMAKE_DISABLE_PRECOMPILE_HEADERS), so that a header that a file forgets
-# to include is noticed. Sources and layers with options of their own go without, too: Clang wants
-# the options that the headers were precompiled with.
+# Clang's presets go without (CMAKE_DISABLE_PRECOMPILE_HEADERS), so that a header that a file
+# forgets to include is noticed. Sources and layers with options of their own go without, too: Clang
+# wants the options that the headers were precompiled with.
 set(TINYVLM_COMMON_HEADERS <algorithm> <cinttypes> <cmath> <cstdio> <cstring> <functional> <map>
     <memory> <optional> <span> <string> <string_view> <utility> <vector>)
 file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cc" "")

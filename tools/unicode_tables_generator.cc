@@ -157,7 +157,8 @@ std::string GenerateUnicodeTables() {
   std::string out = "// Made by tools/unicode_tables_generator.cc from utf8proc ";
   out.append(utf8proc_version()).append(" (Unicode ").append(utf8proc_unicode_version());
   out +=
-      "). To make it anew:\n// cmake --build --preset release --target update-unicode-tables\n"
+      "). To make it anew:\n// cmake --build --preset release --target unicode-tables\n"
+      "// build/release/tests-native/text/unicode-tables > cpp/text/unicode_tables.cc\n"
       "// clang-format off\n#include \"text/unicode_tables.h\"\n\nnamespace tinyvlm::unicode {\n\n";
   AppendArray("const uint8_t kBlocks", blocks, &out);
   AppendArray("const uint8_t kBlockProperties", block_properties, &out);

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Decoder>> CreateDecoder(Model& model, const BenchOptions&
                                                size_t context, const char* work) {
   if (context > model.decoder().max_positions) {
     return Error(ErrorCode::kInvalidArgument,
-                 "--work %s: at most the model's %zu rows wanted, %zu needed", work,
+                 "--work %s: at most the model's %zu tokens wanted, %zu needed", work,
                  model.decoder().max_positions, context);
   }
   return model.backend().CreateDecoder({context, options.compute, nullptr});

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model,
                                                  const SessionOptions& options) {
   const size_t limit = model->decoder().max_positions;
   if (options.context == 0 || options.context > limit) {
-    return Error(ErrorCode::kInvalidArgument, "context: 1..%zu rows wanted, %zu found", limit,
+    return Error(ErrorCode::kInvalidArgument, "context: 1..%zu tokens wanted, %zu found", limit,
                  options.context);
   }
   std::unique_ptr<Session> session(new Session(std::move(model), options));
@@ -161,13 +161,13 @@ Status Session::Ask(const AskOptions& options) {
   TVLM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                         BuildPrompt(*model_->tokenizer(), style, prompt));
 
-  const uint64_t image_rows = uint64_t{images.size()} * image_tokens_,
-                 total = ids.size() - images.size() + image_rows;
+  const uint64_t of_images = uint64_t{images.size()} * image_tokens_,
+                 total = ids.size() - images.size() + of_images;
   if (total + 1 > options_.context) {
     return Error(ErrorCode::kContextFull,
-                 "the prompt takes %" PRIu64 " rows (%" PRIu64
+                 "the prompt takes %" PRIu64 " tokens (%" PRIu64
                  " of images), the session has room for %zu; shorten it or raise the context",
-                 total, image_rows, options_.context);
+                 total, of_images, options_.context);
   }
   std::vector<Sha256::Digest> digests;
   for (const HeldImage* image : images) digests.push_back(image->digest);
@@ -184,7 +184,7 @@ Status Session::Ask(const AskOptions& options) {
   TVLM_RETURN_IF_ERROR(PlanRows(images));
 
   usage_.prompt_tokens = static_cast<size_t>(total);
-  usage_.image_tokens = static_cast<size_t>(image_rows);
+  usage_.image_tokens = static_cast<size_t>(of_images);
   usage_.encoded_images = to_encode_.size();
   usage_.reused_tokens = reused_;
   max_tokens_ = options.max_tokens;

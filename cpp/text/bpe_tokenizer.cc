@@ -53,13 +53,12 @@ constexpr ByteMap kByteMap = MakeByteMap();
 // Appends the bytes that `mapped` maps to. False if a character, or bad UTF-8, maps to none.
 bool AppendUnmapped(std::string_view mapped, std::string* out) {
   while (!mapped.empty()) {
-    // Nearly all are ASCII, where a character stands for its own byte or for none.
-    if (const uint8_t first = static_cast<uint8_t>(mapped.front()); first < 0x80) {
-      if (kByteMap.byte[first] < 0) return false;
-      out->push_back(static_cast<char>(first));
-      mapped.remove_prefix(1);
-      continue;
-    }
+    // Nearly all are printable ASCII, which stands for itself.
+    size_t run = 0;
+    while (run < mapped.size() && mapped[run] > ' ' && mapped[run] <= '~') ++run;
+    out->append(mapped.data(), run);
+    mapped.remove_prefix(run);
+    if (mapped.empty()) break;
     const Utf8Step step = NextUtf8(mapped);
     if (step.kind != Utf8Step::kCharacter || step.character >= kMappedCharacters ||
         kByteMap.byte[step.character] < 0)
@@ -127,8 +126,27 @@ class TokenIndex {
       : arena_(arena), slots_(std::move(slots)) {}
 
   static uint64_t Hash(std::string_view bytes) {
-    uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
-    for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+    const char* p = bytes.data();
+    size_t left = bytes.size();
+    uint64_t hash = left;
+    const auto mix = [&hash](uint64_t word) {
+      hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+      hash ^= hash >> 32;
+    };
+    for (; left >= 8; left -= 8, p += 8) {
+      uint64_t word;
+      std::memcpy(&word, p, 8);
+      mix(word);
+    }
+    if (left >= 4) {  // two halves, which overlap where fewer than 8 bytes are left
+      uint32_t low, high;
+      std::memcpy(&low, p, 4);
+      std::memcpy(&high, p + left - 4, 4);
+      mix(uint64_t{high} << 32 | low);
+    } else if (left > 0) {  // first, middle and last: all of up to 3 bytes
+      mix(uint64_t{static_cast<uint8_t>(p[0])} << 16 |
+          uint64_t{static_cast<uint8_t>(p[left / 2])} << 8 | static_cast<uint8_t>(p[left - 1]));
+    }
     return hash;
   }
 

@@ -1,5 +1,6 @@
 // Made by tools/unicode_tables_generator.cc from utf8proc 2.11.3 (Unicode 17.0.0). To make it anew:
-// cmake --build --preset release --target update-unicode-tables
+// cmake --build --preset release --target unicode-tables
+// build/release/tests-native/text/unicode-tables > cpp/text/unicode_tables.cc
 // clang-format off
 #include "text/unicode_tables.h"
 

@@ -187,7 +187,7 @@ test(
       [["--work", "vision,"], /invalid_argument: --work: .*"" found/],
       [
         ["--work", "prefill-3000"],
-        /invalid_argument: --work prefill-3000: at most the model's 2048 rows wanted, 3000 needed/,
+        /invalid_argument: --work prefill-3000: at most the model's 2048 tokens wanted, 3000 needed/,
       ],
       [
         ["--work", "vision", "--image-size", "100"],
