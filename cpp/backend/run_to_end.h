@@ -1,4 +1,4 @@
-// Work that nobody waits for with a budget.
+// Running an encoder or a decoder to its end, without a time budget.
 #ifndef TINYVLM_BACKEND_RUN_TO_END_H_
 #define TINYVLM_BACKEND_RUN_TO_END_H_
 

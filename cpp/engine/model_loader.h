@@ -34,8 +34,8 @@ class ModelLoader {
   Result<uint8_t*> Reserve(uint64_t bytes);
 
   // `bytes` bytes have been written to the last Reserve()d place. Parses the header when it is
-  // whole; after it, checks the hashes of whole chunks (files of ours carry them) and makes their
-  // tensors ready. After an error the loader stays failed.
+  // whole; after it, checks the hashes of whole chunks (files that `tiny-vlm convert` wrote have
+  // them) and makes their tensors ready. After an error the loader stays failed.
   Status Commit(uint64_t bytes);
 
   // No more bytes will come: an error where the file is truncated.

@@ -1,5 +1,5 @@
-// The tokenizer of a model file and how to talk to the model: files of ours, and text models of
-// other makers (GGUF of architecture qwen2 or llama).
+// The tokenizer and the prompt format of a model file: of FastVLM files, and of third-party text
+// models (GGUF of architecture qwen2 or llama).
 #ifndef TINYVLM_ENGINE_MODEL_TOKENIZER_H_
 #define TINYVLM_ENGINE_MODEL_TOKENIZER_H_
 
@@ -34,10 +34,10 @@ struct ModelTokenizer {
 // Reads it from the keys of a file with `vocabulary` embedding rows. Files of architecture
 // "fastvlm" carry style, stop ids and a SentencePiece model under keys of their own. In others the
 // style is that of tokenizer.chat_template; without a template it is qwen_2 where the vocabulary
-// has ChatML's control tokens, else plain: a model that nobody taught turns. There the tokens that
-// end an answer are the file's end token and the control tokens that end turns and texts in the
-// known styles. Errors name the key: unsupported for a tokenizer of another kind, invalid_file for
-// keys that disagree and for more tokens than rows.
+// has ChatML's control tokens, else plain (a base model, not trained on turns). There the tokens
+// that end an answer are the file's end token and the control tokens that end turns and texts in
+// the known styles. Errors name the key: unsupported for a tokenizer of another kind, invalid_file
+// for keys that disagree and for more tokens than rows.
 Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture,
                                           size_t vocabulary);
 

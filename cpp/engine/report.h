@@ -1,4 +1,4 @@
-// What a session says of an answer, in the words that every interface uses (docs/sdk.md).
+// The report on an answer, with the field names that every interface uses (docs/sdk.md).
 #ifndef TINYVLM_ENGINE_REPORT_H_
 #define TINYVLM_ENGINE_REPORT_H_
 
@@ -7,7 +7,7 @@
 
 namespace tinyvlm {
 
-// "stop", "length" or, for an answer that nobody finished, "cancelled".
+// "stop", "length" or, for an answer that was not run to its end, "cancelled".
 const char* FinishReasonName(FinishReason reason);
 
 // {promptTokens, imageTokens, encodedImages, reusedTokens, completionTokens}

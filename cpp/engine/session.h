@@ -50,7 +50,7 @@ struct AskOptions : AnswerOptions {
 };
 
 enum class FinishReason {
-  kNone,       // not finished (yet): what the SDK calls "cancelled" when nobody goes on
+  kNone,       // not finished (yet): the SDK says "cancelled" where it is not continued
   kStop,       // a stop token or a stop string
   kLength,     // max_tokens, or the context is full
   kCancelled,  // Session::Cancel

@@ -180,7 +180,7 @@ Result<std::unique_ptr<TraceRun>> TraceRun::Start(Model& model, const TraceCase&
   TVLM_ASSIGN_OR_RETURN(run->images_, Encode(model, c, compute, run->collector_.get()));
 
   const std::vector<int32_t> ids(c.prompt.begin(), c.prompt.end());
-  // Nothing is reused, so that nobody asks which image is which.
+  // Nothing is reused here, so the images need no digests that tell them apart.
   const std::vector<Sha256::Digest> digests(run->images_.size());
   PromptRows prompt;
   prompt.Assign(ids, digests, run->images_.empty() ? 0 : run->images_[0]->tokens());

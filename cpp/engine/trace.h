@@ -22,8 +22,8 @@ struct TraceOptions {
   // safetensors: pixel_values [images, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64,
   // where -200 marks an image;
   std::string case_path;
-  // or, where prompt_ids is absent, input_ids [N] i64, where the model's
-  // image token stands once per row of an image
+  // or, where prompt_ids is absent, input_ids [N] i64, where the model's image token is repeated
+  // for each row of an image's embeddings
   std::string output_path;  // safetensors
   size_t greedy = 0;        // ids to choose greedily after the prompt; stop ids do not stop it
   Compute compute = Compute::kF32;

@@ -84,7 +84,7 @@ class WeightStore {
   uint64_t owned_bytes() const { return data_.size(); }
 
  private:
-  // What is left to do with a tensor that has arrived; kUnbound: nobody has asked for it.
+  // What is left to do with a tensor that has arrived; kUnbound: it is not bound yet.
   enum class Finish { kUnbound, kNothing, kPack, kWiden, kTranspose };
   struct Bound {
     Finish finish = Finish::kUnbound;
