@@ -10,6 +10,12 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const { TINYVLM_BUILD: build, TINYVLM_CMAKE: cmake, TINYVLM_CC: cc, TINYVLM_NM: nm } = process.env;
+// This build's own generator: the machine may have no make, and make takes no # in a path.
+const generator = [
+  "-G",
+  process.env.TINYVLM_GENERATOR,
+  `-DCMAKE_MAKE_PROGRAM=${process.env.TINYVLM_MAKE_PROGRAM}`,
+];
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = mkdtempSync(join(tmpdir(), "tiny-vlm install-")); // a name with a space
 const shared = join(folder, "shared");
@@ -90,7 +96,7 @@ foreach(name tiny-vlm tinyvlm-probe catch2 api_test tinyvlm_shared)
 endforeach()
 `,
   );
-  run(cmake, ["-S", source, "-B", join(source, "build"), `-DCMAKE_C_COMPILER=${cc}`]);
+  run(cmake, ["-S", source, "-B", join(source, "build"), ...generator, `-DCMAKE_C_COMPILER=${cc}`]);
 });
 
 const noPkgConfig = spawnSync("pkg-config", ["--version"]).status !== 0 && "pkg-config is not here";
@@ -129,6 +135,7 @@ test("find_package builds the example, shared and static, with a C compiler alon
       join(root, "examples", "c"),
       "-B",
       out,
+      ...generator,
       `-DCMAKE_PREFIX_PATH=${prefix}`,
       `-DASK_LIBRARY=${library}`,
       `-DCMAKE_C_COMPILER=${cc}`,
