@@ -27,7 +27,8 @@ constexpr Command kCommands[] = {
      &tinyvlm::OptionFlagsHelp},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
-     "    [--work vision,prefill-N,decode-N,load,ready] [--image-size N] [--prefix ROWS] [--rounds "
+     "    [--work vision,prefill-N,decode-N,load,ready] [--image-size N] [--prefix TOKENS] "
+     "[--rounds "
      "N] "
      "[--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
