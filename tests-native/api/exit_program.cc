@@ -8,9 +8,10 @@
 
 namespace {
 
-// Static, as in a program that keeps its model: what `exit` leaves alive is not a leak.
-tvlm_model* model;
-tvlm_session* session;
+// As in a program that keeps its model: what `exit` leaves alive is not a leak. Volatile, because
+// the optimiser would see that nothing reads `model` again and keep it nowhere.
+tvlm_model* volatile model;
+tvlm_session* volatile session;
 
 }  // namespace
 
