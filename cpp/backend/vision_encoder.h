@@ -48,6 +48,7 @@ class VisionEncoder {
   virtual std::vector<OperationTime> Profile() const;
 };
 
+// An override keeps what it gets. NOLINTNEXTLINE(performance-unnecessary-value-param)
 inline Status VisionEncoder::BeginNormalized(const float*, std::shared_ptr<Embeddings>) {
   return Error(ErrorCode::kUnsupported, "this backend encodes 8-bit pixels only");
 }

@@ -279,6 +279,7 @@ Status ReadDecoder(const Section& top, const Section& text, CheckpointConfig* co
         "%s: %u heads and %u kv heads do not divide a hidden size of %u into heads of even size",
         text.Name("num_attention_heads").c_str(), config->heads, config->kv_heads, config->width);
   }
+  // Without a remainder (above). NOLINTNEXTLINE(bugprone-integer-division)
   TVLM_RETURN_IF_ERROR(text.OnlyNumber("head_dim", config->width / config->heads));
 
   // transformers 5 keeps theta in rope_parameters, 4 beside the other numbers, with rope_scaling

@@ -1,6 +1,7 @@
 #include "convert/fold.h"
 
 #include <algorithm>
+#include <cinttypes>
 #include <cmath>
 
 namespace tinyvlm {
@@ -13,8 +14,8 @@ Status CheckFinite(const std::string& name, const float* values, size_t count, u
   for (size_t i = 0; i < count; ++i) {
     if (std::isfinite(values[i])) continue;
     return Error(ErrorCode::kInvalidFile,
-                 "tensor %s: finite weights wanted, %g found at element %llu", name.c_str(),
-                 static_cast<double>(values[i]), static_cast<unsigned long long>(first + i));
+                 "tensor %s: finite weights wanted, %g found at element %" PRIu64, name.c_str(),
+                 static_cast<double>(values[i]), first + i);
   }
   return Status();
 }

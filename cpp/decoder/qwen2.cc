@@ -298,6 +298,7 @@ void Qwen2::PlanLayer(size_t n) {
         const size_t n0 = tile * TileColumns(ffn), n1 = std::min(n0 + TileColumns(ffn), ffn),
                      columns = n1 - n0;
         float* const gate = reinterpret_cast<float*>(Scratch(worker));
+        // In floats, as is meant. NOLINTNEXTLINE(bugprone-sizeof-expression)
         float* const up = gate + kColumnsBytes / sizeof(float);
         uint8_t* const scratch = Scratch(worker) + 2 * kColumnsBytes;
         MultiplyRows(layer.gate, compute_, norm_, 0, chunk_, gate, columns, n0, n1, scratch);

@@ -170,6 +170,7 @@ Status Session::Ask(const AskOptions& options) {
                  total, of_images, options_.context);
   }
   std::vector<Sha256::Digest> digests;
+  digests.reserve(images.size());
   for (const HeldImage* image : images) digests.push_back(image->digest);
   prompt_.Assign(ids, digests, image_tokens_);
   history_.clear();
@@ -198,6 +199,7 @@ Status Session::PlanRows(const std::vector<const HeldImage*>& images) {
   const std::vector<size_t> needed = prompt_.ImagesFrom(reused_);
   if (!needed.empty()) {
     std::vector<Sha256::Digest> digests;
+    digests.reserve(needed.size());
     for (const size_t n : needed) digests.push_back(images[n]->digest);
     TVLM_RETURN_IF_ERROR(encoded_.Hold(digests, *encoder_));
   }
