@@ -7,6 +7,8 @@
 # tinyvlm_test(NAME [SHARED_DATA] LAYERS layer... [LIBRARIES lib...] SOURCES file...): a Catch2
 # program, registered with ctest. SHARED_DATA: some of its cases read data that is not in the
 # repository (tests-native/shared_data.h); `ctest -L shared-data` runs those programs.
+#
+# tinyvlm_source_options(OPTIONS file...): further compile options, a list, for some of the sources.
 
 set(TINYVLM_WARNINGS -Wall -Wextra)
 if(TINYVLM_WERROR)
@@ -30,7 +32,7 @@ endif()
 # wants the options that the headers were precompiled with.
 set(TINYVLM_COMMON_HEADERS <algorithm> <cinttypes> <cmath> <cstdio> <cstring> <functional> <map>
     <memory> <optional> <span> <string> <string_view> <utility> <vector>)
-file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cc" "")
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cc" CONTENT "// Empty.\n")
 add_library(tinyvlm_precompiled OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/precompiled.cc")
 target_compile_options(tinyvlm_precompiled PRIVATE -fno-exceptions -fno-rtti)
 target_precompile_headers(tinyvlm_precompiled PRIVATE ${TINYVLM_COMMON_HEADERS})
@@ -64,6 +66,11 @@ function(tinyvlm_layer name)
     find_package(Threads REQUIRED)
     target_link_libraries(tinyvlm_base PUBLIC Threads::Threads)
   endif()
+endfunction()
+
+function(tinyvlm_source_options options)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${options})
+  set_property(SOURCE ${ARGN} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
 function(tinyvlm_test name)

@@ -220,7 +220,7 @@ function announce(chosen) {
     .filter((preset) => !existsSync(join(root, "build", preset, "build.ninja")));
   if (missing.length > 0)
     console.log(
-      `The test programs of ${missing.join(", ")} are compiled, too: about 5 minutes of processor time each.`,
+      `The test programs of ${missing.join(", ")} are compiled, too: 10 minutes of processor time each.`,
     );
 }
 

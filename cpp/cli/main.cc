@@ -28,8 +28,7 @@ constexpr Command kCommands[] = {
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
      "    [--work vision,prefill-N,decode-N,load,ready] [--image-size N] [--prefix TOKENS] "
-     "[--rounds "
-     "N] "
+     "[--rounds N] "
      "[--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert,

@@ -30,7 +30,7 @@ bool LoadInteger(const Metadata::Entry& entry, uint64_t index, bool* negative,
       value = bytes[0];
       break;
     case GgufType::kI8:
-      value = static_cast<int8_t>(bytes[0]);
+      value = static_cast<int8_t>(bytes[0]);  // NOLINT(bugprone-signed-char-misuse): a number
       break;
     case GgufType::kU16:
       value = LoadLittleEndian<uint16_t>(bytes);

@@ -383,12 +383,14 @@ void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body)
   const auto begins_with = [&](const char* text, size_t size) {
     return body.size() >= size && std::memcmp(body.data(), text, size) == 0;
   };
+  // Their length is given. NOLINTBEGIN(bugprone-string-literal-with-embedded-nul)
   if (marker == kApp0 && begins_with("JFIF\0", 5)) jfif_ = true;
   if (marker == kApp14 && body.size() >= 12 && begins_with("Adobe", 5)) adobe_transform_ = body[11];
   if (marker == kApp1 && !exif_ && begins_with("Exif\0\0", 6)) {
     exif_ = true;
     orientation_ = ReadOrientation(body.subspan(6));
   }
+  // NOLINTEND(bugprone-string-literal-with-embedded-nul)
 }
 
 Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
@@ -442,6 +444,7 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     if (progressive_) {
       // Each bit plane comes once and in order; this also bounds the number of scans.
       for (size_t k = scan.first; k <= scan.last; ++k) {
+        // A number, -1 included. NOLINTNEXTLINE(bugprone-signed-char-misuse)
         const int known = component.known_bits[k];
         if (scan.high == 0 ? known != -1 : known != scan.high)
           return Bad(at, "the scan of bit plane %d of coefficient %zu comes out of order", scan.low,

@@ -11,6 +11,7 @@ constexpr int kConstBits = 13;  // fraction bits of the constants
 constexpr int kPass1Bits = 2;   // fraction bits kept between the passes
 
 constexpr int32_t Fixed(double value) {
+  // Not negative. NOLINTNEXTLINE(bugprone-incorrect-roundings)
   return static_cast<int32_t>(value * (1 << kConstBits) + 0.5);
 }
 

@@ -82,8 +82,10 @@ Result<Filter> MakeFilter(const Axis& axis, size_t side) {
     size_t low = static_cast<size_t>(x), high = low + 1;
     if (!filter.identity) {
       const double centre = (static_cast<double>(x) + 0.5) * scale;
+      // Truncated, as by Pillow; not negative. NOLINTBEGIN(bugprone-incorrect-roundings)
       low = static_cast<size_t>(std::max(0.0, centre - support + 0.5));
       high = std::min(axis.in, static_cast<size_t>(centre + support + 0.5));
+      // NOLINTEND(bugprone-incorrect-roundings)
       double sum = 0;
       for (size_t p = low; p < high; ++p) {
         window[p - low] = Bicubic((static_cast<double>(p) - centre + 0.5) * inverse);
