@@ -1,6 +1,6 @@
-// What computes a model: a processor, or a device. A model has one backend and asks it for
-// everything that costs time; a backend knows nothing of text, prompts or sessions. A backend is
-// not a build: which variant of the engine runs is another question.
+// The interface of a backend, which runs a model on the CPU or on another device. A model has one
+// backend, which does all expensive work and knows nothing of text, prompts or sessions. It is
+// independent of the build variant (scalar, simd, ...) that runs.
 #ifndef TINYVLM_BACKEND_BACKEND_H_
 #define TINYVLM_BACKEND_BACKEND_H_
 
@@ -25,7 +25,7 @@ struct VisionEncoderOptions {
 };
 
 struct DecoderOptions {
-  size_t context = 0;  // rows that the KV cache holds
+  size_t context = 0;  // tokens that the KV cache holds
   Compute compute = Compute::kFast;
   // outlives the decoder; null: nothing is traced. With taps the last norm is computed for every
   // row
@@ -39,21 +39,22 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // A short word for reports, "cpu" for the processor.
+  // A short name for reports, such as "cpu".
   virtual const char* name() const = 0;
 
-  // Threads of the processor that compute, the caller's included.
+  // CPU threads that compute, the caller's included.
   virtual size_t threads() const = 0;
 
   // ---- weights: the file's data section, which arrives front to back
 
-  // Where data bytes [offset, offset + bytes) are to be written. Until SetReceived covers them,
-  // what was written there can be read back, and places of adjoining ranges adjoin. `offset +
-  // bytes` is at most the file's data_bytes. Errors: out_of_memory, those of a device.
+  // Where to write data bytes [offset, offset + bytes). Until SetReceived covers them, what was
+  // written there can be read back, and adjacent ranges have adjacent addresses. `offset + bytes`
+  // is at most the file's data_bytes. Errors: out_of_memory, those of a device.
   virtual Result<uint8_t*> WeightPlace(uint64_t offset, uint64_t bytes) = 0;
 
-  // Data bytes [0, bytes) are in place and right; never goes back. The backend may reorder them
-  // where they are. May wait for a piece of work of another thread. Errors: those of a device.
+  // Data bytes [0, bytes) are in place and verified; `bytes` never decreases. The backend may
+  // reorder them in place. May wait for a piece of work of another thread. Errors: those of a
+  // device.
   virtual Status SetReceived(uint64_t bytes) = 0;
 
   // Bytes that weights take besides the file's data section.

@@ -10,12 +10,12 @@ namespace tinyvlm {
 
 // How matrix products are computed.
 enum class Compute {
-  // as fast as the backend can with the error that docs/fidelity.md allows. On the processor:
+  // as fast as the backend can within the error that docs/fidelity.md allows. On the CPU:
   // activations are quantised per block of 32 (kernels/quantize.h) where the weights are Q8_0, Q5_0
   // or Q4_0; f32 elsewhere
   kFast,
-  // quantised weights are dequantised and multiplied in f32: the reference that goldens are held
-  // against
+  // quantised weights are dequantised and multiplied in f32: the mode that is compared with golden
+  // values
   kF32,
 };
 

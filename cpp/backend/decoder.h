@@ -20,20 +20,20 @@ struct DecoderRow {
   // The id, below the vocabulary; not used where `embeddings` is not null.
   int32_t token = -1;
 
-  // The conversation whose KV cache the row joins; 0 as long as a decoder holds one. A row attends
-  // to the rows of its own sequence, and its result does not depend on which other rows, of any
-  // sequence, are computed with it.
+  // The sequence (conversation) whose KV cache the row joins; 0 for decoders that hold one. A row
+  // attends to the rows of its own sequence, and its result does not depend on which other rows, of
+  // any sequence, are computed with it.
   uint32_t sequence = 0;
 
-  // The image whose row `index` goes in, made by an encoder of the same backend. Borrowed: it
-  // outlives the rows' computation.
+  // The image whose row `index` is the input, made by an encoder of the same backend; null for a
+  // token. Borrowed: it must outlive the row's computation.
   const Embeddings* embeddings = nullptr;
   uint32_t index = 0;
 };
 
-// A causal decoder with a KV cache: rows go in, a choice of the token that follows the last one
-// comes out, a bounded piece of work at a time. Used by one thread at a time; different decoders of
-// a backend may be used on different threads.
+// A causal decoder with a KV cache: takes rows and chooses the token that follows the last one,
+// working in bounded pieces. Used by one thread at a time; different decoders of a backend may be
+// used on different threads.
 class Decoder {
  public:
   virtual ~Decoder() = default;
@@ -44,13 +44,13 @@ class Decoder {
   // does not hold, and those of a device.
   virtual Status Begin(std::span<const DecoderRow> rows) = 0;
 
-  // Works until NowMs() passes deadline_ms; makes some progress however late it is. Errors: those
-  // of a device; the cache then holds the rows before Begin.
+  // Works until NowMs() passes deadline_ms; makes some progress even where that is already past.
+  // Errors: those of a device; the cache then holds the rows before Begin.
   virtual Result<RunState> Advance(double deadline_ms) = 0;
 
   // After kDone, once: the id that `sampler` chooses to follow the last row (arguments as in
-  // Sampler::Sample), or Sampler::kNoToken. A backend may choose where the logits are. Errors:
-  // those of a device.
+  // Sampler::Sample), or Sampler::kNoToken. A backend may sample on the device, where the logits
+  // are. Errors: those of a device.
   virtual Result<int32_t> Choose(Sampler& sampler, size_t valid, std::span<const int32_t> history,
                                  std::span<const uint8_t> allowed) = 0;
 
@@ -62,7 +62,7 @@ class Decoder {
   virtual size_t position() const = 0;
   virtual size_t context() const = 0;
 
-  // Forgets the rows from `position` on (also of an unfinished Begin).
+  // Drops the rows from `position` (at most position()) on, those of an unfinished Begin included.
   virtual void Rewind(size_t position) = 0;
 
   // Bytes of cache and activations held.

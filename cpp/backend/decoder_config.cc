@@ -8,11 +8,11 @@ namespace tinyvlm {
 
 namespace {
 
-// Keys that llama.cpp's loader takes as read where they are absent.
+// The values that llama.cpp's loader assumes for absent keys.
 constexpr float kDefaultTheta = 10000.0f;
 constexpr const char* kDefaultScaling = "linear";
 
-// What the configuration is made from, what CheckComputation looks at, and what changes nothing.
+// Keys that are read, keys that CheckComputation checks, and keys that change no result.
 constexpr std::string_view kKnownKeys[] = {"block_count",
                                            "context_length",
                                            "embedding_length",

@@ -1,6 +1,5 @@
-// The numbers that describe a decoder of Qwen2's form, read from a model file's metadata and
-// checked. Llama's is the same but for its biases, which it lacks, and for the order in which its
-// files hold the rows of q and k.
+// The configuration of a Qwen2 decoder, read from a model file's metadata and checked. Llama's
+// differs in two ways: biases are optional, and its files order the rows of q and k differently.
 #ifndef TINYVLM_BACKEND_DECODER_CONFIG_H_
 #define TINYVLM_BACKEND_DECODER_CONFIG_H_
 
@@ -36,9 +35,9 @@ struct DecoderConfig {
 
 // Reads the `qwen2.*` keys, or the `llama.*` keys where that is the architecture (llama.cpp's
 // names); the vocabulary is the number of rows of token_embd.weight. Errors name the key:
-// kInvalidFile and kNotFound as for any file, kUnsupported where one asks for a computation that is
-// not Qwen2's or Llama's plain form (scaled RoPE, sliding windows, mixtures of experts, ...) or is
-// not known.
+// kInvalidFile and kNotFound as for any file, kUnsupported for unknown keys and for keys that ask
+// for another computation than plain Qwen2's or Llama's (scaled RoPE, sliding windows, mixtures of
+// experts, ...).
 Result<DecoderConfig> ReadDecoderConfig(const GgufFile& file, const std::string& architecture);
 
 }  // namespace tinyvlm

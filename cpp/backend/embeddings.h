@@ -11,9 +11,9 @@
 
 namespace tinyvlm {
 
-// Rows of decoder embeddings that one image became: [tokens, width]. The encoder that made the
-// handle fills it; rows of a decoder of the same backend refer to it, so that nothing is copied
-// between the two. Shared by whoever still needs it, and independent of the encoder's life.
+// The decoder's input embeddings of one image: [tokens, width]. The encoder that made the object
+// fills it; rows of a decoder of the same backend refer to it, so that nothing is copied between
+// the two. Ownership is shared, and it may outlive the encoder.
 class Embeddings {
  public:
   virtual ~Embeddings() = default;

@@ -55,8 +55,8 @@ class TensorFinder {
 
   bool Has(const std::string& name) const { return file_.Find(name) != nullptr; }
 
-  // An error that names the first tensor which nothing has asked for: the file is then not of the
-  // kind of model that it was taken for.
+  // An error that names the first tensor that was not asked for: the file then holds another
+  // variant of the model.
   Status CheckAllFound() const {
     for (size_t i = 0; i < found_.size(); ++i) {
       if (found_[i]) continue;
@@ -70,7 +70,7 @@ class TensorFinder {
 
  private:
   const GgufFile& file_;
-  std::vector<bool> found_;  // beside file_.tensors
+  std::vector<bool> found_;  // indexed like file_.tensors
 };
 
 Result<VisionBlockTensors> FindBlock(TensorFinder& finder, const std::string& name,
@@ -169,7 +169,7 @@ Result<DecoderTensors> FindDecoder(TensorFinder& finder, const DecoderConfig& co
   return tensors;
 }
 
-// A third-party file may be a part of a model, or something that belongs to one.
+// Rejects third-party files that are a part of a model (split files) or an addition (adapters).
 Status CheckWholeModel(const Metadata& meta) {
   if (meta.Find("general.type") != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string type, meta.GetString("general.type"));

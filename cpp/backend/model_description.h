@@ -1,6 +1,6 @@
-// What a model file describes, once it is checked: configurations, and which tensor plays which
-// part. A model is bound in two steps: names and shapes here, from the header alone, for every
-// backend alike; bytes in the backend.
+// The checked description of a model file: configurations, and the tensor of each weight. A model
+// is bound in two steps: names and shapes here, from the header alone, for every backend alike;
+// bytes in the backend.
 #ifndef TINYVLM_BACKEND_MODEL_DESCRIPTION_H_
 #define TINYVLM_BACKEND_MODEL_DESCRIPTION_H_
 
@@ -84,13 +84,13 @@ struct ModelDescription {
   bool has_vision() const { return architecture == "fastvlm"; }
 };
 
-// Reads architecture and configurations of `file`; the tensors are not looked for yet. Errors name
-// the key: kUnsupported for another architecture than fastvlm, qwen2 and llama, for variants of
-// these that compute something else and for parts of a model.
+// Reads architecture and configurations of `file`, not yet the tensors. Errors name the key:
+// kUnsupported for architectures other than fastvlm, qwen2 and llama, for variants of these that
+// compute something else, and for files that hold a part of a model.
 Result<ModelDescription> ReadModelDescription(GgufFile file);
 
 // Finds the tensors that the configurations ask for. Errors name the tensor, the shape wanted and
-// the one found: kNotFound, kInvalidFile; kUnsupported for a tensor that has no part in the model.
+// the one found: kNotFound, kInvalidFile; kUnsupported for a tensor that the model does not use.
 Status FindTensors(ModelDescription* model);
 
 }  // namespace tinyvlm

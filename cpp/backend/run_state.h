@@ -1,14 +1,14 @@
-// Where work stands that is done a bounded piece at a time.
+// The state of work that is done in bounded pieces.
 #ifndef TINYVLM_BACKEND_RUN_STATE_H_
 #define TINYVLM_BACKEND_RUN_STATE_H_
 
 namespace tinyvlm {
 
 enum class RunState {
-  kRunning,  // the budget is spent, there is more to do
+  kRunning,  // not done: the budget is spent, or (Session) new text is available
   kDone,
   kWaiting,  // the next operation needs weights that have not arrived
-  kBusy,     // a device works on it: call again when it has had time, there is nothing to do here
+  kBusy,     // a device works on it and the host has nothing to do: call again later
 };
 
 }  // namespace tinyvlm

@@ -9,8 +9,8 @@
 
 namespace tinyvlm {
 
-// Advances `work` (a VisionEncoder or a Decoder) until it is done; a busy device is asked again and
-// again. Errors: not_ready where weights are missing, and those of the work.
+// Advances `work` (a VisionEncoder or a Decoder) until it is done; polls a busy device. Errors:
+// not_ready where weights are missing, and those of the work.
 template <class Work>
 Status RunToEnd(Work& work) {
   for (;;) {

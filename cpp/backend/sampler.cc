@@ -55,12 +55,12 @@ int32_t Sampler::Sample(std::span<float> logits, size_t valid, std::span<const i
   const auto is_candidate = [&](size_t i) {
     return (allowed.empty() || allowed[i] != 0) && logits[i] != -kInfinity;
   };
-  // Nearly all of 150,000 logits end at the first comparison, once a token.
+  // Runs over 150,000 logits per token, nearly all of which fail the first comparison.
   int32_t best = kNoToken;
   float largest = -kInfinity;
   for (size_t i = 0; i < valid; ++i) {
     const float logit = logits[i];
-    if (logit <= largest) continue;  // not so for a NaN
+    if (logit <= largest) continue;  // false for NaN
     if (!is_candidate(i)) continue;
     if (std::isnan(logit) || logit == kInfinity) return kNoToken;
     best = static_cast<int32_t>(i);
@@ -93,7 +93,7 @@ void Sampler::PenalizeRepetition(std::span<float> logits, std::span<const int32_
     if (id < 0 || static_cast<size_t>(id) >= logits.size()) continue;
     const size_t i = static_cast<size_t>(id);
     const uint64_t bit = uint64_t{1} << (i % 64);
-    if ((seen_[i / 64] & bit) != 0) continue;  // once, however often it was said
+    if ((seen_[i / 64] & bit) != 0) continue;  // penalised once, however often it occurs
     seen_[i / 64] |= bit;
     logits[i] = logits[i] > 0 ? logits[i] / options_.repetition_penalty
                               : logits[i] * options_.repetition_penalty;
@@ -179,7 +179,7 @@ int32_t Sampler::Draw(std::span<const Candidate> kept) {
   // 53 bits, all that a double in [0, 1) holds.
   const double target = static_cast<double>(NextRandom() >> 11) * 0x1p-53 * total;
   double reached = 0;
-  // the last one that can be drawn at all, should rounding leave target at the total
+  // the last one with a weight: drawn where rounding makes target reach the sum
   int32_t last = kNoToken;
   for (const Candidate& c : kept) {
     if (c.weight == 0) continue;

@@ -28,16 +28,15 @@ class Sampler {
   // out_of_memory.
   static Result<Sampler> Create(const SamplingOptions& options, size_t vocabulary);
 
-  // The first `prompt_tokens` of every history to come are the prompt's, those behind them the
-  // answer's. Without this call the prompt is empty.
+  // In later histories the first `prompt_tokens` tokens are the prompt's, the rest the answer's.
+  // Without this call the prompt is empty.
   void BeginAnswer(size_t prompt_tokens) { prompt_tokens_ = prompt_tokens; }
 
   // The next token's id. Candidates are the ids below `valid` (at most logits.size() and the
   // vocabulary) whose byte in `allowed`, where it is not empty, is not 0; an id beyond the end of
   // `allowed` is not a candidate. `history`: tokens so far, for penalties and n-grams; image
   // markers and other ids out of range are skipped. Changes logits (penalties; -inf where an n-gram
-  // would repeat). Equal logits: the lower id comes
-  // first. Allocates nothing.
+  // would repeat). Of equal logits, the lower id comes first. Allocates nothing.
   int32_t Sample(std::span<float> logits, size_t valid, std::span<const int32_t> history,
                  std::span<const uint8_t> allowed = {});
 

@@ -8,7 +8,7 @@
 namespace tinyvlm {
 
 // Receives stages of a model as they are computed, by the names of the reference dumps
-// (docs/trace.md). Values are copied by the receiver.
+// (docs/trace.md). Values are valid during the call only.
 class Taps {
  public:
   virtual ~Taps() = default;

@@ -13,8 +13,7 @@
 
 namespace tinyvlm {
 
-// Side of the largest image that a tower is given, far above any in use; it keeps products of sizes
-// small.
+// Largest edge length of an input image, in pixels.
 inline constexpr uint32_t kMaxImageSize = 4096;
 
 // Bounds far above any tower in use; they keep later products of sizes small.
@@ -34,19 +33,20 @@ struct VisionConfig {
   size_t se_dim = 0;       // width of the squeeze-excite bottleneck
   size_t feature_dim = 0;  // channels of the tower's output: 2 x the last stage's
   size_t text_dim = 0;     // width of the decoder that the projector feeds
-  size_t image_size = 0;   // side of the square image that the checkpoint expects
+  size_t image_size = 0;   // edge length of the square image that the checkpoint expects, in pixels
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
 
-  // Pixels of a side that become one row of the output map.
+  // Input pixels per pixel of the output map, along each edge.
   size_t Reduction() const { return size_t{1} << (stages.size() + 1); }
 
-  // Side of the output map for an input side of n: each stride-2 layer rounds up (stem twice, then
-  // once per stage but the first).
+  // Edge length of the output map for an input edge of n pixels: each stride-2 layer rounds up (two
+  // in the stem, one in each stage but the first).
   size_t OutputSide(size_t n) const;
 };
 
-// Reads the `fastvlm.vision.*` keys (docs/model-file.md). text_dim is the decoder's width.
+// Reads the `fastvlm.vision.*` keys (docs/model-file.md). text_dim is the decoder's width. Errors
+// name the key: kNotFound, kInvalidFile.
 Result<VisionConfig> ReadVisionConfig(const GgufFile& file, size_t text_dim);
 
 }  // namespace tinyvlm

@@ -20,31 +20,31 @@ class VisionEncoder {
  public:
   virtual ~VisionEncoder() = default;
 
-  // Room for what one image becomes. Errors: out_of_memory.
+  // Allocates memory for the embeddings of one image. Errors: out_of_memory.
   virtual Result<std::shared_ptr<Embeddings>> NewEmbeddings() = 0;
 
   // Starts an image: `pixels` [height, width, 3], 8-bit RGB, which the encoder normalises and does
-  // not need when this has returned. Its rows go into `into`, made by NewEmbeddings() of an encoder
-  // of this backend for images of this size, and are whole after kDone. What was begun before is
-  // given up. Allocates nothing. Errors: those of a device.
+  // not need after this returns. The result goes into `into`, made by NewEmbeddings() of an encoder
+  // of this backend for images of this size, and is complete after kDone. An unfinished image is
+  // abandoned. Allocates nothing. Errors: those of a device.
   virtual Status Begin(const uint8_t* pixels, std::shared_ptr<Embeddings> into) = 0;
 
-  // The same for `values` [height, width, 3], f32, that are normalised already: how a trace gives
-  // exactly what a reference implementation was given. Errors: unsupported (the default) where a
+  // The same for `values` [height, width, 3], f32, that are normalised already, so that a trace can
+  // use exactly the input of a reference implementation. Errors: unsupported (the default) where a
   // backend encodes 8-bit pixels only.
   virtual Status BeginNormalized(const float* values, std::shared_ptr<Embeddings> into);
 
-  // Works until NowMs() passes deadline_ms; makes some progress however late it is. Errors: those
-  // of a device; the image is then given up.
+  // Works until NowMs() passes deadline_ms; makes some progress even where that is already past.
+  // Errors: those of a device; the image is then abandoned.
   virtual Result<RunState> Advance(double deadline_ms) = 0;
 
-  // Rows that one image becomes.
+  // Tokens that one image becomes.
   virtual size_t tokens() const = 0;
 
   // Bytes of activations held.
   virtual uint64_t memory_bytes() const = 0;
 
-  // Time by operation, in order of first use; empty (the default) where a backend does not tell.
+  // Time by operation, in order of first use; empty (the default) where it is not measured.
   virtual std::vector<OperationTime> Profile() const;
 };
 

@@ -1,4 +1,4 @@
-// `tiny-vlm ask`: a program over the C interface, like any other.
+// `tiny-vlm ask`, written against the C interface (api/tinyvlm.h), as third-party programs are.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -70,7 +70,7 @@ class Messages {
   std::vector<JsonWriter> messages_;
 };
 
-// What is known of an answer while it comes.
+// State of an answer while it is streamed.
 struct Answer {
   bool json = false;
   double start = 0;
@@ -87,7 +87,7 @@ int OnText(const char* text, size_t length, void* user_data) {
   return 0;
 }
 
-// The report of an answer as one line: as the library gives it, with what the command knows.
+// The report of an answer as one line of JSON: the library's, with the command's own timings.
 Result<std::string> ReportLine(const Json& report, const Answer& answer, const Json& model) {
   JsonWriter timings, line;
   for (const Json::Member& timing : *report.Find("timings")->object())
@@ -139,7 +139,7 @@ Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool e
   return image;
 }
 
-// Errors name options by their keys.
+// Runs the command. Errors name options by their JSON keys (see NameFlag).
 Status RunQuestions(const Flags& flags) {
   std::vector<std::string> images = flags.GetAll("--image");
   if (const std::string& first = flags.positional()[0]; first != "-" && first != "none")

@@ -18,8 +18,7 @@ namespace tinyvlm {
 
 namespace {
 
-// Rows that stand in the cache when decoding begins: an image and a question, unless told
-// otherwise.
+// Tokens in the KV cache when decoding begins, by default: an image and a question.
 constexpr int64_t kPrefixRows = 280;
 
 struct BenchOptions {
@@ -37,9 +36,9 @@ using Profile = std::vector<OperationTime>;
 struct WorkResult {
   std::string name;
   Spread ms;
-  double count = 1;       // of what one round makes:
+  double count = 1;       // units that one round produces
   const char* unit = "";  // "rows", "tokens", "bytes", "models"
-  double cores = 0;       // processor time over time, of all rounds
+  double cores = 0;       // CPU time / elapsed time, over all rounds
   Profile profile;        // of all rounds together; empty where there are no operations
 };
 
@@ -60,7 +59,7 @@ Profile Since(const Profile& before, Profile now) {
 // engine.
 constexpr double kCoreShare = 0.9;
 
-// Runs `round` several times; it answers with the milliseconds that count. Sets ms and cores.
+// Calls `round`, which returns the milliseconds to report, several times. Sets ms and cores.
 template <class Round>
 Status Repeat(size_t rounds, const Round& round, WorkResult* result) {
   std::vector<double> ms;
@@ -77,8 +76,8 @@ Status Repeat(size_t rounds, const Round& round, WorkResult* result) {
   return Status();
 }
 
-// The same, after a round that does not count, of work that `worker` (an encoder or a decoder)
-// does: sets the profile too. `count` units are made in a round.
+// The same, after a warm-up round, for work that `worker` (an encoder or a decoder) does; sets the
+// profile too. A round produces `count` units.
 template <class Worker, class Round>
 Result<WorkResult> Measure(std::string name, size_t count, const char* unit,
                            const BenchOptions& options, const Worker& worker, const Round& round) {
@@ -142,7 +141,7 @@ Result<WorkResult> BenchVision(Model& model, const BenchOptions& options) {
     value = static_cast<uint8_t>(state >> 24);
   }
   const auto round = [&]() -> Result<double> {
-    // Normalising the pixels, in Begin, is not the tower's work: it never was part of this number.
+    // Begin normalises the pixels, which this number has never included.
     TVLM_RETURN_IF_ERROR(encoder->Begin(pixels.data(), embeddings));
     const double start = NowMs();
     TVLM_RETURN_IF_ERROR(RunToEnd(*encoder));
@@ -218,7 +217,7 @@ Result<WorkResult> BenchReady(const BenchOptions& options) {
   return result;
 }
 
-// The number behind "prefill-" and the like; 0 where it is none of 1..100000.
+// The number after `prefix` ("prefill-"); 0 where it is not in 1..100000.
 size_t CountOf(const std::string& work, const char* prefix) {
   const size_t length = std::string_view(prefix).size();
   if (work.compare(0, length, prefix) != 0 || work.size() == length || work.size() > length + 6)

@@ -1,5 +1,5 @@
-// The commands of the command line. Each takes the arguments behind its name, prints what was asked
-// for on stdout and everything else on stderr.
+// The commands of the command line. Each takes the arguments after its name, prints its results on
+// stdout and everything else on stderr.
 #ifndef TINYVLM_CLI_COMMANDS_H_
 #define TINYVLM_CLI_COMMANDS_H_
 

@@ -33,7 +33,7 @@ class ProgressLine {
     open_ = live_;
   }
 
-  // Ends the line that is being rewritten, so that what follows has its own.
+  // Erases the line that is being rewritten, if any.
   void Close() {
     if (open_) std::fprintf(stderr, "\r\x1b[K");
     open_ = false;
@@ -63,9 +63,9 @@ class ProgressLine {
 };
 
 #if !defined(__EMSCRIPTEN__)
-// While it lives, a signal that ends the program removes the unfinished file `output` first. Under
-// Node a signal ends the whole process at once, and what is left then has its .partial name and no
-// header.
+// While it exists, a signal that ends the program first removes the unfinished file of `output`.
+// Not under Node, where a signal ends the process at once: a .partial file without a header
+// remains.
 class PartialFileGuard {
  public:
   explicit PartialFileGuard(const std::string& output) {
@@ -74,7 +74,7 @@ class PartialFileGuard {
     std::copy(partial.begin(), partial.end(), path_);
     for (size_t i = 0; i < std::size(kSignals); ++i) {
       previous_[i] = std::signal(kSignals[i], &RemoveAndEnd);
-      // Whoever started us may have chosen that we do not hear it (nohup).
+      // The parent process may have chosen that the signal is ignored (nohup).
       if (previous_[i] == SIG_IGN) std::signal(kSignals[i], SIG_IGN);
     }
     installed_ = true;
@@ -100,7 +100,7 @@ class PartialFileGuard {
 };
 #endif
 
-// A model file keeps what was chosen when it was made.
+// Repacking a model file changes its packing only: rejects flags of a conversion.
 Status CheckRepackFlags(const Flags& flags) {
   for (const char* const name : {"--type", "--vision-type", "--embedding-type", "--image-size",
                                  "--resize", "--chat-style", "--no-tokenizer"}) {

@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kMaxQuestionBytes = uint64_t{1} << 26;
 constexpr size_t kAnswerTokens = 256;  // of a question, where --steps does not say otherwise
 
-// Every *.safetensors file of a folder, by name.
+// Adds every *.safetensors file of a folder as a case, in order of name.
 Status AddFolder(const Model& model, const std::string& folder, Fidelity* fidelity) {
   if (!IsFolder(folder))
     return Error(ErrorCode::kNotFound, "--cases: a folder wanted, %s is none", folder.c_str());
@@ -34,7 +34,7 @@ Status AddFolder(const Model& model, const std::string& folder, Fidelity* fideli
   return Status();
 }
 
-// {"cases": [{"image": path beside the file, "question": text}]}
+// Adds the cases of a file {"cases": [{"image": path relative to the file, "question": text}]}.
 Status AddQuestions(const Model& model, const std::string& path, Fidelity* fidelity) {
   TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxQuestionBytes));
   const Result<Json> json = ParseJson(text);

@@ -1,5 +1,5 @@
-// Command-line flags: "--name value", "--switch" and positional arguments, all of them declared,
-// everything else refused.
+// Command-line flags: "--name value", "--name=value", "--switch" and positional arguments.
+// Undeclared flags are rejected.
 #ifndef TINYVLM_CLI_FLAGS_H_
 #define TINYVLM_CLI_FLAGS_H_
 
@@ -15,10 +15,10 @@ namespace tinyvlm {
 
 class Flags {
  public:
-  // Parses the arguments behind the command's name. `values` are flags that take a value,
-  // `switches` those that take none; all are spelt with their dashes. Between min and max
-  // positional arguments are wanted. Errors name the flag and, where one is close, the known flag
-  // meant.
+  // Parses the arguments after the command's name. `values` are flags that take a value, `switches`
+  // those that take none, all with their dashes. min_positional to max_positional positional
+  // arguments are required. Errors: invalid_argument, naming the flag and the most similar known
+  // one.
   static Result<Flags> Parse(const std::vector<std::string>& arguments,
                              const std::vector<std::string_view>& values,
                              const std::vector<std::string_view>& switches, size_t min_positional,
@@ -33,7 +33,7 @@ class Flags {
   // Every value given, in order.
   std::vector<std::string> GetAll(std::string_view flag) const;
 
-  // The value as a number of [min, max], or the default.
+  // The value as a number in [min, max], or the default. Errors: invalid_argument.
   Result<int64_t> GetInt(std::string_view flag, int64_t otherwise, int64_t min, int64_t max) const;
   Result<float> GetFloat(std::string_view flag, float otherwise) const;
 

@@ -30,7 +30,7 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
     }
     std::printf("\n");
   } else if (const auto text = meta.GetString(key); text.ok()) {
-    // A stranger's chat template has many lines, and a terminal obeys control characters.
+    // Chat templates have many lines, and control characters must not reach the terminal.
     std::string line = text->size() > 100 ? text->substr(0, 97) + "..." : *text;
     std::replace_if(
         line.begin(), line.end(),
@@ -71,7 +71,7 @@ void PrintShortRows(const GgufFile& file) {
   std::printf("\n");
 }
 
-// What one session of the default size and the tokenizer take beside the weights.
+// Bytes that a session with default options takes, tokenizer and f32 copies of weights included.
 Result<uint64_t> EstimateSession(GgufFile file) {
   const auto options = [](size_t max_context) -> Result<SessionOptions> {
     SessionOptions session;

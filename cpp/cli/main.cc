@@ -68,9 +68,9 @@ int Fail(const tinyvlm::Status& status) {
 
 int main(int argc, char** argv) {
 #ifdef __wasm_relaxed_simd__
-  // The SDK tests its engine and takes another build where this one fails; here the build was
-  // named, so it runs rightly or not at all. Only the instructions are tried: the references of the
-  // whole self-test would add to the size of the module.
+  // The SDK tests its engine and falls back to another build; here the build was chosen, so a
+  // failure is an error. Only the instructions are tested: the reference code of the whole
+  // self-test would add to the size of the module.
   if (const tinyvlm::Status status = tinyvlm::TestRelaxedDots(); !status.ok()) return Fail(status);
 #endif
   if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {

@@ -20,10 +20,10 @@ struct ScalarLoop {
       value = value * 6364136223846793005u + 1442695040888963407u;
     static_cast<ScalarLoop*>(context)->result[tile] = value;
   }
-  volatile uint64_t result[2];  // keeps the loop
+  volatile uint64_t result[2];  // keeps the compiler from removing the loop
 };
 
-// The load average, from where Linux has it: Node's file system shows it to wasm too.
+// The load average from Linux's /proc, which wasm under Node can read too; -1 elsewhere.
 double LoadAverage() {
   double load = -1;
   if (std::FILE* const file = std::fopen("/proc/loadavg", "r")) {

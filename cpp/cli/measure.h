@@ -23,17 +23,16 @@ struct Spread {
 // `values` holds at least one; of an even number the median is the mean of the two in the middle.
 Spread SpreadOf(std::vector<double> values);
 
-// `amount` units done in as many seconds as `seconds` says, per second: the fastest round gives
-// `high`.
+// Rate per second of `amount` units that take `seconds`: the fastest round gives `high`.
 Spread PerSecond(double amount, const Spread& seconds);
 
 // {median, low, high}
 JsonWriter SpreadReport(const Spread& spread);
 
-// Seconds of one call of body(), over `rounds` rounds. A round takes the fastest of the repeats
-// that fit into round_ms (at least one), each long enough for the clock: a repeat that the
-// scheduler interrupts does not count unless all of them are. Two rounds' time of warming comes
-// first, because V8 tiers functions up between calls.
+// Seconds of one call of body(), over `rounds` rounds. A round's value is the fastest of the
+// repeats that fit into round_ms (at least one), so that repeats that the scheduler interrupts do
+// not count. A repeat makes as many calls as the clock's resolution needs. Two rounds' time of
+// warm-up comes first, because V8 tiers functions up between calls.
 template <class Body>
 Spread MeasureSeconds(size_t rounds, double round_ms, const Body& body) {
   constexpr double kRepeatMs = 1;
@@ -62,26 +61,27 @@ Spread MeasureSeconds(size_t rounds, double round_ms, const Body& body) {
   return SpreadOf(std::move(fastest));
 }
 
-// The machine at one moment, by a loop of dependent scalar multiply-adds that touches no memory.
+// The machine at one moment, measured by a loop of dependent scalar multiply-adds without memory
+// accesses.
 struct MachineState {
   // the system's load average of the last minute; -1 where it cannot be read
   double load = -1;
-  double turns_per_second = 0;  // of the loop, on one thread
-  // turns of two threads at once over turns of one; 1 in builds without threads
+  double turns_per_second = 0;  // iterations of the loop, on one thread
+  // iterations per second of two threads at once over those of one; 1 where not measured
   double scaling = 1;
 };
 
-// Takes a quarter of a second. `two` has two workers.
+// Takes about 0.2 s. `two` has two workers; with one, scaling is not measured.
 MachineState CheckMachine(ThreadPool& two);
 
-// Prints the state as one line behind the word `when`.
+// Prints the state as one line that begins with `when`.
 void PrintMachine(const char* when, const MachineState& state);
 
 // {load, turnsPerSecond, scaling}
 JsonWriter MachineReport(const MachineState& state);
 
-// Values between the two moments may be compared with each other: the loop ran as fast after as
-// before, to 10 %.
+// True where the loop was equally fast at both moments, within 10 %: measurements between them may
+// then be compared with each other.
 bool IsSteady(const MachineState& before, const MachineState& after);
 
 // Two threads had two cores to themselves at both moments: the loop scaled by at least 1.8.

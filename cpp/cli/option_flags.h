@@ -1,5 +1,5 @@
-// Flags that are options of the engine: --top-p is "topP" in JSON. Which there are is generated
-// from engine/options.json (option_flag_table.h).
+// Flags that are options of the engine: --top-p is "topP" in JSON. The list is generated from
+// engine/options.json (option_flag_table.h).
 #ifndef TINYVLM_CLI_OPTION_FLAGS_H_
 #define TINYVLM_CLI_OPTION_FLAGS_H_
 
@@ -31,8 +31,8 @@ void AddOptionFlags(std::vector<std::string_view>* values, std::vector<std::stri
 // Lines about the flags of all options, for a help text.
 const char* OptionFlagsHelp();
 
-// Adds the options of `scope` that were given to `json`, under their keys. Ranges are checked by
-// whoever reads the JSON. Errors: invalid_argument for what is no number where one is wanted.
+// Writes the given flags of `scope` to `json`, under their keys. Ranges are checked by the reader
+// of the JSON. Errors: invalid_argument where a number is expected and another text found.
 Status WriteOptions(const Flags& flags, OptionScope scope, JsonWriter* json);
 
 // The same error, naming the flag where its message begins with an option's key ("topP: ...").

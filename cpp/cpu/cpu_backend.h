@@ -1,5 +1,5 @@
-// The processor as a backend: the weights in memory, packed as the kernels read them, and a thread
-// pool that the plans of all encoders and decoders share.
+// The CPU backend: the weights in memory, packed as the kernels read them, and a thread pool that
+// the execution plans of all encoders and decoders share.
 #ifndef TINYVLM_CPU_CPU_BACKEND_H_
 #define TINYVLM_CPU_CPU_BACKEND_H_
 
@@ -16,13 +16,14 @@
 
 namespace tinyvlm {
 
-// Computes with the weights that have arrived: a plan whose next operation needs others answers
-// RunState::kWaiting. Taps of every stage are offered (docs/trace.md), and profiles.
+// Computes with the weights that have arrived: Advance returns RunState::kWaiting where the next
+// operation needs others. Supports taps of every stage (docs/trace.md) and profiles.
 class CpuBackend : public Backend {
  public:
-  // Binds the weights: allocates the data section, or reads `borrowed` where they are; no weights
-  // are then received. `threads` includes the caller's. Errors name the tensor: out_of_memory,
-  // unsupported for a type that a layer cannot have, and what WeightStore says of borrowed weights.
+  // Binds the weights: allocates the data section, or reads `borrowed` in place; no weights are
+  // then received. `model` outlives the backend. `threads` includes the caller's. Errors name the
+  // tensor: out_of_memory, unsupported for a type that a layer cannot have, those of
+  // WeightStore::CreateInPlace.
   static Result<std::unique_ptr<Backend>> Create(const ModelDescription& model, size_t threads,
                                                  std::optional<BorrowedWeights> borrowed);
 
@@ -49,10 +50,10 @@ class CpuBackend : public Backend {
   Qwen2Weights decoder_weights_;
 };
 
-// The factory of a backend with so many threads, the caller's included.
+// The factory of a backend with `threads` threads, the caller's included.
 BackendFactory MakeCpuBackend(size_t threads);
 
-// The same for a panel16 file whose weights are read where they are: the model is complete.
+// The same for a panel16 file whose weights are read in place: the model is complete at once.
 BackendFactory MakeCpuBackend(size_t threads, BorrowedWeights weights);
 
 }  // namespace tinyvlm

@@ -1,6 +1,6 @@
-// Keys and values of every row that a session has seen, f32: values [layer][kv
-// head][position][head_dim], keys [layer][kv head] in panels (kernels/attention.h), so that what
-// one head reads is consecutive.
+// Keys and values of every row that a decoder has processed, f32. Values:
+// [layer][kv_head][position][head_dim]; keys: [layer][kv_head] in panels (kernels/attention.h).
+// What one head reads is contiguous.
 #ifndef TINYVLM_DECODER_KV_CACHE_H_
 #define TINYVLM_DECODER_KV_CACHE_H_
 

@@ -18,16 +18,16 @@ namespace {
 // that gate and up stay small.
 constexpr size_t kChunkRows = 128;
 constexpr size_t kProductColumns = 64;  // columns per tile of a matrix product
-// their results, where they are used at once
+// bytes of a tile's results that are kept in scratch
 constexpr size_t kColumnsBytes = kChunkRows * kProductColumns * sizeof(float);
 
-// So few rows are bound by reading weights: their tiles have more columns, so that memory is read
-// in long runs (tiles of 64 columns of gate and up in turn: 27 G multiply-adds/s in wasm, of 37
-// that the kernel does).
+// Up to this many rows, reading weights is the bottleneck: tiles then have more columns, so that
+// memory is read in long runs (alternating 64-column tiles of gate and up: 27 G multiply-adds/s in
+// wasm, where the kernel reaches 37).
 constexpr size_t kFewRows = 2;
 constexpr size_t kHeadColumns = 1024;  // the head has one row
 constexpr size_t kRowsPerTile = 16;    // rows per tile of norms and element-wise steps
-constexpr size_t kAttentionRows = 24;  // two groups of the kernel's
+constexpr size_t kAttentionRows = 24;  // two of the kernel's groups of rows
 
 }  // namespace
 
@@ -249,8 +249,9 @@ void Qwen2::PlanLayer(size_t n) {
         }
       });
 
-  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group. A single
-  // row's heads of one group are the rows of one tile, which reads their keys and values once.
+  // o = softmax(q k^T / sqrt(head_dim) + causal) v; query head i reads kv head i / group. For a
+  // single row, the query heads of a kv head are the rows of one tile, which reads its keys and
+  // values once.
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   plan_.Add(
       "attention", layer.needs,
@@ -282,8 +283,8 @@ void Qwen2::PlanLayer(size_t n) {
   // x = x + concat(o) Wo^T
   PlanAddProduct("attention_out", layer.needs, layer.attention_out, &mixed_, nullptr);
 
-  // m = RMSNorm(x); x = x + (silu(m Wg^T) * (m Wu^T)) Wd^T, columns of the hidden rows being made,
-  // activated and quantised together
+  // m = RMSNorm(x); x = x + (silu(m Wg^T) * (m Wu^T)) Wd^T. A tile computes, activates and
+  // quantises its columns of the hidden rows.
   PlanNorm("ffn_norm", layer.needs, layer.ffn_norm, &norm_);
   const bool quantized = UsesI8(layer.down, compute_);
   const size_t ffn = config_.ffn;
@@ -315,7 +316,7 @@ void Qwen2::PlanLayer(size_t n) {
                  quantized ? &quantized_hidden_ : nullptr);
 }
 
-// RMSNorm, then the vocabulary: of the last row only, except that a trace sees every row's norm.
+// RMSNorm, then logits, of the last row only; with taps, RMSNorm of every row first.
 void Qwen2::PlanHead() {
   const uint64_t needs = weights_.head_needs;
   if (taps_ != nullptr) {

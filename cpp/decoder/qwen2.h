@@ -1,5 +1,5 @@
-// The Qwen2 decoder: embeddings -> logits, with a KV cache. Rows are processed in chunks; a step is
-// a chunk of one row.
+// The Qwen2 (and Llama) decoder: embeddings -> logits, with a KV cache. Rows are processed in
+// chunks; a decoding step is a chunk of one row.
 #ifndef TINYVLM_DECODER_QWEN2_H_
 #define TINYVLM_DECODER_QWEN2_H_
 
@@ -54,14 +54,14 @@ class Qwen2 : public Decoder {
   void Plan();
   void PlanLayer(size_t layer);
   void PlanHead();
-  // A product of a step of several: out is [chunk, n].
+  // One of several matrix products in a step of the plan: out is [chunk, n].
   struct Product {
     const Linear* linear;
     float* out;
   };
-  size_t TileColumns(size_t n) const;  // of a product with n columns and the present rows
+  size_t TileColumns(size_t n) const;  // of a product with n columns, for the current chunk
   void PlanProducts(const char* name, uint64_t needs, std::vector<Product> products, const Rows* x);
-  // x_ += the product of x, or where it is not null of `quantized`.
+  // x_ += W `quantized` or, where that is null, W x.
   void PlanAddProduct(const char* name, uint64_t needs, const Linear& linear, const Rows* x,
                       const QuantizedRows* quantized);
   void PlanNorm(const char* name, uint64_t needs, const float* weight, Rows* out);

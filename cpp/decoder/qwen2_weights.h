@@ -1,4 +1,4 @@
-// The decoder's weights, as the processor reads them.
+// The decoder's weights, in the form that the CPU kernels read.
 #ifndef TINYVLM_DECODER_QWEN2_WEIGHTS_H_
 #define TINYVLM_DECODER_QWEN2_WEIGHTS_H_
 
@@ -28,7 +28,7 @@ struct Qwen2Weights {
   Linear head;  // the embedding where the file has no output.weight
   uint64_t head_needs = 0;
 
-  // Binds the bytes of `tensors`, those of the store's file. An error names the tensor.
+  // Binds `tensors`, which belong to the store's file. Errors name the tensor.
   static Result<Qwen2Weights> Bind(const DecoderConfig& config, const DecoderTensors& tensors,
                                    WeightStore& store);
 };

@@ -26,7 +26,7 @@ class Random {
     return z ^ (z >> 31);
   }
 
-  // A number of [0, bound).
+  // A number in [0, bound); bound is not 0.
   size_t Below(size_t bound) { return static_cast<size_t>(Next() % bound); }
 
  private:
@@ -66,7 +66,7 @@ double KlDivergence(const float* p_logits, const float* q_logits, size_t n) {
     const double log_p = static_cast<double>(p_logits[i]) - p_sum, p = std::exp(log_p);
     if (p != 0) kl += p * (log_p - (static_cast<double>(q_logits[i]) - q_sum));
   }
-  // Rounding can leave a trace below zero; a NaN stays.
+  // Rounding may leave the sum slightly below zero.
   if (!std::isfinite(kl)) return NAN;
   return std::max(kl, 0.0);
 }

@@ -1,5 +1,5 @@
-// How far a model file strays from another that is held to be right: the same checkpoint in f32.
-// Stage by stage, and in what it would say.
+// Measures how far a model file deviates from a reference, usually the same checkpoint in f32: per
+// stage, in the next token's distribution, and in greedy answers.
 #ifndef TINYVLM_ENGINE_FIDELITY_H_
 #define TINYVLM_ENGINE_FIDELITY_H_
 
@@ -37,21 +37,21 @@ struct FidelityReport {
   size_t cases = 0;
 
   // Positions are those of the reference's greedy answers, the stop id's included. The other model
-  // is led along them (teacher-forced).
+  // is given the reference's tokens (teacher-forced).
   size_t positions = 0;
   double mean_kl = 0;  // KL(reference || other) of the next token, in nats
   double largest_kl = 0;
-  size_t top1_equal = 0;  // positions where both hold the same token to be the likeliest
+  size_t top1_equal = 0;  // positions where the most probable token is the same
 
-  // And where the other model goes its own way (free-running):
+  // Where the other model continues its own greedy answer (free-running):
   size_t tokens_equal = 0;   // positions at which its answer has the reference's token
   size_t answers_equal = 0;  // cases with the whole answer equal
 };
 
-// Compares two models, case by case. Holds both.
+// Compares two models, case by case. Shares ownership of both.
 class Fidelity {
  public:
-  // Errors: invalid_argument where the vocabularies differ, so that there is nothing to compare.
+  // Errors: invalid_argument where the vocabularies differ or options.steps is 0.
   static Result<Fidelity> Create(std::shared_ptr<Model> reference, std::shared_ptr<Model> other,
                                  const FidelityOptions& options);
 
@@ -83,17 +83,17 @@ class Fidelity {
   FidelityReport totals_;  // mean_kl holds the sum
 };
 
-// KL(p || q) in nats of the distributions that two lists of n logits stand for, computed in f64;
-// NaN where a logit is NaN or +inf, or where p has something that q excludes.
+// KL(p || q) in nats of the softmax distributions of two lists of n logits, computed in f64; NaN
+// where a logit is NaN or +inf, or where q is 0 and p is not.
 double KlDivergence(const float* p_logits, const float* q_logits, size_t n);
 
-// Case number `index` of those that a seed stands for: 32 random ids and, in those of even number,
-// before the last 16 of them an image of the model's own size: rectangles of random colours, places
-// and sizes on a random ground.
+// Case number `index` of a seed: 32 random ids and, where `index` is even, before the last 16 of
+// them an image of the model's own size: rectangles of random colours, positions and sizes on a
+// background of random colour. Even cases need a model with vision.
 TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index);
 
-// A question about an image, as Session would ask it. Errors: unsupported where the model has no
-// tokenizer, and what preparing the image gives.
+// A question about an image, as Session would ask it. The model has vision. Errors: unsupported
+// where the model has no tokenizer or no known chat style; those of ResizeToSquare and BuildPrompt.
 Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image,
                                    std::string_view question);
 

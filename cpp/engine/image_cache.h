@@ -1,5 +1,4 @@
-// Encoded images, which are kept a while so that an image that is asked about again need not be
-// encoded again.
+// A cache of encoded images, so that an image that is asked about again is not encoded again.
 #ifndef TINYVLM_ENGINE_IMAGE_CACHE_H_
 #define TINYVLM_ENGINE_IMAGE_CACHE_H_
 
@@ -15,11 +14,11 @@
 
 namespace tinyvlm {
 
-// Images are told apart by the SHA-256 of their pixels at the encoder's size: two different images
-// never pass for one, also when somebody tries.
+// The key is the SHA-256 of an image's pixels at the encoder's size, so even a crafted image is
+// never mistaken for another.
 class ImageCache {
  public:
-  // Images that are kept although the prompt of the moment does not need them.
+  // From this many entries on, one that the prompt does not need is reused for a new image.
   static constexpr size_t kMaxKept = 8;
 
   struct Entry {
@@ -29,10 +28,10 @@ class ImageCache {
     uint64_t held = 0;      // the last Hold that wanted it
   };
 
-  // Makes room for the images of a prompt, which stay until the next Hold. Those that are here
-  // keep what they have; for the others, the ones that were not wanted for longest make room where
-  // kMaxKept or more are here, and memory is allocated by `encoder` where none is free. Errors:
-  // those of NewEmbeddings.
+  // Makes entries for the images of a prompt, which stay until the next Hold. Existing entries keep
+  // their embeddings. With kMaxKept or more entries, a new image takes the least recently needed
+  // one that the prompt does not need; otherwise `encoder` allocates memory. Errors: those of
+  // NewEmbeddings.
   Status Hold(std::span<const Sha256::Digest> images, VisionEncoder& encoder);
 
   // Null where the image is not here. Valid until the next Hold.

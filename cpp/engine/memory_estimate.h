@@ -1,4 +1,4 @@
-// What a model and a session take, told from the header of a model file alone.
+// The memory that a model and a session take, computed from the header of a model file alone.
 #ifndef TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
 #define TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
 
@@ -15,7 +15,7 @@ namespace tinyvlm {
 // holds, stacks of threads, what the allocator adds.
 struct MemoryEstimate {
   uint64_t weights = 0;      // the data section of the file, mapped or in memory
-  uint64_t widened = 0;      // small tensors again, as f32
+  uint64_t widened = 0;      // f32 copies of small tensors
   uint64_t tokenizer = 0;    // vocabulary and merges
   uint64_t kv_cache = 0;     // keys and values of a session's context
   uint64_t activations = 0;  // the rest of a session
@@ -24,9 +24,9 @@ struct MemoryEstimate {
 // Makes the session's options for a model whose context is at most `max_context` tokens.
 using MakeSessionOptions = std::function<Result<SessionOptions>(size_t max_context)>;
 
-// Estimates for a model with that header, computing with `threads` threads. Reserves address space
-// of that size for a moment, of which it touches next to nothing. Errors: those of Model::Create
-// and Session::Create.
+// Estimates for a model with that header, computing with `threads` threads. Allocates all of that
+// memory temporarily but touches almost none of it. Errors: those of Model::Create, `options` and
+// Session::Create.
 Result<MemoryEstimate> EstimateMemory(GgufFile header, size_t threads,
                                       const MakeSessionOptions& options);
 

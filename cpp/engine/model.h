@@ -31,14 +31,14 @@ enum class ModelUse {
 // (ModelLoader) and while sessions of the model run on threads of their own.
 class Model {
  public:
-  // Reads everything that the header names; the backend that `make_backend` makes binds the
-  // weights. Errors name the key or tensor; kUnsupported for another architecture than fastvlm,
-  // qwen2 and llama, and for variants of these that compute something else; and the backend's.
-  // Tests give a backend of their own here (tests-native/engine/fake_backend.h).
+  // Reads the header; the backend that `make_backend` makes binds the weights, which may arrive
+  // later. Errors name the key or tensor; kUnsupported for architectures other than fastvlm, qwen2
+  // and llama, and for variants of these that compute something else; and the backend's. Tests pass
+  // a backend of their own (tests-native/engine/fake_backend.h).
   static Result<std::shared_ptr<Model>> Create(GgufFile file, const BackendFactory& make_backend,
                                                ModelUse use = ModelUse::kAsk);
 
-  // The same on the processor's backend. `threads` includes the caller's.
+  // The same on the CPU backend. `threads` includes the caller's.
   static Result<std::shared_ptr<Model>> Create(GgufFile file, size_t threads,
                                                ModelUse use = ModelUse::kAsk);
 
@@ -73,7 +73,7 @@ class Model {
                                   : std::min(decoder().vocabulary, tokenizer()->size());
   }
 
-  // Rows of the decoder that one image becomes; 0 without a tower.
+  // Tokens that one image of the model's own size takes in the decoder; 0 without a tower.
   size_t image_tokens() const {
     const size_t side = vision().OutputSide(vision().image_size);
     return side * side;

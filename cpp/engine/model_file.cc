@@ -17,7 +17,7 @@ namespace {
 constexpr uint64_t kFirstReadBytes = 64 * 1024;
 constexpr uint64_t kReadBytes = 4 << 20;
 
-// What an error message begins with, so that it says which file is meant.
+// The same status, an error's message with `prefix` (the file's path) before it.
 Status Prefixed(const std::string& prefix, const Status& status) {
   return status.ok() ? status : Status(status.code(), prefix + status.message());
 }
@@ -56,8 +56,8 @@ Status VerifyChunks(const GgufFile& file, std::span<const uint8_t> data,
   return Status();
 }
 
-// Uses the bytes of a model file where they lie. Null where they have to be copied: bytes that are
-// not panel16, or misaligned, or whose header is not whole (the loader says what is wrong then).
+// Uses the bytes of a model file in place. Null where they have to be copied: bytes that are not
+// panel16, or misaligned, or whose header is incomplete (the loader then reports the error).
 Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
                                            const LoadOptions& options,
                                            std::shared_ptr<const void> owner) {
@@ -71,14 +71,14 @@ Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
     return std::shared_ptr<Model>();
   TVLM_RETURN_IF_ERROR(CheckFileBytes(file, bytes.size()));
   TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, bytes.first(header)));
-  TVLM_RETURN_IF_ERROR(packing.status());  // of a header that is as it was written
+  TVLM_RETURN_IF_ERROR(packing.status());  // only after the header's hash is verified
   const bool hashed = options.verify && file.chunk_size != 0;
   if (hashed) TVLM_RETURN_IF_ERROR(VerifyChunks(file, data, options));
   TVLM_ASSIGN_OR_RETURN(
       std::shared_ptr<Model> model,
       Model::Create(std::move(file), MakeCpuBackend(options.threads, {data, std::move(owner)}),
                     options.use));
-  if (options.progress && !hashed)  // else VerifyChunks has told all of it
+  if (options.progress && !hashed)  // else VerifyChunks has reported it
     TVLM_RETURN_IF_ERROR(options.progress(bytes.size(), bytes.size()));
   return model;
 }

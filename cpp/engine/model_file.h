@@ -22,9 +22,8 @@ struct LoadOptions {
   // with the SHA-256 of their chunks, because that would read all of them; true compares them.
   // Header and structure are always checked, and so are weights that are copied into memory.
   bool verify = false;
-  // Called on the loading thread with the bytes that are done and all of them, now and then and at
-  // the end. An error that it returns ends the load with that error: that is how to cancel. May be
-  // empty.
+  // Called on the loading thread, repeatedly and at the end, with the bytes done and the total. An
+  // error that it returns cancels the load, which fails with that error. May be empty.
   std::function<Status(uint64_t done, uint64_t total)> progress;
 };
 
@@ -54,7 +53,7 @@ Result<std::shared_ptr<Model>> LoadModelFromMemory(std::span<const uint8_t> byte
                                                    const LoadOptions& options,
                                                    std::shared_ptr<const void> owner = nullptr);
 
-// The machine's number of cores, at most 8; 1 in builds without threads.
+// The number of logical processors, at most 8; 1 in builds without threads.
 size_t DefaultThreads();
 
 }  // namespace tinyvlm

@@ -1,5 +1,5 @@
-// Receives a model file front to back, in pieces of any size, straight into the place where it
-// stays: no whole file is ever held besides.
+// Receives a model file front to back, in pieces of any size, straight into its final place: the
+// file is never held a second time.
 #ifndef TINYVLM_ENGINE_MODEL_LOADER_H_
 #define TINYVLM_ENGINE_MODEL_LOADER_H_
 
@@ -19,23 +19,24 @@ class ModelLoader {
  public:
   enum class State {
     kHeader = 0,   // the header is not whole yet: model() is null
-    kLoading = 1,  // model() exists and may be used as far as its weights have come
+    kLoading = 1,  // model() exists; work that needs missing weights waits for them
     kComplete = 2,
   };
 
   explicit ModelLoader(size_t threads, ModelUse use = ModelUse::kAsk);
 
-  // For another backend than the processor's.
+  // For a backend other than the CPU's.
   explicit ModelLoader(BackendFactory make_backend, ModelUse use = ModelUse::kAsk)
       : make_backend_(std::move(make_backend)), use_(use) {}
 
-  // Where the next `bytes` bytes (at least 1) of the file go. Valid until the next call of the
-  // loader. An error where the file is longer than its header says.
+  // Where to write the next `bytes` bytes (at least 1) of the file. Valid until the next call of
+  // the loader. Errors: invalid_file where the file is longer than its header says; out_of_memory;
+  // the backend's.
   Result<uint8_t*> Reserve(uint64_t bytes);
 
   // `bytes` bytes have been written to the last Reserve()d place. Parses the header when it is
-  // whole; after it, checks the hashes of whole chunks (files that `tiny-vlm convert` wrote have
-  // them) and makes their tensors ready. After an error the loader stays failed.
+  // complete; after it, checks the hashes of complete chunks (files that `tiny-vlm convert` wrote
+  // have them) and makes their tensors ready. After an error in the file the loader stays failed.
   Status Commit(uint64_t bytes);
 
   // No more bytes will come: an error where the file is truncated.
@@ -44,8 +45,8 @@ class ModelLoader {
   State state() const { return state_; }
   const std::shared_ptr<Model>& model() const { return model_; }
 
-  // Bytes of the whole file; 0 while unknown. A file without hashes may turn out to end without the
-  // padding that is counted here.
+  // Bytes of the whole file; 0 while unknown. Counts padding at the end, which a file without
+  // hashes may lack.
   uint64_t file_bytes() const {
     if (model_ == nullptr) return 0;
     return state_ == State::kComplete ? received_bytes()

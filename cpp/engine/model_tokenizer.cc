@@ -13,7 +13,7 @@ namespace tinyvlm {
 
 namespace {
 
-// Keys that every GGUF file with a tokenizer has or may have.
+// GGUF's keys of a tokenizer; the last two are our own.
 constexpr const char* kKind = "tokenizer.ggml.model";
 constexpr const char* kPreSplit = "tokenizer.ggml.pre";
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
@@ -82,7 +82,7 @@ Result<std::unique_ptr<Tokenizer>> ReadSentencePiece(const Metadata& meta) {
   return LoadSentencePieceTokenizer({reinterpret_cast<const uint8_t*>(model.data()), model.size()});
 }
 
-// The style of a file of another maker.
+// The chat style of a third-party file.
 Result<ChatStyle> ThirdPartyStyle(const Metadata& meta, const Tokenizer& tokenizer) {
   if (meta.Find(kChatTemplate) != nullptr) {
     TVLM_ASSIGN_OR_RETURN(const std::string text, meta.GetString(kChatTemplate));
@@ -139,14 +139,14 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
     result.chat_style = known;
   } else {
     result.chat_style = ThirdPartyStyle(meta, tokenizer);
-    // The file's end token may lie among its unused ones.
+    // The end token may be one of the unused tokens behind tokenizer.size().
     TVLM_ASSIGN_OR_RETURN(const int32_t eos_id, ReadId(meta, kEosId, vocabulary));
     if (eos_id >= 0) result.stop_ids.push_back(eos_id);
     for (const int32_t id : EndTokens(tokenizer)) {
       if (id != eos_id) result.stop_ids.push_back(id);
     }
   }
-  // Llama's SentencePiece models begin every text with it unless the file says otherwise.
+  // Llama's SentencePiece models begin every text with BOS unless the file says otherwise.
   TVLM_ASSIGN_OR_RETURN(const bool add_bos, ReadFlag(meta, kAddBos, !ours && kind == "llama"));
   if (add_bos) {
     TVLM_ASSIGN_OR_RETURN(const int32_t bos_id, ReadId(meta, kBosId, tokenizer.size()));

@@ -21,23 +21,23 @@ struct ModelTokenizer {
   // null where the file was converted without one; such a model can be traced, not asked
   std::unique_ptr<Tokenizer> tokenizer;
 
-  // The style of the model's prompts. An error (unsupported) where the file's template is of none
-  // that is known: such a model can be loaded, and asked only by somebody who names a style.
+  // The style of the model's prompts. An error (unsupported) where the file's template is of no
+  // known style: such a model can be loaded, but asked only with SessionOptions::chat_style.
   Result<ChatStyle> chat_style = ChatStyle::kQwen2;
 
-  std::optional<int32_t> bos_id;  // that every prompt begins with, where the model wants one
-  std::vector<int32_t> stop_ids;  // that end an answer
-  // that stands for a row of an image in expanded prompts; -1 where the vocabulary has none
+  std::optional<int32_t> bos_id;  // first id of every prompt, where the model wants one
+  std::vector<int32_t> stop_ids;  // ids that end an answer
+  // the id of an image's tokens in expanded prompts; -1 where the vocabulary has none
   int32_t image_token_id = -1;
 };
 
 // Reads it from the keys of a file with `vocabulary` embedding rows. Files of architecture
 // "fastvlm" carry style, stop ids and a SentencePiece model under keys of their own. In others the
 // style is that of tokenizer.chat_template; without a template it is qwen_2 where the vocabulary
-// has ChatML's control tokens, else plain (a base model, not trained on turns). There the tokens
-// that end an answer are the file's end token and the control tokens that end turns and texts in
-// the known styles. Errors name the key: unsupported for a tokenizer of another kind, invalid_file
-// for keys that disagree and for more tokens than rows.
+// has ChatML's control tokens, else plain (a base model, not trained on turns). Their stop ids are
+// the file's end token and the control tokens that end turns and texts in the known styles. Errors
+// name the key: unsupported for other kinds of tokenizer, not_found for missing keys, invalid_file
+// for contradictory keys and for more tokens than rows.
 Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture,
                                           size_t vocabulary);
 

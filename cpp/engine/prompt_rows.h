@@ -1,4 +1,4 @@
-// The rows that a prompt becomes in a decoder: one a token, and several an image.
+// The rows that a prompt becomes in a decoder: one per text token, several per image.
 #ifndef TINYVLM_ENGINE_PROMPT_ROWS_H_
 #define TINYVLM_ENGINE_PROMPT_ROWS_H_
 
@@ -13,7 +13,7 @@
 
 namespace tinyvlm {
 
-// What a row was made from: behind equal rows, equal keys make equal rows.
+// What a row was made from. Prefixes with equal keys have equal KV cache contents.
 struct RowKey {
   int32_t token = -1;      // -1: a row of an image
   uint32_t index = 0;      // of the row in its image
@@ -26,8 +26,8 @@ class PromptRows {
   // Memory for prompts of up to `rows` rows.
   void Reserve(size_t rows) { keys_.reserve(rows); }
 
-  // A prompt of token ids in which each kImageMarker stands for an image, the n-th for images[n],
-  // and an image becomes `image_tokens` rows.
+  // Sets the prompt: token ids in which the n-th kImageMarker stands for images[n], which becomes
+  // `image_tokens` rows.
   void Assign(std::span<const int32_t> ids, std::span<const Sha256::Digest> images,
               size_t image_tokens);
 
@@ -37,8 +37,7 @@ class PromptRows {
   // How many leading rows `cached` already holds.
   size_t CommonPrefix(std::span<const RowKey> cached) const;
 
-  // The images of which a row at or behind `first` is made, by their place among the prompt's, in
-  // order.
+  // Indices, ascending, of the prompt's images that have a row at or after `first`.
   std::vector<size_t> ImagesFrom(size_t first) const;
 
   // Sets `rows` to the rows from `first` on. embeddings[n] belongs to the prompt's n-th image and

@@ -12,7 +12,7 @@ namespace tinyvlm {
 
 namespace {
 
-// Cancel is noticed between pieces of work of about so many milliseconds.
+// Cancel is checked between pieces of work of about this many milliseconds.
 constexpr double kPieceMs = 20;
 
 const char* RoleName(Message::Role role) {
@@ -83,8 +83,8 @@ void Session::DropImage(ImageId id) {
   std::erase_if(images_, [id](const HeldImage& image) { return image.id == id; });
 }
 
-// The conversation as the chat template wants it, with the images in their order. `turns` holds
-// what the prompt borrows.
+// Checks the messages and converts them to turns of the chat template; appends their images in
+// order. The prompt borrows from `messages` and `turns`.
 Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages,
                                          std::vector<ChatTurn>* turns,
                                          std::vector<const HeldImage*>* images) const {
@@ -193,8 +193,8 @@ Status Session::Ask(const AskOptions& options) {
 }
 
 Status Session::PlanRows(const std::vector<const HeldImage*>& images) {
-  // An image whose rows are all reused is not needed; of the others, those that the encoder has not
-  // seen (of late) go through it, first one last.
+  // An image whose rows are all reused is not needed; of the others, those without cached
+  // embeddings are encoded. to_encode_ holds them in reverse order.
   std::vector<std::shared_ptr<const Embeddings>> embeddings(images.size());
   const std::vector<size_t> needed = prompt_.ImagesFrom(reused_);
   if (!needed.empty()) {

@@ -1,7 +1,6 @@
-// Per-conversation state on a model: KV cache, activations, images, sampler. Everything is
-// allocated when it is created, when an image is added or when a question is asked; a step
-// allocates nothing. Nothing here prints, and nothing runs longer than the budget that it was
-// given.
+// Per-conversation state on a model: KV cache, activations, images, sampler. Memory is allocated by
+// Create, AddImage and Ask; Advance allocates nothing and stops when its time budget is used up.
+// Nothing here prints.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
 
@@ -50,17 +49,17 @@ struct AskOptions : AnswerOptions {
 };
 
 enum class FinishReason {
-  kNone,       // not finished (yet): the SDK says "cancelled" where it is not continued
+  kNone,       // not finished (yet); reports call it "cancelled"
   kStop,       // a stop token or a stop string
   kLength,     // max_tokens, or the context is full
   kCancelled,  // Session::Cancel
 };
 
 struct Usage {
-  size_t prompt_tokens = 0;      // rows of the prompt, image rows included
-  size_t image_tokens = 0;       // image rows in it
-  size_t encoded_images = 0;     // images that went through the tower
-  size_t reused_tokens = 0;      // rows that were still in the cache
+  size_t prompt_tokens = 0;      // tokens of the prompt, those of images included
+  size_t image_tokens = 0;       // those of images
+  size_t encoded_images = 0;     // images that are encoded for this answer
+  size_t reused_tokens = 0;      // tokens that were still in the KV cache
   size_t completion_tokens = 0;  // ids chosen, the stop token included
 };
 
@@ -73,39 +72,40 @@ struct SessionTimings {
 };
 
 // Threads: a session is used by one thread at a time, except for Cancel. Sessions of one model may
-// be used on threads of their own; where they share the backend's resources Advance lets others
-// have their turns (a few tens of ms each), and answers are what they would be alone. Sessions of
-// different models have nothing in common.
+// be used on threads of their own; where they share the backend's resources they take turns in
+// Advance (a few tens of ms each), and answers are what they would be alone. Sessions of different
+// models share nothing.
 class Session {
  public:
-  // Allocates everything for `options.context` rows and images of one size. Holds the model. Any
-  // thread may create sessions, also while others run and while the weights arrive. Errors:
-  // invalid_argument for options beyond the model's limits, and the backend's.
+  // Allocates everything for `options.context` tokens and images of one size. Shares ownership of
+  // the model. Any thread may create sessions, also while others run and while the weights arrive.
+  // Errors: invalid_argument for options beyond the model's limits, and the backend's.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model,
                                                  const SessionOptions& options);
 
-  // Brings an image into the session's size and keeps it until it is dropped. Errors: unsupported
-  // where the model reads text only.
+  // Resizes an image to the session's size and keeps the copy until it is dropped. `exact` as in
+  // ResizeToSquare. Errors: unsupported where the model reads text only; those of ResizeToSquare.
   Result<ImageId> AddImage(const ImageView& image, bool exact);
 
-  // Forgets an image. What the tower made of it is kept a while, so that the same image need not be
-  // encoded again.
+  // Frees an image. Its embeddings stay in a cache, so that the same image need not be encoded
+  // again. An unknown id is ignored.
   void DropImage(ImageId id);
 
-  // Starts an answer. What an unfinished answer had produced is forgotten. Rows that the new prompt
-  // shares with what the cache holds are reused, and an image among them is not encoded again.
-  // Images may be dropped as soon as this returns. An error changes nothing but the unfinished
-  // answer.
+  // Starts an answer and discards an unfinished one. The prefix that the new prompt shares with the
+  // KV cache is reused, and an image within it is not encoded again. Images may be dropped as soon
+  // as this returns. After an error no answer runs; the session can still be asked. Errors:
+  // invalid_argument, context_full, unsupported without a tokenizer or known chat style, and the
+  // backend's.
   Status Ask(const AskOptions& options);
 
-  // Works until about budget_ms have passed, or new text is there, or the answer is complete. An
-  // error (of a device, or values that are not numbers) ends the answer.
+  // Works until about budget_ms have passed, new text is available, weights are missing (kWaiting)
+  // or the answer is complete. Errors end the answer: those of a device, internal for logits that
+  // are not finite; not_ready where nothing was asked.
   Result<RunState> Advance(double budget_ms);
 
-  // From any thread, while the session exists: the answer that runs ends within tens of ms. An
-  // Advance that is running, or the next one, then returns kDone with finish_reason() kCancelled;
-  // text() is what was released before. Nothing happens where no answer runs; an answer that is
-  // asked for later is not touched.
+  // Ends the running answer within tens of ms; may be called from any thread. An Advance that is
+  // running, or the next one, then returns kDone with finish_reason() kCancelled; text() is what
+  // was released before. Does nothing where no answer runs, and does not affect later answers.
   void Cancel() { cancel_.store(true, std::memory_order_relaxed); }
 
   // Text that came since the last call: whole UTF-8 characters. Valid until the next Advance.
@@ -118,21 +118,21 @@ class Session {
   const Usage& usage() const { return usage_; }
   const SessionTimings& timings() const { return timings_; }
 
-  // Side of the images that the tower sees, and rows of the decoder that one becomes; 0 where the
-  // model reads text only.
+  // Edge length of the tower's input image in pixels, and the tokens that an image becomes; 0 where
+  // the model reads text only.
   size_t image_size() const { return image_size_; }
   size_t image_tokens() const { return image_tokens_; }
   size_t context() const { return options_.context; }
 
-  // Bytes of cache, activations and images held.
+  // Bytes of KV cache, activations, images and cached embeddings.
   uint64_t memory_bytes() const;
 
   // Of these, those of the KV cache.
   uint64_t kv_cache_bytes() const { return decoder_->kv_cache_bytes(); }
 
  private:
-  // An image at the session's size, [side, side, 3] 8-bit, and the digest that tells images apart.
-  // Shared with the running answer, which may still have to encode it when it is dropped.
+  // An image at the session's size, [side, side, 3] 8-bit, and the digest of its pixels. The pixels
+  // are shared with the running answer, which may still have to encode a dropped image.
   struct HeldImage {
     ImageId id = 0;
     Sha256::Digest digest{};
@@ -149,7 +149,7 @@ class Session {
   Status PlanRows(const std::vector<const HeldImage*>& images);
   // Starts the next image, or the prompt's rows where none is left.
   Status StartNext();
-  // Advance, without what an error does to the session.
+  // Advance, without ending the answer on an error.
   Result<RunState> Work(double deadline_ms);
   // Chooses the next id; true when the answer is complete.
   Result<bool> Step();
@@ -165,9 +165,9 @@ class Session {
   size_t image_size_ = 0, image_tokens_ = 0;
   std::vector<HeldImage> images_;  // added and not dropped
   ImageId last_image_ = 0;
-  std::vector<HeldImage> to_encode_;  // by the running Ask; the one at hand is the last
+  std::vector<HeldImage> to_encode_;  // for the running answer; the last one is encoded first
   ImageCache encoded_;
-  std::vector<RowKey> cached_;  // beside the rows of the KV cache
+  std::vector<RowKey> cached_;  // of the rows in the KV cache
   PromptRows prompt_;
   std::vector<DecoderRow> rows_;  // the prompt's, then the one of a step
   // token ids of prompt and answer, for the repetition penalty

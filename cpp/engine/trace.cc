@@ -13,7 +13,7 @@
 
 namespace tinyvlm {
 
-// Keeps what it is given.
+// Copies every tap that it receives.
 class TapCollector : public Taps {
  public:
   void OnMap(const std::string& name, const float* values, size_t height, size_t width,
@@ -142,7 +142,7 @@ Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model) {
 
 namespace {
 
-// The encoded images of the case. Errors: the backend's; unsupported where it cannot begin with
+// Encodes the images of the case. Errors: the backend's; unsupported where it does not accept
 // normalised values.
 Result<std::vector<std::shared_ptr<const Embeddings>>> Encode(Model& model, const TraceCase& c,
                                                               Compute compute, Taps* taps) {

@@ -1,5 +1,5 @@
-// Every stage of a model for a given input, by the names of docs/trace.md: how a checkpoint is
-// checked against a reference implementation.
+// Records every stage of a model for a given input, under the names of docs/trace.md, so that a
+// checkpoint can be compared with a reference implementation.
 #ifndef TINYVLM_ENGINE_TRACE_H_
 #define TINYVLM_ENGINE_TRACE_H_
 
@@ -20,18 +20,17 @@ namespace tinyvlm {
 
 struct TraceOptions {
   // safetensors: pixel_values [images, 3, H, W] f32 (absent: text only) and prompt_ids [n] i64,
-  // where -200 marks an image;
+  // where -200 marks an image; or, instead of prompt_ids, input_ids [N] i64, where the model's
+  // image token is repeated for each row of an image's embeddings
   std::string case_path;
-  // or, where prompt_ids is absent, input_ids [N] i64, where the model's image token is repeated
-  // for each row of an image's embeddings
   std::string output_path;  // safetensors
   size_t greedy = 0;        // ids to choose greedily after the prompt; stop ids do not stop it
   Compute compute = Compute::kF32;
 };
 
-// Runs the case through `model`, whose weights must all have arrived, and writes every tap as f32,
-// the chosen ids as greedy_ids (i64), and the inputs as they were used. Pixels go in as they are:
-// image sizes are free, no normalisation is applied.
+// Runs the case through `model`, whose weights must all have arrived, and writes every tap and
+// logits_last as f32, the chosen ids as greedy_ids (i64), and the inputs. Pixel values are used
+// unchanged: any image size, no normalisation.
 Status Trace(Model& model, const TraceOptions& options);
 
 // One input of a model.
@@ -42,14 +41,14 @@ struct TraceCase {
   std::vector<int64_t> input;   // one id per row
 };
 
-// Makes `input` of `prompt`: the model's image token `rows_per_image` times for each image.
+// Appends `prompt` to `input`, with the model's image token `rows_per_image` times per image.
 void ExpandPrompt(const Model& model, size_t rows_per_image, TraceCase* c);
 
 // Reads a case file (TraceOptions::case_path) and checks it against the model. Errors name the
 // tensor.
 Result<TraceCase> ReadTraceCase(const std::string& path, const Model& model);
 
-// One stage: maps as [image, channel, y, x], rows as they come.
+// One stage: maps [image, channel, y, x], projector [image, row, width], decoder [row, width].
 struct Tap {
   Shape shape;
   std::vector<float> values;
@@ -58,7 +57,7 @@ struct Tap {
 
 class TapCollector;
 
-// One case on its way through a model: its prompt, then ids one at a time.
+// Runs one case through a model: its prompt, then ids one at a time.
 class TraceRun {
  public:
   // Encodes the images and runs the prompt; up to `steps` ids may follow. `model`, whose weights

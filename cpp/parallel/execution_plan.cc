@@ -8,15 +8,15 @@ namespace tinyvlm {
 
 namespace {
 
-// Between two looks at the clock, at which all workers wait for each other, a worker gets work for
-// about so many milliseconds, judged by how fast the step's tiles went last time: enough that the
-// waiting is nothing beside it, little enough for any budget.
+// Work per worker, in milliseconds, between two readings of the clock, each of which is a barrier
+// for all workers; estimated from the speed of the step's last batch. Long enough to make the
+// barrier's cost negligible, short enough for any budget.
 constexpr double kDispatchMs = 4.0;
 
-// Browsers' clocks may stand still for so long.
+// The resolution of a browser's clock may be as coarse as this.
 constexpr double kClockMs = 0.1;
 
-// What is taken for that the first time, in multiply-adds: a millisecond in the slowest build.
+// Work per worker in a step's first batch, in multiply-adds: about 1 ms in the slowest build.
 constexpr double kFirstMacs = 2e6;
 
 }  // namespace

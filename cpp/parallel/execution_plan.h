@@ -1,5 +1,5 @@
-// An execution plan: a list of operations, each cut into independent tiles, that can be run for a
-// while and resumed. So the tower and the decoder do a bounded amount of work per call without
+// An execution plan: a list of steps, each cut into independent tiles, that can be run for a while
+// and resumed, so that the tower and the decoder do a bounded amount of work per call without
 // threads of their own. A plan is built once per session; running it allocates nothing.
 #ifndef TINYVLM_PARALLEL_EXECUTION_PLAN_H_
 #define TINYVLM_PARALLEL_EXECUTION_PLAN_H_
@@ -16,8 +16,8 @@
 
 namespace tinyvlm {
 
-// How a step is cut for this run of it: `macs` is the cost of one tile in multiply-adds (a rough
-// measure is enough; it sets how often the clock is read). `products` counts the multiply-adds of
+// How one run of a step is cut into tiles: `macs` is the cost of one tile in multiply-adds (a rough
+// estimate is enough; it sets how often the clock is read). `products` counts the multiply-adds of
 // the matrix products in the whole step, for profiles.
 struct Tiling {
   size_t tiles = 0;
@@ -40,7 +40,7 @@ class ExecutionPlan {
   void Add(std::string name, uint64_t needs, Tiling tiling, Tile tile);
 
   // Runs `done` on the caller's thread each time the last step added so far has been completed
-  // (taps of the trace).
+  // (taps of the trace). Replaces an earlier `done` of that step.
   void OnDone(std::function<void()> done);
 
   // Goes back to the first step.
@@ -50,8 +50,8 @@ class ExecutionPlan {
   // ready_bytes. At least one tile is run per call.
   RunState Advance(ThreadPool& pool, double deadline_ms, uint64_t ready_bytes);
 
-  // Milliseconds spent per step so far, and multiply-adds of the products done in them, by name, in
-  // order of first use; for profiles.
+  // Milliseconds and multiply-adds of matrix products so far, summed by step name, in order of
+  // first use.
   std::vector<OperationTime> Profile() const;
 
  private:

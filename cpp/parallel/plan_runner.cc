@@ -8,8 +8,8 @@ namespace tinyvlm {
 
 namespace {
 
-// The longest that a plan keeps the others waiting, but for its last batch of tiles: a few batches,
-// so that taking turns costs nothing.
+// The longest turn of a plan, except that it finishes its last batch of tiles. A turn is a few
+// batches, so that taking turns costs almost nothing.
 constexpr double kTurnMs = 20;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The processor as the plans of a model share it: one thread pool, and whose turn it is.
+// Runs the execution plans of a model, which take turns on one thread pool.
 #ifndef TINYVLM_PARALLEL_PLAN_RUNNER_H_
 #define TINYVLM_PARALLEL_PLAN_RUNNER_H_
 
@@ -22,7 +22,7 @@ class PlanRunner {
   size_t workers() const { return pool_.num_workers(); }
 
   // Runs `plan` until it ends, waits for weights, or NowMs() passes deadline_ms; at least one tile.
-  // Waits while other plans have their turns, which counts as time.
+  // Waits while other plans have their turns; the deadline does not move.
   RunState Advance(ExecutionPlan& plan, double deadline_ms);
 
   // Calls receive() while no plan runs; it returns the number of leading data bytes of the model

@@ -22,9 +22,9 @@ namespace {
 // (roughly 20-50 microseconds).
 constexpr int kSpins = 4000;
 
-// The caller, done with its own tiles, waits for at most a tile of each worker: usually
-// microseconds, so it looks longer before it sleeps (a few times 100 microseconds). Without an end
-// it would burn a core for as long as a worker has none.
+// The caller, done with its own tiles, waits for at most one tile of each worker, usually a few
+// microseconds, so it polls longer before it sleeps (a few hundred microseconds). Without a limit
+// it would occupy a core while a worker is waiting for one.
 constexpr int kCallerSpins = 10 * kSpins;
 
 inline void Pause() {
@@ -42,7 +42,7 @@ struct ThreadPool::Impl {
   std::condition_variable wake;
   std::vector<std::thread> threads;
 
-  std::atomic<uint32_t> generation{0};  // one more for each ParallelFor; workers run when it moves
+  std::atomic<uint32_t> generation{0};  // one more per ParallelFor; workers run when it changes
   std::atomic<bool> stop{false};
   std::atomic<size_t> sleepers{0};
   std::atomic<size_t> running{0};  // workers that have not finished the current generation

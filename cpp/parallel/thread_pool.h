@@ -1,4 +1,4 @@
-// A fixed pool of threads, caller included. It belongs to the processor's backend of a model,
+// A fixed pool of threads, caller included. It belongs to the CPU backend of a model,
 // starts with it and runs one ParallelFor at a time.
 #ifndef TINYVLM_PARALLEL_THREAD_POOL_H_
 #define TINYVLM_PARALLEL_THREAD_POOL_H_

@@ -1,4 +1,4 @@
-// A lock that threads get in the order in which they asked for it.
+// A ticket lock: threads get it in the order in which they asked for it.
 #ifndef TINYVLM_PARALLEL_TURN_LOCK_H_
 #define TINYVLM_PARALLEL_TURN_LOCK_H_
 
@@ -40,8 +40,8 @@ class TurnLock {
 
   std::mutex mutex_;
   std::condition_variable turn_;
-  uint64_t next_ = 0;     // the number that the next one to ask gets
-  uint64_t serving_ = 0;  // the number that has the lock, or gets it
+  uint64_t next_ = 0;     // the next ticket
+  uint64_t serving_ = 0;  // the ticket that has the lock or gets it next
 #else
   void Lock() {}
   void Unlock() {}

@@ -17,19 +17,19 @@ namespace tinyvlm {
 
 namespace {
 
-// Strips of pixels of a fused step stay in a core's second-level cache.
+// A strip of pixels of a fused step fits into a core's L2 cache.
 constexpr size_t kStripBytes = 256 * 1024;
 
-// Pixels per strip of a fused ConvFFN, at most: with 1536 hidden channels of a byte each 200 kB,
-// and every unpacked panel of weights serves so many. A multiple of what the matrix kernels take at
-// a time.
+// At most this many pixels per strip of a fused ConvFFN: 200 kB with 1536 int8 hidden channels, and
+// an unpacked panel of weights is used for all of them. A multiple of the rows that most matrix
+// kernels process at a time (not of the 12 with AVX-512), as is kFfnStripStep.
 constexpr size_t kFfnStripPixels = 128;
 constexpr size_t kFfnStripStep = 8;
 constexpr size_t kHiddenColumns = 64;  // made, activated and quantised together
 
-// Above this many weights in the two 1x1 layers a strip would read more weights than the cache
-// holds, once per strip: such blocks (the attention stages of the full-size tower) run layer by
-// layer instead, cut by columns as well.
+// Above this many weights in its two 1x1 layers, a fused block would read more weights per strip
+// than the cache holds. Such blocks (the attention stages of the full-size tower) run layer by
+// layer instead, in tiles of rows and columns.
 constexpr size_t kMaxFusedWeights = 1'500'000;
 
 constexpr size_t kStemRows = 4;       // output rows per tile of the fused stem
@@ -365,8 +365,8 @@ Status FastVitHd::PlanConvFfn(const FastVitHdBlockWeights& block, size_t hidden)
 
   if (2 * c * hidden <= kMaxFusedWeights) {
     // One loop over strips of pixels, so that the hidden map (four times the input, 100 MB in stage
-    // 0 at 1024 px) never exists. Where it is quantised, a strip of it exists as bytes only. Small
-    // maps are cut finer, so that every worker has something to do.
+    // 0 at 1024 px) is never stored. Where it is quantised, a strip of it is stored as int8 only.
+    // Small maps are cut into smaller strips, so that every worker has some.
     SwapMaps(in.h, in.w, c);
     const Map out = map_;
     const size_t share = workers_ == 1 ? pixels : CeilDiv(pixels, 4 * workers_);

@@ -1,6 +1,6 @@
-// FastViTHD and the projector: [H, W, 3] -> [tokens, decoder width] (the spec's layer list,
-// inference form). Maps are channels-last, so that a 1x1 convolution is a matrix product over
-// pixels and an output pixel is already a token.
+// FastViTHD and the projector in inference form (BatchNorm and parallel branches folded):
+// [H, W, 3] -> [tokens, decoder width]. Feature maps are channels-last, so that a 1x1 convolution
+// is a matrix product over pixels and an output pixel is already a token.
 #ifndef TINYVLM_VISION_FASTVITHD_H_
 #define TINYVLM_VISION_FASTVITHD_H_
 
@@ -37,7 +37,7 @@ class FastVitHd : public VisionEncoder {
   std::vector<OperationTime> Profile() const override { return plan_.Profile(); }
 
  private:
-  // A place in the plan: where the current map lies and its size.
+  // A feature map at some point of the plan: [h, w, c] at `data`.
   struct Map {
     float* data;
     size_t h, w, c;
@@ -77,12 +77,12 @@ class FastVitHd : public VisionEncoder {
   void SwapMaps(size_t h, size_t w, size_t c);
   void TapMap(std::string name);
 
-  // A step's name in profiles: behind that of the stage that is being planned.
+  // A step's name in profiles, prefixed with the stage that is being planned.
   std::string StepName(const char* name) const { return stage_ + name; }
 
-  // Buffers of one stage beside its two maps. They are laid into the parts of the map buffers that
-  // only the earlier, larger maps use, so they cost nothing at full size; FreeStageBuffers gives
-  // all of them back.
+  // Buffers of one stage besides its two maps. They are placed in the parts of the map buffers that
+  // only the earlier, larger maps use, so they need no extra memory at full size. FreeStageBuffers
+  // frees all of them and reserves `map_floats` floats of each map buffer for the current maps.
   Result<uint8_t*> StageBuffer(uint64_t bytes);
   void FreeStageBuffers(uint64_t map_floats);
   Result<Rows> StageRows(size_t rows, size_t width, bool quantized);

@@ -1,4 +1,4 @@
-// The tower's and the projector's weights, as the processor reads them.
+// The tower's and the projector's weights, in the form that the CPU kernels read.
 #ifndef TINYVLM_VISION_FASTVITHD_WEIGHTS_H_
 #define TINYVLM_VISION_FASTVITHD_WEIGHTS_H_
 
@@ -18,7 +18,7 @@ struct ConvWeights {
   const float* bias = nullptr;
 };
 
-// depthwise 7x7 -> 1x1 up -> GELU -> 1x1 down (spec: ConvFFN, BatchNorm folded).
+// ConvFFN: depthwise 7x7 (BatchNorm folded) -> 1x1 up -> GELU -> 1x1 down.
 struct ConvFfnWeights {
   ConvWeights depthwise;
   Linear up, down;
@@ -55,7 +55,7 @@ struct FastVitHdWeights {
   Linear projector0, projector2;
   uint64_t projector_needs = 0;
 
-  // Binds the bytes of `tensors`, those of the store's file. An error names the tensor.
+  // Binds `tensors`, which belong to the store's file. Errors name the tensor.
   static Result<FastVitHdWeights> Bind(const VisionTensors& tensors, WeightStore& store);
 };
 

@@ -22,11 +22,11 @@ struct Linear {
   const float* bias = nullptr;  // null where the layer has none
 };
 
-// Binds a layer's tensors. `interleaved` as in WeightStore.
+// Binds a layer's tensors. `interleaved` and errors as in WeightStore::BindMatrix.
 Result<Linear> BindLinear(WeightStore& store, const LinearTensors& tensors,
                           uint64_t interleaved = 0);
 
-// Binds a vector of as many values as its tensor has.
+// Binds all values of a 1-dimensional tensor as f32.
 Result<const float*> BindVector(WeightStore& store, const TensorInfo* tensor);
 
 // True where a product with these weights reads quantised activations.
@@ -66,9 +66,9 @@ class Rows {
 // length k, aligned to 64.
 size_t MultiplyScratchBytes(size_t k);
 
-// c[r - r0][n0..n1) = W x_r + b for rows r0..r1 of `x`, which must have been finished. c points to
-// column n0 of row r0; its rows are ldc apart. n0 is a multiple of 16, n1 too unless it is n. A
-// row's result depends on neither the other rows nor the cut.
+// Columns [n0, n1) of W x_r + b for rows [r0, r1) of `x`, on which Finish has been called. c points
+// to column n0 of row r0; its rows are ldc floats apart. n0 is a multiple of 16, n1 too unless it
+// is n. A row's result depends neither on the other rows nor on n0 and n1.
 void MultiplyRows(const Linear& linear, Compute compute, const Rows& x, size_t r0, size_t r1,
                   float* c, size_t ldc, size_t n0, size_t n1, uint8_t* scratch);
 

@@ -11,7 +11,7 @@ namespace tinyvlm {
 
 namespace {
 
-// Brings runs of `run` rows, whose halves are interleaved, into their order. `scratch` holds a run.
+// Undoes the interleaving of the halves of runs of `run` rows. `scratch` holds a run.
 void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t* scratch) {
   TVLM_DCHECK(n % run == 0 && run % 2 == 0);
   for (size_t first = 0; first < n; first += run) {
@@ -23,7 +23,7 @@ void Deinterleave(uint8_t* rows, size_t row_bytes, size_t n, size_t run, uint8_t
   }
 }
 
-// In a panel16 file nothing is left to be put in order.
+// Weights of panel16 files are used unchanged, so their rows must not be interleaved.
 Status CheckInOrder(const std::string& name, uint64_t interleaved) {
   if (interleaved == 0) return Status();
   return Error(ErrorCode::kUnsupported,
@@ -124,7 +124,7 @@ Result<PackedMatrix> WeightStore::BindMatrix(const std::string& name, uint64_t n
                       begin_ + info.offset};
 }
 
-// A small tensor that stands in the file as the kernels read it.
+// A small tensor of a panel16 file: already in the form that the kernels read.
 Result<const float*> WeightStore::BindPackedFloats(size_t tensor) {
   const TensorInfo& info = file_.tensors[tensor];
   if (info.type != DType::kF32) {
@@ -147,7 +147,7 @@ Result<float*> WeightStore::AllocateFloats(size_t tensor, const std::string& nam
   TVLM_ASSIGN_OR_RETURN(const uint64_t count, ElementCount(info.shape));
   TVLM_ASSIGN_OR_RETURN(AlignedBuffer<float> buffer,
                         AlignedBuffer<float>::Allocate(count, "small weights"));
-  // FinishTensor widens the whole tensor as one row
+  // FinishTensor dequantises a convolution kernel into row_scratch_ as one row
   const uint64_t row = info.shape.empty() ? 1 : count;
   if (row > row_scratch_.size()) {
     TVLM_ASSIGN_OR_RETURN(row_scratch_, AlignedBuffer<float>::Allocate(row, "small weights"));

@@ -1,8 +1,8 @@
-// The model's bytes. Models bind tensors by name from the header alone. The data section lies
+// The model's weights. Models bind tensors by name from the header alone. The data section is
 //   - in a buffer that the store owns and the file is written into, in the file's order: when the
-//     bytes of a bound tensor have arrived it is packed in place (matrices) or widened to f32
-//     (small tensors). No second copy exists. What a panel16 file holds stays as it is.
-//   - or in memory of somebody else (a mapped file): complete, read-only, panel16 only.
+//     bytes of a bound tensor have arrived it is packed in place (matrices; there is no second
+//     copy) or copied as f32 (small tensors). Tensors of a panel16 file stay as they are.
+//   - or in borrowed memory (a mapped file): complete, read-only, panel16 only.
 #ifndef TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 #define TINYVLM_WEIGHTS_WEIGHT_STORE_H_
 
@@ -33,24 +33,25 @@ struct BorrowedWeights {
 // lives. Until ready_bytes() covers them their contents are undefined.
 class WeightStore {
  public:
-  // Allocates the data section that `file`, which outlives the store, describes.
+  // Allocates the data section that `file`, which outlives the store, describes. Errors:
+  // out_of_memory, those of ReadPacking.
   static Result<std::unique_ptr<WeightStore>> Create(const GgufFile& file);
 
   // True where weights at this place can be borrowed: they are aligned to 4 bytes.
   static bool CanBorrow(std::span<const uint8_t> bytes);
 
-  // Reads `weights` where they are; `file` outlives the store. An error where the file is not
-  // panel16, or too few or misaligned bytes are given.
+  // Reads `weights` in place; `file` outlives the store. Errors: invalid_argument where the file is
+  // not panel16, or where `weights` has too few bytes or is misaligned; those of ReadPacking.
   static Result<std::unique_ptr<WeightStore>> CreateInPlace(const GgufFile& file,
                                                             BorrowedWeights weights);
 
   const GgufFile& file() const { return file_; }
   Packing packing() const { return packing_; }
 
-  // The matrix `name` of n rows of length k ([n, k], outermost first). Its bytes may be read once
-  // ready_bytes() covers it. `interleaved` is the length of the runs of rows (n is a multiple)
-  // whose halves the file interleaves: its row 2i + j of a run is row j * interleaved/2 + i of the
-  // matrix. 0: none are.
+  // The matrix `name` of n rows of length k ([n, k], outermost first). `interleaved` is the length
+  // of the runs of rows (n is a multiple) whose halves the file interleaves: its row 2i + j of a
+  // run is row j * interleaved/2 + i of the matrix; 0: none are. Errors of the Bind functions:
+  // not_found, invalid_file (shape or type) and unsupported name the tensor; out_of_memory.
   Result<PackedMatrix> BindMatrix(const std::string& name, uint64_t n, uint64_t k,
                                   uint64_t interleaved = 0);
 
@@ -63,8 +64,8 @@ class WeightStore {
   Result<const float*> BindKernel(const std::string& name, uint64_t cout, uint64_t cin_per_group,
                                   uint64_t size);
 
-  // End of the last byte in the data section of anything bound since the last call: what a step
-  // must wait for.
+  // Number of leading data bytes that cover every tensor bound since the last call: what a step
+  // that uses them must wait for.
   uint64_t TakeBoundEnd();
 
   // Where the data section is written; null for borrowed weights, which are complete.
@@ -106,7 +107,7 @@ class WeightStore {
   AlignedBuffer<uint8_t> data_;        // empty where the weights are borrowed
   std::shared_ptr<const void> owner_;  // of borrowed weights
   const uint8_t* begin_ = nullptr;     // of the data section
-  std::vector<Bound> bound_;           // beside file_.tensors
+  std::vector<Bound> bound_;           // indexed like file_.tensors
   std::vector<AlignedBuffer<float>> widened_;
   AlignedBuffer<uint8_t> pack_scratch_;  // a panel, or a run of interleaved rows
   AlignedBuffer<float> row_scratch_;
