@@ -82,20 +82,31 @@ tinyvlm_source(sentencepiece)
 set(spm "${sentencepiece_DIR}/sentencepiece")
 set(spm_sources
   bpe_model char_model error model_factory model_interface normalizer
-  sentencepiece_processor unigram_model util word_model
-  builtin_pb/sentencepiece.pb builtin_pb/sentencepiece_model.pb)
+  sentencepiece_processor unigram_model util word_model)
 list(TRANSFORM spm_sources REPLACE "(.+)" "${spm}/src/\\1.cc")
-file(GLOB spm_protobuf "${spm}/third_party/protobuf-lite/*.cc")
-list(FILTER spm_protobuf EXCLUDE REGEX "io_win32")
+# Of protobuf-lite what reading a message needs.
+set(spm_protobuf
+  arena arenastring coded_stream common extension_set generated_enum_util generated_message_util
+  implicit_weak_message int128 message_lite parse_context repeated_field status stringpiece
+  stringprintf structurally_valid strutil wire_format_lite zero_copy_stream zero_copy_stream_impl
+  zero_copy_stream_impl_lite)
+list(TRANSFORM spm_protobuf REPLACE "(.+)" "${spm}/third_party/protobuf-lite/\\1.cc")
+list(APPEND spm_protobuf
+  "${spm}/src/builtin_pb/sentencepiece.pb.cc" "${spm}/src/builtin_pb/sentencepiece_model.pb.cc")
 set(spm_ours "${PROJECT_SOURCE_DIR}/cmake/sentencepiece")
-tinyvlm_library(sentencepiece ${spm_sources} "${spm_ours}/no_files.cc" ${spm_protobuf})
-# Its own sources are compiled as one: every one of them reads the same headers, which takes longer
-# than the rest. protobuf's define macros that the next file would see.
-set_target_properties(sentencepiece PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0
+tinyvlm_library(protobuf_lite ${spm_protobuf})
+tinyvlm_library(sentencepiece ${spm_sources} "${spm_ours}/no_files.cc")
+target_link_libraries(sentencepiece PRIVATE protobuf_lite)
+# Each of the two is compiled as one source: every file reads the same headers, which takes longer
+# than the rest. A file of protobuf defines macros that the next one refuses to find defined.
+set_target_properties(protobuf_lite sentencepiece PROPERTIES
+  UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+set_target_properties(protobuf_lite PROPERTIES UNITY_BUILD_CODE_AFTER_INCLUDE
+"#ifdef PROTOBUF_NAMESPACE
+#include <google/protobuf/port_undef.inc>
+#endif")
+set_target_properties(sentencepiece PROPERTIES
   UNITY_BUILD_CODE_BEFORE_INCLUDE "#include \"streams.h\"  // no C++ streams")
-set_source_files_properties(${spm_protobuf}
-  "${spm}/src/builtin_pb/sentencepiece.pb.cc" "${spm}/src/builtin_pb/sentencepiece_model.pb.cc"
-  PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 "#define VERSION \"@spm_version@\"
@@ -103,15 +114,18 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 #define PACKAGE_STRING \"sentencepiece\"
 #define INSTALL_DATADIR \"\"
 " @ONLY)
-target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src"
-  PRIVATE "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
-          "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
-target_compile_definitions(sentencepiece PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
-# Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program
-# (cmake/install.cmake): no symbols that are one for the whole process.
-target_compile_options(sentencepiece PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src")
+foreach(library protobuf_lite sentencepiece)
+  target_include_directories(${library} SYSTEM
+    PRIVATE "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
+            "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
+  target_compile_definitions(${library} PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
+  # Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program
+  # (cmake/install.cmake): no symbols that are one for the whole process.
+  target_compile_options(${library} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+endforeach()
 if(ANDROID)
-  target_link_libraries(sentencepiece PUBLIC log)  # protobuf writes to Android's log
+  target_link_libraries(protobuf_lite PUBLIC log)  # protobuf writes to Android's log
 endif()
 
 # ---- images ---------------------------------------------------------------
