@@ -1,145 +1,17 @@
 #include "api/request.h"
 
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/json.h"
-#include "base/nearest.h"
-#include "base/option.h"
+#include "base/option_reader.h"
 
 namespace tinyvlm {
 
 namespace {
-
-// An error behind the word `where` for the first key that is not one of `keys`.
-Status CheckKeys(const Json::Object& object, const std::vector<std::string_view>& keys,
-                 const std::string& where) {
-  for (const Json::Member& member : object) {
-    const std::string& key = member.first;
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    const std::string nearest(Nearest(key, keys));
-    const std::string meant = nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?";
-    return Error(ErrorCode::kInvalidArgument, "%s: \"%s\" is not known%s", where.c_str(),
-                 key.c_str(), meant.c_str());
-  }
-  return Status();
-}
-
-// A JSON object whose keys are all among `keys`.
-Result<Json> ParseObject(const char* text, const std::vector<std::string_view>& keys) {
-  if (text == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, null found");
-  Result<Json> json = ParseJson(text);
-  if (!json.ok())
-    return Error(ErrorCode::kInvalidArgument, "options: %s", json.status().message().c_str());
-  const Json::Object* object = json->object();
-  if (object == nullptr)
-    return Error(ErrorCode::kInvalidArgument, "options: a JSON object wanted, %s found",
-                 json->KindName());
-  TVLM_RETURN_IF_ERROR(CheckKeys(*object, keys, "options"));
-  return json;
-}
-
-// A visitor of options that collects their keys.
-struct KeyCollector {
-  template <typename Option, typename Field>
-  Status operator()(const Option& option, const Field&) {
-    keys.push_back(option.key);
-    return Status();
-  }
-
-  std::vector<std::string_view> keys;
-};
-
-// A visitor of options that takes their values from JSON. A key that is missing leaves its field.
-class OptionReader {
- public:
-  explicit OptionReader(const Json& json) : json_(json) {}
-
-  Status operator()(const NumberOption& option, float& field) const {
-    if (json_.Find(option.key) == nullptr) return Status();
-    TVLM_ASSIGN_OR_RETURN(const double number,
-                          json_.GetNumber(option.key, ErrorCode::kInvalidArgument));
-    // What a float cannot hold becomes infinite, which is out of every range.
-    const double limit = std::numeric_limits<double>::infinity();
-    field = static_cast<float>(std::abs(number) > FLT_MAX ? std::copysign(limit, number) : number);
-    return CheckOption(option, field);
-  }
-
-  template <typename Integer>
-  Status operator()(const IntegerOption& option, Integer& field) const {
-    if (json_.Find(option.key) == nullptr) return Status();
-    TVLM_ASSIGN_OR_RETURN(const uint64_t value, ReadInteger(option));
-    field = static_cast<Integer>(value);
-    return Status();
-  }
-
-  // The field is a T or a std::optional<T>.
-  template <typename T, typename Field>
-  Status operator()(const ChoiceOption<T>& option, Field& field) const {
-    if (json_.Find(option.key) == nullptr) return Status();
-    TVLM_ASSIGN_OR_RETURN(const std::string word,
-                          json_.GetString(option.key, ErrorCode::kInvalidArgument));
-    const Result<T> parsed = option.parse(word);
-    if (!parsed.ok()) {
-      return Error(ErrorCode::kInvalidArgument, "%s: %s wanted, \"%s\" found", option.key,
-                   option.wanted, word.c_str());
-    }
-    field = *parsed;
-    return Status();
-  }
-
-  Status operator()(const StringsOption& option, std::vector<std::string>& field) const {
-    const Json* const member = json_.Find(option.key);
-    if (member == nullptr) return Status();
-    if (member->array() == nullptr)
-      return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found",
-                   option.key, member->KindName());
-    for (const Json& item : *member->array()) {
-      if (item.string() == nullptr)
-        return Error(ErrorCode::kInvalidArgument, "%s: an array of strings wanted, %s found in it",
-                     option.key, item.KindName());
-      field.push_back(*item.string());
-    }
-    return Status();
-  }
-
- private:
-  Result<uint64_t> ReadInteger(const IntegerOption& option) const {
-    const Json& member = *json_.Find(option.key);
-    const std::optional<double> number = member.number();
-    if (!number.has_value())
-      return Error(ErrorCode::kInvalidArgument, "%s: a whole number wanted, %s found", option.key,
-                   member.KindName());
-    const std::optional<uint64_t> value = member.uint64();
-    if (!value.has_value()) return IntegerOutOfRange(option, *number);
-    TVLM_RETURN_IF_ERROR(CheckOption(option, *value));
-    return *value;
-  }
-
-  const Json& json_;
-};
-
-// Reads `options`, structs that VisitOptions knows, from a JSON object that may have the keys
-// `others` beside theirs; returns the object.
-template <typename... Options>
-Result<Json> ReadOptions(const char* text, std::vector<std::string_view> others,
-                         Options&... options) {
-  KeyCollector known{std::move(others)};
-  Status status;
-  (void)((status = VisitOptions(options, known), status.ok()) && ...);
-  TVLM_ASSIGN_OR_RETURN(Json json, ParseObject(text, known.keys));
-  (void)((status = VisitOptions(options, OptionReader(json)), status.ok()) && ...);
-  TVLM_RETURN_IF_ERROR(status);
-  return json;
-}
 
 // A "messages" array. Numbers of images are checked by the session.
 Result<std::vector<Message>> ReadMessages(const Json& json) {

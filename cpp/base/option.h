@@ -1,6 +1,7 @@
 // What a reader of options has to know of one: its key, what values it may have. The structs of
 // options and, for each, a VisitOptions that shows a visitor every option with its field are
-// generated from engine/options.json (sampling_options.h, session_options.h).
+// generated from engine/options.json (sampling_options.h, session_options.h), but for those of
+// converting (convert/conversion_options.h). base/option_reader.h reads them from JSON.
 #ifndef TINYVLM_BASE_OPTION_H_
 #define TINYVLM_BASE_OPTION_H_
 
@@ -34,6 +35,16 @@ struct ChoiceOption {
   const char* key;
   const char* wanted;  // the words, for messages: "\"pad\" or \"crop\""
   Result<T> (*parse)(std::string_view word);
+};
+
+// The field is a bool.
+struct BooleanOption {
+  const char* key;
+};
+
+// The field is a std::string.
+struct StringOption {
+  const char* key;
 };
 
 // The field is a std::vector<std::string>.
