@@ -54,6 +54,12 @@ bool IsFolder(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+std::optional<uint64_t> FileBytes(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return static_cast<uint64_t>(info.st_size);
+}
+
 Result<std::vector<std::string>> ListFolder(const std::string& path) {
   DIR* const folder = opendir(path.c_str());
   if (folder == nullptr) return SystemError("open", path);

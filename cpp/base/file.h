@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ bool IsFile(const std::string& path);
 
 // True where `path` is a folder (or a link to one).
 bool IsFolder(const std::string& path);
+
+// The size of the regular file `path` (or of the one that it links to); no value where it is none.
+std::optional<uint64_t> FileBytes(const std::string& path);
 
 // Names of what is in the folder `path`, sorted, without "." and "..".
 Result<std::vector<std::string>> ListFolder(const std::string& path);

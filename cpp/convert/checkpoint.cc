@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -355,7 +354,7 @@ class Planner {
                    kv = uint64_t{config_.width} / config_.heads * config_.kv_heads,
                    ffn = config_.ffn;
     const Shape embedding{config_.vocabulary, width};
-    Add("token_embd.weight", embedding, TensorRole::kEmbedding, model + "embed_tokens.weight");
+    Add(kEmbeddingName, embedding, TensorRole::kEmbedding, model + "embed_tokens.weight");
     for (uint32_t n = 0; n < config_.layers; ++n) {
       const std::string name = Format("blk.%u.", n), source = model + Format("layers.%u.", n);
       Add(name + "attn_norm.weight", {width}, TensorRole::kVector,
@@ -379,8 +378,7 @@ class Planner {
     }
     Add("output_norm.weight", {width}, TensorRole::kVector, model + "norm.weight");
 
-    // Some configs say "tied" of checkpoints that hold a head of their own: the tensors decide. One
-    // that equals the embedding is stored once.
+    // Some configs say "tied" of checkpoints that hold a head of their own: the tensors decide.
     const std::string head = "lm_head.weight";
     if (weights_.Find(head) == nullptr) {
       // Apple's configs are known to say "untied" of tied checkpoints, too.
@@ -390,30 +388,8 @@ class Planner {
                    "\"tie_word_embeddings\": true",
                    head.c_str());
     }
-    TVLM_ASSIGN_OR_RETURN(const SafetensorsTensor* const embedded,
-                          FindTensor(weights_, model + "embed_tokens.weight", embedding));
-    TVLM_ASSIGN_OR_RETURN(const SafetensorsTensor* const own,
-                          FindTensor(weights_, head, embedding));
-    TVLM_ASSIGN_OR_RETURN(const bool equal, AreEqual(*embedded, *own));
-    if (equal) {
-      head_is_embedding_ = true;
-    } else {
-      Add("output.weight", embedding, TensorRole::kEmbedding, head);
-    }
+    Add(kHeadName, embedding, TensorRole::kEmbedding, head);
     return Status();
-  }
-
-  // Value by value; the types may differ.
-  Result<bool> AreEqual(const SafetensorsTensor& a, const SafetensorsTensor& b) const {
-    constexpr size_t kPiece = 1 << 16;
-    std::vector<float> left(kPiece), right(kPiece);
-    for (uint64_t done = 0; done < a.elements; done += kPiece) {
-      const size_t count = static_cast<size_t>(std::min<uint64_t>(kPiece, a.elements - done));
-      TVLM_RETURN_IF_ERROR(weights_.ReadF32(a, done, count, left.data()));
-      TVLM_RETURN_IF_ERROR(weights_.ReadF32(b, done, count, right.data()));
-      if (std::memcmp(left.data(), right.data(), count * sizeof(float)) != 0) return false;
-    }
-    return true;
   }
 
   // ---- The plan and the checkpoint name the same tensors, of the same shapes ----
@@ -443,7 +419,7 @@ class Planner {
   // Tensors of a checkpoint that an inference engine has no use for.
   bool IsIgnored(std::string_view name) const {
     return name.ends_with(".num_batches_tracked") || name.ends_with(".rotary_emb.inv_freq") ||
-           name.starts_with(tower_ + "head.") || (head_is_embedding_ && name == "lm_head.weight");
+           name.starts_with(tower_ + "head.");
   }
 
   Status CheckTensors() {
@@ -467,7 +443,6 @@ class Planner {
   const Safetensors& weights_;
   const CheckpointNames& names_;
   const std::string tower_;  // prefix
-  bool head_is_embedding_ = false;
   std::set<std::string, std::less<>> used_;
 };
 
@@ -485,11 +460,10 @@ uint32_t ImageSize(const CheckpointConfig& config, size_t stages) {
 
 }  // namespace
 
-Result<Checkpoint> OpenCheckpoint(const std::string& folder) {
-  TVLM_RETURN_IF_ERROR(RejectThirdPartyFolder(folder));
+Result<Checkpoint> PlanCheckpoint(CheckpointConfig config, Safetensors weights) {
   Checkpoint checkpoint;
-  TVLM_ASSIGN_OR_RETURN(checkpoint.config, ReadCheckpointConfig(folder));
-  TVLM_ASSIGN_OR_RETURN(checkpoint.weights, Safetensors::OpenFolder(folder));
+  checkpoint.config = std::move(config);
+  checkpoint.weights = std::move(weights);
   TVLM_RETURN_IF_ERROR(RejectThirdPartyTensors(checkpoint.weights));
   TVLM_RETURN_IF_ERROR(Planner(&checkpoint).Plan());
   checkpoint.image_size = ImageSize(checkpoint.config, checkpoint.stages.size());

@@ -15,6 +15,10 @@
 
 namespace tinyvlm {
 
+// Names in the model file of the embedding, and of a head of its own.
+inline constexpr const char* kEmbeddingName = "token_embd.weight";
+inline constexpr const char* kHeadName = "output.weight";
+
 // The role of a tensor, which decides its type in the model file.
 enum class TensorRole {
   kVector,        // biases, norms, layer scales
@@ -43,7 +47,7 @@ struct TowerStage {
   bool attention = false;  // AttentionBlocks behind a positional encoding; else RepMixerBlocks
 };
 
-// An opened checkpoint folder.
+// A checkpoint whose tensors are all found.
 struct Checkpoint {
   CheckpointConfig config;
   Safetensors weights;
@@ -54,11 +58,13 @@ struct Checkpoint {
   std::vector<PlannedTensor> tensors;
 };
 
-// Opens a FastVLM folder of either layout, in inference form, training form or a mixture, and finds
-// every tensor. The tower's sizes come from names and shapes; config.json must agree where it gives
-// them. Errors: kNotFound with what is missing, kInvalidFile with both shapes or numbers,
-// kUnsupported with a tensor that FastVLM does not have, or with the name of another model.
-Result<Checkpoint> OpenCheckpoint(const std::string& folder);
+// Finds every tensor of a FastVLM of either layout, in inference form, training form or a mixture.
+// Of `weights` the headers are enough. The tower's sizes come from names and shapes; config.json
+// must agree where it gives them. A head beside the embedding is the last
+// tensor of the plan, equal to the embedding or not. Errors: kNotFound with what is missing,
+// kInvalidFile with both shapes or numbers, kUnsupported with a tensor that FastVLM does not have,
+// or with the name of another model.
+Result<Checkpoint> PlanCheckpoint(CheckpointConfig config, Safetensors weights);
 
 }  // namespace tinyvlm
 

@@ -17,7 +17,6 @@ namespace tinyvlm {
 
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 constexpr int64_t kMaxId = (int64_t{1} << 20) - 1;
 
 constexpr const char* kTokenizerJson = "tokenizer.json";
@@ -203,7 +202,7 @@ Status ReadAddedTokens(const CheckpointSource& source, const std::optional<Json>
     }
   }
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> plain,
-                        source.ReadOptionalJson(kAddedTokensJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kAddedTokensJson, kMaxTokenizerBytes));
   if (plain) {
     for (const auto& [content, id] : *plain->object()) {
       if (!id.int64())
@@ -214,7 +213,7 @@ Status ReadAddedTokens(const CheckpointSource& source, const std::optional<Json>
   }
   std::set<std::string> roles;
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> map,
-                        source.ReadOptionalJson(kSpecialMapJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kSpecialMapJson, kMaxTokenizerBytes));
   if (map) CollectRoles(*map, &roles);
   if (config) CollectRoles(*config, &roles);
   for (auto& [id, token] : added->by_id()) token.special |= roles.count(token.content) > 0;
@@ -324,12 +323,12 @@ Status ReadVocabAndMerges(const CheckpointSource& source, const std::optional<Js
                  Quoted(name).c_str());
   }
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary,
-                        source.ReadOptionalJson(kVocabJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kVocabJson, kMaxTokenizerBytes));
   TVLM_RETURN_IF_ERROR(ReadVocabulary(*vocabulary, kVocabJson, &bpe->tokens));
   if (!source.Has(kMergesTxt))
     return Error(ErrorCode::kNotFound, "%s: %s wanted beside %s, none found", source.name().c_str(),
                  kMergesTxt, kVocabJson);
-  TVLM_ASSIGN_OR_RETURN(const std::string merges, source.Read(kMergesTxt, kMaxFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string merges, source.Read(kMergesTxt, kMaxTokenizerBytes));
   ReadMergeLines(merges, &bpe->merges);
   return Status();
 }
@@ -340,11 +339,21 @@ bool HasCheckpointBpe(const CheckpointSource& source) {
   return source.Has(kTokenizerJson) || source.Has(kVocabJson);
 }
 
+std::vector<std::string> CheckpointBpeFiles(const CheckpointSource& source) {
+  std::vector<std::string> files{kConfigJson, kAddedTokensJson, kSpecialMapJson};
+  if (source.Has(kTokenizerJson)) {
+    files.push_back(kTokenizerJson);
+  } else {
+    files.insert(files.end(), {kVocabJson, kMergesTxt});
+  }
+  return files;
+}
+
 Result<CheckpointBpe> ReadCheckpointBpe(const CheckpointSource& source) {
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> config,
-                        source.ReadOptionalJson(kConfigJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kConfigJson, kMaxTokenizerBytes));
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> tokenizer_json,
-                        source.ReadOptionalJson(kTokenizerJson, kMaxFileBytes));
+                        source.ReadOptionalJson(kTokenizerJson, kMaxTokenizerBytes));
   CheckpointBpe bpe;
   if (tokenizer_json) {
     TVLM_RETURN_IF_ERROR(ReadTokenizerJson(*tokenizer_json, &bpe));

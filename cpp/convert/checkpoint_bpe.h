@@ -22,6 +22,9 @@ struct CheckpointBpe {
 // True where the checkpoint has such a tokenizer.
 bool HasCheckpointBpe(const CheckpointSource& source);
 
+// The files that it is read from, where the checkpoint has them.
+std::vector<std::string> CheckpointBpeFiles(const CheckpointSource& source);
+
 // Reads it. Only Qwen2's tokenizer is supported: kUnsupported, with file and key, where
 // tokenizer.json has another normalisation, splitting, merging or decoding, or where
 // tokenizer_config.json names another class. kInvalidFile for ids that have no token or several.

@@ -59,6 +59,10 @@ inline constexpr uint32_t kTowerHeadDim = 32;
 // The largest hidden width of ConvFFN per channel, far above any tower in use.
 inline constexpr uint32_t kMaxTowerRatio = 16;
 
+// The files that it is read from, where a checkpoint has them.
+inline constexpr const char* kCheckpointConfigFiles[] = {
+    "config.json", "preprocessor_config.json", "processor_config.json", "generation_config.json"};
+
 // Reads the configs of a checkpoint that is known to be a FastVLM's
 // (convert/third_party_checkpoint.h).
 // kNotFound or kInvalidFile if a number is missing or impossible, kUnsupported if the checkpoint

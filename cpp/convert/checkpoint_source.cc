@@ -2,24 +2,53 @@
 
 #include <cinttypes>
 
-#include "base/file.h"
-
 namespace tinyvlm {
 
-bool CheckpointSource::Has(const std::string& file) const {
-  return contents_.has_value() ? contents_->count(file) != 0 : IsFile(name_ + "/" + file);
+CheckpointSource::CheckpointSource(std::string name, const std::vector<CheckpointFile>& files)
+    : name_(std::move(name)) {
+  for (const CheckpointFile& file : files) files_[file.name] = {file.bytes, std::nullopt};
+}
+
+CheckpointSource::CheckpointSource(std::string name, std::map<std::string, std::string> contents)
+    : name_(std::move(name)) {
+  for (auto& [file, text] : contents) files_[file] = {text.size(), std::move(text)};
+}
+
+std::vector<std::string> CheckpointSource::FileNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
+}
+
+std::optional<uint64_t> CheckpointSource::SizeOf(const std::string& file) const {
+  const auto found = files_.find(file);
+  return found == files_.end() ? std::nullopt : std::optional<uint64_t>(found->second.bytes);
+}
+
+void CheckpointSource::Supply(const std::string& file, std::string contents) {
+  files_[file].contents = std::move(contents);
+}
+
+bool CheckpointSource::IsSupplied(const std::string& file) const {
+  const auto found = files_.find(file);
+  return found != files_.end() && found->second.contents.has_value();
+}
+
+void CheckpointSource::DropContents() {
+  for (auto& [name, file] : files_) file.contents.reset();
 }
 
 Result<std::string> CheckpointSource::Read(const std::string& file, uint64_t max_bytes) const {
-  if (!contents_.has_value()) return ReadTextFile(name_ + "/" + file, max_bytes);
-  const auto found = contents_->find(file);
-  if (found == contents_->end())
-    return Error(ErrorCode::kNotFound, "%s/%s: not found", name_.c_str(), file.c_str());
-  if (found->second.size() > max_bytes) {
-    return Error(ErrorCode::kInvalidFile, "%s/%s: at most %" PRIu64 " bytes wanted, %zu found",
-                 name_.c_str(), file.c_str(), max_bytes, found->second.size());
+  const auto found = files_.find(file);
+  if (found == files_.end())
+    return Error(ErrorCode::kNotFound, "%s: not found", PathOf(file).c_str());
+  if (found->second.bytes > max_bytes) {
+    return Error(ErrorCode::kInvalidFile, "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found",
+                 PathOf(file).c_str(), max_bytes, found->second.bytes);
   }
-  return found->second;
+  if (!found->second.contents.has_value())
+    return Error(ErrorCode::kInternal, "%s: read before it was supplied", PathOf(file).c_str());
+  return *found->second.contents;
 }
 
 Result<Json> CheckpointSource::ReadJson(const std::string& file, uint64_t max_bytes) const {

@@ -17,9 +17,12 @@ namespace tinyvlm {
 
 namespace {
 
-constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr const char* kModelName = "tokenizer.model";
+constexpr const char* kConfigName = "tokenizer_config.json";
+constexpr const char* kRolesName = "special_tokens_map.json";
+constexpr const char* kTemplateName = "chat_template.jinja";
+constexpr const char* kTemplateJsonName = "chat_template.json";
 
 // The error for a checkpoint without a tokenizer that can be used.
 Status NoTokenizer(const CheckpointSource& source) {
@@ -47,7 +50,7 @@ Status NoTokenizer(const CheckpointSource& source) {
 // would reject is rejected here.
 Result<std::unique_ptr<Tokenizer>> LoadSentencePiece(const CheckpointSource& source,
                                                      CheckpointTokenizer* result) {
-  TVLM_ASSIGN_OR_RETURN(const std::string proto, source.Read(kModelName, kMaxModelBytes));
+  TVLM_ASSIGN_OR_RETURN(const std::string proto, source.Read(kModelName, kMaxTokenizerBytes));
   // A tiktoken file of that name: lines of a token in base 64 and its rank, "!" first.
   if (proto.starts_with("IQ== "))
     return Error(ErrorCode::kUnsupported, "%s: a SentencePiece model wanted, a tiktoken one found",
@@ -90,10 +93,9 @@ std::string TokenText(const Json& config, const char* key) {
 // The template's text: a file of its own, or in tokenizer_config.json as a string or as a list of
 // named ones.
 Result<std::string> ReadChatTemplate(const CheckpointSource& source, const Json& config) {
-  if (source.Has("chat_template.jinja"))
-    return source.Read("chat_template.jinja", kMaxTemplateBytes);
+  if (source.Has(kTemplateName)) return source.Read(kTemplateName, kMaxTemplateBytes);
   TVLM_ASSIGN_OR_RETURN(const std::optional<Json> separate,
-                        source.ReadOptionalJson("chat_template.json"));
+                        source.ReadOptionalJson(kTemplateJsonName));
   for (const Json* json : {separate.has_value() ? &*separate : nullptr, &config}) {
     const Json* const value = json == nullptr ? nullptr : json->Find("chat_template");
     if (value == nullptr || value->is_null()) continue;
@@ -129,6 +131,21 @@ Result<ChatStyle> FindChatStyle(const CheckpointTokenizer& result, const Tokeniz
 
 }  // namespace
 
+std::vector<std::string> CheckpointTokenizerFiles(const CheckpointSource& source) {
+  std::vector<std::string> files;
+  if (source.Has(kModelName)) {
+    files.push_back(kModelName);
+  } else if (HasCheckpointBpe(source)) {
+    files = CheckpointBpeFiles(source);
+  }
+  files.insert(files.end(), {kConfigName, kRolesName});
+  files.emplace_back(source.Has(kTemplateName) ? kTemplateName : kTemplateJsonName);
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  std::erase_if(files, [&source](const std::string& file) { return !source.Has(file); });
+  return files;
+}
+
 Result<CheckpointTokenizer> ReadCheckpointTokenizer(const CheckpointSource& source,
                                                     uint32_t vocabulary,
                                                     std::optional<ChatStyle> chat_style) {
@@ -147,10 +164,9 @@ Result<CheckpointTokenizer> ReadCheckpointTokenizer(const CheckpointSource& sour
                  source.name().c_str(), result.tokens.size(), vocabulary);
   }
 
-  TVLM_ASSIGN_OR_RETURN(std::optional<Json> found,
-                        source.ReadOptionalJson("tokenizer_config.json"));
+  TVLM_ASSIGN_OR_RETURN(std::optional<Json> found, source.ReadOptionalJson(kConfigName));
   const Json config = found.has_value() ? std::move(*found) : Json(Json::Object{});
-  TVLM_ASSIGN_OR_RETURN(found, source.ReadOptionalJson("special_tokens_map.json"));
+  TVLM_ASSIGN_OR_RETURN(found, source.ReadOptionalJson(kRolesName));
   const Json roles = found.has_value() ? std::move(*found) : Json(Json::Object{});
   TVLM_ASSIGN_OR_RETURN(result.chat_template, ReadChatTemplate(source, config));
   if (chat_style.has_value()) {
@@ -186,7 +202,7 @@ Result<CheckpointTokenizer> ReadCheckpointTokenizer(const CheckpointSource& sour
   return result;
 }
 
-void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer) {
+void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufHeaderWriter* writer) {
   const bool bpe = tokenizer.sentencepiece.empty();
   writer->AddString("tokenizer.ggml.model", bpe ? "gpt2" : "llama");
   writer->AddString("tokenizer.ggml.pre", bpe ? "qwen2" : "default");

@@ -35,6 +35,9 @@ struct CheckpointTokenizer {
   std::vector<int32_t> end_ids;  // control tokens that end a turn or a text (EndTokens)
 };
 
+// The files that ReadCheckpointTokenizer reads, those that `source` has of them.
+std::vector<std::string> CheckpointTokenizerFiles(const CheckpointSource& source);
+
 // Reads tokenizer.model where there is one, else tokenizer.json, else vocab.json and merges.txt.
 // Ids must be below `vocabulary`. The chat style is `chat_style` if given, else that of the chat
 // template; without a template it is qwen_2 where the vocabulary has ChatML's control tokens, as
@@ -46,7 +49,7 @@ Result<CheckpointTokenizer> ReadCheckpointTokenizer(const CheckpointSource& sour
                                                     std::optional<ChatStyle> chat_style);
 
 // Adds the tokenizer's keys to a model file, all but the stop ids.
-void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufWriter* writer);
+void AddTokenizerKeys(const CheckpointTokenizer& tokenizer, GgufHeaderWriter* writer);
 
 }  // namespace tinyvlm
 

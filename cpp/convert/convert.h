@@ -1,41 +1,24 @@
-// A checkpoint folder -> one model file, tensor by tensor.
+// A checkpoint folder -> one model file.
 #ifndef TINYVLM_CONVERT_CONVERT_H_
 #define TINYVLM_CONVERT_CONVERT_H_
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/status.h"
-#include "tensor/dtype.h"
-#include "text/chat_template.h"
-#include "weights/packing.h"
+#include "convert/checkpoint_source.h"
+#include "convert/conversion_options.h"
 
 namespace tinyvlm {
 
-// Types are kF32, kF16, kBF16, kQ8_0 or kQ4_0; docs/model-file.md says which tensors they apply to.
-struct ConvertOptions {
+// `name` is not read: the checkpoint is called by its path.
+struct ConvertOptions : ConversionOptions {
   // FastVLM folder with config.json and safetensors, transformers' or Apple's layout
   std::string checkpoint;
-  std::string output;         // the .gguf to write
-  DType type = DType::kQ8_0;  // of the decoder's matrices
-  // of the tower's and the projector's; default: as `type`, but kQ8_0 for kQ4_0
-  std::optional<DType> vision_type;
-  std::optional<DType> embedding_type;  // of the embedding and the head; the same default
-  // side of the square image, a multiple of 64; 0: what the checkpoint says
-  uint32_t image_size = 0;
-  std::string resize;     // "pad" or "crop"; empty: what the checkpoint says
-  bool tokenizer = true;  // false: ids only, no tokenizer is looked for
-  // of the prompts; none: as the checkpoint's chat template says
-  std::optional<ChatStyle> chat_style;
-  // the order of the weights in the file; values and answers are the same in either
-  Packing packing = Packing::kNone;
+  std::string output;  // the .gguf to write
 };
-
-// The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0").
-Result<DType> ParseConvertType(std::string_view word);
 
 // Bytes of the data section written so far, and in all.
 using ConvertProgress = std::function<void(uint64_t done, uint64_t total)>;
@@ -44,6 +27,10 @@ using ConvertProgress = std::function<void(uint64_t done, uint64_t total)>;
 // was found and no file is. Memory stays small: tensors stream through in ranges of rows.
 // `progress` may be empty.
 Status Convert(const ConvertOptions& options, const ConvertProgress& progress);
+
+// The files of a folder, and its folders with a "/" behind their names, for a conversion.
+// kNotFound or kIo where it cannot be listed.
+Result<std::vector<CheckpointFile>> ListCheckpointFolder(const std::string& folder);
 
 }  // namespace tinyvlm
 

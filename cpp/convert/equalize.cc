@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
+#include <span>
+#include <utility>
 
 namespace tinyvlm {
 
@@ -18,30 +19,6 @@ const PlannedTensor* Find(const Checkpoint& checkpoint, const std::string& name)
   const auto found = std::find_if(checkpoint.tensors.begin(), checkpoint.tensors.end(),
                                   [&](const PlannedTensor& tensor) { return tensor.name == name; });
   return found == checkpoint.tensors.end() ? nullptr : &*found;
-}
-
-// Adds the squares of a matrix's columns, over an equidistant sample of rows. Each row is scaled to
-// count the same, so that one with large values does not dominate.
-Status AddSquares(const Checkpoint& checkpoint, const std::string& name,
-                  std::vector<double>* squares) {
-  const PlannedTensor* const tensor = Find(checkpoint, name);
-  const SafetensorsTensor* const source =
-      tensor == nullptr ? nullptr : checkpoint.weights.Find(tensor->source);
-  if (source == nullptr)
-    return Error(ErrorCode::kInternal, "%s: a tensor of the decoder wanted, none found",
-                 name.c_str());
-  const uint64_t rows = tensor->shape[0], width = tensor->shape[1],
-                 step = std::max<uint64_t>(1, rows / kSampledRows);
-  squares->resize(static_cast<size_t>(width));
-  std::vector<float> row(static_cast<size_t>(width));
-  for (uint64_t r = 0; r < rows; r += step) {
-    TVLM_RETURN_IF_ERROR(checkpoint.weights.ReadF32(*source, r * width, row.size(), row.data()));
-    double sum = 0;
-    for (const float value : row) sum += double{value} * double{value};
-    if (!(sum > 0) || !std::isfinite(sum)) continue;
-    for (size_t i = 0; i < row.size(); ++i) (*squares)[i] += double{row[i]} * double{row[i]} / sum;
-  }
-  return Status();
 }
 
 std::vector<float> Inverse(std::vector<float> factors) {
@@ -70,36 +47,79 @@ std::vector<float> EqualizingFactors(const std::vector<double>& squares) {
   return factors;
 }
 
+Status Equalizer::AddGroup(const Checkpoint& checkpoint, const std::vector<std::string>& readers,
+                           std::string undone_in, bool undone_in_rows) {
+  Group group;
+  for (const std::string& name : readers) {
+    const PlannedTensor* const reader = Find(checkpoint, name);
+    if (reader == nullptr)
+      return Error(ErrorCode::kInternal, "%s: a tensor of the decoder wanted, none found",
+                   name.c_str());
+    group.readers.push_back(reader);
+    groups_of_[name].push_back(groups_.size());
+  }
+  groups_of_[undone_in].push_back(groups_.size());
+  group.undone_in = std::move(undone_in);
+  group.undone_in_rows = undone_in_rows;
+  groups_.push_back(std::move(group));
+  return Status();
+}
+
 Result<Equalizer> Equalizer::Create(const Checkpoint& checkpoint) {
   Equalizer equalizer;
-  const auto count = [&](const std::vector<float>& factors) {
-    equalizer.num_scaled_ +=
-        factors.size() - static_cast<size_t>(std::count(factors.begin(), factors.end(), 1.0f));
-  };
   for (uint32_t layer = 0; layer < checkpoint.config.layers; ++layer) {
-    const std::string block = Format("blk.%u.", layer);
-    const auto equalize_norm = [&](const char* norm,
-                                   std::initializer_list<const char*> readers) -> Status {
-      std::vector<double> squares;
-      for (const char* reader : readers)
-        TVLM_RETURN_IF_ERROR(AddSquares(checkpoint, block + reader, &squares));
-      const std::vector<float> factors = EqualizingFactors(squares);
-      count(factors);
-      for (const char* reader : readers) equalizer.factors_[block + reader].of_columns = factors;
-      equalizer.factors_[block + norm].of_columns = Inverse(factors);
-      return Status();
-    };
+    const std::string block = Format("blk.%u.", layer), q = block + "attn_q.weight",
+                      k = block + "attn_k.weight", v = block + "attn_v.weight",
+                      gate = block + "ffn_gate.weight", up = block + "ffn_up.weight",
+                      down = block + "ffn_down.weight";
     TVLM_RETURN_IF_ERROR(
-        equalize_norm("attn_norm.weight", {"attn_q.weight", "attn_k.weight", "attn_v.weight"}));
-    TVLM_RETURN_IF_ERROR(equalize_norm("ffn_norm.weight", {"ffn_gate.weight", "ffn_up.weight"}));
-    std::vector<double> squares;
-    TVLM_RETURN_IF_ERROR(AddSquares(checkpoint, block + "ffn_down.weight", &squares));
-    const std::vector<float> factors = EqualizingFactors(squares);
-    count(factors);
-    equalizer.factors_[block + "ffn_down.weight"].of_columns = factors;
-    equalizer.factors_[block + "ffn_up.weight"].of_rows = Inverse(factors);
+        equalizer.AddGroup(checkpoint, {q, k, v}, block + "attn_norm.weight", false));
+    TVLM_RETURN_IF_ERROR(
+        equalizer.AddGroup(checkpoint, {gate, up}, block + "ffn_norm.weight", false));
+    TVLM_RETURN_IF_ERROR(equalizer.AddGroup(checkpoint, {down}, up, true));
   }
   return equalizer;
+}
+
+std::vector<ColumnSample> Equalizer::TakeSamples(const std::string& name) {
+  std::vector<ColumnSample> samples;
+  const auto found = groups_of_.find(name);
+  if (found == groups_of_.end()) return samples;
+  for (const size_t index : found->second) {
+    Group& group = groups_[index];
+    if (std::exchange(group.taken, true)) continue;
+    group.squares.resize(static_cast<size_t>(group.readers[0]->shape[1]));
+    for (const PlannedTensor* reader : group.readers) {
+      const uint64_t rows = reader->shape[0], step = std::max<uint64_t>(1, rows / kSampledRows);
+      samples.push_back({index, reader, step, (rows + step - 1) / step});
+      group.rows_left += samples.back().rows;
+    }
+  }
+  return samples;
+}
+
+// Each row is scaled to count the same, so that one with large values does not dominate.
+void Equalizer::AddRows(const ColumnSample& sample, size_t rows, const float* values) {
+  Group& group = groups_[sample.group];
+  const size_t width = group.squares.size();
+  for (size_t r = 0; r < rows; ++r) {
+    const std::span<const float> row(values + r * width, width);
+    double sum = 0;
+    for (const float value : row) sum += double{value} * double{value};
+    if (!(sum > 0) || !std::isfinite(sum)) continue;
+    for (size_t i = 0; i < width; ++i) group.squares[i] += double{row[i]} * double{row[i]} / sum;
+  }
+  group.rows_left -= rows;
+  if (group.rows_left == 0) Finish(group);
+}
+
+void Equalizer::Finish(Group& group) {
+  const std::vector<float> factors = EqualizingFactors(std::exchange(group.squares, {}));
+  num_scaled_ +=
+      factors.size() - static_cast<size_t>(std::count(factors.begin(), factors.end(), 1.0f));
+  for (const PlannedTensor* reader : group.readers) factors_[reader->name].of_columns = factors;
+  Factors& undone = factors_[group.undone_in];
+  (group.undone_in_rows ? undone.of_rows : undone.of_columns) = Inverse(factors);
 }
 
 void Equalizer::Apply(const std::string& name, uint64_t first, size_t rows, size_t width,

@@ -21,30 +21,63 @@
 
 namespace tinyvlm {
 
+// Rows of a matrix by which its columns are measured: `rows` rows, every `step`-th from the first.
+struct ColumnSample {
+  size_t group = 0;                       // the equaliser's number of what is measured together
+  const PlannedTensor* matrix = nullptr;  // [rows, width]
+  uint64_t step = 1;
+  uint64_t rows = 0;
+};
+
+// Columns are measured shortly before they are converted, group by group: q, k and v of a layer;
+// its gate and up; its down. So nothing of the other layers has to be read or kept.
 class Equalizer {
  public:
   // Changes nothing.
   Equalizer() = default;
 
-  // Measures the columns of attention's q, k, v and the FFN's gate, up and down, on a sample of
-  // their rows.
+  // Knows what is to be measured: attention's q, k and v, the FFN's gate, up and down. Holds the
+  // checkpoint by reference.
   static Result<Equalizer> Create(const Checkpoint& checkpoint);
 
+  // What must be measured before the tensor `name` of our file can be converted, without what an
+  // earlier call returned.
+  std::vector<ColumnSample> TakeSamples(const std::string& name);
+
+  // Measures the next `rows` rows of a sample, [rows, width]. Rows of a group come in order.
+  void AddRows(const ColumnSample& sample, size_t rows, const float* values);
+
   // Applies the factors to `rows` rows of the tensor `name` of our file, from row `first` on;
-  // `values` is [rows, width]. A vector is one row.
+  // `values` is [rows, width]. A vector is one row. All that TakeSamples(name) returned must have
+  // been measured.
   void Apply(const std::string& name, uint64_t first, size_t rows, size_t width,
              float* values) const;
 
-  // Columns and hidden units that get a factor, of all layers.
+  // Columns and hidden units that got a factor, of all groups that were measured.
   size_t num_scaled() const { return num_scaled_; }
 
  private:
+  // Matrices that read the same values, and the tensor that undoes the scaling of their columns.
+  struct Group {
+    std::vector<const PlannedTensor*> readers;
+    std::string undone_in;        // our name
+    bool undone_in_rows = false;  // by its rows; else it is a vector
+    bool taken = false;
+    uint64_t rows_left = 0;       // to be measured
+    std::vector<double> squares;  // of the columns; while it is being measured
+  };
   struct Factors {
     std::vector<float> of_columns;  // empty: all 1
     std::vector<float> of_rows;
   };
 
-  std::map<std::string, Factors> factors_;  // by our name
+  Status AddGroup(const Checkpoint& checkpoint, const std::vector<std::string>& readers,
+                  std::string undone_in, bool undone_in_rows);
+  void Finish(Group& group);
+
+  std::vector<Group> groups_;
+  std::map<std::string, std::vector<size_t>> groups_of_;  // by our name: groups that scale it
+  std::map<std::string, Factors> factors_;                // by our name
   size_t num_scaled_ = 0;
 };
 

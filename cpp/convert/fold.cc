@@ -20,7 +20,7 @@ Status CheckFinite(const std::string& name, const float* values, size_t count, u
   return Status();
 }
 
-Result<std::vector<float>> ReadVector(const Safetensors& weights, const std::string& name) {
+Result<std::vector<float>> ReadVector(const WeightWindow& weights, const std::string& name) {
   const SafetensorsTensor& tensor = *weights.Find(name);
   std::vector<float> values(static_cast<size_t>(tensor.elements));
   TVLM_RETURN_IF_ERROR(weights.ReadF32(tensor, 0, values.size(), values.data()));
@@ -34,7 +34,7 @@ struct BatchNorm {
   std::vector<double> shift;  // bias - running_mean * gain
 };
 
-Result<BatchNorm> ReadBatchNorm(const Safetensors& weights, const std::string& prefix) {
+Result<BatchNorm> ReadBatchNorm(const WeightWindow& weights, const std::string& prefix) {
   std::vector<float> parts[4];  // in the order of kBatchNormParts
   for (size_t i = 0; i < 4; ++i) {
     TVLM_ASSIGN_OR_RETURN(parts[i], ReadVector(weights, prefix + kBatchNormParts[i]));
@@ -55,7 +55,7 @@ Result<BatchNorm> ReadBatchNorm(const Safetensors& weights, const std::string& p
 
 }  // namespace
 
-Result<FoldedConv> FoldedConv::Create(const Safetensors& weights,
+Result<FoldedConv> FoldedConv::Create(const WeightWindow& weights,
                                       const std::vector<ConvBranch>& branches,
                                       const Shape& kernel) {
   FoldedConv conv(weights, branches);
@@ -83,6 +83,34 @@ Result<FoldedConv> FoldedConv::Create(const Safetensors& weights,
     conv.factors_.push_back(std::move(factor));
   }
   return conv;
+}
+
+std::vector<WeightRange> FoldedConv::VectorRanges(const WeightWindow& weights,
+                                                  const std::vector<ConvBranch>& branches) {
+  std::vector<WeightRange> ranges;
+  const auto add = [&](const std::string& name) {
+    const SafetensorsTensor& tensor = *weights.Find(name);
+    ranges.push_back({&tensor, 0, tensor.elements});
+  };
+  for (const ConvBranch& branch : branches) {
+    if (!branch.scale.empty()) add(branch.scale);
+    if (!branch.bias.empty()) add(branch.bias);
+    if (branch.norm.empty()) continue;
+    for (const char* part : kBatchNormParts) add(branch.norm + part);
+  }
+  return ranges;
+}
+
+std::vector<WeightRange> FoldedConv::KernelRanges(const WeightWindow& weights,
+                                                  const std::vector<ConvBranch>& branches,
+                                                  uint64_t inputs, uint64_t first, uint64_t rows) {
+  std::vector<WeightRange> ranges;
+  for (const ConvBranch& branch : branches) {
+    if (branch.kernel.empty()) continue;
+    const uint64_t row = inputs * branch.side * branch.side;
+    ranges.push_back({weights.Find(branch.kernel), first * row, rows * row});
+  }
+  return ranges;
 }
 
 Status FoldedConv::ReadKernels(uint64_t first, size_t rows, float* values) {

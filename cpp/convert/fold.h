@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "formats/safetensors.h"
+#include "convert/weight_window.h"
 #include "tensor/shape.h"
 
 namespace tinyvlm {
@@ -24,20 +24,32 @@ struct ConvBranch {
   std::string norm;   // prefix of a BatchNorm of `out` channels
   std::string scale;  // [out]: a layer scale
   bool subtract = false;
+
+  bool operator==(const ConvBranch&) const = default;
 };
 
 // The tensors of a BatchNorm behind its prefix.
 inline constexpr const char* kBatchNormParts[] = {".weight", ".bias", ".running_mean",
                                                   ".running_var"};
 
-// The convolution that equals a sum of branches. Holds the checkpoint by reference.
+// The convolution that equals a sum of branches. Holds window and branches by reference; what it
+// reads must be in the window at that time.
 class FoldedConv {
  public:
   // `kernel` is the shape of the sum: [out, in / groups, side, side], or [out, in] for side 1. The
   // branches' tensors must have been checked to exist with their shapes. Reads the vectors; errors
   // name tensors whose values cannot be.
-  static Result<FoldedConv> Create(const Safetensors& weights,
+  static Result<FoldedConv> Create(const WeightWindow& weights,
                                    const std::vector<ConvBranch>& branches, const Shape& kernel);
+
+  // What Create reads: all vectors of the branches.
+  static std::vector<WeightRange> VectorRanges(const WeightWindow& weights,
+                                               const std::vector<ConvBranch>& branches);
+
+  // What ReadKernels reads for the output channels [first, first + rows).
+  static std::vector<WeightRange> KernelRanges(const WeightWindow& weights,
+                                               const std::vector<ConvBranch>& branches,
+                                               uint64_t inputs, uint64_t first, uint64_t rows);
 
   // [out]: sum of +-scale * (shift + bias * gain), where BatchNorm(x) = gain * x + shift.
   const std::vector<double>& bias() const { return bias_; }
@@ -47,10 +59,10 @@ class FoldedConv {
   Status ReadKernels(uint64_t first, size_t rows, float* values);
 
  private:
-  FoldedConv(const Safetensors& weights, const std::vector<ConvBranch>& branches)
+  FoldedConv(const WeightWindow& weights, const std::vector<ConvBranch>& branches)
       : weights_(weights), branches_(branches) {}
 
-  const Safetensors& weights_;
+  const WeightWindow& weights_;
   const std::vector<ConvBranch>& branches_;
   size_t inputs_ = 0;  // in / groups
   size_t side_ = 1;

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "convert/checkpoint_config.h"
-#include "convert/checkpoint_source.h"
 
 namespace tinyvlm {
 
@@ -78,8 +77,11 @@ Status RejectFile(const std::string& path) {
                path.c_str());
 }
 
-// What kind of folder this is, by the names of its files; empty if they do not tell.
-std::string ContentsOf(const std::vector<std::string>& names) {
+// What kind of folder this is, by the paths of its files; empty if they do not tell.
+std::string ContentsOf(const std::vector<std::string>& files) {
+  // Files at the top, and folders there.
+  std::vector<std::string> names;
+  for (const std::string& file : files) names.push_back(file.substr(0, file.find('/')));
   const auto ending = [&names](std::string_view end) {
     return std::any_of(names.begin(), names.end(),
                        [end](const std::string& name) { return name.ends_with(end); });
@@ -160,7 +162,7 @@ Status CheckQuantization(const Json& config) {
 
 }  // namespace
 
-Status RejectThirdPartyFolder(const std::string& path) {
+Status RejectThirdPartyPath(const std::string& path) {
   std::string name = path;
   while (name.size() > 1 && name.back() == '/') name.pop_back();
   if (name.ends_with(".mlpackage") || name.ends_with(".mlmodelc"))
@@ -170,19 +172,21 @@ Status RejectThirdPartyFolder(const std::string& path) {
     return Error(ErrorCode::kNotFound,
                  "%s: a checkpoint folder (config.json and safetensors) wanted, nothing found",
                  path.c_str());
-  TVLM_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(path));
-  const std::string contents = ContentsOf(names);
-  if (!IsFile(path + "/config.json")) {
-    if (!contents.empty()) return Reject(path, contents);
+  return Status();
+}
+
+Status RejectThirdPartyFiles(const CheckpointSource& source) {
+  const std::string contents = ContentsOf(source.FileNames());
+  if (!source.Has("config.json")) {
+    if (!contents.empty()) return Reject(source.name(), contents);
     return Error(ErrorCode::kNotFound, "%s: a checkpoint folder wanted, no config.json found in it",
-                 path.c_str());
+                 source.name().c_str());
   }
-  TVLM_ASSIGN_OR_RETURN(const Json config, CheckpointSource(path).ReadJson("config.json"));
+  TVLM_ASSIGN_OR_RETURN(const Json config, source.ReadJson("config.json"));
   TVLM_RETURN_IF_ERROR(CheckModel(config));
   TVLM_RETURN_IF_ERROR(CheckQuantization(config));
-  const bool has_weights =
-      IsFile(path + "/model.safetensors") || IsFile(path + "/model.safetensors.index.json");
-  return has_weights || contents.empty() ? Status() : Reject(path, contents);
+  const bool has_weights = source.Has(kWeightsName) || source.Has(kWeightsIndexName);
+  return has_weights || contents.empty() ? Status() : Reject(source.name(), contents);
 }
 
 Status RejectThirdPartyTensors(const Safetensors& weights) {

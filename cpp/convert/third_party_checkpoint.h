@@ -6,15 +6,20 @@
 #include <string>
 
 #include "base/status.h"
+#include "convert/checkpoint_source.h"
 #include "formats/safetensors.h"
 
 namespace tinyvlm {
 
-// OK if `path` is a folder with FastVLM's config.json and safetensors. Otherwise the error says
-// what it is: kNotFound if there is nothing, kUnsupported for another model or another export (MLX,
-// Core ML, ONNX, PyTorch pickles, GGUF, 4-bit checkpoints), kInvalidArgument for one file of a
-// checkpoint.
-Status RejectThirdPartyFolder(const std::string& path);
+// OK if `path` is a folder. Otherwise the error says what it is: kNotFound if there is nothing,
+// kUnsupported for an export that is one file, kInvalidArgument for one file of a checkpoint.
+Status RejectThirdPartyPath(const std::string& path);
+
+// OK if these are a checkpoint's files with FastVLM's config.json, which must be supplied where
+// there is one, and safetensors. Otherwise the error says what they are: kNotFound where nothing
+// tells, kUnsupported for another model or another export (MLX, Core ML, ONNX, PyTorch pickles,
+// GGUF, 4-bit checkpoints).
+Status RejectThirdPartyFiles(const CheckpointSource& source);
 
 // The same by names of tensors: kUnsupported for exports whose config.json looks like the original.
 Status RejectThirdPartyTensors(const Safetensors& weights);

@@ -10,7 +10,6 @@ namespace tinyvlm {
 namespace {
 
 constexpr uint32_t kWriterAlignment = 64;
-constexpr uint32_t kChunkBytes = 1 << 20;
 constexpr size_t kHashBytes = 32;
 
 template <typename T>
@@ -30,64 +29,64 @@ void PutString(std::string_view text, std::vector<uint8_t>* out) {
 
 }  // namespace
 
-void GgufWriter::StartValue(std::string_view key, GgufType type) {
+void GgufHeaderWriter::StartValue(std::string_view key, GgufType type) {
   PutString(key, &values_);
   Put(static_cast<uint32_t>(type), &values_);
   ++value_count_;
 }
 
-void GgufWriter::StartArray(std::string_view key, GgufType type, uint64_t count) {
+void GgufHeaderWriter::StartArray(std::string_view key, GgufType type, uint64_t count) {
   StartValue(key, GgufType::kArray);
   Put(static_cast<uint32_t>(type), &values_);
   Put(count, &values_);
 }
 
-void GgufWriter::AddU32(std::string_view key, uint32_t value) {
+void GgufHeaderWriter::AddU32(std::string_view key, uint32_t value) {
   StartValue(key, GgufType::kU32);
   Put(value, &values_);
 }
 
-void GgufWriter::AddI32(std::string_view key, int32_t value) {
+void GgufHeaderWriter::AddI32(std::string_view key, int32_t value) {
   StartValue(key, GgufType::kI32);
   Put(value, &values_);
 }
 
-void GgufWriter::AddF32(std::string_view key, float value) {
+void GgufHeaderWriter::AddF32(std::string_view key, float value) {
   StartValue(key, GgufType::kF32);
   Put(value, &values_);
 }
 
-void GgufWriter::AddBool(std::string_view key, bool value) {
+void GgufHeaderWriter::AddBool(std::string_view key, bool value) {
   StartValue(key, GgufType::kBool);
   values_.push_back(value ? 1 : 0);
 }
 
-void GgufWriter::AddString(std::string_view key, std::string_view value) {
+void GgufHeaderWriter::AddString(std::string_view key, std::string_view value) {
   StartValue(key, GgufType::kString);
   PutString(value, &values_);
 }
 
-void GgufWriter::AddI32Array(std::string_view key, std::span<const int32_t> values) {
+void GgufHeaderWriter::AddI32Array(std::string_view key, std::span<const int32_t> values) {
   StartArray(key, GgufType::kI32, values.size());
   for (const int32_t value : values) Put(value, &values_);
 }
 
-void GgufWriter::AddF32Array(std::string_view key, std::span<const float> values) {
+void GgufHeaderWriter::AddF32Array(std::string_view key, std::span<const float> values) {
   StartArray(key, GgufType::kF32, values.size());
   for (const float value : values) Put(value, &values_);
 }
 
-void GgufWriter::AddU8Array(std::string_view key, std::span<const uint8_t> values) {
+void GgufHeaderWriter::AddU8Array(std::string_view key, std::span<const uint8_t> values) {
   StartArray(key, GgufType::kU8, values.size());
   values_.insert(values_.end(), values.begin(), values.end());
 }
 
-void GgufWriter::AddStringArray(std::string_view key, std::span<const std::string> values) {
+void GgufHeaderWriter::AddStringArray(std::string_view key, std::span<const std::string> values) {
   StartArray(key, GgufType::kString, values.size());
   for (const std::string& value : values) PutString(value, &values_);
 }
 
-void GgufWriter::AddEntry(const Metadata::Entry& entry) {
+void GgufHeaderWriter::AddEntry(const Metadata::Entry& entry) {
   if (entry.is_array) {
     StartArray(entry.key, entry.type, entry.count);
   } else {
@@ -96,7 +95,7 @@ void GgufWriter::AddEntry(const Metadata::Entry& entry) {
   values_.insert(values_.end(), entry.values.begin(), entry.values.end());
 }
 
-Status GgufWriter::AddTensor(std::string name, DType type, Shape shape) {
+Status GgufHeaderWriter::AddTensor(std::string name, DType type, Shape shape) {
   const Result<uint64_t> bytes = ByteCount(shape, type);
   if (!bytes.ok())
     return Error(bytes.status().code(), "tensor %s: %s", name.c_str(),
@@ -109,17 +108,16 @@ Status GgufWriter::AddTensor(std::string name, DType type, Shape shape) {
   return Status();
 }
 
-uint64_t GgufWriter::data_bytes() const {
+uint64_t GgufHeaderWriter::data_bytes() const {
   if (tensors_.empty()) return 0;
   return (tensors_.back().offset + tensors_.back().bytes + kWriterAlignment - 1) /
          kWriterAlignment * kWriterAlignment;
 }
 
-Status GgufWriter::Begin(const std::string& path) {
+void GgufHeaderWriter::LayOut() {
   AddU32("general.alignment", kWriterAlignment);
-  AddU32("tinyvlm.chunk_size", kChunkBytes);
-  const uint64_t chunks = (data_bytes() + kChunkBytes - 1) / kChunkBytes;
-  const std::vector<uint8_t> no_hashes(static_cast<size_t>(chunks) * kHashBytes);
+  AddU32("tinyvlm.chunk_size", kGgufChunkBytes);
+  const std::vector<uint8_t> no_hashes(static_cast<size_t>(chunks()) * kHashBytes);
   AddU8Array("tinyvlm.chunk_sha256", no_hashes);
   const size_t chunk_hashes_end = values_.size();
   AddU8Array("tinyvlm.header_sha256", Sha256::Digest{});
@@ -130,7 +128,7 @@ Status GgufWriter::Begin(const std::string& path) {
   Put(static_cast<uint64_t>(tensors_.size()), &preamble);
   Put(value_count_, &preamble);
   values_.insert(values_.begin(), preamble.begin(), preamble.end());
-  chunk_hash_offset_ = preamble.size() + chunk_hashes_end - no_hashes.size();
+  chunk_hashes_offset_ = preamble.size() + chunk_hashes_end - no_hashes.size();
   header_hash_offset_ = preamble.size() + header_hash_end - kHashBytes;
   for (const TensorInfo& info : tensors_) {
     PutString(info.name, &values_);
@@ -141,11 +139,28 @@ Status GgufWriter::Begin(const std::string& path) {
     Put(info.offset, &values_);
   }
   values_.resize((values_.size() + kWriterAlignment - 1) / kWriterAlignment * kWriterAlignment);
+}
 
+void GgufHeaderWriter::SetChunkHash(uint64_t chunk, const Sha256::Digest& digest) {
+  const size_t at = chunk_hashes_offset_ + static_cast<size_t>(chunk) * kHashBytes;
+  std::copy(digest.begin(), digest.end(), values_.begin() + static_cast<ptrdiff_t>(at));
+}
+
+std::span<const uint8_t> GgufHeaderWriter::FinishHeader() {
+  Sha256 header;
+  header.Update(values_.data(), values_.size());
+  const Sha256::Digest digest = header.Finish();
+  std::copy(digest.begin(), digest.end(),
+            values_.begin() + static_cast<ptrdiff_t>(header_hash_offset_));
+  return values_;
+}
+
+Status GgufWriter::Begin(const std::string& path) {
+  LayOut();
   TVLM_ASSIGN_OR_RETURN(file_, FileWriter::Create(path));
   // Zeros reserve the space of the header: if writing is interrupted, the file does not look like a
   // GGUF file.
-  const std::vector<uint8_t> place(values_.size());
+  const std::vector<uint8_t> place(static_cast<size_t>(header_bytes()));
   return file_->Append(place.data(), place.size());
 }
 
@@ -153,17 +168,14 @@ Status GgufWriter::Begin(const std::string& path) {
 Status GgufWriter::WriteData(const uint8_t* data, size_t bytes) {
   TVLM_RETURN_IF_ERROR(file_->Append(data, bytes));
   while (bytes > 0) {
-    const size_t take =
-        static_cast<size_t>(std::min<uint64_t>(bytes, kChunkBytes - written_ % kChunkBytes));
+    const size_t take = static_cast<size_t>(
+        std::min<uint64_t>(bytes, kGgufChunkBytes - written_ % kGgufChunkBytes));
     chunk_.Update(data, take);
     written_ += take;
     data += take;
     bytes -= take;
-    if (written_ % kChunkBytes == 0 || written_ == data_bytes()) {
-      const Sha256::Digest digest = chunk_.Finish();
-      std::copy(digest.begin(), digest.end(),
-                values_.begin() + static_cast<ptrdiff_t>(chunk_hash_offset_));
-      chunk_hash_offset_ += kHashBytes;
+    if (written_ % kGgufChunkBytes == 0 || written_ == data_bytes()) {
+      SetChunkHash((written_ - 1) / kGgufChunkBytes, chunk_.Finish());
       chunk_.Reset();
     }
   }
@@ -173,7 +185,7 @@ Status GgufWriter::WriteData(const uint8_t* data, size_t bytes) {
 Status GgufWriter::Append(const uint8_t* data, size_t bytes) {
   if (bytes == 0) return Status();
   const uint64_t end =
-      tensor_ < tensors_.size() ? tensors_[tensor_].offset + tensors_[tensor_].bytes : written_;
+      tensor_ < tensors().size() ? tensors()[tensor_].offset + tensors()[tensor_].bytes : written_;
   if (bytes > end - written_) {
     return Error(ErrorCode::kInternal, "%zu bytes of tensor data written, %" PRIu64 " wanted",
                  bytes, end - written_);
@@ -187,17 +199,13 @@ Status GgufWriter::Append(const uint8_t* data, size_t bytes) {
 }
 
 Status GgufWriter::Finish() {
-  if (tensor_ != tensors_.size()) {
+  if (tensor_ != tensors().size()) {
     return Error(ErrorCode::kInternal, "tensor %s: %" PRIu64 " bytes wanted, %" PRIu64 " written",
-                 tensors_[tensor_].name.c_str(), tensors_[tensor_].bytes,
-                 written_ - tensors_[tensor_].offset);
+                 tensors()[tensor_].name.c_str(), tensors()[tensor_].bytes,
+                 written_ - tensors()[tensor_].offset);
   }
-  Sha256 header;
-  header.Update(values_.data(), values_.size());
-  const Sha256::Digest digest = header.Finish();
-  std::copy(digest.begin(), digest.end(),
-            values_.begin() + static_cast<ptrdiff_t>(header_hash_offset_));
-  TVLM_RETURN_IF_ERROR(file_->Overwrite(0, values_.data(), values_.size()));
+  const std::span<const uint8_t> header = FinishHeader();
+  TVLM_RETURN_IF_ERROR(file_->Overwrite(0, header.data(), header.size()));
   return file_->Commit();
 }
 

@@ -1,5 +1,5 @@
 // Writes a GGUF v3 file tensor by tensor, without holding it in memory, with the hashes by which
-// loaders verify a download.
+// loaders verify a download. Its header can be made alone, for data that is written elsewhere.
 #ifndef TINYVLM_FORMATS_GGUF_WRITER_H_
 #define TINYVLM_FORMATS_GGUF_WRITER_H_
 
@@ -18,10 +18,13 @@
 
 namespace tinyvlm {
 
-// Usage: Add... for every key, AddTensor for every tensor in the order of their data, Begin, Append
-// for the bytes, Finish. The writer adds general.alignment (64) and the tinyvlm.* hash keys itself.
-// A writer that is destroyed before Finish leaves no file.
-class GgufWriter {
+// Bytes of the data section that one hash is of; the last chunk may be shorter.
+inline constexpr uint32_t kGgufChunkBytes = 1 << 20;
+
+// Makes the header of a file. Usage: Add... for every key, AddTensor for every tensor in the order
+// of their data, LayOut, SetChunkHash for every chunk, FinishHeader. general.alignment (64) and the
+// tinyvlm.* hash keys are added by LayOut.
+class GgufHeaderWriter {
  public:
   void AddU32(std::string_view key, uint32_t value);
   void AddI32(std::string_view key, int32_t value);
@@ -46,6 +49,37 @@ class GgufWriter {
   // Bytes of the data section that the declared tensors take, padding included.
   uint64_t data_bytes() const;
 
+  // Chunks that the data section consists of.
+  uint64_t chunks() const { return (data_bytes() + kGgufChunkBytes - 1) / kGgufChunkBytes; }
+
+  // Decides the header's size and everything in it but the hashes. No more keys or tensors after
+  // this.
+  void LayOut();
+
+  // Bytes of the header, padding included, once it is laid out: where the data section begins.
+  uint64_t header_bytes() const { return values_.size(); }
+
+  // Stores the SHA-256 of the chunk of this index.
+  void SetChunkHash(uint64_t chunk, const Sha256::Digest& digest);
+
+  // The whole header with its own hash, once every chunk has one. The bytes are this object's.
+  std::span<const uint8_t> FinishHeader();
+
+ private:
+  void StartValue(std::string_view key, GgufType type);
+  void StartArray(std::string_view key, GgufType type, uint64_t count);
+
+  std::vector<uint8_t> values_;  // the key-value section; the whole header once it is laid out
+  uint64_t value_count_ = 0;
+  std::vector<TensorInfo> tensors_;
+  // Offsets in the header: of the chunks' hashes, and of the header's own.
+  size_t chunk_hashes_offset_ = 0, header_hash_offset_ = 0;
+};
+
+// Writes a file. Usage: Add... and AddTensor as above, Begin, Append for the bytes, Finish. A
+// writer that is destroyed before Finish leaves no file.
+class GgufWriter : public GgufHeaderWriter {
+ public:
   // Opens `path` for writing. No more keys or tensors after this.
   Status Begin(const std::string& path);
 
@@ -58,20 +92,12 @@ class GgufWriter {
   Status Finish();
 
  private:
-  void StartValue(std::string_view key, GgufType type);
-  void StartArray(std::string_view key, GgufType type, uint64_t count);
   Status WriteData(const uint8_t* data, size_t bytes);
-
-  std::vector<uint8_t> values_;  // the key-value section; the whole header once Begin() was called
-  uint64_t value_count_ = 0;
-  std::vector<TensorInfo> tensors_;
 
   std::optional<FileWriter> file_;
   size_t tensor_ = 0;     // index of the current tensor
   uint64_t written_ = 0;  // bytes of the data section so far
   Sha256 chunk_;
-  // Offsets in the header: of the next chunk's hash, and of the header's own.
-  size_t chunk_hash_offset_ = 0, header_hash_offset_ = 0;
 };
 
 }  // namespace tinyvlm

@@ -17,7 +17,6 @@ namespace {
 
 // Real headers take 100 bytes a tensor; the JSON reader may take 40 times as much memory.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{16} << 20;
-constexpr uint64_t kMaxIndexBytes = uint64_t{16} << 20;
 constexpr size_t kMaxShards = 1000;
 constexpr size_t kMaxDimensions = 8;
 constexpr size_t kMaxNameBytes = 512;
@@ -119,31 +118,45 @@ Status Safetensors::Source::ReadAt(uint64_t offset, void* data, size_t bytes) co
   return Status();
 }
 
-Status Safetensors::AddFile(const std::string& path) {
-  TVLM_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
-  return AddSource(Source(std::move(file)));
+Status CheckSafetensorsBytes(const std::string& name, uint64_t file_bytes) {
+  // A length, and the braces of an empty header.
+  if (file_bytes >= kSafetensorsPrefixBytes + 2) return Status();
+  return Error(ErrorCode::kInvalidFile,
+               "%s: a safetensors file wanted, one of %" PRIu64 " bytes found", name.c_str(),
+               file_bytes);
+}
+
+Result<uint64_t> SafetensorsHeaderBytes(const std::string& name, uint64_t file_bytes,
+                                        std::span<const uint8_t, kSafetensorsPrefixBytes> prefix) {
+  const uint64_t length = LoadLittleEndian<uint64_t>(prefix.data());
+  if (length <= file_bytes - prefix.size() && length <= kMaxHeaderBytes) return length;
+  const char* const hint = AsText(prefix.first(4)) == "vers"
+                               ? " (it looks like a Git LFS pointer, not the file itself)"
+                               : "";
+  return Error(ErrorCode::kInvalidFile,
+               "%s: a safetensors header of at most %" PRIu64 " bytes within the file's %" PRIu64
+               " wanted, a length of %" PRIu64 " found%s",
+               name.c_str(), kMaxHeaderBytes, file_bytes, length, hint);
 }
 
 Status Safetensors::AddSource(Source file) {
-  const std::string& path = file.name();
-  uint8_t prefix[8];
-  if (file.size() < sizeof(prefix) + 2)
-    return Error(ErrorCode::kInvalidFile,
-                 "%s: a safetensors file wanted, one of %" PRIu64 " bytes found", path.c_str(),
-                 file.size());
+  uint8_t prefix[kSafetensorsPrefixBytes];
+  TVLM_RETURN_IF_ERROR(CheckSafetensorsBytes(file.name(), file.size()));
   TVLM_RETURN_IF_ERROR(file.ReadAt(0, prefix, sizeof(prefix)));
-  const uint64_t length = LoadLittleEndian<uint64_t>(prefix);
-  if (length > file.size() - sizeof(prefix) || length > kMaxHeaderBytes) {
-    const char* const hint = AsText({prefix, 4}) == "vers"
-                                 ? " (it looks like a Git LFS pointer, not the file itself)"
-                                 : "";
-    return Error(ErrorCode::kInvalidFile,
-                 "%s: a safetensors header of at most %" PRIu64 " bytes within the file's %" PRIu64
-                 " wanted, a length of %" PRIu64 " found%s",
-                 path.c_str(), kMaxHeaderBytes, file.size(), length, hint);
-  }
+  TVLM_ASSIGN_OR_RETURN(const uint64_t length,
+                        SafetensorsHeaderBytes(file.name(), file.size(), prefix));
   std::string header(static_cast<size_t>(length), '\0');
   TVLM_RETURN_IF_ERROR(file.ReadAt(sizeof(prefix), header.data(), header.size()));
+  const uint64_t size = file.size();
+  return AddTensors(std::move(file), size, header);
+}
+
+Status Safetensors::AddHeader(std::string name, uint64_t file_bytes, std::string_view header) {
+  return AddTensors(Source(std::move(name)), file_bytes, header);
+}
+
+Status Safetensors::AddTensors(Source file, uint64_t file_bytes, std::string_view header) {
+  const std::string& path = file.name();
   const Result<Json> json = header.empty() || header[0] != '{'
                                 ? Error(ErrorCode::kInvalidFile, "'{' wanted at byte 0")
                                 : ParseJson(header);
@@ -151,7 +164,8 @@ Status Safetensors::AddSource(Source file) {
     return Error(ErrorCode::kInvalidFile, "%s: its safetensors header cannot be read: %s",
                  path.c_str(), json.status().message().c_str());
 
-  const uint64_t data_offset = sizeof(prefix) + length, data_bytes = file.size() - data_offset;
+  const uint64_t data_offset = kSafetensorsPrefixBytes + header.size(),
+                 data_bytes = file_bytes - data_offset;
   std::vector<SafetensorsTensor> tensors;
   for (const Json::Member& member : *json->object()) {
     if (member.first == "__metadata__") continue;
@@ -187,7 +201,7 @@ Status Safetensors::AddSource(Source file) {
   return Status();
 }
 
-Status Safetensors::SortByName() {
+Status Safetensors::Finish() {
   std::sort(tensors_.begin(), tensors_.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   const auto twice =
@@ -200,81 +214,64 @@ Status Safetensors::SortByName() {
 
 Result<Safetensors> Safetensors::Open(const std::string& path) {
   Safetensors safetensors;
-  TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
-  TVLM_RETURN_IF_ERROR(safetensors.SortByName());
+  TVLM_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
+  TVLM_RETURN_IF_ERROR(safetensors.AddSource(Source(std::move(file))));
+  TVLM_RETURN_IF_ERROR(safetensors.Finish());
   return safetensors;
 }
 
 Result<Safetensors> Safetensors::FromBytes(std::string name, std::span<const uint8_t> bytes) {
   Safetensors safetensors;
   TVLM_RETURN_IF_ERROR(safetensors.AddSource(Source(std::move(name), bytes)));
-  TVLM_RETURN_IF_ERROR(safetensors.SortByName());
+  TVLM_RETURN_IF_ERROR(safetensors.Finish());
   return safetensors;
 }
 
-Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
-  const std::string single = folder + "/model.safetensors",
-                    index_path = folder + "/model.safetensors.index.json";
-  if (IsFile(single)) return Open(single);
-  if (!IsFile(index_path)) {
-    return Error(
-        ErrorCode::kNotFound,
-        "%s: model.safetensors or model.safetensors.index.json wanted, neither found%s",
-        folder.c_str(),
-        IsFile(folder + "/pytorch_model.bin") || IsFile(folder + "/pytorch_model.bin.index.json")
-            ? "; the folder has PyTorch's pytorch_model.bin, save it as safetensors first"
-            : "");
-  }
-  TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(index_path, kMaxIndexBytes));
-  const Result<Json> index = ParseJson(text);
-  if (!index.ok())
-    return Error(index.status().code(), "%s: %s", index_path.c_str(),
-                 index.status().message().c_str());
-  const Json* const map = index->Find("weight_map");
+Result<SafetensorsIndex> ParseSafetensorsIndex(std::string name, std::string_view text) {
+  const Result<Json> json = ParseJson(text);
+  if (!json.ok())
+    return Error(json.status().code(), "%s: %s", name.c_str(), json.status().message().c_str());
+  const Json* const map = json->Find("weight_map");
   if (map == nullptr || map->object() == nullptr)
     return Error(ErrorCode::kInvalidFile, "%s: an object \"weight_map\" wanted, not found",
-                 index_path.c_str());
+                 name.c_str());
 
+  SafetensorsIndex index;
   std::set<std::string> shards;
   std::set<std::string_view> names;
-  for (const auto& [name, shard] : *map->object()) {
-    if (!names.insert(name).second) {
-      return Error(ErrorCode::kInvalidFile, "%s: duplicate tensor %s", index_path.c_str(),
-                   IsPrintable(name) ? name.c_str() : "?");
+  for (const auto& [tensor, shard] : *map->object()) {
+    if (!names.insert(tensor).second) {
+      return Error(ErrorCode::kInvalidFile, "%s: duplicate tensor %s", name.c_str(),
+                   IsPrintable(tensor) ? tensor.c_str() : "?");
     }
     const std::string* const file = shard.string();
-    // A shard is a file in this folder: an index must not name any other file on the disk.
+    // A shard is a file beside the index: it must not name any other file on the disk.
     if (file == nullptr || file->empty() || (*file)[0] == '.' ||
         file->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
         !IsPrintable(*file)) {
       return Error(ErrorCode::kInvalidFile,
-                   "%s: \"weight_map\" names a shard that is not a file name", index_path.c_str());
+                   "%s: \"weight_map\" names a shard that is not a file name", name.c_str());
     }
     shards.insert(*file);
+    index.tensors.emplace_back(tensor, *file);
   }
   if (shards.empty() || shards.size() > kMaxShards) {
-    return Error(ErrorCode::kInvalidFile, "%s: 1..%zu shards wanted, %zu found", index_path.c_str(),
+    return Error(ErrorCode::kInvalidFile, "%s: 1..%zu shards wanted, %zu found", name.c_str(),
                  kMaxShards, shards.size());
   }
-  Safetensors safetensors;
-  for (const std::string& shard : shards) {
-    const std::string path = folder + "/" + shard;
-    if (!IsFile(path))
-      return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it",
-                   index_path.c_str(), shard.c_str());
-    TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
+  index.name = std::move(name);
+  index.shards.assign(shards.begin(), shards.end());
+  return index;
+}
+
+Status Safetensors::CheckIndex(const SafetensorsIndex& index, const std::string& folder) const {
+  for (const auto& [name, shard] : index.tensors) {
+    const SafetensorsTensor* const tensor = Find(name);
+    if (tensor != nullptr && files_[tensor->file].name() == folder + shard) continue;
+    return Error(ErrorCode::kInvalidFile, "%s: tensor %s wanted in %s, not found there",
+                 index.name.c_str(), IsPrintable(name) ? name.c_str() : "?", shard.c_str());
   }
-  TVLM_RETURN_IF_ERROR(safetensors.SortByName());
-  for (const auto& [name, shard] : *map->object()) {
-    const SafetensorsTensor* const tensor = safetensors.Find(name);
-    if (tensor == nullptr ||
-        safetensors.files_[tensor->file].name() != folder + "/" + *shard.string()) {
-      return Error(ErrorCode::kInvalidFile, "%s: tensor %s wanted in %s, not found there",
-                   index_path.c_str(), IsPrintable(name) ? name.c_str() : "?",
-                   shard.string()->c_str());
-    }
-  }
-  return safetensors;
+  return Status();
 }
 
 const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
@@ -307,21 +304,11 @@ Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, v
 
 namespace {
 
-// Reads elements of `From` in pieces and converts each.
+// `count` elements of `From`, little-endian, each converted.
 template <typename From, typename To, typename Convert>
-Status ReadConverted(const Safetensors& safetensors, const SafetensorsTensor& tensor,
-                     uint64_t first, size_t count, To* values, const Convert& convert) {
-  constexpr size_t kPiece = 4096;
-  uint8_t piece[kPiece * sizeof(From)];
-  for (size_t done = 0; done < count;) {
-    const size_t take = std::min(kPiece, count - done);
-    TVLM_RETURN_IF_ERROR(
-        safetensors.ReadBytes(tensor, (first + done) * sizeof(From), piece, take * sizeof(From)));
-    for (size_t i = 0; i < take; ++i)
-      values[done + i] = convert(LoadLittleEndian<From>(piece + i * sizeof(From)));
-    done += take;
-  }
-  return Status();
+void Decode(const uint8_t* bytes, size_t count, To* values, const Convert& convert) {
+  for (size_t i = 0; i < count; ++i)
+    values[i] = convert(LoadLittleEndian<From>(bytes + i * sizeof(From)));
 }
 
 Status WrongType(const SafetensorsTensor& tensor, const char* wanted) {
@@ -329,18 +316,37 @@ Status WrongType(const SafetensorsTensor& tensor, const char* wanted) {
                wanted, SafetensorsTypeName(tensor.type));
 }
 
+// Reads the elements [first, first + count) in pieces; `decode`(bytes, count, values) converts one.
+template <typename To, typename DecodePiece>
+Status ReadDecoded(const Safetensors& safetensors, const SafetensorsTensor& tensor, uint64_t first,
+                   size_t count, To* values, const DecodePiece& decode) {
+  constexpr size_t kPieceBytes = size_t{1} << 14;
+  uint8_t piece[kPieceBytes];
+  const size_t element = SafetensorsTypeBytes(tensor.type);
+  for (size_t done = 0; done < count;) {
+    const size_t take = std::min(kPieceBytes / element, count - done);
+    TVLM_RETURN_IF_ERROR(
+        safetensors.ReadBytes(tensor, (first + done) * element, piece, take * element));
+    TVLM_RETURN_IF_ERROR(decode(piece, take, values + done));
+    done += take;
+  }
+  return Status();
+}
+
 }  // namespace
 
-Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
-                            float* values) const {
+Status DecodeF32(const SafetensorsTensor& tensor, const uint8_t* bytes, size_t count,
+                 float* values) {
   switch (tensor.type) {
     case SafetensorsType::kF32:
-      return ReadConverted<float>(*this, tensor, first, count, values,
-                                  [](float value) { return value; });
+      Decode<float>(bytes, count, values, [](float value) { return value; });
+      return Status();
     case SafetensorsType::kF16:
-      return ReadConverted<uint16_t>(*this, tensor, first, count, values, F16ToF32);
+      Decode<uint16_t>(bytes, count, values, F16ToF32);
+      return Status();
     case SafetensorsType::kBF16:
-      return ReadConverted<uint16_t>(*this, tensor, first, count, values, BF16ToF32);
+      Decode<uint16_t>(bytes, count, values, BF16ToF32);
+      return Status();
     case SafetensorsType::kF64:
     case SafetensorsType::kI64:
     case SafetensorsType::kI32:
@@ -356,15 +362,27 @@ Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, siz
   return WrongType(tensor, "F32, F16 or BF16");
 }
 
+Status Safetensors::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                            float* values) const {
+  return ReadDecoded(*this, tensor, first, count, values,
+                     [&tensor](const uint8_t* bytes, size_t piece, float* to) {
+                       return DecodeF32(tensor, bytes, piece, to);
+                     });
+}
+
 Status Safetensors::ReadI64(const SafetensorsTensor& tensor, uint64_t first, size_t count,
                             int64_t* values) const {
-  if (tensor.type == SafetensorsType::kI64)
-    return ReadConverted<int64_t>(*this, tensor, first, count, values,
-                                  [](int64_t value) { return value; });
-  if (tensor.type == SafetensorsType::kI32)
-    return ReadConverted<int32_t>(*this, tensor, first, count, values,
-                                  [](int32_t value) { return int64_t{value}; });
-  return WrongType(tensor, "I64 or I32");
+  const auto decode = [&tensor](const uint8_t* bytes, size_t piece, int64_t* to) {
+    if (tensor.type == SafetensorsType::kI64) {
+      Decode<int64_t>(bytes, piece, to, [](int64_t value) { return value; });
+    } else if (tensor.type == SafetensorsType::kI32) {
+      Decode<int32_t>(bytes, piece, to, [](int32_t value) { return int64_t{value}; });
+    } else {
+      return WrongType(tensor, "I64 or I32");
+    }
+    return Status();
+  };
+  return ReadDecoded(*this, tensor, first, count, values, decode);
 }
 
 Status WriteSafetensors(const std::string& path, std::span<const SafetensorsOutput> tensors) {

@@ -1,5 +1,5 @@
-// safetensors: random access by tensor name to one file or to the shards of a checkpoint folder,
-// and a writer for small sets of tensors.
+// safetensors: random access by tensor name to one file, the table of the tensors of several files
+// whose bytes are elsewhere, and a writer for small sets of tensors.
 #ifndef TINYVLM_FORMATS_SAFETENSORS_H_
 #define TINYVLM_FORMATS_SAFETENSORS_H_
 
@@ -52,8 +52,38 @@ struct SafetensorsTensor {
   uint64_t bytes = 0;     // elements * SafetensorsTypeBytes(type)
 };
 
-// The tensors of one file or of several. Headers are read and checked when it is opened (lengths,
-// types, products, gaps, overlaps, names); data only by the Read functions.
+// `count` elements of a tensor from their bytes in the file, as f32. F32, F16 and BF16 tensors;
+// kUnsupported for others.
+Status DecodeF32(const SafetensorsTensor& tensor, const uint8_t* bytes, size_t count,
+                 float* values);
+
+// A file begins with the length of its header, in so many bytes.
+inline constexpr size_t kSafetensorsPrefixBytes = 8;
+
+// An error where a file of `file_bytes` bytes is too short for any header; `name` stands for it in
+// the message.
+Status CheckSafetensorsBytes(const std::string& name, uint64_t file_bytes);
+
+// Bytes of the header that follows the file's first 8 bytes, `prefix`. kInvalidFile where a file of
+// `file_bytes` bytes, which passed CheckSafetensorsBytes, cannot hold it.
+Result<uint64_t> SafetensorsHeaderBytes(const std::string& name, uint64_t file_bytes,
+                                        std::span<const uint8_t, kSafetensorsPrefixBytes> prefix);
+
+// An index (model.safetensors.index.json) longer than this is rejected.
+inline constexpr uint64_t kMaxSafetensorsIndexBytes = uint64_t{16} << 20;
+
+// The shards of a checkpoint and what each of them holds: model.safetensors.index.json.
+struct SafetensorsIndex {
+  std::string name;                 // of the index itself, for error messages
+  std::vector<std::string> shards;  // names of files beside it, sorted, each once
+  std::vector<std::pair<std::string, std::string>> tensors;  // name of a tensor, its shard
+};
+
+// Reads an index; kInvalidFile where it is damaged or names something else than files beside it.
+Result<SafetensorsIndex> ParseSafetensorsIndex(std::string name, std::string_view text);
+
+// The tensors of one file or of several. Headers are checked when they are read (lengths, types,
+// products, gaps, overlaps, names); data is read only by the Read functions.
 class Safetensors {
  public:
   // One .safetensors file.
@@ -63,9 +93,17 @@ class Safetensors {
   // `name` stands for the path in error messages.
   static Result<Safetensors> FromBytes(std::string name, std::span<const uint8_t> bytes);
 
-  // The weights of a checkpoint folder: model.safetensors, or the shards that
-  // model.safetensors.index.json names (all of whose tensors must be there).
-  static Result<Safetensors> OpenFolder(const std::string& folder);
+  // Adds the tensors of a file of `file_bytes` bytes by its header alone (the bytes behind the
+  // first 8): they can be found, not read. `name` stands for the file in error messages. Finish()
+  // follows the last one.
+  Status AddHeader(std::string name, uint64_t file_bytes, std::string_view header);
+
+  // Makes tensors that were added findable; an error where two have one name.
+  Status Finish();
+
+  // An error unless every tensor is in the file that `index` says; files were named `folder` and
+  // the shard's name.
+  Status CheckIndex(const SafetensorsIndex& index, const std::string& folder) const;
 
   // Sorted by name.
   const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }
@@ -88,27 +126,28 @@ class Safetensors {
                  int64_t* values) const;
 
  private:
-  // The bytes of one file: on disk, or borrowed.
+  // The bytes of one file: on disk, borrowed, or elsewhere.
   class Source {
    public:
     explicit Source(RandomAccessFile file) : file_(std::move(file)) {}
     Source(std::string name, std::span<const uint8_t> bytes)
         : name_(std::move(name)), bytes_(bytes) {}
+    // Of bytes that are elsewhere; none can be read.
+    explicit Source(std::string name) : name_(std::move(name)) {}
 
-    // The path, or the name of borrowed bytes.
+    // The path, or the name that was given.
     const std::string& name() const { return file_.has_value() ? file_->path() : name_; }
     uint64_t size() const { return file_.has_value() ? file_->size() : bytes_.size(); }
     Status ReadAt(uint64_t offset, void* data, size_t bytes) const;
 
    private:
-    std::optional<RandomAccessFile> file_;  // absent: borrowed bytes
+    std::optional<RandomAccessFile> file_;  // absent: borrowed bytes, or none
     std::string name_;
     std::span<const uint8_t> bytes_;
   };
 
-  Status AddFile(const std::string& path);
   Status AddSource(Source source);
-  Status SortByName();
+  Status AddTensors(Source source, uint64_t file_bytes, std::string_view header);
 
   std::vector<Source> files_;
   std::vector<SafetensorsTensor> tensors_;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "checkpoint_folder.h"
 #include "convert/checkpoint_tokenizer.h"
 #include "shared_data.h"
 #include "text/bpe_parts.h"
@@ -90,10 +91,10 @@ TEST_CASE("tokenizer.json is read, merges as strings and as pairs", "[convert][t
   BpeFiles files;
   files.pairs = GENERATE(false, true);
   const TempFolder folder;
-  CHECK_FALSE(HasCheckpointBpe(folder.File("")));
+  CHECK_FALSE(HasCheckpointBpe(FolderSource(folder.File(""))));
   WriteText(folder.File("tokenizer.json"), files.TokenizerJson());
-  CHECK(HasCheckpointBpe(folder.File("")));
-  const auto bpe = ReadCheckpointBpe(folder.File(""));
+  CHECK(HasCheckpointBpe(FolderSource(folder.File(""))));
+  const auto bpe = ReadCheckpointBpe(FolderSource(folder.File("")));
   INFO(bpe.status().message());
   REQUIRE(bpe.ok());
   REQUIRE(bpe->tokens.size() == 260);
@@ -125,7 +126,7 @@ TEST_CASE("A tokenizer in memory reads as one in a folder", "[convert][tokenizer
   const Status status = ReadCheckpointBpe(no_merges).status();
   CHECK(status.code() == ErrorCode::kNotFound);
   CHECK(status.message() == "memory: merges.txt wanted beside vocab.json, none found");
-  CHECK_FALSE(HasCheckpointBpe(CheckpointSource("memory", {})));
+  CHECK_FALSE(HasCheckpointBpe(CheckpointSource("memory", std::vector<CheckpointFile>())));
 }
 
 TEST_CASE("vocab.json and merges.txt are read with the files beside them", "[convert][tokenizer]") {
@@ -135,7 +136,7 @@ TEST_CASE("vocab.json and merges.txt are read with the files beside them", "[con
   WriteText(folder.File("vocab.json"), files.Vocabulary());
   WriteText(folder.File("merges.txt"), files.Merges());
   const auto read = [&] {
-    const auto bpe = ReadCheckpointBpe(folder.File(""));
+    const auto bpe = ReadCheckpointBpe(FolderSource(folder.File("")));
     INFO(bpe.status().message());
     REQUIRE(bpe.ok());
     return *bpe;
@@ -169,7 +170,7 @@ TEST_CASE("A tokenizer that is not Qwen2's is refused, saying what differs",
     change(&files);
     const TempFolder folder;
     WriteText(folder.File("tokenizer.json"), files.TokenizerJson());
-    const auto bpe = ReadCheckpointBpe(folder.File(""));
+    const auto bpe = ReadCheckpointBpe(FolderSource(folder.File("")));
     REQUIRE_FALSE(bpe.ok());
     CHECK(std::string(ErrorCodeName(bpe.status().code())) == ErrorCodeName(code));
     CHECK(bpe.status().message().size() < 600);
@@ -269,7 +270,9 @@ TEST_CASE("Files beside each other that disagree or are missing are refused",
   const TempFolder folder;
   const BpeFiles files;
   WriteText(folder.File("vocab.json"), files.Vocabulary());
-  const auto message = [&] { return ReadCheckpointBpe(folder.File("")).status().message(); };
+  const auto message = [&] {
+    return ReadCheckpointBpe(FolderSource(folder.File(""))).status().message();
+  };
   CHECK_CONTAINS(message(), "merges.txt wanted beside vocab.json, none found");
   WriteText(folder.File("merges.txt"), files.Merges());
   CHECK(message().empty());
@@ -310,7 +313,8 @@ TEST_CASE("Damaged tokenizer.json files are read or refused", "[convert][tokeniz
           static_cast<char>(random() % 4 == 0 ? random() : ' ' + random() % 95);
     if (random() % 8 == 0) text.resize(random() % text.size());
     WriteText(folder.File("tokenizer.json"), text);
-    const auto tokenizer = ReadCheckpointTokenizer(folder.File(""), 1000, std::nullopt);
+    const auto tokenizer =
+        ReadCheckpointTokenizer(FolderSource(folder.File("")), 1000, std::nullopt);
     if (!tokenizer.ok()) {
       REQUIRE(IsValidUtf8(tokenizer.status().message()));
       continue;
@@ -367,7 +371,8 @@ TEST_CASE("Qwen2's tokenizer is the same from all of its files", "[convert][toke
     WriteText(folder.File(name), ReadWholeFile(source / name));
   WriteText(folder.File("merges.txt"), ReadWholeFile(source / "merges.lf.txt"));
   const double start = NowMs();
-  const auto tokenizer = ReadCheckpointTokenizer(folder.File(""), 151936, std::nullopt);
+  const auto tokenizer =
+      ReadCheckpointTokenizer(FolderSource(folder.File("")), 151936, std::nullopt);
   INFO(tokenizer.status().message());
   REQUIRE(tokenizer.ok());
   std::cout << "Qwen2's tokenizer files: read in " << NowMs() - start << " ms\n";
@@ -379,7 +384,7 @@ TEST_CASE("Qwen2's tokenizer is the same from all of its files", "[convert][toke
   CHECK((tokenizer->bos_id == -1 && tokenizer->eos_id == 151645 && tokenizer->pad_id == 151643 &&
          !tokenizer->add_bos));
   CHECK(tokenizer->end_ids == std::vector<int32_t>{151645, 151643});
-  CHECK(ReadCheckpointTokenizer(folder.File(""), 151645, std::nullopt)
+  CHECK(ReadCheckpointTokenizer(FolderSource(folder.File("")), 151645, std::nullopt)
             .status()
             .message()
             .find("the tokenizer has 151646 tokens, the embedding only 151645 rows") !=
@@ -393,7 +398,7 @@ TEST_CASE("Qwen2's tokenizer is the same from all of its files", "[convert][toke
       R"([{"id": 151643, "content": "<|endoftext|>", "special": true}, {"id": 151644, "content": "<|im_start|>", "special": true},
                     {"id": 151645, "content": "<|im_end|>", "special": true}, {"id": 151646, "content": "<image>", "special": true}])";
   WriteText(as_json.File("tokenizer.json"), files.TokenizerJson());
-  const auto read = ReadCheckpointTokenizer(as_json.File(""), 151936, std::nullopt);
+  const auto read = ReadCheckpointTokenizer(FolderSource(as_json.File("")), 151936, std::nullopt);
   INFO(read.status().message());
   REQUIRE(read.ok());
   CHECK(read->tokens.size() == 151647);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "catch_amalgamated.hpp"
-#include "convert/checkpoint.h"
+#include "checkpoint_folder.h"
 #include "shared_data.h"
 #include "tiny_checkpoint.h"
 

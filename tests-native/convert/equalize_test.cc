@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/checkpoint_folder.h"
 #include "convert/tiny_checkpoint.h"
 
 namespace tinyvlm {
@@ -45,8 +46,22 @@ TEST_CASE("A checkpoint whose columns are of one size is converted as it is",
   checkpoint.Write(folder);
   const auto opened = OpenCheckpoint(folder.File(""));
   REQUIRE(opened.ok());
-  const auto equalizer = Equalizer::Create(*opened);
+  auto equalizer = Equalizer::Create(*opened);
   REQUIRE(equalizer.ok());
+  std::vector<std::string> measured;
+  for (const PlannedTensor& tensor : opened->tensors) {
+    for (const ColumnSample& sample : equalizer->TakeSamples(tensor.name)) {
+      measured.push_back(sample.matrix->name);
+      const SafetensorsTensor& source = *opened->weights.Find(sample.matrix->source);
+      CHECK((sample.step == 1 && sample.rows == sample.matrix->shape[0]));
+      std::vector<float> values(static_cast<size_t>(source.elements));
+      REQUIRE(opened->weights.ReadF32(source, 0, values.size(), values.data()).ok());
+      equalizer->AddRows(sample, static_cast<size_t>(sample.rows), values.data());
+    }
+  }
+  CHECK(measured == std::vector<std::string>{"blk.0.attn_q.weight", "blk.0.attn_k.weight",
+                                             "blk.0.attn_v.weight", "blk.0.ffn_gate.weight",
+                                             "blk.0.ffn_up.weight", "blk.0.ffn_down.weight"});
   CHECK(equalizer->num_scaled() == 0);
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "catch_amalgamated.hpp"
-#include "convert/checkpoint.h"
+#include "checkpoint_folder.h"
 #include "tiny_checkpoint.h"
 
 namespace tinyvlm {
@@ -169,7 +169,7 @@ TEST_CASE(
   TinyCheckpoint().Write(folder);
   for (const char* name : {"model.onnx", "training_args.bin", "old.gguf"})
     WriteText(folder.File(name), "x");
-  CHECK(RejectThirdPartyFolder(folder.File(".")).ok());
+  CHECK(RejectThirdPartyFiles(FolderSource(folder.File("."))).ok());
   CHECK(OpenCheckpoint(folder.File(".")).ok());
 }
 

@@ -1,8 +1,10 @@
 #include "formats/safetensors.h"
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -199,28 +201,53 @@ TEST_CASE("A safetensors file cut or changed anywhere never crashes the reader",
   }
 }
 
+// The tensors of a folder by the headers of its files, which are read as a download would be.
+Result<Safetensors> ReadHeaders(const std::string& folder) {
+  std::optional<SafetensorsIndex> index;
+  std::vector<std::string> files{"model.safetensors"};
+  if (!IsFile(folder + files[0])) {
+    const std::string name = folder + "model.safetensors.index.json";
+    TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(name, kMaxSafetensorsIndexBytes));
+    TVLM_ASSIGN_OR_RETURN(index, ParseSafetensorsIndex(name, text));
+    files = index->shards;
+  }
+  Safetensors weights;
+  for (const std::string& file : files) {
+    const std::string path = folder + file;
+    TVLM_ASSIGN_OR_RETURN(const RandomAccessFile opened, RandomAccessFile::Open(path));
+    TVLM_RETURN_IF_ERROR(CheckSafetensorsBytes(path, opened.size()));
+    std::array<uint8_t, kSafetensorsPrefixBytes> prefix;
+    TVLM_RETURN_IF_ERROR(opened.ReadAt(0, prefix.data(), prefix.size()));
+    TVLM_ASSIGN_OR_RETURN(const uint64_t bytes,
+                          SafetensorsHeaderBytes(path, opened.size(), prefix));
+    std::string header(static_cast<size_t>(bytes), '\0');
+    TVLM_RETURN_IF_ERROR(opened.ReadAt(prefix.size(), header.data(), header.size()));
+    TVLM_RETURN_IF_ERROR(weights.AddHeader(path, opened.size(), header));
+  }
+  TVLM_RETURN_IF_ERROR(weights.Finish());
+  if (index.has_value()) TVLM_RETURN_IF_ERROR(weights.CheckIndex(*index, folder));
+  return weights;
+}
+
 TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
   const TempFolder folder;
-  const std::string root = folder.File(".");
+  const std::string root = folder.File("");
   const auto index = [&](const std::string& map) {
     WriteFile(folder.File("model.safetensors.index.json"), "{\"weight_map\":" + map + "}");
   };
-  const auto message = [&] { return Safetensors::OpenFolder(root).status().message(); };
-  CHECK(Safetensors::OpenFolder(root).status().code() == ErrorCode::kNotFound);
-  WriteFile(folder.File("pytorch_model.bin"), "x");
-  CHECK_CONTAINS(message(), "pytorch_model.bin");
+  const auto message = [&] { return ReadHeaders(root).status().message(); };
 
   WriteFile(folder.File("1.safetensors"),
             File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8));
   WriteFile(folder.File("2.safetensors"),
             File(R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4));
   index(R"({"a":"1.safetensors","b":"2.safetensors"})");
-  const Result<Safetensors> both = Safetensors::OpenFolder(root);
+  const Result<Safetensors> both = ReadHeaders(root);
   INFO(both.status().message());
   REQUIRE(both.ok());
+  CHECK((both->Find("a")->file == 0 && both->Find("b")->file == 1));
   float value = 0;
-  REQUIRE(both->ReadF32(*both->Find("b"), 0, 1, &value).ok());
-  CHECK(both->Find("a")->file != both->Find("b")->file);
+  CHECK(both->ReadF32(*both->Find("b"), 0, 1, &value).code() == ErrorCode::kInvalidFile);
 
   index(R"({"a":"1.safetensors","c":"2.safetensors"})");
   CHECK_CONTAINS(message(), "tensor c wanted in 2.safetensors, not found there");
@@ -232,9 +259,6 @@ TEST_CASE("Shards: the index's word is checked", "[formats][safetensors]") {
   CHECK_CONTAINS(message(), "not a file name");
   index(R"({"a":5})");
   CHECK_CONTAINS(message(), "not a file name");
-  index(R"({"a":"3.safetensors"})");
-  CHECK(Safetensors::OpenFolder(root).status().code() == ErrorCode::kNotFound);
-  CHECK_CONTAINS(message(), "the shard 3.safetensors is wanted, no such file found");
   index(R"({"a":"1.safetensors","b":"2.safetensors","a":"2.safetensors"})");
   CHECK_CONTAINS(message(), "duplicate tensor a");
   index("{}");
@@ -254,7 +278,7 @@ TEST_CASE("Checkpoints of the reference are read, in one file and in shards",
   REQUIRE(text.ok());
   const auto manifest = ParseJson(*text);
   REQUIRE(manifest.ok());
-  const Result<Safetensors> file = Safetensors::OpenFolder(folder.string());
+  const Result<Safetensors> file = ReadHeaders(folder.string() + "/");
   REQUIRE(file.ok());
   CHECK(file->tensors().size() == *manifest->Find("tensors")->uint64());
 }

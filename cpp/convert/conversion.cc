@@ -1,0 +1,533 @@
+#include "convert/conversion.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstring>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/aligned.h"
+#include "base/sha256.h"
+#include "convert/checkpoint.h"
+#include "convert/checkpoint_config.h"
+#include "convert/checkpoint_tokenizer.h"
+#include "convert/model_header.h"
+#include "convert/tensor_converter.h"
+#include "convert/third_party_checkpoint.h"
+#include "convert/weight_window.h"
+#include "formats/gguf_writer.h"
+#include "formats/safetensors.h"
+
+namespace tinyvlm {
+
+namespace {
+
+constexpr size_t kHashBytes = sizeof(Sha256::Digest);
+
+// Elements of head and embedding that are compared first: two that differ do so at once.
+constexpr uint64_t kFirstCompared = uint64_t{1} << 14;
+
+Status CheckFiles(const std::vector<CheckpointFile>& files) {
+  std::set<std::string_view> names;
+  for (const CheckpointFile& file : files) {
+    if (names.insert(file.name).second) continue;
+    return Error(ErrorCode::kInvalidArgument, "%s: one file of this name wanted, two found",
+                 file.name.c_str());
+  }
+  return Status();
+}
+
+}  // namespace
+
+class Conversion::State {
+ public:
+  State(ConversionOptions options, ConversionInput input)
+      : options_(std::move(options)),
+        source_(options_.name, input.files),
+        request_bytes_(std::max<uint64_t>(1, input.request_bytes)),
+        stored_hashes_(std::move(input.stored_hashes)),
+        after_files_(Phase::kConfig),
+        window_(checkpoint_.weights) {
+    wanted_.assign(std::begin(kCheckpointConfigFiles), std::end(kCheckpointConfigFiles));
+  }
+
+  Result<ConversionTask> Next() {
+    if (!failure_.ok()) return failure_;
+    Result<ConversionTask> task = Advance();
+    if (!task.ok()) failure_ = task.status();
+    return task;
+  }
+
+  Status Supply(uint64_t bytes) {
+    if (!failure_.ok()) return failure_;
+    if (!read_.has_value())
+      return Error(ErrorCode::kNotReady, "bytes were supplied, though none were asked for");
+    const uint64_t wanted = uint64_t{read_->bytes} * read_->runs;
+    if (bytes != wanted) {
+      failure_ = Error(ErrorCode::kInvalidFile,
+                       "%s: %" PRIu64 " bytes from byte %" PRIu64 " on wanted, %" PRIu64 " found%s",
+                       source_.PathOf(std::string(read_->file)).c_str(), wanted, read_->offset,
+                       bytes, bytes < wanted ? " (is the file truncated?)" : "");
+      return failure_;
+    }
+    read_.reset();
+    return Status();
+  }
+
+  uint64_t header_bytes() const { return chunk_.size() == 0 ? 0 : header_.header_bytes(); }
+  uint64_t data_bytes() const { return chunk_.size() == 0 ? 0 : header_.data_bytes(); }
+  size_t buffer_bytes() const {
+    return window_.buffer_bytes() + chunk_.size() +
+           (converter_.has_value() ? converter_->buffer_bytes() : 0);
+  }
+
+ private:
+  enum class Phase {
+    kFiles,      // the small files in wanted_
+    kConfig,     // they are configs: what is this, and where are its weights?
+    kIndex,      // the index of the shards is here
+    kPrefix,     // the first bytes of the next shard are wanted
+    kHeader,     // they are here; its header is wanted
+    kHeaderEnd,  // it is here
+    kPlan,       // all headers are here
+    kTokenizer,  // the tokenizer's files are here
+    kHead,       // head and embedding are compared
+    kLayOut,
+    kData,
+    kModelHeader,
+    kDone
+  };
+
+  // Goes on until there is something that only the caller can do.
+  Result<ConversionTask> Advance() {
+    std::optional<ConversionTask> write;
+    while (phase_ != Phase::kDone) {
+      if (read_.has_value()) return *read_;
+      TVLM_RETURN_IF_ERROR(Step(&write));
+      if (write.has_value()) return *write;
+    }
+    return ConversionTask();
+  }
+
+  // Each either goes on to another phase, asks for something (read_), or has something to be
+  // stored.
+  Status Step(std::optional<ConversionTask>* write) {
+    switch (phase_) {
+      case Phase::kFiles:
+        return ReadFiles();
+      case Phase::kConfig:
+        return ReadConfig();
+      case Phase::kIndex:
+        return ReadIndex();
+      case Phase::kPrefix:
+        return ReadPrefix();
+      case Phase::kHeader:
+        return ReadHeader();
+      case Phase::kHeaderEnd:
+        return AddHeader();
+      case Phase::kPlan:
+        return Plan();
+      case Phase::kTokenizer:
+        return ReadTokenizer();
+      case Phase::kHead:
+        return CompareHead();
+      case Phase::kLayOut:
+        return LayOut();
+      case Phase::kData:
+        return WriteData(write);
+      case Phase::kModelHeader:
+        *write = WriteHeader();
+        phase_ = Phase::kDone;
+        return Status();
+      case Phase::kDone:
+        break;
+    }
+    return Status();
+  }
+
+  // Asks for bytes of a file.
+  void Ask(const std::string& file, uint64_t offset, size_t bytes, void* destination) {
+    read_.emplace();
+    read_->kind = ConversionTask::Kind::kRead;
+    read_->file = file;
+    read_->offset = offset;
+    read_->bytes = bytes;
+    read_->destination = static_cast<uint8_t*>(destination);
+  }
+
+  // Asks for the next part of the window; false where it is complete.
+  bool AskForWindow() {
+    if (next_read_ == window_.reads().size()) return false;
+    const WeightRead& read = window_.reads()[next_read_++];
+    Ask(shards_[read.file], read.offset, read.bytes, read.destination);
+    read_->runs = read.runs;
+    read_->stride = read.stride;
+    return true;
+  }
+
+  Status LoadWindow(std::span<const WeightRange> ranges) {
+    next_read_ = 0;
+    return window_.Load(ranges);
+  }
+
+  // ---- Configs, headers, tokenizer ----
+
+  // Asks for the files in wanted_ that there are, one after the other. Those that are too long for
+  // any reader are left to it.
+  Status ReadFiles() {
+    if (asked_file_) source_.Supply(wanted_[next_wanted_++], std::move(text_));
+    asked_file_ = false;
+    for (; next_wanted_ < wanted_.size(); ++next_wanted_) {
+      const std::string& file = wanted_[next_wanted_];
+      const uint64_t bytes = source_.SizeOf(file).value_or(kMaxTokenizerBytes + 1);
+      if (bytes > kMaxTokenizerBytes || source_.IsSupplied(file)) continue;
+      text_.assign(static_cast<size_t>(bytes), '\0');
+      asked_file_ = true;
+      if (bytes > 0) {
+        Ask(file, 0, text_.size(), text_.data());
+        return Status();
+      }
+      source_.Supply(file, "");
+      asked_file_ = false;
+    }
+    phase_ = after_files_;
+    return Status();
+  }
+
+  void WantFiles(std::vector<std::string> files, Phase after) {
+    wanted_ = std::move(files);
+    next_wanted_ = 0;
+    after_files_ = after;
+    phase_ = Phase::kFiles;
+  }
+
+  Status ReadConfig() {
+    TVLM_RETURN_IF_ERROR(RejectThirdPartyFiles(source_));
+    TVLM_ASSIGN_OR_RETURN(config_, ReadCheckpointConfig(source_));
+    if (source_.Has(kWeightsName)) {
+      shards_ = {kWeightsName};
+      phase_ = Phase::kPrefix;
+    } else if (source_.Has(kWeightsIndexName)) {
+      WantFiles({kWeightsIndexName}, Phase::kIndex);
+    } else {
+      const bool pickles =
+          source_.Has("pytorch_model.bin") || source_.Has("pytorch_model.bin.index.json");
+      return Error(
+          ErrorCode::kNotFound, "%s: %s or %s wanted, neither found%s", source_.name().c_str(),
+          kWeightsName, kWeightsIndexName,
+          pickles ? "; there is PyTorch's pytorch_model.bin, save it as safetensors first" : "");
+    }
+    return Status();
+  }
+
+  Status ReadIndex() {
+    TVLM_ASSIGN_OR_RETURN(const std::string text,
+                          source_.Read(kWeightsIndexName, kMaxSafetensorsIndexBytes));
+    TVLM_ASSIGN_OR_RETURN(index_, ParseSafetensorsIndex(source_.PathOf(kWeightsIndexName), text));
+    for (const std::string& shard : index_->shards) {
+      if (source_.Has(shard)) continue;
+      return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it",
+                   index_->name.c_str(), shard.c_str());
+    }
+    shards_ = index_->shards;
+    phase_ = Phase::kPrefix;
+    return Status();
+  }
+
+  Status ReadPrefix() {
+    const std::string& shard = shards_[shard_];
+    TVLM_RETURN_IF_ERROR(CheckSafetensorsBytes(source_.PathOf(shard), *source_.SizeOf(shard)));
+    Ask(shard, 0, prefix_.size(), prefix_.data());
+    phase_ = Phase::kHeader;
+    return Status();
+  }
+
+  Status ReadHeader() {
+    const std::string& shard = shards_[shard_];
+    TVLM_ASSIGN_OR_RETURN(
+        const uint64_t bytes,
+        SafetensorsHeaderBytes(source_.PathOf(shard), *source_.SizeOf(shard), prefix_));
+    text_.assign(static_cast<size_t>(bytes), '\0');
+    if (bytes > 0) Ask(shard, prefix_.size(), text_.size(), text_.data());
+    phase_ = Phase::kHeaderEnd;
+    return Status();
+  }
+
+  Status AddHeader() {
+    const std::string& shard = shards_[shard_];
+    TVLM_RETURN_IF_ERROR(weights_.AddHeader(source_.PathOf(shard), *source_.SizeOf(shard), text_));
+    phase_ = ++shard_ < shards_.size() ? Phase::kPrefix : Phase::kPlan;
+    return Status();
+  }
+
+  Status Plan() {
+    text_ = std::string();
+    TVLM_RETURN_IF_ERROR(weights_.Finish());
+    if (index_.has_value()) TVLM_RETURN_IF_ERROR(weights_.CheckIndex(*index_, source_.PathOf("")));
+    TVLM_ASSIGN_OR_RETURN(checkpoint_, PlanCheckpoint(std::move(config_), std::move(weights_)));
+    if (options_.tokenizer) {
+      WantFiles(CheckpointTokenizerFiles(source_), Phase::kTokenizer);
+    } else {
+      phase_ = Phase::kHead;
+    }
+    return Status();
+  }
+
+  Status ReadTokenizer() {
+    TVLM_ASSIGN_OR_RETURN(
+        tokenizer_,
+        ReadCheckpointTokenizer(source_, checkpoint_.config.vocabulary, options_.chat_style));
+    phase_ = Phase::kHead;
+    return Status();
+  }
+
+  // ---- A head that equals the embedding is not stored ----
+
+  // Value by value, since the types may differ; in pieces that grow.
+  Status CompareHead() {
+    const PlannedTensor& last = checkpoint_.tensors.back();
+    if (last.name != kHeadName) {
+      phase_ = Phase::kLayOut;
+      return Status();
+    }
+    const SafetensorsTensor& head = *window_.Find(last.source);
+    const SafetensorsTensor& embedding = *window_.Find(EmbeddingSource());
+    if (compared_ < comparing_) {
+      if (AskForWindow()) return Status();
+      TVLM_ASSIGN_OR_RETURN(const bool equal, AreEqual(head, embedding));
+      compared_ = comparing_;
+      if (!equal) {
+        phase_ = Phase::kLayOut;
+        return Status();
+      }
+    }
+    if (compared_ == head.elements) {
+      checkpoint_.tensors.pop_back();
+      phase_ = Phase::kLayOut;
+      return Status();
+    }
+    const uint64_t pair = SafetensorsTypeBytes(head.type) + SafetensorsTypeBytes(embedding.type),
+                   most = std::max<uint64_t>(1, request_bytes_ / pair),
+                   take = std::min(
+                       {compared_ == 0 ? kFirstCompared : most, most, head.elements - compared_});
+    comparing_ = compared_ + take;
+    return LoadWindow(
+        std::vector<WeightRange>{{&embedding, compared_, take}, {&head, compared_, take}});
+  }
+
+  const std::string& EmbeddingSource() const {
+    return std::find_if(checkpoint_.tensors.begin(), checkpoint_.tensors.end(),
+                        [](const PlannedTensor& tensor) { return tensor.name == kEmbeddingName; })
+        ->source;
+  }
+
+  // Whether the elements from compared_ to comparing_ of two tensors are.
+  Result<bool> AreEqual(const SafetensorsTensor& a, const SafetensorsTensor& b) const {
+    constexpr size_t kPiece = 1024;
+    float left[kPiece], right[kPiece];
+    for (uint64_t at = compared_; at < comparing_; at += kPiece) {
+      const size_t count = static_cast<size_t>(std::min<uint64_t>(kPiece, comparing_ - at));
+      TVLM_RETURN_IF_ERROR(window_.ReadF32(a, at, count, left));
+      TVLM_RETURN_IF_ERROR(window_.ReadF32(b, at, count, right));
+      if (std::memcmp(left, right, count * sizeof(float)) != 0) return false;
+    }
+    return true;
+  }
+
+  // ---- The model file ----
+
+  Status LayOut() {
+    TVLM_RETURN_IF_ERROR(
+        AddModel(checkpoint_, options_, tokenizer_.has_value() ? &*tokenizer_ : nullptr, &header_));
+    tokenizer_.reset();
+    source_.DropContents();
+    header_.LayOut();
+    const uint64_t stored = stored_hashes_.size() / kHashBytes;
+    if (stored_hashes_.size() % kHashBytes != 0 || stored > header_.chunks()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "hashes of at most %" PRIu64 " stored chunks wanted, %zu bytes of them found",
+                   header_.chunks(), stored_hashes_.size());
+    }
+    for (uint64_t chunk = 0; chunk < stored; ++chunk) {
+      Sha256::Digest digest;
+      std::copy_n(stored_hashes_.begin() + static_cast<ptrdiff_t>(chunk * kHashBytes), kHashBytes,
+                  digest.begin());
+      header_.SetChunkHash(chunk, digest);
+    }
+    position_ = std::min(stored * kGgufChunkBytes, header_.data_bytes());
+    TVLM_ASSIGN_OR_RETURN(chunk_,
+                          AlignedBuffer<uint8_t>::Allocate(kGgufChunkBytes, "chunk of a model"));
+    TVLM_ASSIGN_OR_RETURN(TensorConverter converter,
+                          TensorConverter::Create(checkpoint_, options_, header_.tensors(), window_,
+                                                  position_, request_bytes_));
+    converter_.emplace(std::move(converter));
+    phase_ = Phase::kData;
+    return Status();
+  }
+
+  // Fills the next chunk: from zeros between tensors, from what the last step gave, else by the
+  // next step.
+  Status WriteData(std::optional<ConversionTask>* write) {
+    for (;;) {
+      const size_t room = chunk_.size() - chunk_used_;
+      if (room == 0 || (position_ == header_.data_bytes() && chunk_used_ > 0)) {
+        *write = WriteChunk();
+        return Status();
+      }
+      if (zeros_ > 0) {
+        const size_t take = static_cast<size_t>(std::min<uint64_t>(zeros_, room));
+        std::memset(chunk_.data() + chunk_used_, 0, take);
+        zeros_ -= take;
+        Advance(take);
+      } else if (!encoded_.empty()) {
+        const size_t take = std::min(encoded_.size(), room);
+        std::memcpy(chunk_.data() + chunk_used_, encoded_.data(), take);
+        encoded_ = encoded_.subspan(take);
+        Advance(take);
+      } else if (next_step_ < steps_.size()) {
+        if (AskForWindow()) return Status();
+        TVLM_RETURN_IF_ERROR(RunStep(steps_[next_step_++]));
+      } else if (PlanSteps()) {
+        TVLM_RETURN_IF_ERROR(LoadWindow(ranges_));
+      } else if (position_ < header_.data_bytes()) {
+        zeros_ = header_.data_bytes() - position_;  // behind the last tensor
+      } else {
+        phase_ = Phase::kModelHeader;
+        return Status();
+      }
+    }
+  }
+
+  void Advance(size_t bytes) {
+    chunk_used_ += bytes;
+    position_ += bytes;
+  }
+
+  // Takes as many of the steps that are left as one request may be of; false where none is left.
+  bool PlanSteps() {
+    steps_.clear();
+    ranges_.clear();
+    next_step_ = 0;
+    uint64_t bytes = 0;
+    for (;;) {
+      if (!planned_.has_value()) {
+        planned_.emplace();
+        if (!converter_->Plan(&planned_->step, &planned_->ranges)) {
+          planned_.reset();
+          break;
+        }
+      }
+      uint64_t step_bytes = 0;
+      for (const WeightRange& range : planned_->ranges) step_bytes += range.bytes();
+      if (!steps_.empty() && bytes + step_bytes > request_bytes_) break;
+      bytes += step_bytes;
+      steps_.push_back(planned_->step);
+      ranges_.insert(ranges_.end(), planned_->ranges.begin(), planned_->ranges.end());
+      planned_.reset();
+    }
+    return !steps_.empty();
+  }
+
+  Status RunStep(const ConvertStep& step) {
+    TVLM_ASSIGN_OR_RETURN(encoded_, converter_->Run(step));
+    if (encoded_.empty()) return Status();
+    if (step.begin >= position_) {
+      zeros_ = step.begin - position_;
+    } else {
+      encoded_ =
+          encoded_.subspan(static_cast<size_t>(position_ - step.begin));  // is stored already
+    }
+    return Status();
+  }
+
+  ConversionTask WriteChunk() {
+    Sha256 sha;
+    sha.Update(chunk_.data(), chunk_used_);
+    ConversionTask task;
+    task.kind = ConversionTask::Kind::kWrite;
+    task.offset = header_.header_bytes() + position_ - chunk_used_;
+    task.data = chunk_.data();
+    task.bytes = chunk_used_;
+    task.sha256 = sha.Finish();
+    header_.SetChunkHash((position_ - 1) / kGgufChunkBytes, task.sha256);
+    chunk_used_ = 0;
+    return task;
+  }
+
+  ConversionTask WriteHeader() {
+    const std::span<const uint8_t> header = header_.FinishHeader();
+    ConversionTask task;
+    task.kind = ConversionTask::Kind::kWrite;
+    task.data = header.data();
+    task.bytes = header.size();
+    return task;
+  }
+
+  // A step that was planned for a later window, since this one is full.
+  struct PlannedStep {
+    ConvertStep step;
+    std::vector<WeightRange> ranges;
+  };
+
+  const ConversionOptions options_;
+  CheckpointSource source_;
+  const uint64_t request_bytes_;
+  const std::vector<uint8_t> stored_hashes_;
+
+  Phase phase_ = Phase::kFiles;
+  Status failure_;
+  std::optional<ConversionTask> read_;  // what was asked for and is not here yet
+
+  // Small files and headers.
+  std::vector<std::string> wanted_;
+  size_t next_wanted_ = 0;
+  bool asked_file_ = false;  // for wanted_[next_wanted_]
+  Phase after_files_;
+  std::string text_;  // the file or header that was asked for
+  CheckpointConfig config_;
+  std::optional<SafetensorsIndex> index_;
+  std::vector<std::string> shards_;  // names of files, by SafetensorsTensor::file
+  size_t shard_ = 0;                 // whose header is being read
+  std::array<uint8_t, kSafetensorsPrefixBytes> prefix_{};
+  Safetensors weights_;
+  std::optional<CheckpointTokenizer> tokenizer_;
+
+  Checkpoint checkpoint_;
+  WeightWindow window_;
+  size_t next_read_ = 0;                   // of the window's
+  uint64_t compared_ = 0, comparing_ = 0;  // elements of the head
+
+  GgufHeaderWriter header_;
+  std::optional<TensorConverter> converter_;
+  std::vector<ConvertStep> steps_;  // whose weights are in the window
+  std::vector<WeightRange> ranges_;
+  size_t next_step_ = 0;
+  std::optional<PlannedStep> planned_;
+  AlignedBuffer<uint8_t> chunk_;  // [0, chunk_used_) are the bytes before position_
+  size_t chunk_used_ = 0;
+  uint64_t position_ = 0;             // in the data section: of the next byte
+  uint64_t zeros_ = 0;                // that come next
+  std::span<const uint8_t> encoded_;  // what comes behind them
+};
+
+Conversion::Conversion(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Conversion::~Conversion() = default;
+
+Result<std::unique_ptr<Conversion>> Conversion::Create(ConversionOptions options,
+                                                       ConversionInput input) {
+  TVLM_RETURN_IF_ERROR(CheckConversionOptions(options));
+  TVLM_RETURN_IF_ERROR(CheckFiles(input.files));
+  return std::unique_ptr<Conversion>(
+      new Conversion(std::make_unique<State>(std::move(options), std::move(input))));
+}
+
+Result<ConversionTask> Conversion::Next() { return state_->Next(); }
+Status Conversion::Supply(uint64_t bytes) { return state_->Supply(bytes); }
+uint64_t Conversion::header_bytes() const { return state_->header_bytes(); }
+uint64_t Conversion::data_bytes() const { return state_->data_bytes(); }
+size_t Conversion::buffer_bytes() const { return state_->buffer_bytes(); }
+
+}  // namespace tinyvlm

@@ -1,0 +1,26 @@
+// A planned checkpoint -> the header of its model file: keys, and tensors with their types.
+#ifndef TINYVLM_CONVERT_MODEL_HEADER_H_
+#define TINYVLM_CONVERT_MODEL_HEADER_H_
+
+#include <vector>
+
+#include "base/status.h"
+#include "convert/checkpoint.h"
+#include "convert/checkpoint_tokenizer.h"
+#include "convert/conversion_options.h"
+#include "formats/gguf_writer.h"
+#include "tensor/dtype.h"
+
+namespace tinyvlm {
+
+// The type that a tensor's values are rounded to (docs/model-file.md).
+DType ValueType(const PlannedTensor& tensor, const ConversionOptions& options);
+
+// Adds all keys and tensors. `tokenizer` is null for a model of ids only. An error names a tensor
+// whose rows cannot be stored.
+Status AddModel(const Checkpoint& checkpoint, const ConversionOptions& options,
+                const CheckpointTokenizer* tokenizer, GgufHeaderWriter* header);
+
+}  // namespace tinyvlm
+
+#endif  // TINYVLM_CONVERT_MODEL_HEADER_H_
