@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstring>
+#include <deque>
 #include <iterator>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/aligned.h"
 #include "base/sha256.h"
@@ -27,8 +31,9 @@ namespace {
 
 constexpr size_t kHashBytes = sizeof(Sha256::Digest);
 
-// Elements of head and embedding that are compared first: two that differ do so at once.
-constexpr uint64_t kFirstCompared = uint64_t{1} << 14;
+// Values of head and embedding that are compared at the beginning, in the middle and at the end: a
+// head that was trained differs there.
+constexpr uint64_t kComparedFirst = uint64_t{1} << 14;
 
 Status CheckFiles(const std::vector<CheckpointFile>& files) {
   std::set<std::string_view> names;
@@ -49,6 +54,7 @@ class Conversion::State {
         source_(options_.name, input.files),
         request_bytes_(std::max<uint64_t>(1, input.request_bytes)),
         stored_hashes_(std::move(input.stored_hashes)),
+        stored_header_bytes_(input.stored_header_bytes),
         after_files_(Phase::kConfig),
         window_(checkpoint_.weights) {
     wanted_.assign(std::begin(kCheckpointConfigFiles), std::end(kCheckpointConfigFiles));
@@ -94,7 +100,8 @@ class Conversion::State {
     kHeaderEnd,  // it is here
     kPlan,       // all headers are here
     kTokenizer,  // the tokenizer's files are here
-    kHead,       // head and embedding are compared
+    kHead,       // is there a head of its own?
+    kCompare,    // it is compared with the embedding before the file is laid out
     kLayOut,
     kData,
     kModelHeader,
@@ -103,18 +110,18 @@ class Conversion::State {
 
   // Goes on until there is something that only the caller can do.
   Result<ConversionTask> Advance() {
-    std::optional<ConversionTask> write;
+    std::optional<ConversionTask> task;
     while (phase_ != Phase::kDone) {
       if (read_.has_value()) return *read_;
-      TVLM_RETURN_IF_ERROR(Step(&write));
-      if (write.has_value()) return *write;
+      TVLM_RETURN_IF_ERROR(Step(&task));
+      if (task.has_value()) return *task;
     }
     return ConversionTask();
   }
 
-  // Each either goes on to another phase, asks for something (read_), or has something to be
-  // stored.
-  Status Step(std::optional<ConversionTask>* write) {
+  // Each either goes on to another phase, asks for something (read_), or has another task for the
+  // caller.
+  Status Step(std::optional<ConversionTask>* task) {
     switch (phase_) {
       case Phase::kFiles:
         return ReadFiles();
@@ -133,13 +140,15 @@ class Conversion::State {
       case Phase::kTokenizer:
         return ReadTokenizer();
       case Phase::kHead:
+        return DecideHead();
+      case Phase::kCompare:
         return CompareHead();
       case Phase::kLayOut:
         return LayOut();
       case Phase::kData:
-        return WriteData(write);
+        return WriteData(task);
       case Phase::kModelHeader:
-        *write = WriteHeader();
+        *task = WriteHeader();
         phase_ = Phase::kDone;
         return Status();
       case Phase::kDone:
@@ -268,83 +277,156 @@ class Conversion::State {
     TVLM_RETURN_IF_ERROR(weights_.Finish());
     if (index_.has_value()) TVLM_RETURN_IF_ERROR(weights_.CheckIndex(*index_, source_.PathOf("")));
     TVLM_ASSIGN_OR_RETURN(checkpoint_, PlanCheckpoint(std::move(config_), std::move(weights_)));
-    if (options_.tokenizer) {
-      WantFiles(CheckpointTokenizerFiles(source_), Phase::kTokenizer);
-    } else {
-      phase_ = Phase::kHead;
-    }
+    std::vector<std::string> files;
+    if (options_.tokenizer) files = CheckpointTokenizerFiles(source_);
+    WantFiles(std::move(files), Phase::kTokenizer);
     return Status();
   }
 
   Status ReadTokenizer() {
-    TVLM_ASSIGN_OR_RETURN(
-        tokenizer_,
-        ReadCheckpointTokenizer(source_, checkpoint_.config.vocabulary, options_.chat_style));
+    if (options_.tokenizer) {
+      TVLM_ASSIGN_OR_RETURN(
+          const CheckpointTokenizer tokenizer,
+          ReadCheckpointTokenizer(source_, checkpoint_.config.vocabulary, options_.chat_style));
+      AddModelKeys(checkpoint_, options_, &tokenizer, &header_);
+    } else {
+      AddModelKeys(checkpoint_, options_, nullptr, &header_);
+    }
+    source_.DropContents();
+    if (checkpoint_.tensors.back().name == kHeadName) {
+      head_ = std::move(checkpoint_.tensors.back());
+      checkpoint_.tensors.pop_back();
+    }
+    for (const PlannedTensor& tensor : checkpoint_.tensors)
+      TVLM_RETURN_IF_ERROR(AddModelTensor(tensor, options_, &header_));
     phase_ = Phase::kHead;
     return Status();
   }
 
   // ---- A head that equals the embedding is not stored ----
 
-  // Value by value, since the types may differ; in pieces that grow.
-  Status CompareHead() {
-    const PlannedTensor& last = checkpoint_.tensors.back();
-    if (last.name != kHeadName) {
-      phase_ = Phase::kLayOut;
-      return Status();
+  // What an interrupted conversion stored tells by its header's size; else values must be compared.
+  Status DecideHead() {
+    phase_ = Phase::kLayOut;
+    if (!head_.has_value()) return Status();
+    if (!stored_hashes_.empty()) {
+      GgufHeaderWriter without = header_, with = header_;
+      TVLM_RETURN_IF_ERROR(AddModelTensor(*head_, options_, &with));
+      without.LayOut();
+      with.LayOut();
+      if (with.header_bytes() != without.header_bytes())
+        return with.header_bytes() == stored_header_bytes_ ? StoreHead() : Status();
     }
-    const SafetensorsTensor& head = *window_.Find(last.source);
-    const SafetensorsTensor& embedding = *window_.Find(EmbeddingSource());
-    if (compared_ < comparing_) {
+    const uint64_t elements = Head().elements;
+    // Of a small head all, so that it is decided.
+    if (!stored_hashes_.empty() || elements <= 3 * kComparedFirst) {
+      compare_ = {{0, elements}};
+    } else {
+      compare_ = {{0, kComparedFirst},
+                  {elements / 2, kComparedFirst},
+                  {elements - kComparedFirst, kComparedFirst}};
+    }
+    phase_ = Phase::kCompare;
+    return Status();
+  }
+
+  // Compares what compare_ says, in pieces of one request.
+  Status CompareHead() {
+    if (comparing_ > 0) {
       if (AskForWindow()) return Status();
-      TVLM_ASSIGN_OR_RETURN(const bool equal, AreEqual(head, embedding));
-      compared_ = comparing_;
+      auto& [first, count] = compare_.front();
+      TVLM_ASSIGN_OR_RETURN(const bool equal, HeadEquals(first, comparing_));
       if (!equal) {
         phase_ = Phase::kLayOut;
-        return Status();
+        return StoreHead();
       }
+      first += comparing_;
+      count -= comparing_;
+      compared_ += std::exchange(comparing_, 0);
+      if (count == 0) compare_.pop_front();
     }
-    if (compared_ == head.elements) {
-      checkpoint_.tensors.pop_back();
+    if (compare_.empty()) {
       phase_ = Phase::kLayOut;
+      if (compared_ == Head().elements) head_.reset();
       return Status();
     }
-    const uint64_t pair = SafetensorsTypeBytes(head.type) + SafetensorsTypeBytes(embedding.type),
-                   most = std::max<uint64_t>(1, request_bytes_ / pair),
-                   take = std::min(
-                       {compared_ == 0 ? kFirstCompared : most, most, head.elements - compared_});
-    comparing_ = compared_ + take;
+    const uint64_t pair =
+        SafetensorsTypeBytes(Head().type) + SafetensorsTypeBytes(Embedding().type);
+    const auto& [first, count] = compare_.front();
+    comparing_ = std::min(count, std::max<uint64_t>(1, request_bytes_ / pair));
     return LoadWindow(
-        std::vector<WeightRange>{{&embedding, compared_, take}, {&head, compared_, take}});
+        std::vector<WeightRange>{{&Embedding(), first, comparing_}, {&Head(), first, comparing_}});
   }
 
-  const std::string& EmbeddingSource() const {
-    return std::find_if(checkpoint_.tensors.begin(), checkpoint_.tensors.end(),
-                        [](const PlannedTensor& tensor) { return tensor.name == kEmbeddingName; })
-        ->source;
+  Status StoreHead() {
+    checkpoint_.tensors.push_back(std::move(*head_));
+    head_.reset();
+    return AddModelTensor(checkpoint_.tensors.back(), options_, &header_);
   }
 
-  // Whether the elements from compared_ to comparing_ of two tensors are.
-  Result<bool> AreEqual(const SafetensorsTensor& a, const SafetensorsTensor& b) const {
+  const SafetensorsTensor& Head() const { return *window_.Find(head_->source); }
+
+  const SafetensorsTensor& Embedding() const {
+    const auto planned =
+        std::find_if(checkpoint_.tensors.begin(), checkpoint_.tensors.end(),
+                     [](const PlannedTensor& tensor) { return tensor.name == kEmbeddingName; });
+    return *window_.Find(planned->source);
+  }
+
+  // Whether `count` values of head and embedding, which are in the window, are the same. Value by
+  // value: the types may differ.
+  Result<bool> HeadEquals(uint64_t first, uint64_t count) const {
     constexpr size_t kPiece = 1024;
     float left[kPiece], right[kPiece];
-    for (uint64_t at = compared_; at < comparing_; at += kPiece) {
-      const size_t count = static_cast<size_t>(std::min<uint64_t>(kPiece, comparing_ - at));
-      TVLM_RETURN_IF_ERROR(window_.ReadF32(a, at, count, left));
-      TVLM_RETURN_IF_ERROR(window_.ReadF32(b, at, count, right));
-      if (std::memcmp(left, right, count * sizeof(float)) != 0) return false;
+    const SafetensorsTensor &head = Head(), &embedding = Embedding();
+    for (uint64_t done = 0; done < count; done += kPiece) {
+      const size_t take = static_cast<size_t>(std::min<uint64_t>(kPiece, count - done));
+      TVLM_RETURN_IF_ERROR(window_.ReadF32(head, first + done, take, left));
+      TVLM_RETURN_IF_ERROR(window_.ReadF32(embedding, first + done, take, right));
+      if (std::memcmp(left, right, take * sizeof(float)) != 0) return false;
     }
     return true;
+  }
+
+  // Whether a step converts values of the embedding that the head is still to be compared with.
+  bool IsCompared(const ConvertStep& step) const {
+    return head_.has_value() && step.tensor != nullptr && step.tensor->name == kEmbeddingName;
+  }
+
+  // Begins the model file anew, with the head.
+  Status Restart() {
+    header_ = std::move(*unlaid_header_);
+    unlaid_header_.reset();
+    stored_hashes_.clear();
+    converter_.reset();
+    steps_.clear();
+    planned_.reset();
+    next_step_ = chunk_used_ = 0;
+    zeros_ = 0;
+    phase_ = Phase::kLayOut;
+    return StoreHead();
   }
 
   // ---- The model file ----
 
   Status LayOut() {
-    TVLM_RETURN_IF_ERROR(
-        AddModel(checkpoint_, options_, tokenizer_.has_value() ? &*tokenizer_ : nullptr, &header_));
-    tokenizer_.reset();
-    source_.DropContents();
+    if (head_.has_value()) unlaid_header_ = header_;
     header_.LayOut();
+    TVLM_RETURN_IF_ERROR(TakeStored());
+    if (chunk_.size() == 0) {
+      TVLM_ASSIGN_OR_RETURN(chunk_,
+                            AlignedBuffer<uint8_t>::Allocate(kGgufChunkBytes, "chunk of a model"));
+    }
+    TVLM_ASSIGN_OR_RETURN(TensorConverter converter,
+                          TensorConverter::Create(checkpoint_, options_, header_.tensors(), window_,
+                                                  position_, request_bytes_));
+    converter_.emplace(std::move(converter));
+    phase_ = Phase::kData;
+    return Status();
+  }
+
+  // Takes over the hashes of what is stored already.
+  Status TakeStored() {
     const uint64_t stored = stored_hashes_.size() / kHashBytes;
     if (stored_hashes_.size() % kHashBytes != 0 || stored > header_.chunks()) {
       return Error(ErrorCode::kInvalidArgument,
@@ -358,23 +440,20 @@ class Conversion::State {
       header_.SetChunkHash(chunk, digest);
     }
     position_ = std::min(stored * kGgufChunkBytes, header_.data_bytes());
-    TVLM_ASSIGN_OR_RETURN(chunk_,
-                          AlignedBuffer<uint8_t>::Allocate(kGgufChunkBytes, "chunk of a model"));
-    TVLM_ASSIGN_OR_RETURN(TensorConverter converter,
-                          TensorConverter::Create(checkpoint_, options_, header_.tensors(), window_,
-                                                  position_, request_bytes_));
-    converter_.emplace(std::move(converter));
-    phase_ = Phase::kData;
-    return Status();
+    if (stored == 0 || stored_header_bytes_ == header_.header_bytes()) return Status();
+    return Error(ErrorCode::kInvalidArgument,
+                 "stored chunks behind a header of %" PRIu64 " bytes wanted, behind one of %" PRIu64
+                 " found: they are of another model file",
+                 header_.header_bytes(), stored_header_bytes_);
   }
 
   // Fills the next chunk: from zeros between tensors, from what the last step gave, else by the
   // next step.
-  Status WriteData(std::optional<ConversionTask>* write) {
+  Status WriteData(std::optional<ConversionTask>* task) {
     for (;;) {
       const size_t room = chunk_.size() - chunk_used_;
       if (room == 0 || (position_ == header_.data_bytes() && chunk_used_ > 0)) {
-        *write = WriteChunk();
+        *task = WriteChunk();
         return Status();
       }
       if (zeros_ > 0) {
@@ -389,7 +468,8 @@ class Conversion::State {
         Advance(take);
       } else if (next_step_ < steps_.size()) {
         if (AskForWindow()) return Status();
-        TVLM_RETURN_IF_ERROR(RunStep(steps_[next_step_++]));
+        TVLM_RETURN_IF_ERROR(RunStep(steps_[next_step_++], task));
+        if (task->has_value()) return Status();
       } else if (PlanSteps()) {
         TVLM_RETURN_IF_ERROR(LoadWindow(ranges_));
       } else if (position_ < header_.data_bytes()) {
@@ -419,6 +499,11 @@ class Conversion::State {
           planned_.reset();
           break;
         }
+        if (IsCompared(planned_->step)) {
+          WeightRange range = planned_->ranges.front();
+          range.tensor = &Head();
+          planned_->ranges.push_back(range);
+        }
       }
       uint64_t step_bytes = 0;
       for (const WeightRange& range : planned_->ranges) step_bytes += range.bytes();
@@ -431,7 +516,20 @@ class Conversion::State {
     return !steps_.empty();
   }
 
-  Status RunStep(const ConvertStep& step) {
+  Status RunStep(const ConvertStep& step, std::optional<ConversionTask>* task) {
+    if (IsCompared(step)) {
+      const uint64_t rows = step.tensor->shape[0], width = step.tensor->shape[1];
+      TVLM_ASSIGN_OR_RETURN(const bool equal, HeadEquals(step.first * width, step.rows * width));
+      if (!equal) {
+        task->emplace();
+        (*task)->kind = ConversionTask::Kind::kRestart;
+        return Restart();
+      }
+      if (step.first + step.rows == rows) {
+        head_.reset();
+        unlaid_header_.reset();
+      }
+    }
     TVLM_ASSIGN_OR_RETURN(encoded_, converter_->Run(step));
     if (encoded_.empty()) return Status();
     if (step.begin >= position_) {
@@ -475,7 +573,8 @@ class Conversion::State {
   const ConversionOptions options_;
   CheckpointSource source_;
   const uint64_t request_bytes_;
-  const std::vector<uint8_t> stored_hashes_;
+  std::vector<uint8_t> stored_hashes_;
+  const uint64_t stored_header_bytes_;
 
   Phase phase_ = Phase::kFiles;
   Status failure_;
@@ -493,14 +592,20 @@ class Conversion::State {
   size_t shard_ = 0;                 // whose header is being read
   std::array<uint8_t, kSafetensorsPrefixBytes> prefix_{};
   Safetensors weights_;
-  std::optional<CheckpointTokenizer> tokenizer_;
 
   Checkpoint checkpoint_;
   WeightWindow window_;
-  size_t next_read_ = 0;                   // of the window's
-  uint64_t compared_ = 0, comparing_ = 0;  // elements of the head
+  size_t next_read_ = 0;  // of the window's
+
+  // The head, as long as it may equal the embedding; `checkpoint_` has it otherwise.
+  std::optional<PlannedTensor> head_;
+  std::deque<std::pair<uint64_t, uint64_t>> compare_;  // first value and count, before the layout
+  uint64_t comparing_ = 0;                             // values of the window
+  uint64_t compared_ = 0;                              // values so far
 
   GgufHeaderWriter header_;
+  // The same before it was laid out, as long as a head may be added.
+  std::optional<GgufHeaderWriter> unlaid_header_;
   std::optional<TensorConverter> converter_;
   std::vector<ConvertStep> steps_;  // whose weights are in the window
   std::vector<WeightRange> ranges_;

@@ -27,14 +27,18 @@ struct ConversionInput {
   // each chunk of the data section that is stored already, 32 bytes each, from the first on. That
   // the stored bytes have these hashes is for the caller to verify.
   std::vector<uint8_t> stored_hashes;
+  // Where there are such hashes: header_bytes() of that conversion, at which the first chunk is
+  // stored.
+  uint64_t stored_header_bytes = 0;
 };
 
 // What a conversion wants next. Pointers are valid until the next call of Next.
 struct ConversionTask {
   enum class Kind {
-    kRead,   // read from `file` what is described, then call Supply
-    kWrite,  // store `bytes` bytes from `data` at `offset` of the model file
-    kDone,   // the model file is complete
+    kRead,     // read from `file` what is described, then call Supply
+    kWrite,    // store `bytes` bytes from `data` at `offset` of the model file
+    kRestart,  // forget what was stored, the model file begins anew (Conversion says when)
+    kDone,     // the model file is complete
   };
   Kind kind = Kind::kDone;
   uint64_t offset = 0;  // of the first byte, in `file` or in the model file
@@ -65,8 +69,10 @@ struct ConversionTask {
 //     before the layer is converted, which then reads them whole: at most 511 rows of each matrix,
 //     requests with several runs. Where runs are dear, as over a network, a caller may read the
 //     whole of (runs - 1) * stride + bytes and keep it for a moment, since it is asked for next.
-//   - A head beside the embedding is compared with it first, until a value differs. One that is
-//     equal is not stored; the embedding is then read once more.
+//   - A head beside the embedding, which is stored only where it differs, is first compared with it
+//     in three places, 16384 values each.
+// A head that is equal there is compared with the embedding while that is converted. Should it
+// differ after all, a restart follows: what was stored is of a file without a head.
 class Conversion {
  public:
   // kInvalidArgument for options or hashes that cannot be.
@@ -85,7 +91,8 @@ class Conversion {
   // conversion; kNotReady where no read is wanted.
   Status Supply(uint64_t bytes);
 
-  // Bytes of the model file's header and of its data section; 0 until the first write.
+  // Bytes of the model file's header and of its data section; 0 until the first write. After a
+  // restart they are others.
   uint64_t header_bytes() const;
   uint64_t data_bytes() const;
 

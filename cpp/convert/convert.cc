@@ -110,6 +110,9 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
         if (progress && task.offset > 0)
           progress(task.offset + task.bytes - conversion->header_bytes(), conversion->data_bytes());
         break;
+      case ConversionTask::Kind::kRestart:
+        output.reset();
+        break;
       case ConversionTask::Kind::kDone:
         return output->Commit();
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/check.h"
 
@@ -64,8 +65,8 @@ float RatioOf(uint32_t hidden, uint32_t channels) {
   return ratio;
 }
 
-void AddModelKeys(const Checkpoint& checkpoint, const ConversionOptions& options,
-                  GgufHeaderWriter* writer) {
+void AddConfigKeys(const Checkpoint& checkpoint, const ConversionOptions& options,
+                   GgufHeaderWriter* writer) {
   const CheckpointConfig& config = checkpoint.config;
   writer->AddString("general.architecture", "fastvlm");
   writer->AddString("general.name", FolderName(options.name));
@@ -125,9 +126,9 @@ DType ValueType(const PlannedTensor& tensor, const ConversionOptions& options) {
   return type == DType::kF32 || can_block ? type : DType::kF16;
 }
 
-Status AddModel(const Checkpoint& checkpoint, const ConversionOptions& options,
-                const CheckpointTokenizer* tokenizer, GgufHeaderWriter* header) {
-  AddModelKeys(checkpoint, options, header);
+void AddModelKeys(const Checkpoint& checkpoint, const ConversionOptions& options,
+                  const CheckpointTokenizer* tokenizer, GgufHeaderWriter* header) {
+  AddConfigKeys(checkpoint, options, header);
   std::vector<int32_t> stop_ids = checkpoint.config.stop_ids;
   if (tokenizer != nullptr) {
     AddTokenizerKeys(*tokenizer, header);
@@ -136,9 +137,11 @@ Status AddModel(const Checkpoint& checkpoint, const ConversionOptions& options,
     }
   }
   header->AddI32Array("tinyvlm.stop_ids", stop_ids);
-  for (const PlannedTensor& tensor : checkpoint.tensors)
-    TVLM_RETURN_IF_ERROR(header->AddTensor(tensor.name, StoredType(tensor, options), tensor.shape));
-  return Status();
+}
+
+Status AddModelTensor(const PlannedTensor& tensor, const ConversionOptions& options,
+                      GgufHeaderWriter* header) {
+  return header->AddTensor(tensor.name, StoredType(tensor, options), tensor.shape);
 }
 
 }  // namespace tinyvlm

@@ -2,8 +2,6 @@
 #ifndef TINYVLM_CONVERT_MODEL_HEADER_H_
 #define TINYVLM_CONVERT_MODEL_HEADER_H_
 
-#include <vector>
-
 #include "base/status.h"
 #include "convert/checkpoint.h"
 #include "convert/checkpoint_tokenizer.h"
@@ -16,10 +14,13 @@ namespace tinyvlm {
 // The type that a tensor's values are rounded to (docs/model-file.md).
 DType ValueType(const PlannedTensor& tensor, const ConversionOptions& options);
 
-// Adds all keys and tensors. `tokenizer` is null for a model of ids only. An error names a tensor
-// whose rows cannot be stored.
-Status AddModel(const Checkpoint& checkpoint, const ConversionOptions& options,
-                const CheckpointTokenizer* tokenizer, GgufHeaderWriter* header);
+// Adds all keys. `tokenizer` is null for a model of ids only.
+void AddModelKeys(const Checkpoint& checkpoint, const ConversionOptions& options,
+                  const CheckpointTokenizer* tokenizer, GgufHeaderWriter* header);
+
+// Adds a tensor; an error that names it where its rows cannot be stored.
+Status AddModelTensor(const PlannedTensor& tensor, const ConversionOptions& options,
+                      GgufHeaderWriter* header);
 
 }  // namespace tinyvlm
 
