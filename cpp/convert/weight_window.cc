@@ -72,7 +72,9 @@ Status WeightWindow::ReadF32(const SafetensorsTensor& tensor, uint64_t first, si
   wanted.offset = offset;
   // Runs of one tensor may lie between those of a read that began before them.
   auto at = std::upper_bound(reads_.begin(), reads_.end(), wanted, IsBefore);
-  while (at != reads_.begin() && (--at)->file == tensor.file) {
+  while (at != reads_.begin()) {
+    --at;
+    if (at->file != tensor.file) break;
     const uint8_t* const bytes = Locate(*at, offset, count * element);
     if (bytes != nullptr) return DecodeF32(tensor, bytes, count, values);
   }
