@@ -53,6 +53,9 @@ class Equalizer {
   void Apply(const std::string& name, uint64_t first, size_t rows, size_t width,
              float* values) const;
 
+  // Drops the factors of the tensor `name`, which is not applied to any more.
+  void Forget(const std::string& name) { factors_.erase(name); }
+
   // Columns and hidden units that got a factor, of all groups that were measured.
   size_t num_scaled() const { return num_scaled_; }
 

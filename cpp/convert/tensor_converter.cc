@@ -168,6 +168,7 @@ Result<std::span<const uint8_t>> TensorConverter::Run(const ConvertStep& step) {
   const size_t row = static_cast<size_t>(RowElements(tensor.shape));
   TVLM_RETURN_IF_ERROR(ReadValues(step));
   equalizer_.Apply(tensor.name, step.first, step.rows, row, values_.data());
+  if (step.first + step.rows == RowCount(tensor.shape)) equalizer_.Forget(tensor.name);
   TVLM_RETURN_IF_ERROR(CheckValues(tensor, type, step.first * row, step.rows * row));
   return std::span<const uint8_t>(bytes_.data(), Encode(tensor, type, step.rows, row));
 }
