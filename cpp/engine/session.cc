@@ -166,7 +166,8 @@ Status Session::Ask(const AskOptions& options) {
   if (total + 1 > options_.context) {
     return Error(ErrorCode::kContextFull,
                  "the prompt takes %" PRIu64 " tokens (%" PRIu64
-                 " of images), the session has room for %zu; shorten it or raise the context",
+                 " of images) and the answer at least 1, the context holds %zu; shorten the prompt or "
+                 "raise the context",
                  total, of_images, options_.context);
   }
   std::vector<Sha256::Digest> digests;
