@@ -30,6 +30,7 @@ const tests = join(root, "js-sdk", "test");
 const dist = join(root, "dist");
 const unfinished = join(root, "build", "package");
 const testOutput = join(root, "build", "sdk-test");
+const testCache = join(root, "build", "test-cache");
 const demoModel = join(root, "model", "tiny-vlm-demo.gguf");
 
 // The oldest browsers with module workers, which the package needs.
@@ -244,6 +245,7 @@ async function buildTypes(types, forRequire) {
 /** Bundles the tests in `folder` and runs them. */
 async function runTests(folder, extra) {
   rmSync(testOutput, { recursive: true, force: true });
+  rmSync(testCache, { recursive: true, force: true });
   const entries = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
   await Promise.all(
     entries.map((name) =>
@@ -288,7 +290,9 @@ async function buildFakes() {
 }
 
 function run(program, args) {
-  const { status, error } = spawnSync(program, args, { stdio: "inherit", cwd: root });
+  // What tests load is not kept where the user's own models are.
+  const env = { TINYVLM_CACHE: testCache, ...process.env };
+  const { status, error } = spawnSync(program, args, { stdio: "inherit", cwd: root, env });
   if (error) throw error;
   if (status !== 0) {
     process.exitCode = status ?? 1;

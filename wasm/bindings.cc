@@ -61,9 +61,10 @@ CallResult ModelReserve(uintptr_t address, double bytes) {
                      static_cast<double>(reinterpret_cast<uintptr_t>(place)));
 }
 
-CallResult ModelCommit(uintptr_t address, double bytes) {
+CallResult ModelCommit(uintptr_t address, double bytes, bool verified) {
   tvlm_model* const model = ModelAt(address);
-  const tvlm_code code = tvlm_model_commit(model, static_cast<size_t>(bytes));
+  const tvlm_code code = verified ? tvlm_model_commit_verified(model, static_cast<size_t>(bytes))
+                                  : tvlm_model_commit(model, static_cast<size_t>(bytes));
   return ModelResult(model, code, tvlm_model_state(model));
 }
 

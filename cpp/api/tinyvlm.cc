@@ -323,6 +323,17 @@ Status Run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
   return Status();
 }
 
+// Two lowercase digits a byte.
+std::string Hex(std::span<const uint8_t> bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
 }  // namespace
 
 namespace tinyvlm {
@@ -417,6 +428,13 @@ tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes) {
                LoadChunk(model, [bytes](ModelLoader& loader) { return loader.Commit(bytes); }));
 }
 
+tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(model, LoadChunk(model, [bytes](ModelLoader& loader) {
+                 return loader.CommitVerified(bytes);
+               }));
+}
+
 tvlm_code tvlm_model_end(tvlm_model* model) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
   return Ended(model, LoadChunk(model, [](ModelLoader& loader) { return loader.End(); }));
@@ -441,7 +459,11 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
         .Number("imageTokens", static_cast<double>(m->image_tokens()))
         .Bool("hasTokenizer", m->tokenizer() != nullptr)
         .Number("maxContext", static_cast<double>(m->decoder().max_positions))
-        .Number("vocabulary", static_cast<double>(m->valid_ids()));
+        .Number("vocabulary", static_cast<double>(m->valid_ids()))
+        .Number("headerBytes", static_cast<double>(m->file().data_offset));
+    if (m->file().chunk_size != 0)
+      report.Number("chunkBytes", static_cast<double>(m->file().chunk_size))
+          .String("chunkSha256", Hex(m->file().chunk_hashes));
   }
   model->info = report.Finish();
   return Text(model->info, length);

@@ -167,6 +167,11 @@ TVLM_EXPORT void* tvlm_model_reserve(tvlm_model* model, size_t bytes);
  * as the header is whole (TVLM_LOAD_DATA); they wait for weights that are still to come. */
 TVLM_EXPORT tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes);
 
+/* Likewise where the caller has compared the hashes himself (tvlm_model_info tells them), which are
+ * then not computed again. The bytes are whole chunks of the data section, of which the last may be
+ * short, behind bytes that are verified; TVLM_INVALID_ARGUMENT where they are not. */
+TVLM_EXPORT tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes);
+
 /* No more bytes will come: TVLM_INVALID_FILE where the file is truncated. */
 TVLM_EXPORT tvlm_code tvlm_model_end(tvlm_model* model);
 
@@ -183,8 +188,10 @@ TVLM_EXPORT tvlm_load_state tvlm_model_state(const tvlm_model* model);
  * "receivedBytes"} and, once the header is whole, {"threads", "backend" (what computes: "cpu"),
  * "name", "architecture", "imageSize" (edge length in pixels of the images that the model takes),
  * "imageTokens" (tokens that one image becomes; both 0 for a model that reads text only),
- * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens)}. `length`, where it is not NULL,
- * gets its bytes. Valid until the next tvlm_model_info on the model. */
+ * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens), "headerBytes" (before the data
+ * section)} and, where the file has hashes, {"chunkBytes" (of the data section, under each hash),
+ * "chunkSha256" (64 hexadecimal digits a chunk)}. `length`, where it is not NULL, gets its bytes.
+ * Valid until the next tvlm_model_info on the model. */
 TVLM_EXPORT const char* tvlm_model_info(tvlm_model* model, size_t* length);
 
 /* ---- memory ---------------------------------------------------------------------------------- */

@@ -35,8 +35,7 @@ Result<std::shared_ptr<Model>> LoadCopy(const std::string& prefix, uint64_t leng
     TVLM_RETURN_IF_ERROR(read(offset, *place, static_cast<size_t>(bytes)));
     TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.Commit(bytes)));
     offset += bytes;
-    if (options.progress)
-      TVLM_RETURN_IF_ERROR(Prefixed(prefix, options.progress(offset, length)));
+    if (options.progress) TVLM_RETURN_IF_ERROR(Prefixed(prefix, options.progress(offset, length)));
   }
   TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.End()));
   return loader.model();

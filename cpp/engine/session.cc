@@ -164,11 +164,12 @@ Status Session::Ask(const AskOptions& options) {
   const uint64_t of_images = uint64_t{images.size()} * image_tokens_,
                  total = ids.size() - images.size() + of_images;
   if (total + 1 > options_.context) {
-    return Error(ErrorCode::kContextFull,
-                 "the prompt takes %" PRIu64 " tokens (%" PRIu64
-                 " of images) and the answer at least 1, the context holds %zu; shorten the prompt or "
-                 "raise the context",
-                 total, of_images, options_.context);
+    return Error(
+        ErrorCode::kContextFull,
+        "the prompt takes %" PRIu64 " tokens (%" PRIu64
+        " of images) and the answer at least 1, the context holds %zu; shorten the prompt or "
+        "raise the context",
+        total, of_images, options_.context);
   }
   std::vector<Sha256::Digest> digests;
   digests.reserve(images.size());

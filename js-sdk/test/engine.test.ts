@@ -59,7 +59,8 @@ test("after dispose every call throws, and none reaches the engine", () => {
   assert.deepEqual(calls, ["sessionFree 24", "modelFree 16"]);
   engine.dispose(); // once more does nothing
   const later = [
-    () => engine.appendToModel(new Uint8Array(1)),
+    () => engine.appendToModel(new Uint8Array(1), false),
+    () => engine.modelLayout(),
     () => engine.endModel(),
     () => engine.modelInfo(),
     () => engine.createSession({}),

@@ -65,6 +65,7 @@ const createFake: EngineFactory = async (options) => {
     selfTest: () =>
       behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok(),
     modelCreate(options) {
+      received = fileBytes = 0;
       const asked = (JSON.parse(options) as { threads: number }).threads;
       return asked <= threads ? ok(1) : failed(1, `wanted at most ${threads} threads`);
     },
@@ -97,7 +98,7 @@ const createFake: EngineFactory = async (options) => {
             imageSize: 8,
             imageTokens: 4,
           },
-          ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+          ...{ headerBytes: 8, hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
         }),
       ),
     modelFree() {},

@@ -103,6 +103,7 @@ function platformOf(reply: (attempt: Attempt) => StartReply): {
     spawn: async (kind) => ({ endpoint: spawn(kind), script: undefined }),
     wasmUrl: (variant) => `file:///${variant}.wasm`,
     demoModel: () => assert.fail("no model is loaded here"),
+    hubUrl: () => assert.fail("no model is loaded here"),
     absoluteUrl: String,
     blobOf: () => assert.fail("no model is loaded here"),
     named: () => assert.fail("no model is loaded here"),

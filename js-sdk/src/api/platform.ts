@@ -31,6 +31,8 @@ export interface Platform {
   wasmUrl(variant: Variant): string;
   /** The model that comes with the package. */
   demoModel(): ByteSource;
+  /** The hub that `hf:` sources name files of. */
+  hubUrl(): string;
   /** An absolute URL; in Node a path becomes a file: URL. */
   absoluteUrl(url: string | URL): string;
   /**
@@ -48,6 +50,9 @@ export interface Platform {
   /** Decodes an encoded image where the worker cannot; undefined where it can. */
   decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
 }
+
+/** Where `hf:` sources are, unless told otherwise. */
+export const defaultHubUrl = "https://huggingface.co";
 
 /** `url` itself, or where it ends in "/" (a folder) the URL of `file` in it. */
 export function within(url: string, file: string): string {

@@ -4,6 +4,8 @@
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
 import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js";
+import { bytesOfHex } from "../loader/cache.js";
+import type { ModelLayout } from "../loader/model-file.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
 /** What addImage is told about the bytes; `encoded` is a whole PNG or JPEG file. */
@@ -25,6 +27,9 @@ export interface EngineMessage {
 
 // What can fail; freeing cannot.
 type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree">;
+
+// tvlm_load_state of cpp/api/tinyvlm.h.
+const loadStates = ["header", "data", "complete"] as const;
 
 // Pixels enough to run every loop of the resizing.
 const warmUpSide = 512;
@@ -62,12 +67,25 @@ export class Engine {
     this.#model = this.#call("modelCreate", JSON.stringify({ threads })).value;
   }
 
-  /** Adds the next bytes of the file. True once the last tensor is ready. */
-  appendToModel(chunk: Uint8Array): boolean {
+  /**
+   * Adds the next bytes of the file. `verified`: whole chunks of the data section whose hashes the
+   * caller has compared. Returns how far the model is.
+   */
+  appendToModel(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete" {
     const model = this.#openModel();
-    const address = this.#call("modelReserve", model, chunk.length).value;
-    this.#module.HEAPU8.set(chunk, address);
-    return this.#call("modelCommit", model, chunk.length).value === 2;
+    const address = this.#call("modelReserve", model, bytes.length).value;
+    this.#module.HEAPU8.set(bytes, address);
+    const state = loadStates[this.#call("modelCommit", model, bytes.length, verified).value];
+    return state ?? "header";
+  }
+
+  /** Sizes and hashes of the file's parts; once the header is whole. */
+  modelLayout(): ModelLayout {
+    const info = JSON.parse(this.#call("modelInfo", this.#openModel()).text) as ModelLayout & {
+      chunkSha256?: string;
+    };
+    const { headerBytes, fileBytes, chunkBytes = 0, chunkSha256 = "" } = info;
+    return { headerBytes, fileBytes, chunkBytes, chunkSha256: bytesOfHex(chunkSha256) };
   }
 
   /** The file has ended; throws `invalid_file` where more was to come. */

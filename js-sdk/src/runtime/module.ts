@@ -23,7 +23,7 @@ export interface EngineFunctions {
   /** `value`: the address where the next `bytes` bytes of the file go. */
   modelReserve(model: number, bytes: number): EngineReply;
   /** `value`: 0 header incomplete, 1 loading, 2 complete. */
-  modelCommit(model: number, bytes: number): EngineReply;
+  modelCommit(model: number, bytes: number, verified: boolean): EngineReply;
   modelEnd(model: number): EngineReply;
   /** `text`: a ModelInfo as JSON. */
   modelInfo(model: number): EngineReply;

@@ -3,12 +3,16 @@
 import { nodeWorkerPort } from "../protocol/endpoint-node.js";
 import { webWorkerPort, type WorkerPort } from "../protocol/endpoint.js";
 import { pathOpener } from "../loader/file-source.js";
-import { readWhole, type OpenPath } from "../loader/chunks.js";
+import { readWhole } from "../loader/chunks.js";
+import { FolderStore } from "../loader/folder-store.js";
+import { openNodeFolder } from "../loader/node-folder.js";
+import type { DeliveryPlatform } from "../loader/open-model.js";
+import { cacheFolder, openBrowserStore } from "../loader/open-store.js";
 import { openSource } from "../loader/source.js";
 import { compileBytes, compileUrl } from "../runtime/module.js";
 
 /** What the worker needs of its surroundings. */
-export interface WorkerPlatform {
+export interface WorkerPlatform extends DeliveryPlatform {
   /** Whether this is Node. */
   inNode: boolean;
   /** The connection to the client. */
@@ -17,8 +21,6 @@ export interface WorkerPlatform {
   script: string;
   /** Reads and compiles the wasm file at an absolute URL. */
   compile(url: string): Promise<WebAssembly.Module>;
-  /** Reads files by path; undefined in browsers. */
-  openPath: OpenPath | undefined;
   /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
   yieldToMessages(): Promise<void>;
 }
@@ -53,6 +55,8 @@ function webPlatform(): WorkerPlatform {
     script: globalThis.location.href,
     compile: compileUrl,
     openPath: undefined,
+    openStore: openBrowserStore,
+    showsRedirects: false,
     yieldToMessages: messageYield(),
   };
 }
@@ -81,6 +85,12 @@ async function nodePlatform(): Promise<WorkerPlatform> {
       );
     },
     openPath,
+    openStore: async (maxBytes) => {
+      const { homedir } = (await importNode("node:os")) as typeof import("node:os");
+      const folder = cacheFolder(process.env, process.platform, homedir());
+      return new FolderStore(await openNodeFolder(fs, folder), maxBytes);
+    },
+    showsRedirects: true,
     yieldToMessages: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }
