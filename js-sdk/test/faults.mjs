@@ -7,6 +7,7 @@ import {
   bytesContent,
   contentRange,
   emptyAnswer,
+  lfsPointer,
   otherVersion,
   redirectAnswer,
   shortAnswer,
@@ -439,8 +440,7 @@ export const faults = table({
     const size = answer.content?.size ?? 0;
     const bytes = (await answer.content?.read(0, size)) ?? "";
     const oid = createHash("sha256").update(bytes).digest("hex");
-    const text = `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${size}\n`;
-    become(answer, shortAnswer(200, text));
+    become(answer, shortAnswer(200, lfsPointer(oid, size)));
   }),
 
   // The file changes.

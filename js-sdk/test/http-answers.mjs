@@ -104,6 +104,14 @@ export function otherVersion(content, longerBy = 0) {
 }
 
 /**
+ * What a Git repository has in place of a large file.
+ * @param {string} sha256  in hexadecimal digits
+ * @param {number} size    in bytes
+ */
+export const lfsPointer = (sha256, size) =>
+  `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256}\nsize ${size}\n`;
+
+/**
  * A short answer, whole.
  * @param {number} status
  * @param {string | Uint8Array} body

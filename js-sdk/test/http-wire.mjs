@@ -339,12 +339,14 @@ export async function startWire(answer) {
 
     /**
      * Lets `bytes` bytes of bodies pass, counted over all answers since the last reset, and not one
-     * more until release(). Resolves once they are sent, rejects where the server closes before.
+     * more until release(). Resolves to true once they are sent, to false where release() or
+     * close() comes before.
      * @param {number} bytes
      */
-    hold(bytes) {
+    async hold(bytes) {
       limit = bytes;
-      return until(() => total >= bytes, closing.signal);
+      await until(() => total >= bytes || limit !== bytes, closing.signal).catch(() => {});
+      return total >= bytes;
     },
 
     /** Ends what hold() began. */
