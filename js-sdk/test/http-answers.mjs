@@ -14,6 +14,7 @@ import { open, stat } from "node:fs/promises";
  * @property {Date} modified
  * @property {string} type  the Content-Type
  * @property {(start: number, end: number) => Promise<Uint8Array>} read  the bytes [start, end)
+ * @property {Uint8Array} [next]  its next version, for faults that change it
  */
 
 /**
@@ -82,18 +83,22 @@ export async function diskContent(path, { type = binary, etag } = {}) {
 }
 
 /**
- * Another version of a file: each byte differs, and so do ETag and date. `longerBy` bytes more, or
- * fewer where negative.
+ * Another version of a file: its next one where there is one, else one in which each byte differs,
+ * with `longerBy` bytes more, or fewer where negative. ETag and date differ, too.
  * @param {Content} content
  * @param {number} [longerBy]
  * @returns {Content}
  */
 export function otherVersion(content, longerBy = 0) {
-  const { etag, modified, type, read } = content;
-  return {
-    ...{ type, size: Math.max(0, content.size + longerBy) },
+  const { etag, modified, type, read, next } = content;
+  const changes = {
     etag: `${etag.slice(0, -1)}-next"`,
     modified: new Date(modified.getTime() + 60_000),
+  };
+  if (next) return { ...bytesContent(next), ...changes };
+  return {
+    ...changes,
+    ...{ type, size: Math.max(0, content.size + longerBy) },
     async read(start, end) {
       const bytes = new Uint8Array(end - start);
       const old = Math.min(end, content.size);

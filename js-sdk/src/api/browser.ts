@@ -32,6 +32,7 @@ export class TinyVLM extends LoadedModel {
 
   /** The models that are kept on this device for pages of this origin. */
   static readonly cache = new ModelCache({
+    folder: () => undefined,
     openStore: openBrowserStore,
     keysOf: (source) => keysOf(source, browser),
     async freeBytes() {

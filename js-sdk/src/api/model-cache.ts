@@ -1,7 +1,8 @@
 // The models that are kept on this device: `TinyVLM.cache`.
 
-import type { CachedModel, Store } from "../loader/cache.js";
+import type { Store } from "../loader/cache.js";
 import { TinyVLMError } from "../protocol/errors.js";
+import type { CachedModel } from "../protocol/values.js";
 import { describe } from "./sources.js";
 
 /** How much is kept, and how much more fits. */
@@ -16,12 +17,17 @@ export interface CacheEstimate {
 
 /** What the cache needs of its surroundings. */
 export interface CachePlatform {
+  /** Where it is; undefined in pages. */
+  folder(): string | undefined;
   /** Opens the storage; throws an Error that says why there is none. */
   openStore(): Promise<Store>;
   /** Names under which the model at this address may be kept. */
   keysOf(source: string): string[];
+  /** Bytes that may still be stored, where that is known. */
   freeBytes(): Promise<number | undefined>;
+  /** Whether nothing but the user deletes what is kept. */
   isPersisted(): Promise<boolean>;
+  /** Asks for that; whether it was granted. */
   persist(): Promise<boolean>;
 }
 
@@ -31,6 +37,11 @@ export class ModelCache {
   /** @internal */
   constructor(platform: object) {
     this.#platform = platform as CachePlatform;
+  }
+
+  /** The folder that holds them; undefined in pages. */
+  get folder(): string | undefined {
+    return this.#platform.folder();
   }
 
   /** What is kept, wholly or in part; the model that was loaded last comes first. */

@@ -38,6 +38,7 @@ export class TinyVLM extends LoadedModel {
    * `tiny-vlm` of the user's cache folder (`XDG_CACHE_HOME` where that is set).
    */
   static readonly cache = new ModelCache({
+    folder: ownCacheFolder,
     openStore: async () => new FolderStore(await openNodeFolder(fs, ownCacheFolder())),
     keysOf: (source) => keysOf(source, node),
     async freeBytes() {
@@ -50,7 +51,9 @@ export class TinyVLM extends LoadedModel {
   } satisfies CachePlatform);
 }
 
-const ownCacheFolder = () => cacheFolder(process.env, process.platform, homedir());
+function ownCacheFolder(): string {
+  return cacheFolder(process.env, process.platform, homedir());
+}
 
 const ownFile = (name: string) => new URL(name, import.meta.url);
 

@@ -40,7 +40,6 @@ export async function open(
   const transfer = sources.flatMap((source) =>
     source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
   );
-  // eslint-disable-next-line no-console -- where the caller does not listen
   const onWarning = options.onWarning ?? ((warning) => console.warn(`tiny-vlm: ${warning}`));
   let last: Omit<LoadProgress, "phase"> = noBytes;
   const call = channel.call("load", args, {

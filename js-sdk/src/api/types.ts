@@ -4,7 +4,14 @@
 
 import type { FinishReason, Usage, Variant } from "../protocol/values.js";
 
-export type { ChatStyle, FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
+export type {
+  CachedModel,
+  ChatStyle,
+  FinishReason,
+  ModelInfo,
+  Usage,
+  Variant,
+} from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 export type { AskOptions, LoadOptions } from "./options.generated.js";
 export type { CacheOptions, LoadProgress } from "./progress.js";

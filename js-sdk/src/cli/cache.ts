@@ -1,8 +1,6 @@
 // tiny-vlm cache
 
-import { homedir } from "node:os";
 import { TinyVLM } from "../api/node.js";
-import { cacheFolder } from "../loader/open-store.js";
 import { didYouMean } from "../protocol/did-you-mean.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import { parseFlags } from "./flags.js";
@@ -39,7 +37,7 @@ export async function cache(args: string[]): Promise<void> {
     case "clear":
       return TinyVLM.cache.clear();
     case "folder":
-      process.stdout.write(`${cacheFolder(process.env, process.platform, homedir())}\n`);
+      process.stdout.write(`${TinyVLM.cache.folder}\n`);
   }
 }
 

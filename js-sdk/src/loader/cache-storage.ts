@@ -1,16 +1,15 @@
 // Keeps model files in the browser's Cache API, where its file system (OPFS) is missing: each piece
 // is an answer of its own, whose address holds its SHA-256.
 
+import { bytesOfHex, hexOf } from "../protocol/hex.js";
+import type { CachedModel } from "../protocol/values.js";
 import {
-  bytesOfHex,
   digestBytes,
   entryName,
-  hexOf,
   inUse,
   parseMeta,
   pieceCount,
   storedBytes,
-  type CachedModel,
   type Entry,
   type EntryMeta,
   type Store,

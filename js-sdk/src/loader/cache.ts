@@ -3,6 +3,8 @@
 // the storage gives back is compared with that hash again before it is used.
 
 import { TinyVLMError } from "../protocol/errors.js";
+import { hexOf } from "../protocol/hex.js";
+import type { CachedModel } from "../protocol/values.js";
 import type { Validator } from "./http-reader.js";
 
 /** Length of a SHA-256. */
@@ -23,6 +25,7 @@ export interface EntryMeta {
   /** When its download began, in milliseconds since 1970. */
   begun: number;
 }
+/** The layout of entries that this version writes. */
 export const entryFormat = 1;
 
 /** One file in a storage, held by nobody else meanwhile. */
@@ -41,18 +44,6 @@ export interface Entry {
   drop(piece: number): Promise<void>;
   /** Lets others have the entry. */
   close(): Promise<void>;
-}
-
-/** A file that is kept, as `TinyVLM.cache.list()` tells it. */
-export interface CachedModel {
-  /** The address that it was loaded from. */
-  url: string;
-  /** Bytes of it that are kept. */
-  storedBytes: number;
-  /** Bytes of the whole file. */
-  totalBytes: number;
-  /** When it was last loaded. */
-  lastUsed: Date;
 }
 
 /** A place where files are kept. */
@@ -103,6 +94,7 @@ export function isKept(digests: Uint8Array, piece: number): boolean {
   return digestAt(digests, piece).some((byte) => byte !== 0);
 }
 
+/** The digest of a piece among those of all. */
 export function digestAt(digests: Uint8Array, piece: number): Uint8Array {
   return digests.subarray(piece * digestBytes, (piece + 1) * digestBytes);
 }
@@ -135,16 +127,7 @@ export async function entryName(url: string): Promise<string> {
   return hexOf(new Uint8Array(digest).subarray(0, 16));
 }
 
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export function bytesOfHex(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: hex.length >> 1 }, (_, index) =>
-    parseInt(hex.slice(2 * index, 2 * index + 2), 16),
-  );
-}
-
+/** Whether both hold the same bytes. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index]);
 

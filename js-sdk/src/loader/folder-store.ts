@@ -8,6 +8,7 @@
 // is there and agrees with it.
 
 import { TinyVLMError } from "../protocol/errors.js";
+import type { CachedModel } from "../protocol/values.js";
 import {
   digestAt,
   digestBytes,
@@ -18,7 +19,6 @@ import {
   pieceCount,
   pieceRange,
   storedBytes,
-  type CachedModel,
   type Entry,
   type EntryMeta,
   type Store,

@@ -73,6 +73,7 @@ export class HttpReader implements ByteReader {
     this.#validator = known ?? { total: 0 };
   }
 
+  /** As the file tells it, else as the server does; 0 while unknown. */
   get size(): number {
     return this.#toldSize || this.#validator.total || this.#announced;
   }
@@ -132,8 +133,7 @@ export class HttpReader implements ByteReader {
   // so before; else it is asked for the rest.
   async #hasEnded(position: number): Promise<boolean> {
     await this.close();
-    const served = this.#validator.total || this.#announced;
-    if (this.size === 0 || position >= (served || this.size)) return true;
+    if (this.size === 0 || position >= this.size) return true;
     const again = this.#endedAt === position;
     this.#endedAt = position;
     return again;
@@ -240,8 +240,13 @@ export class HttpReader implements ByteReader {
     if (status === 416) {
       const total = /^bytes \*\/(\d+)$/.exec(header(response, "content-range"))?.[1];
       void response.body?.cancel().catch(() => {});
-      if (total !== undefined && Number(total) !== position) throw new FileChanged();
-      return { start: position, ended: true };
+      if (total !== undefined && Number(total) < position) throw new FileChanged();
+      if (Number(total) === position || this.size === 0) return { start: position, ended: true };
+      throw new TinyVLMError(
+        "network",
+        `wanted bytes from ${position} on of ${this.name}, the server has none there (416)`,
+        { url: this.name },
+      );
     }
     if (status === 206 && !whole) {
       const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header(response, "content-range"));

@@ -10,20 +10,9 @@ import {
   type Entry,
   type EntryMeta,
 } from "./cache.js";
+import type { ModelLayout } from "../protocol/values.js";
 import { FileChanged, type Validator } from "./http-reader.js";
 import type { ByteReader } from "./reader.js";
-
-/** Sizes and hashes of a model file's parts, as its header tells them. */
-export interface ModelLayout {
-  /** Bytes before the data section. */
-  headerBytes: number;
-  /** Of the whole file. Counts padding at the end, which a file without hashes may lack. */
-  fileBytes: number;
-  /** Bytes of the data section under each hash; 0 where the file has no hashes. */
-  chunkBytes: number;
-  /** 32 bytes a chunk. */
-  chunkSha256: Uint8Array;
-}
 
 /** What takes the file: the engine. */
 export interface ModelSink {
@@ -134,6 +123,30 @@ interface Piece {
   digest: Promise<Uint8Array> | undefined;
 }
 
+// Runs work one after the other while more is added.
+class InOrder {
+  readonly #limit: number;
+  readonly #pending: Promise<void>[] = [];
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Resolves when fewer than the limit are under way; rejects where one before failed. */
+  async add(work: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(work);
+    this.#last.catch(() => {}); // it is awaited later
+    this.#pending.push(this.#last);
+    if (this.#pending.length >= this.#limit) await this.#pending.shift();
+  }
+
+  /** Resolves when all is done. */
+  end(): Promise<void> {
+    return this.#last;
+  }
+}
+
 class Load {
   readonly #origin: ModelOrigin;
   readonly #sink: ModelSink;
@@ -147,6 +160,9 @@ class Load {
   #loaded = 0;
   #cached = 0;
   #headerWasKept = false;
+  // Whether the server named another version than the one that was begun.
+  #doubted = false;
+  /** Whether the header is not whole yet. */
   inHeader = true;
 
   constructor(origin: ModelOrigin, sink: ModelSink, options: ModelFileOptions) {
@@ -261,7 +277,17 @@ class Load {
 
   // The data section. False where the file ended early, which the engine has judged.
   async #data(rest: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const inFlight: Piece[] = [];
+    const inFlight = new InOrder(piecesInFlight);
+    try {
+      return await this.#pieces(rest, inFlight);
+    } catch (reason) {
+      // What arrived before is kept.
+      await inFlight.end().catch(() => {});
+      throw reason;
+    }
+  }
+
+  async #pieces(rest: Uint8Array<ArrayBuffer>, inFlight: InOrder): Promise<boolean> {
     // What came with the header is in the engine already, which hashes the rest of that piece.
     let appended = rest.length;
     const count = pieceCount(this.#meta);
@@ -274,17 +300,15 @@ class Load {
       appended -= partly;
       if (piece.bytes.length < end - begin) {
         // The file ends here: the engine says whether it may.
-        for (const earlier of inFlight.splice(0)) await this.#take(earlier, 0);
+        await inFlight.end();
         if (piece.bytes.length > partly) this.#sink.append(piece.bytes.subarray(partly), false);
         this.#sink.end();
         if (index === count - 1) await this.#keepPadded(piece, end - begin);
         return false;
       }
-      if (partly > 0) await this.#take(piece, partly);
-      else inFlight.push(piece);
-      if (inFlight.length >= piecesInFlight) await this.#take(inFlight.shift()!, 0);
+      await inFlight.add(() => this.#take(piece, partly));
     }
-    for (const piece of inFlight) await this.#take(piece, 0);
+    await inFlight.end();
     return true;
   }
 
@@ -299,17 +323,29 @@ class Load {
     const { begin, end } = pieceRange(this.#meta, index);
     const wanted = end - begin - given.length;
     const tail =
-      wanted === 0
-        ? new Uint8Array(0)
-        : await this.#open().read(
-            begin + given.length,
-            wanted,
-            this.#endOfMissing(index),
-            this.#arrivals(),
-          );
+      wanted === 0 ? new Uint8Array(0) : await this.#missing(begin + given.length, wanted, index);
     const bytes = given.length === 0 ? tail : joined([given, tail], given.length + tail.length);
     const whole = bytes.length === end - begin;
     return { index, bytes, fromEntry: false, digest: whole ? digest?.(bytes) : undefined };
+  }
+
+  // Bytes of a piece from the origin. A server may name the same file differently from one time to
+  // the next (its machines do not agree): where there are hashes, they decide.
+  async #missing(
+    offset: number,
+    length: number,
+    piece: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const end = this.#endOfMissing(piece);
+    try {
+      return await this.#open().read(offset, length, end, this.#arrivals());
+    } catch (reason) {
+      if (!(reason instanceof FileChanged) || !this.#hashed || this.#doubted) throw reason;
+      this.#doubted = true;
+      this.#known = undefined;
+      await this.close();
+      return this.#open().read(offset, length, end, this.#arrivals());
+    }
   }
 
   // Appends a piece of which `partly` bytes are in the engine, and keeps it.
@@ -344,7 +380,7 @@ class Load {
     wanted: Uint8Array,
   ): Promise<{ bytes: Uint8Array<ArrayBuffer>; digest: Uint8Array }> {
     const { begin, end } = pieceRange(this.#meta, index);
-    for (let attempt = 1; attempt < attempts; attempt++) {
+    for (let attempt = 1; attempt < attempts && !this.#doubted; attempt++) {
       const reader = this.#origin.open(this.#reader?.validator);
       reader.setSize?.(this.#meta.fileBytes);
       try {
@@ -356,7 +392,7 @@ class Load {
       }
     }
     // Then it is the header that is of another file.
-    if (this.#headerWasKept) throw new FileChanged();
+    if (this.#headerWasKept || this.#doubted) throw new FileChanged();
     throw new TinyVLMError(
       "invalid_file",
       `${this.#options.url}: bytes ${begin} to ${end} have another SHA-256 than the header says, ` +
@@ -396,6 +432,8 @@ class Load {
 
   // Bytes behind the end are the engine's to refuse.
   async #checkEnd(): Promise<void> {
+    // Behind a file that hashes have shown to be whole, a server may send what it likes.
+    if (this.#hashed && this.#origin.repeatable) return;
     if (await this.#reader?.hasMore(this.#meta.fileBytes))
       this.#sink.append(new Uint8Array(1), false);
   }

@@ -72,6 +72,7 @@ export class ChunkCollector {
     return true;
   }
 
+  /** Gives up the stream. */
   async close(): Promise<void> {
     await this.#chunks.return?.();
   }

@@ -3,9 +3,8 @@
 
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
-import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js";
-import { bytesOfHex } from "../loader/cache.js";
-import type { ModelLayout } from "../loader/model-file.js";
+import { bytesOfHex } from "../protocol/hex.js";
+import type { ModelInfo, ModelLayout, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
 /** What addImage is told about the bytes; `encoded` is a whole PNG or JPEG file. */
@@ -14,6 +13,14 @@ export type ImageFormat =
 
 /** What the engine says of a finished (or cancelled) answer. */
 export type EngineResult = Omit<AskReply, "imageIds">;
+
+/** What modelInfo tells of the file; the last two only where it has hashes. */
+interface LayoutReport {
+  headerBytes: number;
+  fileBytes: number;
+  chunkBytes?: number;
+  chunkSha256?: string;
+}
 
 /** What sessionCreate tells. */
 type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
@@ -81,9 +88,8 @@ export class Engine {
 
   /** Sizes and hashes of the file's parts; once the header is whole. */
   modelLayout(): ModelLayout {
-    const info = JSON.parse(this.#call("modelInfo", this.#openModel()).text) as ModelLayout & {
-      chunkSha256?: string;
-    };
+    const { text } = this.#call("modelInfo", this.#openModel());
+    const info = JSON.parse(text) as LayoutReport;
     const { headerBytes, fileBytes, chunkBytes = 0, chunkSha256 = "" } = info;
     return { headerBytes, fileBytes, chunkBytes, chunkSha256: bytesOfHex(chunkSha256) };
   }
