@@ -1,5 +1,5 @@
-// The faulty server of the tests as pages meet it: what CORS lets them read, and that faults do in a
-// browser what they do in Node.
+// The faulty server of the tests as pages meet it: what CORS lets them read, and that faults do in
+// a browser what they do in Node.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { faultNames, faults } from "../js-sdk/test/faults.mjs";

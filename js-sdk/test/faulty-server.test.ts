@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { faultNames, faults, type Fault, type FaultName } from "./faults.mjs";
 import { startFaultyServer, type FaultyServer } from "./faulty-server.mjs";
+import { bytesContent } from "./http-answers.mjs";
 
 const size = 300_000;
 const file = Uint8Array.from({ length: size }, (_, index) => (index * 2654435761) >>> 13);
@@ -606,21 +607,32 @@ test("plans: a function decides, * stands for all files, unmet faults are told",
   );
 });
 
-test("hold lets so many bytes pass, and not one more until release", async () => {
-  const held = server.hold(12_345);
-  const outcome = get(server.url("model"));
-  await held;
+test("hold lets so many bytes pass, over all answers, and not one more until release", async () => {
+  const held = server.hold(312_345);
+  const outcomes = [1, 2, 3, 4].map(() => get(server.url("model")));
+  assert.equal(await held, true);
   await new Promise((resolve) => setTimeout(resolve, 30));
-  assert.equal(server.bytesSent(), 12_345);
+  assert.equal(server.bytesSent(), 312_345);
   server.release();
-  assert.deepEqual((await outcome).bytes, file);
+  for (const outcome of outcomes) assert.deepEqual((await outcome).bytes, file);
+  await server.settled();
+  assert.equal(server.bytesSent(), 4 * size);
+});
+
+test("what fails in the server itself breaks the connection and is thrown by close", async () => {
+  const unreadable = { ...bytesContent(small), read: () => Promise.reject(new Error("no disk")) };
+  const broken = await startFaultyServer({ files: { model: unreadable } });
+  assert.ok((await get(broken.url("model"))).error);
+  await broken.settled();
+  assert.equal(broken.requests()[0]!.outcome, "broken");
+  await assert.rejects(broken.close(), /no disk/);
 });
 
 test("close frees ports and connections, of stalled and held answers, too", async () => {
   const count = (kind: RegExp) =>
     process.getActiveResourcesInfo().filter((name) => kind.test(name)).length;
-  await until(() => server.requests().every(({ outcome }) => outcome !== "running"));
-  const [servers, sockets] = [count(/^TCPServer/), count(/^TCPSocket/)];
+  await until(() => count(/^TCPServer/) === 2); // the server of this file
+  const sockets = count(/^TCPSocket/);
   const doomed = await startFaultyServer({ files: { model: file } });
   doomed.plan("model", [{ name: "stall" }, { name: "slow-header", ms: 60_000 }]);
   const held = doomed.hold(200_000);
@@ -635,7 +647,7 @@ test("close frees ports and connections, of stalled and held answers, too", asyn
     doomed.requests().map(({ outcome }) => outcome),
     ["broken", "broken", "broken"],
   );
-  await until(() => count(/^TCPServer/) === servers && count(/^TCPSocket/) <= sockets);
+  await until(() => count(/^TCPServer/) === 2 && count(/^TCPSocket/) <= sockets);
 });
 
 test("a new version that a test puts there has another ETag", async () => {
