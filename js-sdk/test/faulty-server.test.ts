@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { faultNames, faults, type Fault, type FaultName } from "./faults.mjs";
 import { startFaultyServer, type FaultyServer } from "./faulty-server.mjs";
+import { bytesContent } from "./http-answers.mjs";
 
 const size = 300_000;
 const file = Uint8Array.from({ length: size }, (_, index) => (index * 2654435761) >>> 13);
@@ -64,6 +65,23 @@ function raw(name: string, method = "GET", headers = "") {
     socket.on("close", () => resolve({ text: Buffer.concat(parts).toString("latin1"), error }));
     socket.write(`${method} /${name} HTTP/1.1\r\nhost: x\r\n${headers}\r\n`);
   });
+}
+
+/** Until something is so, which must be within seconds. */
+async function until(condition: () => boolean | Promise<boolean>) {
+  const limit = performance.now() + 5000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < limit, `still not so: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A signal that fires once the answer for a file has stalled. */
+function onceStalled(from: FaultyServer, name: string) {
+  const controller = new AbortController();
+  const record = () => from.requests().find((one) => one.file === name);
+  void until(() => record()?.outcome === "stalled").then(() => controller.abort());
+  return { signal: controller.signal };
 }
 
 const range = (first: number, last: number) => ({ range: `bytes=${first}-${last}` });
@@ -197,7 +215,7 @@ test("every fault does harm exactly where the table says so", async () => {
         many.plan(name, [{ name }]);
         const asked = needs === "part" ? range(70_000, 269_999) : {};
         const wanted = needs === "part" ? file.slice(70_000, 270_000) : file;
-        const init = name.startsWith("stall") ? { signal: AbortSignal.timeout(300) } : {};
+        const init = name.startsWith("stall") ? onceStalled(many, name) : {};
         const outcome = await get(many.url(name), asked, init);
         const { status, headers, bytes, error } = outcome;
         const told = headers.get("content-range") ?? "";
@@ -320,22 +338,17 @@ test("a stalled answer waits for the client to go", async () => {
   ] as [FaultName, number, number][]) {
     server.reset();
     server.plan("model", [{ name }]);
-    const controller = new AbortController();
-    const outcome = get(server.url("model"), {}, { signal: controller.signal });
-    while (server.requests()[0]?.outcome !== "stalled")
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    const { error } = await get(server.url("model"), {}, onceStalled(server, "model"));
+    assert.equal((error as Error).name, "AbortError");
     const record = server.requests()[0]!;
     assert.deepEqual([record.status, record.bodyBytes], [status, bytes], name);
-    controller.abort();
-    assert.ok((await outcome).error);
-    while (server.requests()[0]?.outcome === "stalled")
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => record.outcome !== "stalled");
     assert.equal(record.outcome, "hung up", name);
   }
 });
 
 test("a client that leaves in the middle hung up", async () => {
-  server.plan("model", [{ name: "slow-drip", bytes: 1000, ms: 5 }]);
+  server.plan("model", [{ name: "slow-drip", bytes: 1000, ms: 20 }]);
   const controller = new AbortController();
   const response = await fetch(server.url("model"), { signal: controller.signal });
   await response.body!.getReader().read();
@@ -409,11 +422,10 @@ test("a signed address expires by use and by time; the redirect gives a fresh on
   assert.equal((await get(address)).status, 403);
   assert.deepEqual((await get(server.url("model"))).bytes, file);
 
-  server.plan("model", [{ ...always, uses: Infinity, ms: 80 }]);
+  server.plan("model", [{ ...always, uses: Infinity, ms: 400 }]);
   const brief = await where();
   assert.equal((await get(brief)).status, 200);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal((await get(brief)).status, 403);
+  await until(async () => (await get(brief)).status === 403);
   const forged = new URL(brief);
   forged.searchParams.set("signature", "9999");
   assert.equal((await get(forged.href)).status, 404);
@@ -559,12 +571,12 @@ test("slow answers take their time", async () => {
 test("connections are refused for a while, then work again", async () => {
   const shaky = await startFaultyServer({ files: { model: small } });
   try {
-    shaky.plan("model", [{ name: "refuse", ms: 100 }]);
+    shaky.plan("model", [{ name: "refuse", ms: 300 }]);
     assert.ok((await get(shaky.url("model"))).error);
     const { error } = await get(shaky.url("model"));
     assert.match(String((error as Error).cause), /ECONNREFUSED/);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    assert.deepEqual((await get(shaky.url("model"))).bytes, small);
+    assert.equal(shaky.requests().length, 1);
+    await until(async () => (await get(shaky.url("model"))).status === 200);
     assert.equal(shaky.requests().length, 2);
     shaky.refuse(60_000); // close() does not wait for it
   } finally {
@@ -595,14 +607,47 @@ test("plans: a function decides, * stands for all files, unmet faults are told",
   );
 });
 
-test("hold lets so many bytes pass, and not one more until release", async () => {
-  const held = server.hold(12_345);
-  const outcome = get(server.url("model"));
-  await held;
+test("hold lets so many bytes pass, over all answers, and not one more until release", async () => {
+  const held = server.hold(312_345);
+  const outcomes = [1, 2, 3, 4].map(() => get(server.url("model")));
+  assert.equal(await held, true);
   await new Promise((resolve) => setTimeout(resolve, 30));
-  assert.equal(server.bytesSent(), 12_345);
+  assert.equal(server.bytesSent(), 312_345);
   server.release();
-  assert.deepEqual((await outcome).bytes, file);
+  for (const outcome of outcomes) assert.deepEqual((await outcome).bytes, file);
+  await server.settled();
+  assert.equal(server.bytesSent(), 4 * size);
+});
+
+test("what fails in the server itself breaks the connection and is thrown by close", async () => {
+  const unreadable = { ...bytesContent(small), read: () => Promise.reject(new Error("no disk")) };
+  const broken = await startFaultyServer({ files: { model: unreadable } });
+  assert.ok((await get(broken.url("model"))).error);
+  await broken.settled();
+  assert.equal(broken.requests()[0]!.outcome, "broken");
+  await assert.rejects(broken.close(), /no disk/);
+});
+
+test("close frees ports and connections, of stalled and held answers, too", async () => {
+  const count = (kind: RegExp) =>
+    process.getActiveResourcesInfo().filter((name) => kind.test(name)).length;
+  await until(() => count(/^TCPServer/) === 2); // the server of this file
+  const sockets = count(/^TCPSocket/);
+  const doomed = await startFaultyServer({ files: { model: file } });
+  doomed.plan("model", [{ name: "stall" }, { name: "slow-header", ms: 60_000 }]);
+  const held = doomed.hold(200_000);
+  const outcomes = [1, 2, 3].map(() => get(doomed.url("model")));
+  await until(() => doomed.bytesSent() === 200_000 && doomed.requests().length === 3);
+  assert.equal(await held, true);
+  const never = doomed.hold(1e9);
+  await doomed.close();
+  assert.equal(await never, false);
+  for (const outcome of outcomes) assert.ok((await outcome).error);
+  assert.deepEqual(
+    doomed.requests().map(({ outcome }) => outcome),
+    ["broken", "broken", "broken"],
+  );
+  await until(() => count(/^TCPServer/) === 2 && count(/^TCPSocket/) <= sockets);
 });
 
 test("a new version that a test puts there has another ETag", async () => {

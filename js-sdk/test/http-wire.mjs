@@ -187,24 +187,27 @@ export async function startWire(answer) {
       ...{ file: undefined, fault: undefined, status: 0, bodyBytes: 0, outcome: "running" },
     };
     records.push(record);
-    const reply = await answer(request, record);
-    if (reply.framing === "close" || headers["connection"] === "close")
-      reply.headers["connection"] = "close";
-    const keepAlive = reply.headers["connection"] !== "close";
     try {
-      await send(reply, request, record, socket, gone);
+      const reply = await answer(request, record);
+      if (reply.framing === "close" || headers["connection"] === "close")
+        reply.headers["connection"] = "close";
+      await send(reply, request, record, socket, gone).finally(() => reply.afterwards?.());
+      if (record.outcome !== "complete") return false;
+      if (reply.headers["connection"] !== "close") return true;
+      socket.end();
+      return false;
     } catch (error) {
-      if (!gone.aborted) throw error;
-      record.outcome = gone.reason === clientGone ? "hung up" : "broken";
+      const isClients = error === clientGone || (gone.aborted && gone.reason === clientGone);
+      record.outcome = isClients ? "hung up" : "broken";
+      if (!isClients && !gone.aborted) throw error;
+      return false;
+    } finally {
+      changed();
     }
-    changed();
-    reply.afterwards?.();
-    if (record.outcome === "complete" && !keepAlive) socket.end();
-    return record.outcome === "complete" && keepAlive;
   }
 
   /**
-   * Rejects once the client is gone.
+   * Rejects once the connection is gone.
    * @param {Answer} reply
    * @param {HttpRequest} request
    * @param {RequestRecord} record
@@ -217,7 +220,8 @@ export async function startWire(answer) {
       /** @type {Promise<void>} */ (
         new Promise((resolve, reject) => {
           gone.throwIfAborted();
-          socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+          // The callback may tell of a broken connection before any event does.
+          socket.write(bytes, (error) => (error ? reject(clientGone) : resolve()));
         })
       );
     const end = async () => {
@@ -266,16 +270,16 @@ export async function startWire(answer) {
         }
         size = Math.min(size, chunkLeft);
       }
-      if (total >= limit) await until(() => total < limit, gone);
-      size = Math.min(size, limit - total);
       const at = reply.start + sent;
       const piece = await reply.content.read(at, at + size);
+      while (total >= limit) await until(() => total < limit, gone);
+      size = Math.min(size, limit - total);
       // Counted before: the client may act on these bytes before the callback of the write runs.
       record.bodyBytes += size;
       total += size;
       changed();
       try {
-        await write(piece);
+        await write(piece.subarray(0, size));
       } catch (error) {
         record.bodyBytes -= size;
         total -= size;
