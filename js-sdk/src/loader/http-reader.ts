@@ -55,6 +55,8 @@ export class HttpReader implements ByteReader {
   #toldSize = 0;
   // Where a stream ended in order before the file should have.
   #endedAt = -1;
+  #hashed = false;
+  #doubted = false;
   #answered = false;
   #stream: ChunkCollector | undefined;
   #abortStream: AbortController | undefined;
@@ -78,9 +80,19 @@ export class HttpReader implements ByteReader {
     return this.#toldSize || this.#validator.total || this.#announced;
   }
 
-  /** The size that the file itself tells, which counts more than a header of an answer. */
-  setSize(size: number): void {
+  /**
+   * What the file's header tells: its size, which counts more than that of an answer, and whether
+   * hashes decide which version the bytes are of. Then ETags need not agree: a server's machines
+   * may differ in them.
+   */
+  setFile(size: number, hashed: boolean): void {
     this.#toldSize = size;
+    this.#hashed = hashed;
+  }
+
+  /** Whether an answer was named as of another version, and hashes are to decide. */
+  get doubted(): boolean {
+    return this.#doubted;
   }
 
   /** Of the version that is read. */
@@ -164,7 +176,8 @@ export class HttpReader implements ByteReader {
     const whole = this.#ignoresRange || (position === 0 && (size === 0 || end >= size));
     if (!whole) {
       headers["range"] = `bytes=${position}-${size === 0 || end >= size ? "" : end - 1}`;
-      const condition = etag ?? lastModified;
+      // Across origins it costs a request for permission, which a plain range does not.
+      const condition = this.#hashed ? undefined : (etag ?? lastModified);
       if (condition !== undefined) headers["if-range"] = condition;
     }
     const attempt = new AbortController();
@@ -284,12 +297,11 @@ export class HttpReader implements ByteReader {
     // Both known, and not equal.
     const differs = <Value>(before: Value | undefined, now: Value | undefined) =>
       Boolean(before) && Boolean(now) && before !== now;
-    const changed =
-      differs(known.etag, etag) ||
-      (!known.etag && differs(known.lastModified, lastModified)) ||
-      differs(known.total, total) ||
-      differs(this.#announced, announced);
-    if (changed) {
+    const renamed =
+      differs(known.etag, etag) || (!known.etag && differs(known.lastModified, lastModified));
+    const resized = differs(known.total, total) || differs(this.#announced, announced);
+    this.#doubted ||= renamed || resized;
+    if ((renamed || resized) && !this.#hashed) {
       void response.body?.cancel().catch(() => {});
       throw new FileChanged();
     }

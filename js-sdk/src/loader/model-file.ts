@@ -30,8 +30,10 @@ export interface ModelSink {
 export interface ModelReader extends ByteReader {
   /** Of the version that is read. */
   readonly validator?: Validator;
-  /** Tells it the size that the file's header gives. */
-  setSize?(size: number): void;
+  /** Tells it what the file's header gives: its size, and whether there are hashes. */
+  setFile?(size: number, hashed: boolean): void;
+  /** Whether an answer was named as of another version, and hashes are to decide. */
+  readonly doubted?: boolean;
 }
 
 /** Where the file comes from. */
@@ -160,8 +162,6 @@ class Load {
   #loaded = 0;
   #cached = 0;
   #headerWasKept = false;
-  // Whether the server named another version than the one that was begun.
-  #doubted = false;
   /** Whether the header is not whole yet. */
   inHeader = true;
 
@@ -233,7 +233,7 @@ class Load {
       if (bytes.length < headerStepBytes) this.#sink.end(); // says how it is truncated
     }
     this.#describe();
-    reader.setSize?.(this.#meta.fileBytes);
+    reader.setFile?.(this.#meta.fileBytes, this.#hashed);
     const all = joined(parts, length);
     const header = all.slice(0, this.#meta.headerBytes);
     await this.#beginEntry(header);
@@ -322,30 +322,14 @@ class Load {
     }
     const { begin, end } = pieceRange(this.#meta, index);
     const wanted = end - begin - given.length;
+    const from = begin + given.length;
     const tail =
-      wanted === 0 ? new Uint8Array(0) : await this.#missing(begin + given.length, wanted, index);
+      wanted === 0
+        ? new Uint8Array(0)
+        : await this.#open().read(from, wanted, this.#endOfMissing(index), this.#arrivals());
     const bytes = given.length === 0 ? tail : joined([given, tail], given.length + tail.length);
     const whole = bytes.length === end - begin;
     return { index, bytes, fromEntry: false, digest: whole ? digest?.(bytes) : undefined };
-  }
-
-  // Bytes of a piece from the origin. A server may name the same file differently from one time to
-  // the next (its machines do not agree): where there are hashes, they decide.
-  async #missing(
-    offset: number,
-    length: number,
-    piece: number,
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    const end = this.#endOfMissing(piece);
-    try {
-      return await this.#open().read(offset, length, end, this.#arrivals());
-    } catch (reason) {
-      if (!(reason instanceof FileChanged) || !this.#hashed || this.#doubted) throw reason;
-      this.#doubted = true;
-      this.#known = undefined;
-      await this.close();
-      return this.#open().read(offset, length, end, this.#arrivals());
-    }
   }
 
   // Appends a piece of which `partly` bytes are in the engine, and keeps it.
@@ -380,9 +364,10 @@ class Load {
     wanted: Uint8Array,
   ): Promise<{ bytes: Uint8Array<ArrayBuffer>; digest: Uint8Array }> {
     const { begin, end } = pieceRange(this.#meta, index);
-    for (let attempt = 1; attempt < attempts && !this.#doubted; attempt++) {
+    const doubted = this.#reader?.doubted ?? false;
+    for (let attempt = 1; attempt < attempts && !doubted; attempt++) {
       const reader = this.#origin.open(this.#reader?.validator);
-      reader.setSize?.(this.#meta.fileBytes);
+      reader.setFile?.(this.#meta.fileBytes, this.#hashed);
       try {
         const bytes = await reader.read(begin, end - begin, end);
         const digest = await this.#options.digest!(bytes);
@@ -392,7 +377,7 @@ class Load {
       }
     }
     // Then it is the header that is of another file.
-    if (this.#headerWasKept || this.#doubted) throw new FileChanged();
+    if (this.#headerWasKept || doubted) throw new FileChanged();
     throw new TinyVLMError(
       "invalid_file",
       `${this.#options.url}: bytes ${begin} to ${end} have another SHA-256 than the header says, ` +
@@ -445,7 +430,7 @@ class Load {
       // Only hashes tell that what is kept and what comes now are one file.
       if (elsewhere && !this.inHeader && !this.#hashed) throw new FileChanged();
       this.#reader = this.#origin.open(elsewhere ? undefined : known);
-      if (!this.inHeader) this.#reader.setSize?.(this.#meta.fileBytes);
+      if (!this.inHeader) this.#reader.setFile?.(this.#meta.fileBytes, this.#hashed);
     }
     return this.#reader;
   }
