@@ -17,6 +17,8 @@ const sdkImports = {
   "cli.ts": ["api", "cli", "protocol"],
   "worker.ts": ["worker"],
   "worker-mt.ts": ["worker"],
+  "node-worker.ts": ["worker"],
+  "node-worker-mt.ts": ["worker"],
   "glue.d.ts": ["runtime"],
   // Which build of the tools this Node can run is decided as the worker decides it.
   cli: ["api", "protocol", "runtime"],

@@ -87,6 +87,7 @@ test("progress goes through its phases and ends whole", async () => {
   const seen: LoadProgress[] = [];
   const vlm = await TinyVLM.load(server.url("sizeless/model"), {
     threads: 1,
+    cache: false,
     onProgress: (progress) => seen.push(progress),
   });
   await vlm.dispose();

@@ -41,7 +41,10 @@ function hashedFile(seed: number): Buffer {
   header.writeUInt32LE(chunkBytes, 12);
   for (let chunk = 0; chunk < chunks; chunk++) {
     const bytes = data.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes);
-    createHash("sha256").update(bytes).digest().copy(header, fixedHeader + 32 * chunk);
+    createHash("sha256")
+      .update(bytes)
+      .digest()
+      .copy(header, fixedHeader + 32 * chunk);
   }
   return Buffer.concat([header, data]);
 }
@@ -318,7 +321,8 @@ const fatal: Partial<Record<FaultName, string>> = {
 };
 
 // The server sends what was not asked for, or another file: bytes are wasted by no fault of ours.
-const wasteful = /^(change|mixed|compress|ignore-range|shift|wrong-|multipart|garbled|extra|bytes-)/;
+const wasteful =
+  /^(change|mixed|compress|ignore-range|shift|wrong-|multipart|garbled|extra|bytes-)/;
 
 for (const state of ["cold", "half cached", "cached"] as const)
   for (const name of Object.keys(faults) as FaultName[])

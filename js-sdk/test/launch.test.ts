@@ -98,6 +98,7 @@ function platformOf(reply: (attempt: Attempt) => StartReply): {
     };
   };
   const platform: Platform = {
+    workerFiles: { single: "single.mjs", threaded: "threaded.mjs" },
     reasonAgainstThreads: () => undefined,
     defaultThreads: () => 2,
     spawn: async (kind) => ({ endpoint: spawn(kind), script: undefined }),

@@ -1,6 +1,6 @@
 // TinyVLM in a page (or in a worker of the caller's own).
 
-import { openBrowserStore } from "../loader/open-store.js";
+import type * as Storage from "../loader/open-store.js";
 import { readPixels } from "../image/read-pixels.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
@@ -33,7 +33,7 @@ export class TinyVLM extends LoadedModel {
   /** The models that are kept on this device for pages of this origin. */
   static readonly cache = new ModelCache({
     folder: () => undefined,
-    openStore: openBrowserStore,
+    openStore: async () => (await storageModule()).openBrowserStore(),
     keysOf: (source) => keysOf(source, browser),
     async freeBytes() {
       const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
@@ -42,6 +42,12 @@ export class TinyVLM extends LoadedModel {
     isPersisted: async () => (await navigator.storage?.persisted?.()) ?? false,
     persist: async () => (await navigator.storage?.persist?.()) ?? false,
   } satisfies CachePlatform);
+}
+
+// A file of its own, because few pages look at what is kept.
+function storageModule(): Promise<typeof Storage> {
+  const { href } = new URL("./storage.mjs", import.meta.url);
+  return import(href) as Promise<typeof Storage>;
 }
 
 // Each URL is written out in full, because bundlers look for exactly this form.
@@ -66,6 +72,7 @@ const ownWasm: Record<Variant, () => URL> = {
 const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 
 const browser: Platform = {
+  workerFiles: { single: "worker.mjs", threaded: "worker-mt.mjs" },
   reasonAgainstThreads: () =>
     globalThis.crossOriginIsolated
       ? undefined

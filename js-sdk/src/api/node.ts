@@ -7,8 +7,7 @@ import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { FolderStore } from "../loader/folder-store.js";
-import { openNodeFolder } from "../loader/node-folder.js";
-import { cacheFolder } from "../loader/open-store.js";
+import { cacheFolder, openNodeFolder } from "../loader/node-folder.js";
 import { nodeEndpoint } from "../protocol/endpoint-node.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
@@ -16,7 +15,7 @@ import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { open } from "./open.js";
 import { keysOf } from "./sources.js";
-import { defaultHubUrl, threadsFor, type Platform } from "./platform.js";
+import { defaultHubUrl, threadsFor, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /**
@@ -80,15 +79,18 @@ function readWithFileReader(blob: Blob): Promise<ArrayBuffer> {
   });
 }
 
+const workerFiles: Record<WorkerKind, string> = {
+  single: "node-worker.mjs",
+  threaded: "node-worker-mt.mjs",
+};
+
 const node: Platform = {
+  workerFiles,
   reasonAgainstThreads: () => undefined,
   defaultThreads: () => threadsFor(availableParallelism()),
 
   async spawn(kind, url) {
-    const script =
-      url === undefined
-        ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs")
-        : new URL(url);
+    const script = url === undefined ? ownFile(`./${workerFiles[kind]}`) : new URL(url);
     try {
       // Flags of the process (a debugger, a loader) are not meant for the worker.
       return {

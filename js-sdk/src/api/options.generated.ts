@@ -93,7 +93,8 @@ export interface LoadOptions {
    */
   wasmUrl?: string | URL | Partial<Record<Variant, string | URL>> | undefined;
   /**
-   * Where `worker.mjs` and `worker-mt.mjs` are: a folder (ends in `/`), or one file.
+   * Where `worker.mjs` and `worker-mt.mjs` (in Node `node-worker.mjs` and `node-worker-mt.mjs`)
+   * are: a folder (ends in `/`), or one file.
    * Default: beside the script.
    */
   workerUrl?: string | URL | undefined;

@@ -5,7 +5,7 @@ import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import type { ImageInput } from "./types.js";
 
-/** worker.mjs or worker-mt.mjs. */
+/** The worker of the builds without threads, or of those with. */
 export type WorkerKind = "single" | "threaded";
 
 /** A worker that was started; whether its script loads is not known yet. */
@@ -17,6 +17,8 @@ export interface SpawnedWorker {
 
 /** What the client needs of its surroundings; browser.ts and node.ts implement it. */
 export interface Platform {
+  /** Names of the worker scripts in the package. */
+  workerFiles: Record<WorkerKind, string>;
   /** Why several threads cannot be used here, or undefined where they can. */
   reasonAgainstThreads(): string | undefined;
   /** How many threads to use where the caller does not say. */

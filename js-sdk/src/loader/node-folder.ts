@@ -16,6 +16,19 @@ const touchEveryMs = 2000;
 const forgottenAfterMs = 30_000;
 const tryAgainMs = 100;
 
+/** The folder in which Node programs keep model files: `TINYVLM_CACHE`, or the system's own. */
+export function cacheFolder(
+  environment: NodeJS.ProcessEnv,
+  platform: string,
+  home: string,
+): string {
+  const { TINYVLM_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
+  if (TINYVLM_CACHE) return TINYVLM_CACHE;
+  if (XDG_CACHE_HOME) return `${XDG_CACHE_HOME}/tiny-vlm`;
+  if (platform === "win32" && LOCALAPPDATA) return `${LOCALAPPDATA}/tiny-vlm/cache`;
+  return platform === "darwin" ? `${home}/Library/Caches/tiny-vlm` : `${home}/.cache/tiny-vlm`;
+}
+
 /** The file system below `path`, which is made where it is missing. */
 export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> {
   await fs.mkdir(path, { recursive: true });
