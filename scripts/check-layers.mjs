@@ -31,7 +31,7 @@ const sdkImports = {
 };
 
 /** Emscripten's output and its module API are the business of this folder alone. */
-const knowsEmscripten = /^js-sdk\/src\/(runtime\/|glue\.d\.ts$|worker(-mt)?\.ts$)/;
+const knowsEmscripten = /^js-sdk\/src\/(runtime\/|glue\.d\.ts$|(?:node-)?worker(-mt)?\.ts$)/;
 
 /** Every node that can be reached from `start` in `edges` (name -> names), `start` included. */
 export function reachable(edges, start) {

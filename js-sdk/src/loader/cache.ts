@@ -16,11 +16,13 @@ export interface EntryMeta {
   format: typeof entryFormat;
   /** The address that the caller gave. */
   url: string;
+  /** By which the server names this version. */
   validator: Validator;
   /** Bytes before the data section: piece 0. */
   headerBytes: number;
   /** Bytes of the other pieces; the last one may be short. */
   chunkBytes: number;
+  /** Of the whole file. */
   fileBytes: number;
   /** When its download began, in milliseconds since 1970. */
   begun: number;
@@ -59,6 +61,7 @@ export interface Store {
     signal: AbortSignal,
     waiting?: (storedBytes: number, totalBytes: number) => void,
   ): Promise<Entry>;
+  /** What is kept; the file that was opened last comes first. */
   list(): Promise<CachedModel[]>;
   /** Deletes an entry; false where there is none. Fails with `io` while somebody has it open. */
   delete(url: string): Promise<boolean>;
@@ -69,11 +72,19 @@ export function pieceCount({ headerBytes, chunkBytes, fileBytes }: EntryMeta): n
   return 1 + Math.ceil((fileBytes - headerBytes) / chunkBytes);
 }
 
+/** Bytes of the file: from `begin` up to, not with, `end`. */
+export interface PieceRange {
+  /** The first byte. */
+  begin: number;
+  /** The byte behind the last one. */
+  end: number;
+}
+
 /** Where a piece lies in the file. */
 export function pieceRange(
   { headerBytes, chunkBytes, fileBytes }: EntryMeta,
   piece: number,
-): { begin: number; end: number } {
+): PieceRange {
   if (piece === 0) return { begin: 0, end: headerBytes };
   const begin = headerBytes + (piece - 1) * chunkBytes;
   return { begin, end: Math.min(fileBytes, begin + chunkBytes) };

@@ -24,6 +24,7 @@ export interface Validator {
   url?: string | undefined;
   /** A strong ETag. */
   etag?: string | undefined;
+  /** The Last-Modified header. */
   lastModified?: string | undefined;
   /** Size in bytes, as an answer with a range told it; 0 while unknown. */
   total: number;
@@ -45,6 +46,7 @@ const longestSkip = 256 << 10;
 
 /** A file at a URL. */
 export class HttpReader implements ByteReader {
+  /** The address. */
   readonly name: string;
   readonly #options: HttpOptions;
   readonly #signal: AbortSignal;
@@ -100,6 +102,7 @@ export class HttpReader implements ByteReader {
     return this.#validator;
   }
 
+  /** As ByteReader.read. */
   async read(
     offset: number,
     length: number,
@@ -127,6 +130,7 @@ export class HttpReader implements ByteReader {
     return bytes;
   }
 
+  /** As ByteReader.hasMore. */
   async hasMore(offset: number): Promise<boolean> {
     const stream = this.#stream;
     if (this.#validator.total > 0 || !stream) return this.#validator.total > offset;
@@ -134,6 +138,7 @@ export class HttpReader implements ByteReader {
     return (await stream.fill(new Uint8Array(1), 0).catch(() => 0)) > 0;
   }
 
+  /** Ends the request that is under way. */
   async close(): Promise<void> {
     const stream = this.#stream;
     this.#stream = undefined;

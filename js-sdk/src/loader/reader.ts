@@ -36,6 +36,7 @@ export class ChunkCollector {
   /** Bytes of the stream that were handed out or skipped. */
   position = 0;
 
+  /** Collects `chunks`, which nobody else reads. */
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
@@ -94,16 +95,20 @@ export class ChunkCollector {
 
 /** Reads a source that can only be read from front to back. */
 export class SequentialReader implements ByteReader {
+  /** As the source is called. */
   readonly name: string;
+  /** In bytes; 0 while unknown. */
   readonly size: number;
   readonly #collector: ChunkCollector;
 
+  /** Takes over the source. */
   constructor({ name, size, chunks }: OpenedSource) {
     this.name = name;
     this.size = size;
     this.#collector = new ChunkCollector(chunks);
   }
 
+  /** As ByteReader.read. */
   async read(
     offset: number,
     length: number,
@@ -116,10 +121,12 @@ export class SequentialReader implements ByteReader {
     return filled === length ? bytes : bytes.slice(0, filled);
   }
 
+  /** As ByteReader.hasMore. */
   async hasMore(offset: number): Promise<boolean> {
     return (await this.read(offset, 1, offset + 1)).length > 0;
   }
 
+  /** Releases the source. */
   close(): Promise<void> {
     return this.#collector.close();
   }
