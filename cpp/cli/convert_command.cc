@@ -146,6 +146,10 @@ Status RunConvert(const Arguments& arguments) {
     return Status(packing.status().code(), "--packing: " + packing.status().message());
   options.packing = *packing;
 
+  options.warn = [](const std::string& warning) {
+    std::fprintf(stderr, "tiny-vlm: warning: %s\n", warning.c_str());
+  };
+
 #if !defined(__EMSCRIPTEN__)
   const PartialFileGuard guard(options.output);
 #endif
