@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/warnings.h"
 #include "convert/convert.h"
 #include "convert/repack.h"
 
@@ -146,9 +147,7 @@ Status RunConvert(const Arguments& arguments) {
     return Status(packing.status().code(), "--packing: " + packing.status().message());
   options.packing = *packing;
 
-  options.warn = [](const std::string& warning) {
-    std::fprintf(stderr, "tiny-vlm: warning: %s\n", warning.c_str());
-  };
+  options.warn = &PrintWarning;
 
 #if !defined(__EMSCRIPTEN__)
   const PartialFileGuard guard(options.output);

@@ -97,7 +97,7 @@ const createFake: EngineFactory = async (options) => {
             imageSize: 8,
             imageTokens: 4,
           },
-          ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+          ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads, warnings: [] },
         }),
       ),
     modelFree() {},
