@@ -78,8 +78,8 @@ std::vector<Anchor> Anchors() {
           std::string(names.final_conv) + "." + names.se_reduce + ".weight"})
       anchors.push_back({end, CheckpointPart::kTower, &IsMatrix});
   }
-  for (const char* const end : {"embed_tokens.weight", "layers.0.self_attn.q_proj.weight",
-                                "layers.0.mlp.gate_proj.weight"})
+  for (const char* const end :
+       {"embed_tokens.weight", "layers.0.self_attn.q_proj.weight", "layers.0.mlp.gate_proj.weight"})
     anchors.push_back({end, CheckpointPart::kDecoder, &IsMatrix});
   return anchors;
 }
@@ -92,8 +92,7 @@ std::vector<std::string> WordsOf(CheckpointPart part) {
       for (const CheckpointLayout layout :
            {CheckpointLayout::kTransformers, CheckpointLayout::kApple}) {
         const CheckpointNames& names = NamesOf(layout);
-        words.insert(words.end(),
-                     {names.stem, names.stages, std::string(names.final_conv) + "."});
+        words.insert(words.end(), {names.stem, names.stages, std::string(names.final_conv) + "."});
       }
       return words;
     }
@@ -167,8 +166,7 @@ CanonicalNames::CanonicalNames(const Safetensors& weights) {
         if (!prefix.has_value() || !IsMatrix(*shape)) continue;
         const auto other = shapes.find(*prefix + second);
         const bool fits = other != shapes.end() && other->second->size() == 2 &&
-                          (*other->second)[0] == (*shape)[0] &&
-                          (*other->second)[1] == (*shape)[0];
+                          (*other->second)[0] == (*shape)[0] && (*other->second)[1] == (*shape)[0];
         if (prefix->ends_with("projector.") || (end != second && fits))
           AddPrefix(CheckpointPart::kProjector, *prefix);
       }

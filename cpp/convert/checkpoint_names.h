@@ -25,8 +25,8 @@ struct CheckpointNames {
   const char* stem;         // prefix, then the number of a convolution
   const char* stages;       // prefix, then the number of a stage (of a module in Apple's list)
   const char* first_block;  // prefix of the first block of the first stage
-  const char* final_conv;  // module
-  const char* se_reduce;   // modules below final_conv
+  const char* final_conv;   // module
+  const char* se_reduce;    // modules below final_conv
   const char* se_expand;
   const char* conv_ffn;            // module below a block
   const char* layer_scale_suffix;  // behind "layer_scale", "layer_scale_1" and "layer_scale_2"

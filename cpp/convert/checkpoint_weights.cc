@@ -94,7 +94,11 @@ class WeightsFinder {
     if (sets.empty()) return Safetensors::OpenFolder(folder_);
     TVLM_RETURN_IF_ERROR(OpenMain(&sets));
     if (used_.empty()) TVLM_RETURN_IF_ERROR(ChooseWhole(&sets));
-    for (const FileSet& set : sets) TVLM_RETURN_IF_ERROR(AddSet(set));
+    // Files with parts come first: with them the weights may be complete, and another whole set is
+    // then one too many.
+    std::vector<OpenedSet> whole;
+    for (const FileSet& set : sets) TVLM_RETURN_IF_ERROR(AddSet(set, &whole));
+    for (OpenedSet& set : whole) AddOrWarn(std::move(set));
     return Merge();
   }
 
@@ -113,8 +117,8 @@ class WeightsFinder {
         std::any_of(sets->begin(), sets->end(), [](const FileSet& set) { return set.shards > 0; });
     const bool single_alone = has_index && has_single && !has_shards;
     if (single_alone && main.status().code() == ErrorCode::kNotFound) {
-      Warn(Format("%s is not used: it names shards, none of which is there; %s is read",
-                  kIndexFile, kSingleFile));
+      Warn(Format("%s is not used: it names shards, none of which is there; %s is read", kIndexFile,
+                  kSingleFile));
       main = Safetensors::Open(Path(kSingleFile));
     }
     if (!main.ok()) return main.status();
@@ -160,18 +164,32 @@ class WeightsFinder {
     return Status();
   }
 
-  // Uses a set beside the others, or says why not.
-  Status AddSet(const FileSet& set) {
-    const bool whole = !used_.empty() && used_.front().IsWhole();
+  // True where the sets in use have all parts.
+  bool IsComplete() const {
+    const auto has = [this](CheckpointPart part) {
+      return std::any_of(used_.begin(), used_.end(),
+                         [part](const OpenedSet& set) { return set.names.Has(part); });
+    };
+    return has(CheckpointPart::kTower) && has(CheckpointPart::kProjector) &&
+           has(CheckpointPart::kDecoder);
+  }
+
+  void WarnOfOtherSet(const std::string& label) {
+    Warn(Format("%s is not used: it is another set of weights, %s is read", label.c_str(),
+                used_.front().label.c_str()));
+  }
+
+  // Uses a set beside the others, or says why not. Whole ones are put off into `whole`.
+  Status AddSet(const FileSet& set, std::vector<OpenedSet>* whole) {
+    const bool complete = IsComplete();
     const char* const label = set.label.c_str();
-    if (whole && set.shards != 0) {
-      Warn(Format("%s is not used: it is another set of weights, %s is read", label,
-                  used_.front().label.c_str()));
+    if (complete && set.shards != 0) {  // even where some of the shards are missing
+      WarnOfOtherSet(set.label);
       return Status();
     }
     Result<OpenedSet> opened = Open(set);
     if (!opened.ok()) {
-      if (!whole) return opened.status();
+      if (!complete) return opened.status();
       Warn(Format("%s is not used: %s", label, opened.status().message().c_str()));
       return Status();
     }
@@ -179,19 +197,27 @@ class WeightsFinder {
     const bool adapter = std::any_of(
         tensors.begin(), tensors.end(),
         [](const SafetensorsTensor& tensor) { return IsAdapterTensor(tensor.name_in_file); });
-    if (whole && (adapter || set.label == kAdapterFile)) {
-      Warn(Format("%s is not used: it is an adapter that is not merged; merge the adapter first "
-                  "if it is meant",
-                  label));
+    if (complete && (adapter || set.label == kAdapterFile)) {
+      Warn(
+          Format("%s is not used: it is an adapter that is not merged; merge the adapter first "
+                 "if it is meant",
+                 label));
     } else if (!opened->HasAny()) {
       Warn(Format("%s is not used: none of its tensors shows a part of a FastVLM", label));
-    } else if (whole && opened->IsWhole()) {
-      Warn(Format("%s is not used: it is another set of weights, %s is read", label,
-                  used_.front().label.c_str()));
+    } else if (opened->IsWhole()) {
+      whole->push_back(std::move(*opened));
     } else {
       used_.push_back(std::move(*opened));
     }
     return Status();
+  }
+
+  // Uses a whole set where the others are not complete.
+  void AddOrWarn(OpenedSet set) {
+    if (IsComplete())
+      WarnOfOtherSet(set.label);
+    else
+      used_.push_back(std::move(set));
   }
 
   // A tensor for messages, with its file where there are several.
@@ -265,24 +291,23 @@ class WeightsFinder {
   std::vector<OpenedSet> used_;  // the first is the main one, where there is one
 };
 
-// The pickles in `folder` that may hold weights, for messages; empty: none. A trainer's state is
-// none of them.
-std::string PicklesIn(const std::string& folder) {
+// The files of `folder` that may hold a part in a form that is not read, for messages; empty: none.
+// A trainer's state is none of them.
+std::string OtherForms(const std::string& folder) {
+  std::string forms;
   const Result<std::vector<std::string>> names = ListFolder(folder);
-  std::string pickles;
-  size_t count = 0;
-  if (!names.ok()) return pickles;
+  if (!names.ok()) return forms;
   for (const std::string& name : *names) {
     const bool state = name == "training_args.bin" || name.starts_with("optimizer.") ||
                        name.starts_with("scheduler.") || name.starts_with("rng_state");
-    if (!IsPickle(name) || state) continue;
-    ++count;
-    pickles += (pickles.empty() ? "" : ", ") + name;
+    const bool core_ml = name.ends_with(".mlpackage") || name.ends_with(".mlmodelc");
+    if (IsPickle(name) && !state)
+      forms += "; " + name + " is a PyTorch pickle, which is not read: save it as safetensors";
+    else if (core_ml || name.ends_with(".onnx"))
+      forms +=
+          "; " + name + (core_ml ? " is a Core ML" : " is an ONNX") + " export, which is not read";
   }
-  if (count == 0) return pickles;
-  return Format("; %s %s, which %s not read: save %s as safetensors", pickles.c_str(),
-                count == 1 ? "is a PyTorch pickle" : "are PyTorch pickles",
-                count == 1 ? "is" : "are", count == 1 ? "it" : "them");
+  return forms;
 }
 
 }  // namespace
@@ -298,7 +323,7 @@ Status CheckParts(const std::string& folder, const Safetensors& weights) {
   };
   const auto missing = [&folder](const char* what) {
     return Error(ErrorCode::kNotFound, "%s wanted, none found in the checkpoint%s", what,
-                 PicklesIn(folder).c_str());
+                 OtherForms(folder).c_str());
   };
   if (!has(kTowerPrefix)) {
     return missing(
@@ -311,8 +336,7 @@ Status CheckParts(const std::string& folder, const Safetensors& weights) {
         "a projector (tensors *projector.linear_1.weight and linear_2, or *projector.0.weight and "
         "2)");
   }
-  if (!has(kDecoderPrefix))
-    return missing("a decoder (tensors *.embed_tokens.weight, *.layers.*)");
+  if (!has(kDecoderPrefix)) return missing("a decoder (tensors *.embed_tokens.weight, *.layers.*)");
   const std::string query = std::string(kDecoderPrefix) + "layers.0.self_attn.q_proj.",
                     bias = query + "bias";
   if (weights.Find(query + "weight") != nullptr && weights.Find(bias) == nullptr) {

@@ -21,7 +21,7 @@ Result<Safetensors> OpenCheckpointWeights(const std::string& folder,
                                           std::vector<std::string>* warnings);
 
 // OK where the tensors show a tower, a projector and a decoder with Qwen2's biases; kNotFound names
-// what is missing, and the pickles in `folder` that may hold it.
+// what is missing, and the files in `folder` of other formats that may hold it.
 Status CheckParts(const std::string& folder, const Safetensors& weights);
 
 }  // namespace tinyvlm

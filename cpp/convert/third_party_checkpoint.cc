@@ -204,8 +204,8 @@ Status RejectThirdPartyFolder(const std::string& path) {
   TVLM_ASSIGN_OR_RETURN(const Json config, CheckpointSource(path).ReadJson("config.json"));
   TVLM_RETURN_IF_ERROR(CheckQuantization(config));
   const bool has_weights = std::any_of(names.begin(), names.end(), [](const std::string& file) {
-    return file != kAdapterFile && (file.ends_with(".safetensors") ||
-                                    file == "model.safetensors.index.json");
+    return file != kAdapterFile &&
+           (file.ends_with(".safetensors") || file == "model.safetensors.index.json");
   });
   if (has_weights) return Status();
   const std::optional<std::string> other = OtherModel(config);

@@ -25,8 +25,8 @@ struct MemoryEstimate {
 // Makes the session's options for a model whose context is at most `max_context` tokens.
 using MakeSessionOptions = std::function<Result<SessionOptions>(size_t max_context)>;
 
-// Estimates for a model that was made from a header and whose weights need not arrive. Allocates all
-// of that memory temporarily but touches almost none of it. Errors: those of `options` and
+// Estimates for a model that was made from a header and whose weights need not arrive. Allocates
+// all of that memory temporarily but touches almost none of it. Errors: those of `options` and
 // Session::Create.
 Result<MemoryEstimate> EstimateMemory(const std::shared_ptr<Model>& model,
                                       const MakeSessionOptions& options);

@@ -51,8 +51,7 @@ Status CheckPreSplit(const Metadata& meta, std::string_view architecture,
     // Files that were made before the key existed. Llama's have had several ways to split.
     if (architecture != "qwen2") {
       return Error(ErrorCode::kUnsupported,
-                   "%s: \"qwen2\" wanted, none found: how texts are split is not known",
-                   kPreSplit);
+                   "%s: \"qwen2\" wanted, none found: how texts are split is not known", kPreSplit);
     }
     warnings->push_back(Format("%s is missing: texts are split as Qwen2 splits them", kPreSplit));
     return Status();

@@ -40,9 +40,10 @@ struct ModelTokenizer {
 // style is that of tokenizer.chat_template; without a template it is qwen_2 where the vocabulary
 // has ChatML's control tokens, else plain (a base model, not trained on turns). Their stop ids are
 // the file's end token and the control tokens that end turns and texts in the known styles. A
-// byte-level BPE of another maker's qwen2 file whose splitting is not named, or named by an alias of
-// Qwen2's, is read as Qwen2's with a warning. Errors name the key: unsupported for other kinds of tokenizer, not_found for missing keys, invalid_file
-// for contradictory keys and for more tokens than rows.
+// byte-level BPE of another maker's qwen2 file whose splitting is not named, or named by an alias
+// of Qwen2's, is read as Qwen2's with a warning. Errors name the key: unsupported for other kinds
+// of tokenizer, not_found for missing keys, invalid_file for contradictory keys and for more tokens
+// than rows.
 Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view architecture,
                                           size_t vocabulary);
 

@@ -199,9 +199,7 @@ Status Safetensors::SortByName() {
                files_[twice->file].name().c_str(), twice->name.c_str());
 }
 
-Result<Safetensors> Safetensors::Open(const std::string& path) {
-  return OpenFiles({&path, 1});
-}
+Result<Safetensors> Safetensors::Open(const std::string& path) { return OpenFiles({&path, 1}); }
 
 Result<Safetensors> Safetensors::OpenFiles(std::span<const std::string> paths) {
   Safetensors safetensors;

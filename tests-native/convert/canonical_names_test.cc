@@ -176,8 +176,7 @@ const StoredCheckpoint& Train() {
 
 std::vector<uint8_t> Original(const StoredCheckpoint& checkpoint) {
   Folder folder(checkpoint.config);
-  std::vector<uint8_t> bytes =
-      folder.Add("model.safetensors", checkpoint.tensors).Converted();
+  std::vector<uint8_t> bytes = folder.Add("model.safetensors", checkpoint.tensors).Converted();
   CHECK(folder.warnings().empty());
   return bytes;
 }
@@ -211,8 +210,7 @@ Renaming Then(const Renaming& first, const Renaming& second) {
 }
 
 // PEFT's level around the linear layers of the decoder.
-const Renaming kBaseLayers =
-    Replace(R"(\.([a-z]+_proj)\.(weight|bias)$)", ".$1.base_layer.$2");
+const Renaming kBaseLayers = Replace(R"(\.([a-z]+_proj)\.(weight|bias)$)", ".$1.base_layer.$2");
 
 TEST_CASE("A checkpoint under any writer's names gives the same model file, byte for byte",
           "[convert][names]") {
@@ -257,8 +255,8 @@ TEST_CASE("A checkpoint under any writer's names gives the same model file, byte
       {"PEFT, never attached: base_layer in linear layers",
        Then(kBaseLayers, Before("base_model.model."))},
       {"PEFT of the decoder alone",
-       Then(kBaseLayers, Replace(R"(^model\.language_model\.)",
-                                 "model.language_model.base_model.model."))},
+       Then(kBaseLayers,
+            Replace(R"(^model\.language_model\.)", "model.language_model.base_model.model."))},
       {"data parallel around torch.compile around PEFT",
        Then(kBaseLayers, Before("module._orig_mod.base_model.model."))}};
   // A head of its own that equals the embedding, as many tools save it.
@@ -334,11 +332,11 @@ TEST_CASE("Parts in files of their own are found", "[convert][names]") {
   {
     Folder folder(Llava().config);
     folder.Add("llm.safetensors", Taken(all, neither))
-        .Add("projector.safetensors", Renamed(projector,
-                                              [](const std::string& name) {
-                                                return name.substr(
-                                                    std::string("model.mm_projector.").size());
-                                              }))
+        .Add("projector.safetensors",
+             Renamed(projector,
+                     [](const std::string& name) {
+                       return name.substr(std::string("model.mm_projector.").size());
+                     }))
         .Add("vision.safetensors", tower);
     check("three files, none called model.safetensors, the projector's names numbers", folder);
   }
@@ -382,6 +380,16 @@ TEST_CASE("A second set of weights is named in a warning where it is clear which
     CHECK(folder.warnings() == Warnings{"model-*-of-00002.safetensors is not used: it is another "
                                         "set of weights, model.safetensors is read"});
   }
+  {  // The file in use becomes complete by one with a later name.
+    Folder folder(Hf().config);
+    const auto is_projector = [](const std::string& name) { return name.starts_with(kProjector); };
+    folder.Add("model.safetensors", Taken(Hf().tensors, std::not_fn(is_projector)))
+        .Add("projector.safetensors", Taken(Hf().tensors, is_projector))
+        .Add("consolidated.safetensors", stale);
+    CHECK(folder.Converted() == wanted);
+    CHECK(folder.warnings() == Warnings{"consolidated.safetensors is not used: it is another set "
+                                        "of weights, model.safetensors is read"});
+  }
   {  // The index outlived its shards.
     Folder folder(Hf().config);
     folder.Add("model.safetensors", Hf().tensors)
@@ -417,13 +425,13 @@ TEST_CASE("Two sets of weights of which either could be meant are an error that 
   Folder folder(Hf().config);
   folder.Add("epoch1.safetensors", Hf().tensors).Add("epoch2.safetensors", Hf().tensors);
   CHECK(folder.Refused(ErrorCode::kInvalidFile) ==
-        folder.path() + ": one set of weights wanted, two whole ones found, epoch1.safetensors and "
-                        "epoch2.safetensors: remove one, or call the one that is meant "
-                        "model.safetensors");
+        folder.path() +
+            ": one set of weights wanted, two whole ones found, epoch1.safetensors and "
+            "epoch2.safetensors: remove one, or call the one that is meant "
+            "model.safetensors");
   // A projector that was trained further, beside a whole checkpoint.
-  Tensors projector = Taken(Hf().tensors, [](const std::string& name) {
-    return name.starts_with(kProjector);
-  });
+  Tensors projector =
+      Taken(Hf().tensors, [](const std::string& name) { return name.starts_with(kProjector); });
   Folder both(Hf().config);
   both.Add("model.safetensors", Hf().tensors).Add("mm_projector.safetensors", projector);
   CHECK(both.Converted() == Original(Hf()));
@@ -504,8 +512,7 @@ TEST_CASE("Any or no model_type: the structure decides, and the config's numbers
   CHECK(folder.warnings() ==
         std::vector<std::string>{"config.json calls this Qwen2-VL (model_type \"qwen2_vl\"); its "
                                  "tensors are FastVLM's, so it is converted as one"});
-  StoredCheckpoint wide =
-      with(Hf(), R"("intermediate_size": 192)", R"("intermediate_size": 191)");
+  StoredCheckpoint wide = with(Hf(), R"("intermediate_size": 192)", R"("intermediate_size": 191)");
   wide.tensors = Renamed(wide.tensors, Before("module."));
   Folder disagrees(wide.config);
   disagrees.Add("model.safetensors", wide.tensors);
@@ -541,29 +548,26 @@ TEST_CASE("Errors name tensors as they are in the file, and missing ones as they
     const bool lone = Contains(in_file, ".base_layer.") && !Contains(in_file, "self_attn.q_proj") &&
                       !Contains(in_file, "self_attn.k_proj") &&
                       !Contains(in_file, "self_attn.v_proj");
-    CHECK(missing == "tensor " +
-                         (lone ? std::regex_replace(in_file, std::regex(R"(\.base_layer)"), "")
-                               : in_file) +
-                         " is missing from the checkpoint");
+    CHECK(missing ==
+          "tensor " +
+              (lone ? std::regex_replace(in_file, std::regex(R"(\.base_layer)"), "") : in_file) +
+              " is missing from the checkpoint");
     ++count;
   }
   CHECK(count == 135 - 5);
   const std::string up = wrap("model.language_model.layers.1.mlp.up_proj.weight");
   CHECK(up == "module.language_model.model.layers.1._orig_mod.mlp.up_proj.base_layer.weight");
-  CHECK(refused(
-            [&](Tensors* tensors) { tensors->at(up).shape = {64, 192}; },
-            ErrorCode::kInvalidFile) == "tensor " + up + ": shape [192, 64] wanted, [64, 192] found");
+  CHECK(refused([&](Tensors* tensors) { tensors->at(up).shape = {64, 192}; },
+                ErrorCode::kInvalidFile) ==
+        "tensor " + up + ": shape [192, 64] wanted, [64, 192] found");
   CHECK(refused(
             [&](Tensors* tensors) {
               for (size_t i = 0; i < 4; ++i) tensors->at(up).bytes[40 + i] = 0xff;
             },
             ErrorCode::kInvalidFile) ==
         "tensor " + up + ": finite weights wanted, -nan found at element 10");
-  CHECK(refused(
-            [&](Tensors* tensors) {
-              (*tensors)["module.image_newline"] = tensors->at(up);
-            },
-            ErrorCode::kUnsupported) ==
+  CHECK(refused([&](Tensors* tensors) { (*tensors)["module.image_newline"] = tensors->at(up); },
+                ErrorCode::kUnsupported) ==
         "tensor module.image_newline is not part of the FastVLM that config.json and the other "
         "tensors describe");
   const std::string stages = "module.vision_tower.model.stages.";
@@ -573,8 +577,10 @@ TEST_CASE("Errors name tensors as they are in the file, and missing ones as they
                 return item.first.starts_with(stages + "2.");
               });
             },
-            ErrorCode::kNotFound) == "tensors of " + stages + "2 wanted, none found, though there "
-                                     "are some of " + stages + "3");
+            ErrorCode::kNotFound) == "tensors of " + stages +
+                                         "2 wanted, none found, though there "
+                                         "are some of " +
+                                         stages + "3");
 }
 
 TEST_CASE("Parts that are missing, and where they may be", "[convert][names]") {
@@ -591,11 +597,12 @@ TEST_CASE("Parts that are missing, and where they may be", "[convert][names]") {
         "2) wanted, none found in the checkpoint; mm_projector.bin is a PyTorch pickle, which is "
         "not read: save it as safetensors");
   Folder blind(Llava().config);
-  blind.Add("model.safetensors", without("vision_tower"));
+  blind.Add("model.safetensors", without("vision_tower")).AddText("fastvithd.mlpackage", "x");
   CHECK(blind.Refused(ErrorCode::kNotFound) ==
         "a vision tower (tensors *.stages.0.blocks.0.mlp.fc1.weight or "
         "*.network.0.0.convffn.fc1.weight, and others; one that was frozen in training may have "
-        "been kept elsewhere) wanted, none found in the checkpoint");
+        "been kept elsewhere) wanted, none found in the checkpoint; fastvithd.mlpackage is a Core "
+        "ML export, which is not read");
   Folder mute(Llava().config);
   mute.Add("model.safetensors", Taken(Llava().tensors, [](const std::string& name) {
              return Contains(name, "vision_tower") || Contains(name, "projector");
@@ -685,11 +692,10 @@ TEST_CASE("Random nestings of wrappers and levels give the same model file", "[c
                       projector = one_of({"", "model."}) +
                                   one_of({"multi_modal_projector.", "mm_projector."});
     Renaming rename =
-        apple ? WithPrefixes(
-                    {{"model.vision_tower.vision_tower.model.", around + tower + in_tower},
-                     {"model.mm_projector.", around + projector + in_tower},
-                     {"model.", around + decoder + in_decoder},
-                     {"lm_head.", around + one_of({"", "language_model."}) + "lm_head."}})
+        apple ? WithPrefixes({{"model.vision_tower.vision_tower.model.", around + tower + in_tower},
+                              {"model.mm_projector.", around + projector + in_tower},
+                              {"model.", around + decoder + in_decoder},
+                              {"lm_head.", around + one_of({"", "language_model."}) + "lm_head."}})
               : WithPrefixes({{kTower, around + tower + in_tower},
                               {kProjector, around + projector + in_tower},
                               {kDecoder, around + decoder + in_decoder}});

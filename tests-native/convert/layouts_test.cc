@@ -276,10 +276,10 @@ TEST_CASE("A config of either layout describes tensors with either layout's name
     CheckpointFiles checkpoint =
         BranchedCheckpoint(layout, Form::kInference, kThreeStages, true, 10);
     const std::vector<float> wanted = Converted(checkpoint).Values("v.stage.2.blk.1.ls2");
-    checkpoint.config = BranchedCheckpoint(apple ? CheckpointLayout::kTransformers
-                                                 : CheckpointLayout::kApple,
-                                           Form::kInference, kThreeStages, true, 10)
-                            .config;
+    checkpoint.config =
+        BranchedCheckpoint(apple ? CheckpointLayout::kTransformers : CheckpointLayout::kApple,
+                           Form::kInference, kThreeStages, true, 10)
+            .config;
     const LoadedModel model = Converted(checkpoint);
     CHECK(model.Values("v.stage.2.blk.1.ls2") == wanted);
     // What only configs say is the config's: an image size in Apple's mm_vision_tower.
