@@ -56,6 +56,7 @@ std::vector<FileSet> FileSets(const std::vector<std::string>& names) {
     set.files.push_back(name);
   }
   std::vector<FileSet> result;
+  result.reserve(sets.size());
   for (auto& [label, set] : sets) result.push_back(std::move(set));
   return result;
 }
@@ -135,6 +136,7 @@ class WeightsFinder {
 
   Result<OpenedSet> Open(const FileSet& set) const {
     std::vector<std::string> paths;
+    paths.reserve(set.files.size());
     for (const std::string& file : set.files) paths.push_back(Path(file));
     if (set.shards != 0 && set.files.size() != set.shards) {
       return Error(ErrorCode::kNotFound, "%s: %zu shards %s wanted, %zu found", folder_.c_str(),
