@@ -199,11 +199,12 @@ Status Estimate(Result<GgufFile> header, const char* model_options, const char* 
   if (!header.ok()) return header.status();
   estimate->header_bytes = header->data_offset;
   TVLM_ASSIGN_OR_RETURN(const ModelOptions parsed, ParseModelOptions(model_options));
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
+                        Model::Create(std::move(header).value(), parsed.threads));
   TVLM_ASSIGN_OR_RETURN(const MemoryEstimate memory,
-                        EstimateMemory(std::move(header).value(), parsed.threads,
-                                       [session_options](size_t max_context) {
-                                         return ParseSessionOptions(session_options, max_context);
-                                       }));
+                        EstimateMemory(model, [session_options](size_t max_context) {
+                          return ParseSessionOptions(session_options, max_context);
+                        }));
   estimate->weight_bytes = memory.weights + memory.widened;
   estimate->tokenizer_bytes = memory.tokenizer;
   estimate->kv_cache_bytes = memory.kv_cache;
@@ -460,6 +461,7 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
         .Bool("hasTokenizer", m->tokenizer() != nullptr)
         .Number("maxContext", static_cast<double>(m->decoder().max_positions))
         .Number("vocabulary", static_cast<double>(m->valid_ids()))
+        .Strings("warnings", m->warnings())
         .Number("headerBytes", static_cast<double>(m->file().data_offset));
     if (m->file().chunk_size != 0)
       report.Number("chunkBytes", static_cast<double>(m->file().chunk_size))

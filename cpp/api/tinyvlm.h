@@ -188,7 +188,8 @@ TVLM_EXPORT tvlm_load_state tvlm_model_state(const tvlm_model* model);
  * "receivedBytes"} and, once the header is whole, {"threads", "backend" (what computes: "cpu"),
  * "name", "architecture", "imageSize" (edge length in pixels of the images that the model takes),
  * "imageTokens" (tokens that one image becomes; both 0 for a model that reads text only),
- * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens), "headerBytes" (before the data
+ * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens), "warnings" (sentences for people
+ * about what the file does not say and was assumed; usually none), "headerBytes" (before the data
  * section)} and, where the file has hashes, {"chunkBytes" (of the data section, under each hash),
  * "chunkSha256" (64 hexadecimal digits a chunk)}. `length`, where it is not NULL, gets its bytes.
  * Valid until the next tvlm_model_info on the model. */

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/option_flags.h"
+#include "cli/warnings.h"
 #include "engine/model_file.h"
 
 namespace tinyvlm {
@@ -109,6 +110,14 @@ Result<Json> ParseText(const char* text, size_t length) {
   return ParseJson(std::string_view(text, length));
 }
 
+Status PrintWarnings(tvlm_model* model) {
+  size_t length = 0;
+  const char* const text = tvlm_model_info(model, &length);
+  TVLM_ASSIGN_OR_RETURN(const Json info, ParseText(text, length));
+  for (const Json& warning : *info.Find("warnings")->array()) PrintWarning(*warning.string());
+  return Status();
+}
+
 // Asks and prints the answer: as it comes, or whole as one line of JSON. Returns its text.
 Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::string& request,
                         Answer answer) {
@@ -161,6 +170,7 @@ Status RunQuestions(const Flags& flags) {
   TVLM_RETURN_IF_ERROR(ToStatus(error));
   TVLM_RETURN_IF_ERROR(
       ToStatus(tvlm_model_load_path(model.get(), path.c_str(), nullptr, nullptr), model.get()));
+  TVLM_RETURN_IF_ERROR(PrintWarnings(model.get()));
   const OwnedSession session(
       tvlm_session_create(model.get(), session_options.Finish().c_str(), &error));
   TVLM_RETURN_IF_ERROR(ToStatus(error));

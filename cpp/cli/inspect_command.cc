@@ -2,11 +2,14 @@
 #include <cinttypes>
 #include <cstdio>
 #include <map>
+#include <memory>
 
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/warnings.h"
 #include "engine/memory_estimate.h"
+#include "engine/model.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
 #include "formats/gguf_reader.h"
@@ -78,14 +81,14 @@ void PrintShortRows(const GgufFile& file) {
 
 // Bytes that a session with default options takes, tokenizer and f32 copies of weights included;
 // sets its context.
-Result<uint64_t> EstimateSession(GgufFile file, size_t* context) {
+Result<uint64_t> EstimateSession(const std::shared_ptr<Model>& model, size_t* context) {
   const auto options = [context](size_t max_context) -> Result<SessionOptions> {
     SessionOptions session;
     session.context = std::min(session.context, max_context);
     *context = session.context;
     return session;
   };
-  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate estimate, EstimateMemory(std::move(file), 1, options));
+  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate estimate, EstimateMemory(model, options));
   return estimate.widened + estimate.tokenizer + estimate.kv_cache + estimate.activations;
 }
 
@@ -142,11 +145,14 @@ Status RunInspect(const Arguments& arguments) {
 
   const uint64_t weights = file.data_bytes;
   size_t context = 0;
-  const Result<uint64_t> session = EstimateSession(std::move(file), &context);
+  const auto model = Model::Create(std::move(file), 1);
+  const Result<uint64_t> session =
+      model.ok() ? EstimateSession(*model, &context) : model.status();
   if (!session.ok()) {
     std::printf("\nmemory: cannot be used by this build: %s\n", session.status().message().c_str());
     return Status();
   }
+  for (const std::string& warning : (*model)->warnings()) PrintWarning(warning);
   std::printf(
       "\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context %zu, one thread) = "
       "%.1f MB\n",

@@ -30,7 +30,7 @@ struct PlannedTensor {
   std::string name;  // in the model file
   Shape shape;       // in the model file
   TensorRole role;
-  std::string source;  // name in the checkpoint; empty: folded from `branches`
+  std::string source;  // canonical name; empty: folded from `branches`
   std::vector<ConvBranch> branches;
   Shape kernel;  // shape of the folded kernels; equals `shape` unless this is their bias
 };
@@ -46,7 +46,7 @@ struct TowerStage {
 // An opened checkpoint folder.
 struct Checkpoint {
   CheckpointConfig config;
-  Safetensors weights;
+  Safetensors weights;  // under canonical names (convert/canonical_names.h)
   std::vector<TowerStage> stages;
   uint32_t se_dim = 0;      // width of the squeeze-excite bottleneck
   uint32_t image_size = 0;  // edge length of the input image, from the configs, else 1024
@@ -54,11 +54,15 @@ struct Checkpoint {
   std::vector<PlannedTensor> tensors;
 };
 
-// Opens a FastVLM folder of either layout, in inference form, training form or a mixture, and finds
-// every tensor. The tower's sizes come from names and shapes; config.json must agree where it gives
-// them. Errors: kNotFound with what is missing, kInvalidFile with both shapes or numbers,
-// kUnsupported with a tensor that FastVLM does not have, or with the name of another model.
-Result<Checkpoint> OpenCheckpoint(const std::string& folder);
+// Opens a FastVLM folder, in inference form, training form or a mixture, and finds every tensor,
+// whatever prefixes the tool that wrote it has. The tower's sizes come from names and shapes;
+// config.json must agree where it gives them. Errors: kNotFound with what is missing, kInvalidFile
+// with both shapes or numbers, kUnsupported with a tensor that FastVLM does not have, or with the
+// name of another model. Sentences about what is odd but can be converted (weights that are not
+// used, duplicates, an unknown model_type) are appended to `warnings`, also before an error; null:
+// they are dropped.
+Result<Checkpoint> OpenCheckpoint(const std::string& folder,
+                                  std::vector<std::string>* warnings = nullptr);
 
 }  // namespace tinyvlm
 

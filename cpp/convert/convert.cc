@@ -269,10 +269,12 @@ class TensorConverter {
   }
 
   // What a tensor is called in the checkpoint, where it is one there.
-  static const std::string& SourceName(const PlannedTensor& tensor) {
-    if (!tensor.source.empty()) return tensor.source;
-    const bool plain = tensor.branches.size() == 1 && tensor.branches[0].norm.empty();
-    return plain && tensor.shape == tensor.kernel ? tensor.branches[0].kernel : tensor.name;
+  const std::string& SourceName(const PlannedTensor& tensor) const {
+    const bool plain = tensor.source.empty() && tensor.branches.size() == 1 &&
+                       tensor.branches[0].norm.empty() && tensor.shape == tensor.kernel;
+    const SafetensorsTensor* const source =
+        checkpoint_.weights.Find(plain ? tensor.branches[0].kernel : tensor.source);
+    return source == nullptr ? tensor.name : source->name_in_file;
   }
 
   Status CheckValues(const PlannedTensor& tensor, DType type, uint64_t first, size_t count) const {
@@ -333,7 +335,11 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
                  "a way to resize, \"pad\" or \"crop\", wanted, \"%s\" found",
                  options.resize.c_str());
   }
-  TVLM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(options.checkpoint));
+  std::vector<std::string> warnings;
+  const Result<Checkpoint> opened = OpenCheckpoint(options.checkpoint, &warnings);
+  if (options.warn) std::for_each(warnings.begin(), warnings.end(), options.warn);
+  if (!opened.ok()) return opened.status();
+  const Checkpoint& checkpoint = *opened;
   GgufWriter writer;
   AddModelKeys(checkpoint, options, &writer);
   std::vector<int32_t> stop_ids = checkpoint.config.stop_ids;

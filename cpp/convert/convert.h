@@ -17,8 +17,7 @@ namespace tinyvlm {
 
 // Types are kF32, kF16, kBF16, kQ8_0 or kQ4_0; docs/model-file.md says which tensors they apply to.
 struct ConvertOptions {
-  // FastVLM folder with config.json and safetensors, transformers' or Apple's layout
-  std::string checkpoint;
+  std::string checkpoint;     // FastVLM folder with config.json and safetensors
   std::string output;         // the .gguf to write
   DType type = DType::kQ8_0;  // of the decoder's matrices
   // of the tower's and the projector's; default: as `type`, but kQ8_0 for kQ4_0
@@ -32,6 +31,9 @@ struct ConvertOptions {
   std::optional<ChatStyle> chat_style;
   // the order of the weights in the file; values and answers are the same in either
   Packing packing = Packing::kNone;
+  // Gets a sentence for each thing that is odd about the checkpoint but can be converted (a second
+  // set of weights that is not used, duplicates), before any weights are; may be empty.
+  std::function<void(const std::string& warning)> warn;
 };
 
 // The type that a word of the command line names ("f32", "f16", "bf16", "q8_0", "q5_0", "q4_0").

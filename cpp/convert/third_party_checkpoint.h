@@ -3,21 +3,42 @@
 #ifndef TINYVLM_CONVERT_THIRD_PARTY_CHECKPOINT_H_
 #define TINYVLM_CONVERT_THIRD_PARTY_CHECKPOINT_H_
 
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/json.h"
 #include "base/status.h"
 #include "formats/safetensors.h"
 
 namespace tinyvlm {
 
-// OK if `path` is a folder with FastVLM's config.json and safetensors. Otherwise the error says
-// what it is: kNotFound if there is nothing, kUnsupported for another model or another export (MLX,
-// Core ML, ONNX, PyTorch pickles, GGUF, 4-bit checkpoints), kInvalidArgument for one file of a
-// checkpoint.
+// OK if `path` is a folder with config.json and safetensors. Otherwise the error says what it is:
+// kNotFound if there is nothing, kUnsupported for another model or another export (Core ML, ONNX,
+// PyTorch pickles, GGUF, quantised checkpoints), kInvalidArgument for one file of a checkpoint.
 Status RejectThirdPartyFolder(const std::string& path);
 
-// The same by names of tensors: kUnsupported for exports whose config.json looks like the original.
+// The same by the tensors, which have canonical names: kUnsupported for exports whose config.json
+// looks like the original (MLX, by the order of its convolutions' dimensions; GPTQ, AWQ,
+// bitsandbytes) and for adapters that are not merged.
 Status RejectThirdPartyTensors(const Safetensors& weights);
+
+// What config.json calls the model, where that is none of FastVLM's names: "Qwen2-VL (model_type
+// "qwen2_vl")". Only the tensors decide what it is.
+std::optional<std::string> OtherModel(const Json& config);
+
+// The error for a folder whose tensors are not FastVLM's and whose config.json names `model`, which
+// OtherModel returned.
+Status RejectOtherModel(const std::string& model);
+
+// True for the file name of a PyTorch pickle (.bin, .pt, .pth).
+bool IsPickle(const std::string& file);
+
+// The file that PEFT saves an adapter in.
+inline constexpr const char* kAdapterFile = "adapter_model.safetensors";
+
+// True for a tensor of an adapter that is not merged.
+bool IsAdapterTensor(std::string_view name);
 
 }  // namespace tinyvlm
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/byte_reader.h"
+#include "base/check.h"
 #include "base/half.h"
 #include "base/json.h"
 
@@ -50,7 +51,7 @@ Result<SafetensorsTensor> ParseTensor(const std::string& path, const Json::Membe
     return Error(ErrorCode::kInvalidFile, "%s: tensor %s: %s", path.c_str(), name, what);
   };
   SafetensorsTensor tensor;
-  tensor.name = name;
+  tensor.name = tensor.name_in_file = name;
   const Json* const dtype = value.Find("dtype");
   if (dtype == nullptr || dtype->string() == nullptr)
     return wrong("\"dtype\" as a string wanted, not found");
@@ -198,9 +199,11 @@ Status Safetensors::SortByName() {
                files_[twice->file].name().c_str(), twice->name.c_str());
 }
 
-Result<Safetensors> Safetensors::Open(const std::string& path) {
+Result<Safetensors> Safetensors::Open(const std::string& path) { return OpenFiles({&path, 1}); }
+
+Result<Safetensors> Safetensors::OpenFiles(std::span<const std::string> paths) {
   Safetensors safetensors;
-  TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
+  for (const std::string& path : paths) TVLM_RETURN_IF_ERROR(safetensors.AddFile(path));
   TVLM_RETURN_IF_ERROR(safetensors.SortByName());
   return safetensors;
 }
@@ -215,8 +218,8 @@ Result<Safetensors> Safetensors::FromBytes(std::string name, std::span<const uin
 Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   const std::string single = folder + "/model.safetensors",
                     index_path = folder + "/model.safetensors.index.json";
-  if (IsFile(single)) return Open(single);
   if (!IsFile(index_path)) {
+    if (IsFile(single)) return Open(single);
     return Error(
         ErrorCode::kNotFound,
         "%s: model.safetensors or model.safetensors.index.json wanted, neither found%s",
@@ -277,6 +280,22 @@ Result<Safetensors> Safetensors::OpenFolder(const std::string& folder) {
   return safetensors;
 }
 
+Status Safetensors::Rename(std::span<const std::string> names) {
+  TVLM_DCHECK(names.size() == tensors_.size());
+  for (size_t i = 0; i < tensors_.size(); ++i) tensors_[i].name = names[i];
+  std::erase_if(tensors_, [](const SafetensorsTensor& tensor) { return tensor.name.empty(); });
+  return SortByName();
+}
+
+Status Safetensors::Append(Safetensors other) {
+  for (SafetensorsTensor& tensor : other.tensors_) {
+    tensor.file += static_cast<uint32_t>(files_.size());
+    tensors_.push_back(std::move(tensor));
+  }
+  std::move(other.files_.begin(), other.files_.end(), std::back_inserter(files_));
+  return SortByName();
+}
+
 const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
   const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name,
                                    [](const SafetensorsTensor& tensor, std::string_view wanted) {
@@ -300,7 +319,7 @@ Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, v
   if (first > tensor.bytes || bytes > tensor.bytes - first) {
     return Error(ErrorCode::kInternal,
                  "tensor %s: %zu bytes at %" PRIu64 " asked for, it has %" PRIu64,
-                 tensor.name.c_str(), bytes, first, tensor.bytes);
+                 tensor.name_in_file.c_str(), bytes, first, tensor.bytes);
   }
   return files_[tensor.file].ReadAt(tensor.offset + first, data, bytes);
 }
@@ -325,8 +344,8 @@ Status ReadConverted(const Safetensors& safetensors, const SafetensorsTensor& te
 }
 
 Status WrongType(const SafetensorsTensor& tensor, const char* wanted) {
-  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found", tensor.name.c_str(),
-               wanted, SafetensorsTypeName(tensor.type));
+  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found",
+               tensor.name_in_file.c_str(), wanted, SafetensorsTypeName(tensor.type));
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ size_t SafetensorsTypeBytes(SafetensorsType type);
 // One tensor of a file.
 struct SafetensorsTensor {
   std::string name;
+  std::string name_in_file;  // differs from `name` only after Safetensors::Rename
   SafetensorsType type = SafetensorsType::kF32;
   Shape shape;            // outermost dimension first
   uint64_t elements = 0;  // product of the shape
@@ -63,12 +64,28 @@ class Safetensors {
   // `name` stands for the path in error messages.
   static Result<Safetensors> FromBytes(std::string name, std::span<const uint8_t> bytes);
 
-  // The weights of a checkpoint folder: model.safetensors, or the shards that
-  // model.safetensors.index.json names (all of whose tensors must be there).
+  // Several files, each of whose tensors has a name that no other has.
+  static Result<Safetensors> OpenFiles(std::span<const std::string> paths);
+
+  // The weights of a checkpoint folder: the shards that model.safetensors.index.json names (all of
+  // whose tensors must be there); without an index model.safetensors.
   static Result<Safetensors> OpenFolder(const std::string& folder);
+
+  // Gives tensors()[i] the name `names[i]` and leaves out those whose new name is empty. Pointers
+  // to tensors become invalid. kInvalidFile where two have the same name then.
+  Status Rename(std::span<const std::string> names);
+
+  // Takes the files and tensors of `other`. Pointers to tensors become invalid. kInvalidFile where
+  // a name is in both.
+  Status Append(Safetensors other);
 
   // Sorted by name.
   const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }
+
+  // The path of the file that a tensor is in, or the name of its borrowed bytes.
+  const std::string& FileOf(const SafetensorsTensor& tensor) const {
+    return files_[tensor.file].name();
+  }
 
   // Null where there is none.
   const SafetensorsTensor* Find(std::string_view name) const;

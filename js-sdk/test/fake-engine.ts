@@ -99,6 +99,7 @@ const createFake: EngineFactory = async (options) => {
             imageTokens: 4,
           },
           ...{ headerBytes: 8, hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+          ...{ warnings: [] },
         }),
       ),
     modelFree() {},

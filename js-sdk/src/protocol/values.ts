@@ -36,6 +36,8 @@ export interface ModelInfo {
   vocabulary: number;
   /** How many threads compute. */
   threads: number;
+  /** Sentences about what the file does not say and was assumed; usually none. */
+  warnings: string[];
 }
 
 /** How many tokens a question and its answer took. */
