@@ -35,29 +35,26 @@ describe("the cache", () => {
 
   /** Loads the model and asks about a sample; times in ms. */
   const loadAndAsk = (page, address = url()) =>
-    page.evaluate(
-      async (address) => {
-        const began = performance.now();
-        const progress = [];
-        const warnings = [];
-        const outcome = await settle(
-          TinyVLM.load(address, {
-            onProgress: (step) => progress.push(step),
-            onWarning: (warning) => warnings.push(warning),
-          }),
-        );
-        if (!outcome.value) return { ...outcome, warnings };
-        const readyMs = performance.now() - began;
-        const { text } = await outcome.value.ask(
-          "/examples-web/samples/sample-5.png",
-          "How many objects do you see?",
-        );
-        await outcome.value.dispose();
-        const last = progress[progress.length - 1];
-        return { text, readyMs, warnings, cachedBytes: last.cachedBytes, progress };
-      },
-      address,
-    );
+    page.evaluate(async (address) => {
+      const began = performance.now();
+      const progress = [];
+      const warnings = [];
+      const outcome = await settle(
+        TinyVLM.load(address, {
+          onProgress: (step) => progress.push(step),
+          onWarning: (warning) => warnings.push(warning),
+        }),
+      );
+      if (!outcome.value) return { ...outcome, warnings };
+      const readyMs = performance.now() - began;
+      const { text } = await outcome.value.ask(
+        "/examples-web/samples/sample-5.png",
+        "How many objects do you see?",
+      );
+      await outcome.value.dispose();
+      const last = progress[progress.length - 1];
+      return { text, readyMs, warnings, cachedBytes: last.cachedBytes, progress };
+    }, address);
 
   test("the second visit needs no network for the model", async () => {
     await withEmptyCache(async (page) => {

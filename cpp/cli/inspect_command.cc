@@ -146,8 +146,7 @@ Status RunInspect(const Arguments& arguments) {
   const uint64_t weights = file.data_bytes;
   size_t context = 0;
   const auto model = Model::Create(std::move(file), 1);
-  const Result<uint64_t> session =
-      model.ok() ? EstimateSession(*model, &context) : model.status();
+  const Result<uint64_t> session = model.ok() ? EstimateSession(*model, &context) : model.status();
   if (!session.ok()) {
     std::printf("\nmemory: cannot be used by this build: %s\n", session.status().message().c_str());
     return Status();

@@ -41,37 +41,41 @@ after(async () => {
   await fs.rm(folder, { recursive: true });
 });
 
-test(`a load killed at ${kills} moments goes on where it was`, { ...options, timeout: 600_000 }, async (t) => {
-  const args = [server.url("model.gguf")];
-  const moments = seededIntegers({ seed: 20, count: kills, from: 0, to: model.length });
-  let text: string | undefined;
-  let total = 0;
-  for (const [index, afterBytes] of moments.entries()) {
-    const cacheFolder = join(folder, `cache-${index}`);
-    const env = { TINYVLM_CACHE: cacheFolder };
-    server.reset();
-    const first = await runAndKill({
-      ...{ script, args, env, server },
-      kill: { afterBytes, lingerMs: 100 },
-    });
-    assert(first.killed, first.stderr);
-    const store = new FolderStore(await openNodeFolder(fs, cacheFolder));
-    const stored = (await store.list())[0]?.storedBytes ?? 0;
-    server.reset();
-    const second = await runAndKill({ script, args, env, server });
-    assert.equal(second.code, 0, second.stderr);
-    const answer = (JSON.parse(second.stdout) as { text: string }).text;
-    text ??= answer;
-    assert.equal(answer, text);
-    assert.equal(server.bytesSent(), model.length - stored, `killed after ${afterBytes} bytes`);
-    total += stored;
-    server.reset();
-    const third = await runAndKill({ script, args, env, server });
-    assert.equal(third.code, 0, third.stderr);
-    assert.equal(server.bytesSent(), 0);
-  }
-  t.diagnostic(`${kills} kills, ${(total / kills / 1e6).toFixed(1)} MB stored before each`);
-});
+test(
+  `a load killed at ${kills} moments goes on where it was`,
+  { ...options, timeout: 600_000 },
+  async (t) => {
+    const args = [server.url("model.gguf")];
+    const moments = seededIntegers({ seed: 20, count: kills, from: 0, to: model.length });
+    let text: string | undefined;
+    let total = 0;
+    for (const [index, afterBytes] of moments.entries()) {
+      const cacheFolder = join(folder, `cache-${index}`);
+      const env = { TINYVLM_CACHE: cacheFolder };
+      server.reset();
+      const first = await runAndKill({
+        ...{ script, args, env, server },
+        kill: { afterBytes, lingerMs: 100 },
+      });
+      assert(first.killed, first.stderr);
+      const store = new FolderStore(await openNodeFolder(fs, cacheFolder));
+      const stored = (await store.list())[0]?.storedBytes ?? 0;
+      server.reset();
+      const second = await runAndKill({ script, args, env, server });
+      assert.equal(second.code, 0, second.stderr);
+      const answer = (JSON.parse(second.stdout) as { text: string }).text;
+      text ??= answer;
+      assert.equal(answer, text);
+      assert.equal(server.bytesSent(), model.length - stored, `killed after ${afterBytes} bytes`);
+      total += stored;
+      server.reset();
+      const third = await runAndKill({ script, args, env, server });
+      assert.equal(third.code, 0, third.stderr);
+      assert.equal(server.bytesSent(), 0);
+    }
+    t.diagnostic(`${kills} kills, ${(total / kills / 1e6).toFixed(1)} MB stored before each`);
+  },
+);
 
 test("two processes that load at once fetch once", options, async () => {
   const env = { TINYVLM_CACHE: join(folder, "cache-both") };
