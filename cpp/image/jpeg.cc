@@ -157,8 +157,8 @@ const char* FaultText(Fault fault) {
 
 class JpegDecoder {
  public:
-  JpegDecoder(const ByteSource& source, bool exact)
-      : exact_(exact), segments_(source, kMaxSegment), window_(source, kWindow) {}
+  JpegDecoder(const ByteSource& source, bool exact, size_t band_bytes)
+      : exact_(exact), band_bytes_(band_bytes), segments_(source, kMaxSegment), window_(source, kWindow) {}
 
   Status Decode(RowSink& sink);
 
@@ -205,6 +205,7 @@ class JpegDecoder {
   static Status Bad(size_t at, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
   bool exact_;
+  size_t band_bytes_;
   ByteWindow segments_, window_;
   QuantTable quant_[4];
   std::shared_ptr<const HuffmanTable> huffman_[2][4];  // [DC, AC][slot]
@@ -755,15 +756,12 @@ Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block
 // ---- bands of MCU rows ---------------------------------------------------------
 
 size_t JpegDecoder::BandRows() const {
-  // One scan is decoded row by row. Where several have to be read in turn, a band is larger, so that
-  // changing from one to the next costs nothing beside decoding.
-  constexpr uint64_t kBandBytes = uint64_t{4} << 20;
   if (scans_.size() == 1) return 1;
   uint64_t samples = 0;  // of an MCU row
   for (const Component& component : components_)
     samples += uint64_t{component.padded_w} * component.v * kBlockSamples;
   const uint64_t bytes = samples * (progressive_ ? 1 + sizeof(int16_t) : 1);
-  return static_cast<size_t>(std::clamp<uint64_t>(kBandBytes / bytes, 1, mcus_h_));
+  return static_cast<size_t>(std::clamp<uint64_t>(band_bytes_ / bytes, 1, mcus_h_));
 }
 
 Status JpegDecoder::AllocateBand(size_t rows) {
@@ -964,8 +962,8 @@ Status JpegDecoder::SendRows(size_t begin, size_t end, RowSink& sink) {
 
 }  // namespace
 
-Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink) {
-  return JpegDecoder(source, exact).Decode(sink);
+Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink, size_t band_bytes) {
+  return JpegDecoder(source, exact, band_bytes).Decode(sink);
 }
 
 }  // namespace tinyvlm
