@@ -541,8 +541,7 @@ tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read, voi
                                       size_t bytes, uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
   if (read == nullptr) return Ended(session, NullArgument("a function that reads the image"));
-  return Ended(session,
-               AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image));
+  return Ended(session, AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image));
 }
 
 tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, size_t bytes,
@@ -557,8 +556,7 @@ tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read, vo
                                        tvlm_pixel_format format, size_t width, size_t height,
                                        uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session,
-               AddRows(session, read, user_data, format, width, height, flags, image));
+  return Ended(session, AddRows(session, read, user_data, format, width, height, flags, image));
 }
 
 tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {

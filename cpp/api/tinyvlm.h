@@ -259,8 +259,8 @@ typedef int (*tvlm_read)(uint64_t offset, void* to, size_t bytes, void* user_dat
 
 /* The same from a file of `bytes` bytes that is not in memory as a whole: `read` is asked for less
  * than a megabyte at a time, mostly front to back, for some parts again. Whatever its number of
- * pixels, an image takes a few megabytes while it is added; long sides (from about 20,000 pixels on)
- * some more. */
+ * pixels, an image takes a few megabytes while it is added; long sides (from about 20,000 pixels
+ * on) some more. */
 TVLM_EXPORT tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read,
                                                   void* user_data, size_t bytes, uint32_t flags,
                                                   uint32_t* image);

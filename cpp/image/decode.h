@@ -13,10 +13,10 @@
 namespace tinyvlm {
 
 // Decodes a PNG or a JPEG, recognised by its first bytes, into `sink`. `exact`: as the reference
-// implementation (alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise as image viewers show
-// it: with EXIF's orientation, transparency composited on white, 16-bit samples scaled. Errors:
-// kInvalidImage with the byte for damaged, truncated and too large images, and with the name of the
-// format for other formats; kOutOfMemory; those of source and sink.
+// implementation (alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise as image viewers
+// show it: with EXIF's orientation, transparency composited on white, 16-bit samples scaled.
+// Errors: kInvalidImage with the byte for damaged, truncated and too large images, and with the
+// name of the format for other formats; kOutOfMemory; those of source and sink.
 Status DecodeImage(const ByteSource& source, bool exact, RowSink& sink);
 
 // The same from memory into memory, the orientation applied.

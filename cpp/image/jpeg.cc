@@ -122,8 +122,8 @@ struct Coded {
   int32_t dc_prediction = 0;
 };
 
-// A scan, and how far it has been read: bands of MCU rows are decoded one after the other, each from
-// all scans, so that no more than a band need be in memory.
+// A scan, and how far it has been read: bands of MCU rows are decoded one after the other, each
+// from all scans, so that no more than a band need be in memory.
 struct Scan {
   std::vector<Coded> components;
   size_t first = 0, last = 63;  // coefficients of the file's order
@@ -158,12 +158,16 @@ const char* FaultText(Fault fault) {
 class JpegDecoder {
  public:
   JpegDecoder(const ByteSource& source, bool exact, size_t band_bytes)
-      : exact_(exact), band_bytes_(band_bytes), segments_(source, kMaxSegment), window_(source, kWindow) {}
+      : exact_(exact),
+        band_bytes_(band_bytes),
+        segments_(source, kMaxSegment),
+        window_(source, kWindow) {}
 
   Status Decode(RowSink& sink);
 
  private:
-  // Bytes that a segment may have, its marker included, and those that are read of a scan at a time.
+  // Bytes that a segment may have, its marker included, and those that are read of a scan at a
+  // time.
   static constexpr size_t kMaxSegment = size_t{2} + 65535, kWindow = size_t{64} << 10;
 
   // Reads everything but the entropy-coded data: tables, headers and where the scans are.
@@ -529,8 +533,7 @@ Status JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
 Result<std::shared_ptr<const HuffmanTable>> JpegDecoder::Table(size_t kind, size_t slot,
                                                                size_t at) {
   if (huffman_[kind][slot] == nullptr) {
-    if (slot > 1)
-      return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
+    if (slot > 1) return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
     auto table = std::make_shared<HuffmanTable>();
     if (kind == 0) {
       table->Build(kStandardDcCounts[slot], kStandardDcSymbols);
@@ -592,8 +595,7 @@ Status JpegDecoder::DecodeScan(Scan& scan, size_t begin, size_t end) {
       for (Coded& coded : scan.components) {
         const size_t h = alone ? 1 : coded.component->h, v = alone ? 1 : coded.component->v;
         for (size_t i = 0; i < h * v && fault == Fault::kNone; ++i) {
-          if (scan.reader.left() < kMostBlockBytes &&
-              scan.at + seen.size() < window_.size()) {
+          if (scan.reader.left() < kMostBlockBytes && scan.at + seen.size() < window_.size()) {
             TVLM_RETURN_IF_ERROR(Refill(scan, seen));
           }
           fault = DecodeBlock(scan, coded, x * h + i % h, y * v + i / h);
@@ -778,8 +780,8 @@ Status JpegDecoder::AllocateBand(size_t rows) {
   }
   // At least as wide as every enlarged row.
   const uint64_t width = mcus_w_ * max_h_ * kBlock;
-  TVLM_ASSIGN_OR_RETURN(full_rows_, AlignedBuffer<uint8_t>::Allocate(components_.size() * width,
-                                                                     "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(
+      full_rows_, AlignedBuffer<uint8_t>::Allocate(components_.size() * width, "image's rows"));
   TVLM_ASSIGN_OR_RETURN(sums_, AlignedBuffer<uint16_t>::Allocate(width, "image's rows"));
   TVLM_ASSIGN_OR_RETURN(rgb_,
                         AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * width_, "image's rows"));
@@ -867,8 +869,7 @@ const uint8_t* FullRow(Component& component, size_t max_h, size_t max_v, size_t 
   // The second of the two rows that this one is interpolated from; at the edges the row itself.
   const bool below = y % 2 == 1;
   const auto far = [&] {
-    return component.Row(below ? std::min(row + 1, component.height - 1)
-                               : row - (row > 0 ? 1 : 0));
+    return component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
   };
   const bool smooth = component.width > 2;  // libjpeg repeats the samples of narrower planes
   if (across == 1 && down == 1) return in;
@@ -932,8 +933,8 @@ Status JpegDecoder::SendRows(size_t begin, size_t end, RowSink& sink) {
   for (size_t y = begin; y < end; ++y) {
     const uint8_t* in[kMaxComponents] = {};
     for (size_t i = 0; i < count; ++i) {
-      in[i] = FullRow(components_[i], max_h_, max_v_, y, sums_.data(),
-                      full_rows_.data() + i * width);
+      in[i] =
+          FullRow(components_[i], max_h_, max_v_, y, sums_.data(), full_rows_.data() + i * width);
     }
     uint8_t* out = rgb_.data();
     if (count == 3 && ycc) {

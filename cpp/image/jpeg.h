@@ -24,9 +24,9 @@ inline constexpr size_t kJpegBandBytes = size_t{4} << 20;
 // CMYK becomes RGB as in Pillow. The sink is given EXIF's orientation unless `exact`. Entropy-coded
 // data that ends early or is invalid is an error, never drawn.
 //
-// Memory: an MCU row where the image has one scan; else a band of `band_bytes`, at least an MCU row,
-// which is decoded from all scans in turn, each going on where it was left. Errors: kInvalidImage
-// with the byte, kOutOfMemory, those of source and sink.
+// Memory: an MCU row where the image has one scan; else a band of `band_bytes`, at least an MCU
+// row, which is decoded from all scans in turn, each going on where it was left. Errors:
+// kInvalidImage with the byte, kOutOfMemory, those of source and sink.
 Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink,
                   size_t band_bytes = kJpegBandBytes);
 

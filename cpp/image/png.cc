@@ -90,20 +90,21 @@ Status ReadHeader(std::span<const uint8_t> content, size_t length, PngHeader& he
   const uint8_t depth = content[8], color = content[9];
   const bool whole_bytes = depth == 8 || depth == 16,
              packed = depth == 1 || depth == 2 || depth == 4;
-  const bool valid = color == kGray      ? whole_bytes || packed
-                     : color == kIndexed ? packed || depth == 8
-                                         : whole_bytes && (color == kRgb || color == kGrayAlpha ||
-                                                           color == kRgba);
+  const bool valid = color == kGray ? whole_bytes || packed
+                     : color == kIndexed
+                         ? packed || depth == 8
+                         : whole_bytes && (color == kRgb || color == kGrayAlpha || color == kRgba);
   if (!valid) {
-    return Error(ErrorCode::kInvalidImage,
-                 "PNG: colour type 0, 2, 3, 4 or 6 and a bit depth that goes with it wanted, colour "
-                 "type %d and %d bits found",
-                 color, depth);
+    return Error(
+        ErrorCode::kInvalidImage,
+        "PNG: colour type 0, 2, 3, 4 or 6 and a bit depth that goes with it wanted, colour "
+        "type %d and %d bits found",
+        color, depth);
   }
   header.depth = depth;
   header.color = static_cast<ColorType>(color);
-  const std::pair<const char*, int> methods[] = {{"compression", 0}, {"filter", 0},
-                                                 {"interlace", 1}};
+  const std::pair<const char*, int> methods[] = {
+      {"compression", 0}, {"filter", 0}, {"interlace", 1}};
   for (size_t i = 0; i < std::size(methods); ++i) {
     const auto& [name, most] = methods[i];
     if (content[10 + i] > most) {
@@ -118,8 +119,8 @@ Status ReadHeader(std::span<const uint8_t> content, size_t length, PngHeader& he
 Status ReadPalette(std::span<const uint8_t> content, size_t length, PngHeader& header) {
   const size_t colors = length / 3;
   if (colors == 0 || colors > kPalette)
-    return Error(ErrorCode::kInvalidImage, "PNG: a palette (PLTE) of 1..%zu colours wanted, %zu found",
-                 kPalette, colors);
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: a palette (PLTE) of 1..%zu colours wanted, %zu found", kPalette, colors);
   header.palette_size = colors;
   for (size_t i = 0; i < colors; ++i) {
     std::copy_n(content.data() + 3 * i, 3, header.palette[i]);
@@ -130,8 +131,9 @@ Status ReadPalette(std::span<const uint8_t> content, size_t length, PngHeader& h
 
 Status ReadTransparency(std::span<const uint8_t> content, size_t length, PngHeader& header) {
   const auto wrong = [&](const char* wanted, size_t bytes) {
-    return Error(ErrorCode::kInvalidImage, "PNG: transparency (tRNS) of %s%zu bytes wanted, %zu found",
-                 wanted, bytes, length);
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: transparency (tRNS) of %s%zu bytes wanted, %zu found", wanted, bytes,
+                 length);
   };
   if (header.color == kIndexed) {
     if (length > header.palette_size) return wrong("at most ", header.palette_size);
@@ -251,7 +253,8 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact) {
     at += kFrame + length;
   }
   if (header.color == kIndexed && header.palette_size == 0)
-    return Error(ErrorCode::kInvalidImage, "PNG: colour type 3 wants a palette, no PLTE chunk found");
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: colour type 3 wants a palette, no PLTE chunk found");
   return header;
 }
 
@@ -397,7 +400,7 @@ class Inflater {
       if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
         return Error(ErrorCode::kInvalidImage,
                      "PNG: the image data (IDAT) cannot be inflated: %s; the file is damaged",
-                     code == Z_NEED_DICT ? "a preset dictionary"
+                     code == Z_NEED_DICT     ? "a preset dictionary"
                      : stream.msg == nullptr ? "no deflate stream"
                                              : stream.msg);
       }
@@ -431,7 +434,8 @@ Status Unfilter(uint8_t filter, size_t pixel, size_t bytes, const uint8_t* above
     case 4:
       for (size_t i = 0; i < first; ++i) add(i, above[i]);
       for (size_t i = first; i < bytes; ++i) {
-        // Paeth: of left, above and above left the one that is nearest to left + above - above left.
+        // Paeth: of left, above and above left the one that is nearest to left + above - above
+        // left.
         const int a = line[i - pixel], b = above[i], c = above[i - pixel];
         const int to_a = std::abs(b - c), to_b = std::abs(a - c), to_c = std::abs(a + b - 2 * c);
         add(i, to_a <= to_b && to_a <= to_c ? a : to_b <= to_c ? b : c);
@@ -479,8 +483,8 @@ class PassReader {
     std::swap(lines_[0], lines_[1]);
     uint8_t* const line = lines_[0].data() + kFilterAt;
     TVLM_RETURN_IF_ERROR(data_.Read(line, line_bytes_ + 1));
-    TVLM_RETURN_IF_ERROR(Unfilter(line[0], pixel_bytes_, line_bytes_,
-                                  lines_[1].data() + kFilterAt + 1, line + 1));
+    TVLM_RETURN_IF_ERROR(
+        Unfilter(line[0], pixel_bytes_, line_bytes_, lines_[1].data() + kFilterAt + 1, line + 1));
     return line + 1;
   }
 
@@ -510,8 +514,7 @@ Result<std::vector<PassReader>> OpenPasses(const ByteSource& source, const PngHe
   std::vector<PassReader> readers;
   TVLM_ASSIGN_OR_RETURN(Inflater data, Inflater::Create(source, header.first_data));
   if (!header.interlaced) {
-    TVLM_ASSIGN_OR_RETURN(PassReader reader,
-                          PassReader::Create(header, kWhole, std::move(data)));
+    TVLM_ASSIGN_OR_RETURN(PassReader reader, PassReader::Create(header, kWhole, std::move(data)));
     readers.push_back(std::move(reader));
     return readers;
   }

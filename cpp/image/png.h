@@ -12,11 +12,11 @@ namespace tinyvlm {
 
 inline constexpr uint8_t kPngSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
-// Decodes a PNG of any colour type, depth and interlacing; `source` begins with kPngSignature. Every
-// chunk's CRC is checked. `exact` (spec §4.1, what Pillow's convert("RGB") does): alpha and tRNS
-// dropped, eXIf ignored, 16-bit gray clipped at 255, other 16-bit samples keep their high byte.
-// Otherwise transparency is composited on white, the sink is given eXIf's orientation and all 16-bit
-// samples keep their high byte. Gamma and colour profiles are ignored in both.
+// Decodes a PNG of any colour type, depth and interlacing; `source` begins with kPngSignature.
+// Every chunk's CRC is checked. `exact` (spec §4.1, what Pillow's convert("RGB") does): alpha and
+// tRNS dropped, eXIf ignored, 16-bit gray clipped at 255, other 16-bit samples keep their high
+// byte. Otherwise transparency is composited on white, the sink is given eXIf's orientation and all
+// 16-bit samples keep their high byte. Gamma and colour profiles are ignored in both.
 //
 // Memory: a few rows; interlaced images are inflated from seven places at once. Errors:
 // kInvalidImage with chunk and byte, kOutOfMemory, those of source and sink.

@@ -19,8 +19,8 @@ namespace tinyvlm {
 Result<ResizeMode> ParseResizeMode(std::string_view word);
 
 // Puts an image that is in memory into a sink. An alpha channel is composited on white, or dropped
-// if `exact`. Errors: kInvalidArgument (channels, stride), kInvalidImage (size), kOutOfMemory, those
-// of the sink.
+// if `exact`. Errors: kInvalidArgument (channels, stride), kInvalidImage (size), kOutOfMemory,
+// those of the sink.
 Status SendRows(const ImageView& image, bool exact, RowSink& sink);
 
 // The same, with rows that are fetched a strip at a time.

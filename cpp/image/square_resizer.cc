@@ -98,9 +98,8 @@ Status ColumnFilter::Create(const ResizeFilter& filter) {
   row_bytes_ = (filter.end - filter.begin) * 3;
   const size_t outputs = filter.last - filter.first;
   out_bytes_ = outputs * 3;
-  capacity_ = filter.identity
-                  ? 1
-                  : std::clamp<size_t>(kMaxCollectedBytes / row_bytes_, 1, kRowsAtATime);
+  capacity_ =
+      filter.identity ? 1 : std::clamp<size_t>(kMaxCollectedBytes / row_bytes_, 1, kRowsAtATime);
   TVLM_ASSIGN_OR_RETURN(
       out_, AlignedBuffer<uint8_t>::Allocate(uint64_t{capacity_} * out_bytes_, "image's columns"));
   if (filter.identity) return Status();
@@ -113,7 +112,8 @@ Status ColumnFilter::Create(const ResizeFilter& filter) {
                                       uint64_t{group_pixels_} * kResampleLanes, "image's columns"));
   TVLM_ASSIGN_OR_RETURN(resized_, AlignedBuffer<uint8_t>::Allocate(
                                       uint64_t{outputs} * kResampleLanes, "image's columns"));
-  std::fill_n(columns_.data(), columns_.size(), uint8_t{0});  // the lanes of rows that are not there
+  std::fill_n(columns_.data(), columns_.size(),
+              uint8_t{0});  // the lanes of rows that are not there
   spans_.reserve(outputs);
   return Status();
 }
@@ -170,8 +170,7 @@ Status SquareResizer::Begin(size_t width, size_t height, int orientation) {
   exchanged_ = turn.exchanges;
   TVLM_ASSIGN_OR_RETURN(across_, ResizeFilter::Make(axis(width), side_, turn.from_right));
   TVLM_ASSIGN_OR_RETURN(down_, ResizeFilter::Make(axis(height), side_, turn.from_bottom));
-  const size_t pixels =
-      exchanged_ ? across_.end - across_.begin : across_.last - across_.first;
+  const size_t pixels = exchanged_ ? across_.end - across_.begin : across_.last - across_.first;
   TVLM_RETURN_IF_ERROR(rows_.Create(down_, pixels * 3));
   TVLM_RETURN_IF_ERROR(columns_.Create(across_));
   std::fill_n(out_, side_ * side_ * 3, uint8_t{0});

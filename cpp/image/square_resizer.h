@@ -64,7 +64,7 @@ class ColumnFilter {
  private:
   const ResizeFilter* filter_ = nullptr;
   size_t row_bytes_ = 0, out_bytes_ = 0;
-  size_t group_pixels_ = 0;  // most pixels that are interleaved at a time
+  size_t group_pixels_ = 0;              // most pixels that are interleaved at a time
   size_t capacity_ = 0, collected_ = 0;  // rows
   AlignedBuffer<uint8_t> rows_, columns_, resized_, out_;
   std::vector<InputSpan> spans_;  // of a group of outputs
@@ -77,8 +77,7 @@ class ColumnFilter {
 class SquareResizer final : public RowSink {
  public:
   // Writes to out[side, side, 3], which is borrowed; `side` is checked by Begin.
-  SquareResizer(ResizeMode mode, size_t side, uint8_t* out)
-      : mode_(mode), side_(side), out_(out) {}
+  SquareResizer(ResizeMode mode, size_t side, uint8_t* out) : mode_(mode), side_(side), out_(out) {}
 
   // Errors: kInvalidArgument (side), kInvalidImage (size), kOutOfMemory.
   Status Begin(size_t width, size_t height, int orientation) override;

@@ -114,7 +114,7 @@ TEST_CASE("Running an answer calls back with the text that polling takes", "[api
 struct Reading {
   std::string bytes;
   size_t calls = 0;
-  size_t most = 0;         // bytes of a call
+  size_t most = 0;        // bytes of a call
   size_t fails_at = ~0u;  // number of the call that ends the reading
 };
 
@@ -148,8 +148,8 @@ TEST_CASE("An image that is read in pieces is the image that is in memory", "[ap
   CHECK(file.calls > 1);
   CHECK(file.most < 1 << 20);
 
-  const auto decoded = DecodeImage(
-      {reinterpret_cast<const uint8_t*>(file.bytes.data()), file.bytes.size()}, false);
+  const auto decoded =
+      DecodeImage({reinterpret_cast<const uint8_t*>(file.bytes.data()), file.bytes.size()}, false);
   REQUIRE(decoded.ok());
   const size_t width = decoded->width(), height = decoded->height();
   Reading pixels{std::string(reinterpret_cast<const char*>(decoded->Row(0)), width * height * 3)};
@@ -179,7 +179,8 @@ TEST_CASE("A caller that stops reading an image is told so, and the session goes
   CHECK(message() == "reading the image was ended at its row 0 of 10");
 
   pixels.fails_at = ~0u;
-  const auto code = [&](tvlm_read read, int format, size_t width, uint32_t flags, uint32_t* number) {
+  const auto code = [&](tvlm_read read, int format, size_t width, uint32_t flags,
+                        uint32_t* number) {
     return tvlm_session_add_pixels_from(session.get(), read, &pixels,
                                         static_cast<tvlm_pixel_format>(format), width, 10, flags,
                                         number);

@@ -170,9 +170,9 @@ TEST_CASE("Rows and columns of large images are resized in groups that meet with
 
 TEST_CASE("Turning an image while its rows are resized gives what turning it first gives",
           "[image][preprocess][exif]") {
-  const std::pair<size_t, size_t> sizes[] = {{1, 1},    {1, 40},  {40, 1},  {16, 16}, {33, 20},
-                                             {20, 33},  {64, 31}, {31, 64}, {300, 7}, {7, 300},
-                                             {1500, 90}};
+  const std::pair<size_t, size_t> sizes[] = {{1, 1},   {1, 40},  {40, 1},   {16, 16},
+                                             {33, 20}, {20, 33}, {64, 31},  {31, 64},
+                                             {300, 7}, {7, 300}, {1500, 90}};
   uint32_t seed = 200;
   for (const auto& [width, height] : sizes) {
     const PlainImage stored = RandomImage(width, height, seed++);

@@ -1,5 +1,6 @@
-// Images that are nowhere in memory as a whole: files that are read in pieces, scans that are decoded
-// in bands, passes that are inflated side by side. What comes out is what came out of the whole.
+// Images that are nowhere in memory as a whole: files that are read in pieces, scans that are
+// decoded in bands, passes that are inflated side by side. What comes out is what came out of the
+// whole.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -89,11 +90,13 @@ TEST_CASE("An error of the source ends the decoding wherever it occurs", "[image
     size_t reads = 0;
     for (size_t failing = 0;; ++failing) {
       reads = 0;
-      const ByteSource source(bytes.size(), [&](size_t offset, uint8_t* to, size_t count) -> Status {
-        if (reads++ == failing) return Error(ErrorCode::kIo, "the cable is cut");
-        std::copy_n(bytes.data() + offset, count, to);
-        return Status();
-      });
+      const ByteSource source(bytes.size(),
+                              [&](size_t offset, uint8_t* to, size_t count) -> Status {
+                                if (reads++ == failing)
+                                  return Error(ErrorCode::kIo, "the cable is cut");
+                                std::copy_n(bytes.data() + offset, count, to);
+                                return Status();
+                              });
       Rows rows;
       const Status status = DecodeImage(source, false, rows);
       if (reads <= failing) {
@@ -194,12 +197,13 @@ Rows DecodePngRows(const std::vector<uint8_t>& file, bool exact) {
 }
 
 constexpr std::pair<LodePNGColorType, unsigned> kColors[] = {
-    {LCT_GREY, 1},    {LCT_GREY, 2},        {LCT_GREY, 4},       {LCT_GREY, 8},    {LCT_GREY, 16},
-    {LCT_RGB, 8},     {LCT_RGB, 16},        {LCT_PALETTE, 1},    {LCT_PALETTE, 2}, {LCT_PALETTE, 4},
-    {LCT_PALETTE, 8}, {LCT_GREY_ALPHA, 8},  {LCT_GREY_ALPHA, 16}, {LCT_RGBA, 8},    {LCT_RGBA, 16}};
+    {LCT_GREY, 1},    {LCT_GREY, 2},       {LCT_GREY, 4},        {LCT_GREY, 8},    {LCT_GREY, 16},
+    {LCT_RGB, 8},     {LCT_RGB, 16},       {LCT_PALETTE, 1},     {LCT_PALETTE, 2}, {LCT_PALETTE, 4},
+    {LCT_PALETTE, 8}, {LCT_GREY_ALPHA, 8}, {LCT_GREY_ALPHA, 16}, {LCT_RGBA, 8},    {LCT_RGBA, 16}};
 
-TEST_CASE("PNGs of every colour type and size have the pixels that lodepng reads, interlaced or not",
-          "[image][decode][png]") {
+TEST_CASE(
+    "PNGs of every colour type and size have the pixels that lodepng reads, interlaced or not",
+    "[image][decode][png]") {
   std::mt19937 random(2);
   for (const auto& [type, depth] : kColors) {
     for (unsigned i = 0; i < 40; ++i) {
@@ -218,7 +222,8 @@ TEST_CASE("PNGs of every colour type and size have the pixels that lodepng reads
       const Rows rows = DecodePngRows(plain, true);
       REQUIRE((w == rows.width && h == rows.height));
       size_t wrong = 0;
-      for (size_t p = 0; p < size_t{w} * h * 3; ++p) wrong += rows.rgb[p] != rgba[p / 3 * 4 + p % 3];
+      for (size_t p = 0; p < size_t{w} * h * 3; ++p)
+        wrong += rows.rgb[p] != rgba[p / 3 * 4 + p % 3];
       CHECK(wrong == 0);
       std::free(rgba);
     }
@@ -227,7 +232,8 @@ TEST_CASE("PNGs of every colour type and size have the pixels that lodepng reads
 
 void AppendChunk(const char* type, std::span<const uint8_t> content, std::vector<uint8_t>& png) {
   const auto number = [&](uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) png.push_back(static_cast<uint8_t>(value >> shift));
+    for (int shift = 24; shift >= 0; shift -= 8)
+      png.push_back(static_cast<uint8_t>(value >> shift));
   };
   number(static_cast<uint32_t>(content.size()));
   const size_t start = png.size();
@@ -249,8 +255,8 @@ std::vector<uint8_t> Rechunked(const std::vector<uint8_t>& png, std::mt19937& ra
     at += 12 + length;
   }
   for (size_t at = 0; at < data.size();) {
-    const size_t size = std::min<size_t>(random() % 3 == 0 ? random() % 3 : random() % 90000,
-                                         data.size() - at);
+    const size_t size =
+        std::min<size_t>(random() % 3 == 0 ? random() % 3 : random() % 90000, data.size() - at);
     AppendChunk("IDAT", std::span(data).subspan(at, size), out);
     if (random() % 4 == 0) AppendChunk("tEXt", {}, out);
     at += size;
@@ -266,7 +272,8 @@ TEST_CASE("A large PNG may be cut into any chunks", "[image][decode][png]") {
     const auto png = EncodePng(samples, 700, 450, LCT_RGBA, 8, interlaced);
     REQUIRE(png.size() > 200000);
     const Rows wanted = DecodePngRows(png, false);
-    for (int i = 0; i < 6; ++i) CHECK(DecodePngRows(Rechunked(png, random), false).rgb == wanted.rgb);
+    for (int i = 0; i < 6; ++i)
+      CHECK(DecodePngRows(Rechunked(png, random), false).rgb == wanted.rgb);
   }
 }
 
@@ -278,7 +285,8 @@ TEST_CASE("Image data of a PNG that is too short, too long or damaged is noticed
     const auto png = EncodePng(samples, 60, 60, LCT_RGB, 8, interlaced);
     REQUIRE(std::memcmp(png.data() + 37, "IDAT", 4) == 0);
     const size_t length = lodepng_chunk_length(png.data() + 33);
-    const std::vector<uint8_t> data(png.begin() + 41, png.begin() + 41 + static_cast<ptrdiff_t>(length));
+    const std::vector<uint8_t> data(png.begin() + 41,
+                                    png.begin() + 41 + static_cast<ptrdiff_t>(length));
     const auto decode = [&](const std::vector<uint8_t>& changed) {
       std::vector<uint8_t> file(png.begin(), png.begin() + 33);
       AppendChunk("IDAT", changed, file);
@@ -297,8 +305,8 @@ TEST_CASE("Image data of a PNG that is too short, too long or damaged is noticed
     for (size_t i = 0; i < data.size(); i += 7) {
       std::vector<uint8_t> changed = data;
       changed[i] ^= static_cast<uint8_t>(1 << random() % 8);
-      // Of the header the bits that say how hard it was to compress change nothing; zlib's own check
-      // finds them.
+      // Of the header the bits that say how hard it was to compress change nothing; zlib's own
+      // check finds them.
       CHECK_FALSE(decode(changed));
     }
   }
@@ -306,9 +314,10 @@ TEST_CASE("Image data of a PNG that is too short, too long or damaged is noticed
 
 TEST_CASE("A PNG's chunk types and methods are checked", "[image][decode][png]") {
   std::mt19937 random(5);
-  const auto png = EncodePng(RandomSamples(2, 2, LCT_PALETTE, 2, random), 2, 2, LCT_PALETTE, 2, false);
-  const auto without_palette = EncodePng(RandomSamples(2, 2, LCT_GREY, 2, random), 2, 2, LCT_GREY, 2,
-                                         false);
+  const auto png =
+      EncodePng(RandomSamples(2, 2, LCT_PALETTE, 2, random), 2, 2, LCT_PALETTE, 2, false);
+  const auto without_palette =
+      EncodePng(RandomSamples(2, 2, LCT_GREY, 2, random), 2, 2, LCT_GREY, 2, false);
   const auto message = [](const std::vector<uint8_t>& file) {
     Rows rows;
     return DecodePng(ByteSource(file), false, rows).message();
@@ -321,7 +330,8 @@ TEST_CASE("A PNG's chunk types and methods are checked", "[image][decode][png]")
     return message(changed);
   };
   const auto with_header = [&](size_t at, uint8_t value) {
-    std::vector<uint8_t> header(png.begin() + 16, png.begin() + 29), changed(png.begin(), png.begin() + 8);
+    std::vector<uint8_t> header(png.begin() + 16, png.begin() + 29),
+        changed(png.begin(), png.begin() + 8);
     header[at] = value;
     AppendChunk("IHDR", header, changed);
     changed.insert(changed.end(), png.begin() + 33, png.end());
