@@ -21,12 +21,26 @@ constexpr size_t kRowsAtATime = kResampleLanes / 3;
 // The rows of very long ones are computed fewer at a time, so that they take no more than this.
 constexpr size_t kMaxCollectedBytes = size_t{4} << 20;
 
+// Where a filter's rows take more, sums are held instead, if they take less.
+constexpr uint64_t kMaxHeldBytes = uint64_t{2} << 20;
+
 // Pixels that are interleaved at a time: 48 kB, which stay in the second cache level.
 constexpr size_t kGroupPixels = 1024;
 
 size_t MostInputs(const ResizeFilter& filter) {
   size_t most = 0;
   for (const InputSpan& span : filter.spans) most = std::max(most, span.count);
+  return most;
+}
+
+// The most outputs that depend on one and the same input.
+size_t MostOutputs(const ResizeFilter& filter) {
+  size_t most = 0;
+  for (size_t first = filter.first, last = first; first < filter.last; ++first) {
+    const InputSpan& span = filter.spans[first];
+    while (last < filter.last && filter.spans[last].begin < span.begin + span.count) ++last;
+    most = std::max(most, last - first);
+  }
   return most;
 }
 
@@ -58,8 +72,16 @@ Status RowFilter::Create(const ResizeFilter& filter, size_t bytes) {
   stride_ = CeilDiv(bytes, kResampleLanes) * kResampleLanes;
   // Rows that are needed no more are removed when the buffer is full: room for half as many again
   // makes that rare.
-  const size_t most = MostInputs(filter);
+  const size_t most = MostInputs(filter), outputs = MostOutputs(filter);
   capacity_ = most + most / 2 + 1;
+  const uint64_t held = uint64_t{capacity_} * stride_,
+                 sums = uint64_t{outputs} * stride_ * sizeof(int32_t);
+  if (!filter.identity && held > kMaxHeldBytes && sums < held) {
+    capacity_ = 1;
+    sums_at_once_ = outputs;
+    TVLM_ASSIGN_OR_RETURN(
+        sums_, AlignedBuffer<int32_t>::Allocate(uint64_t{outputs} * stride_, "image's rows"));
+  }
   TVLM_ASSIGN_OR_RETURN(
       rows_, AlignedBuffer<uint8_t>::Allocate(uint64_t{capacity_} * stride_, "image's rows"));
   TVLM_ASSIGN_OR_RETURN(out_, AlignedBuffer<uint8_t>::Allocate(stride_, "image's rows"));
@@ -70,6 +92,17 @@ Status RowFilter::Create(const ResizeFilter& filter, size_t bytes) {
 
 void RowFilter::Add(const uint8_t* row) {
   if (next_ == filter_->last) return;
+  if (sums_at_once_ != 0) {
+    std::memcpy(rows_.data(), row, bytes_);
+    const size_t y = added_++;
+    for (size_t i = next_; i < filter_->last && filter_->spans[i].begin <= y; ++i) {
+      const InputSpan& span = filter_->spans[i];
+      if (y >= span.begin + span.count) continue;
+      if (y == span.begin) std::fill_n(Sums(i), stride_, kResampleStart);
+      AddWeightedRow(rows_.data(), filter_->Weights(i)[y - span.begin], stride_, Sums(i));
+    }
+    return;
+  }
   if (added_ - begin_ == capacity_) {
     const size_t needed = std::min(filter_->spans[next_].begin, added_);
     std::memmove(rows_.data(), rows_.data() + (needed - begin_) * stride_,
@@ -83,8 +116,12 @@ const uint8_t* RowFilter::Take(size_t* place) {
   if (next_ == filter_->last) return nullptr;
   const InputSpan& span = filter_->spans[next_];
   if (span.begin + span.count > added_) return nullptr;
-  const uint8_t* const from = rows_.data() + (span.begin - begin_) * stride_;
   *place = filter_->Place(next_);
+  if (sums_at_once_ != 0) {
+    RoundSums(Sums(next_++), stride_, out_.data());
+    return out_.data();
+  }
+  const uint8_t* const from = rows_.data() + (span.begin - begin_) * stride_;
   if (!filter_->identity)
     ResampleRows(from, stride_, filter_->Weights(next_), span.count, stride_, out_.data());
   ++next_;

@@ -21,11 +21,12 @@ enum class ResizeMode {
   kCrop,  // the shortest edge is resized to `side`, and the centre is cropped (transformers)
 };
 
-// Rows -> columns: each output row is a weighted sum of a few input rows, of which only those are
-// held that are still needed.
+// Rows -> columns: each output row is a weighted sum of consecutive input rows. Held are the rows
+// that are still needed, or, where those would be too many, the sums that have been begun: the
+// integers are the same in either order.
 class RowFilter {
  public:
-  // `bytes`: of an input row. The filter is borrowed.
+  // `bytes`: of an input row. The filter is borrowed. kOutOfMemory.
   Status Create(const ResizeFilter& filter, size_t bytes);
 
   // Takes an input row, those that the filter needs in order.
@@ -36,10 +37,14 @@ class RowFilter {
   const uint8_t* Take(size_t* place);
 
  private:
+  int32_t* Sums(size_t output) { return sums_.data() + output % sums_at_once_ * stride_; }
+
   const ResizeFilter* filter_ = nullptr;
   size_t bytes_ = 0, stride_ = 0;  // of a row; from one to the next, in whole groups of lanes
   size_t capacity_ = 0;            // rows
+  size_t sums_at_once_ = 0;        // outputs; 0: rows are held
   AlignedBuffer<uint8_t> rows_, out_;
+  AlignedBuffer<int32_t> sums_;   // [sums_at_once_][stride_]
   size_t begin_ = 0, added_ = 0;  // number of the first row that is held; rows that have been added
   size_t next_ = 0;               // output
 };

@@ -197,6 +197,33 @@ TEST_CASE("Turning an image while its rows are resized gives what turning it fir
   }
 }
 
+TEST_CASE("Sums over many long rows are those of rows that are held, on every target",
+          "[image][preprocess][exif]") {
+  // Turned images whose output rows depend on 2 MB of rows and more.
+  const std::pair<size_t, size_t> sizes[] = {{1000, 3000}, {3001, 1000}};
+  for (const auto& [width, height] : sizes) {
+    const PlainImage stored = RandomImage(width, height, 250);
+    for (const int orientation : {5, 6, 7, 8}) {
+      Result<Image> copy = Image::Allocate(width, height);
+      REQUIRE(copy.ok());
+      std::copy(stored.rgb.begin(), stored.rgb.end(), copy->Row(0));
+      const Result<Image> turned = Orient(std::move(copy).value(), orientation);
+      REQUIRE(turned.ok());
+      for (const size_t side : {3, 16}) {
+        INFO(width << "x" << height << " turned by " << orientation << " to " << side);
+        const std::vector<uint8_t> wanted = Square(turned->view(), ResizeMode::kPad, false, side);
+        ForEachTarget([&] {
+          std::vector<uint8_t> out(side * side * 3, 77);
+          SquareResizer resizer(ResizeMode::kPad, side, out.data());
+          REQUIRE(resizer.Begin(width, height, orientation).ok());
+          for (size_t y = 0; y < height; ++y) REQUIRE(resizer.Row(stored.view().Row(y)).ok());
+          CHECK(out == wanted);
+        });
+      }
+    }
+  }
+}
+
 TEST_CASE("Rows that are fetched strip by strip give what rows in memory give",
           "[image][preprocess]") {
   // Several strips, the last one shorter.
