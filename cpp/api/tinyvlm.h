@@ -260,6 +260,19 @@ enum {
 TVLM_EXPORT tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
                                              uint32_t flags, uint32_t* image);
 
+/* Reads an image piece by piece: writes its bytes offset..offset+bytes to `to`. Called on the
+ * calling thread, while the function that it is given to runs. Returning anything but 0 ends that
+ * function with TVLM_ABORTED. It must not call functions on the session. */
+typedef int (*tvlm_read)(uint64_t offset, void* to, size_t bytes, void* user_data);
+
+/* The same from a file of `bytes` bytes that is not in memory as a whole: `read` is asked for less
+ * than a megabyte at a time, mostly front to back, for some parts again. Whatever its number of
+ * pixels, an image takes a few megabytes while it is added; long sides (from about 20,000 pixels
+ * on) some more. */
+TVLM_EXPORT tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read,
+                                                  void* user_data, size_t bytes, uint32_t flags,
+                                                  uint32_t* image);
+
 /* Order of the 8-bit channels of a pixel. */
 typedef enum tvlm_pixel_format TVLM_ENUM_INT {
   TVLM_PIXELS_RGB = 3, /* 3 bytes a pixel */
@@ -274,6 +287,13 @@ TVLM_EXPORT tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void*
                                               size_t bytes, tvlm_pixel_format format, size_t width,
                                               size_t height, size_t stride, uint32_t flags,
                                               uint32_t* image);
+
+/* The same from pixels that are not in memory as a whole: of the `height` rows of `width` pixels
+ * without gaps `read` is asked for whole rows, each once, the top one first. */
+TVLM_EXPORT tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read,
+                                                   void* user_data, tvlm_pixel_format format,
+                                                   size_t width, size_t height, uint32_t flags,
+                                                   uint32_t* image);
 
 /* Forgets an image: requests cannot name it any more. An answer that is under way still has it.
  * Nothing happens where there is none of that number. */

@@ -1,5 +1,6 @@
 // `tiny-vlm ask`, written against the C interface (api/tinyvlm.h), as third-party programs are.
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -138,12 +139,27 @@ Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::str
 }
 
 Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool exact) {
-  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
+  if (file.size() > kMaxImageFileBytes) {
+    return Error(ErrorCode::kInvalidImage,
+                 "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found", path.c_str(),
+                 kMaxImageFileBytes, file.size());
+  }
+  struct Reading {
+    const RandomAccessFile& file;
+    Status status;
+  } reading{file, Status()};
+  const tvlm_read read = [](uint64_t offset, void* to, size_t bytes, void* user_data) {
+    Reading* const r = static_cast<Reading*>(user_data);
+    r->status = r->file.ReadAt(offset, to, bytes);
+    return r->status.ok() ? 0 : 1;
+  };
   uint32_t image = 0;
-  const Status status =
-      ToStatus(tvlm_session_add_image(session, bytes.data(), bytes.size(),
-                                      exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
-               session);
+  const Status status = ToStatus(
+      tvlm_session_add_image_from(session, read, &reading, static_cast<size_t>(file.size()),
+                                  exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
+      session);
+  TVLM_RETURN_IF_ERROR(reading.status);
   if (!status.ok()) return Status(status.code(), path + ": " + status.message());
   return image;
 }

@@ -1,7 +1,7 @@
 // TinyVLM in a page (or in a worker of the caller's own).
 
 import type * as Storage from "../loader/open-store.js";
-import { readPixels } from "../image/read-pixels.js";
+import { PixelReader } from "../image/read-pixels.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource, WireImage } from "../protocol/messages.js";
@@ -214,13 +214,14 @@ async function decodeOnPage(source: ByteSource): Promise<WireImage> {
 
 function canvasPixels(element: CanvasImageSource, width: number, height: number): WireImage {
   const data = new Uint8Array(width * height * 4);
-  readPixels(element, width, height, data, (canvasWidth, canvasHeight) => {
+  const reader = new PixelReader(element, width, height, (canvasWidth, canvasHeight) => {
     const canvas = Object.assign(document.createElement("canvas"), {
       width: canvasWidth,
       height: canvasHeight,
     });
     return canvas.getContext("2d", { willReadFrequently: true });
   });
+  reader.read(0, data);
   return { kind: "pixels", format: "rgba", width, height, data };
 }
 

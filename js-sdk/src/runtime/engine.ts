@@ -7,9 +7,15 @@ import { bytesOfHex } from "../protocol/hex.js";
 import type { ModelInfo, ModelLayout, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
-/** What addImage is told about the bytes; `encoded` is a whole PNG or JPEG file. */
+/** What addImage is told about the bytes; `encoded` is a PNG or JPEG file. */
 export type ImageFormat =
   { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
+
+/**
+ * Fills `target` with an image's bytes from `offset` on. `target` is a view of the engine's memory
+ * and of no use afterwards.
+ */
+export type ReadBytes = (offset: number, target: Uint8Array) => void;
 
 /** What the engine says of a finished (or cancelled) answer. */
 export type EngineResult = Omit<AskReply, "imageIds">;
@@ -134,7 +140,8 @@ export class Engine {
           height: warmUpSide,
           exact: false,
         } as const;
-        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)));
+        const black = (_: number, pixels: Uint8Array) => void pixels.fill(0);
+        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, black));
       }
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
@@ -148,31 +155,33 @@ export class Engine {
   }
 
   /**
-   * Adds an image and returns its number. `write` fills a view of the heap that dies with the next
-   * call.
+   * Adds an image of `bytes` bytes and returns its number. `read` is called for one piece after the
+   * other: for whole rows of pixels, each once from the top on; for any part of a file, mostly from
+   * front to back, some parts again. What it throws is thrown here.
    */
-  addImage(
-    bytes: number,
-    options: ImageFormat & { exact: boolean },
-    write: (target: Uint8Array) => void,
-  ): number {
+  addImage(bytes: number, options: ImageFormat & { exact: boolean }, read: ReadBytes): number {
     const session = this.#openSession();
-    const address = this.#module._malloc(bytes);
-    if (address === 0 && bytes > 0)
-      throw new TinyVLMError(
-        "out_of_memory",
-        `not enough memory for the image: ${(bytes / 1e6).toFixed(1)} MB wanted`,
-      );
+    const module = this.#module;
+    let failure: { reason: unknown } | undefined;
+    module.readImage = (offset, address, count) => {
+      try {
+        read(offset, module.HEAPU8.subarray(address, address + count));
+        return 0;
+      } catch (reason) {
+        // Not through the engine's own frames, which would leave what they allocated behind.
+        failure = { reason };
+        return 1;
+      }
+    };
     try {
-      write(this.#module.HEAPU8.subarray(address, address + bytes));
       const flags = options.exact ? exactFlag : 0;
-      if (options.format === "encoded")
-        return this.#call("addImage", session, address, bytes, flags).value;
+      if (options.format === "encoded") return this.#call("addImage", session, bytes, flags).value;
       const { format, width, height } = options;
-      const channels = format.length;
-      return this.#call("addPixels", session, address, bytes, channels, width, height, flags).value;
+      return this.#call("addPixels", session, format.length, width, height, flags).value;
+    } catch (error) {
+      throw failure ? failure.reason : error;
     } finally {
-      this.#module._free(address);
+      module.readImage = undefined;
     }
   }
 

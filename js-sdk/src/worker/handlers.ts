@@ -76,13 +76,15 @@ export function createHandlers(
       try {
         for (const image of prepared) {
           imageIds.push(
-            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.write),
+            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.read),
           );
+          image.release();
           decodeImageMs += image.decodeMs;
         }
         session.ask(conversation(system, turns, prompt, imageIds), sampling);
         asked = true;
       } finally {
+        for (const image of prepared) image.release();
         if (!asked || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
       }
       for (let done = false; !done && !signal.aborted;) {
