@@ -1,5 +1,5 @@
 # The libraries Tiny-VLM is built on, compiled from source into every build: targets hwy,
-# sentencepiece, lodepng and (for tests) utf8proc and catch2.
+# sentencepiece, zlib and (for tests) utf8proc, lodepng and catch2.
 #
 # Their sources lie in .deps/<name>, where scripts/setup.mjs puts them. Where a folder is missing,
 # CMake fetches the same release from its upstream. Versions and hashes stand once, in
@@ -128,14 +128,13 @@ if(ANDROID)
   target_link_libraries(protobuf_lite PUBLIC log)  # protobuf writes to Android's log
 endif()
 
-# ---- images ---------------------------------------------------------------
-tinyvlm_source(lodepng)
-tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
-target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
-# Text, time, gamma and profiles are not wanted, and an image is not refused for an odd one.
-target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP
-                           LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
-target_compile_options(lodepng PRIVATE -fno-exceptions -fno-rtti)
+# ---- zlib: inflating only, for PNG ------------------------------------------
+tinyvlm_source(zlib)
+set(zlib_sources adler32.c inffast.c inflate.c inftrees.c zutil.c)
+list(TRANSFORM zlib_sources PREPEND "${zlib_DIR}/")
+tinyvlm_library(zlib ${zlib_sources})
+target_include_directories(zlib SYSTEM PUBLIC "${zlib_DIR}")
+target_compile_definitions(zlib PRIVATE NO_GZIP)
 
 # ---- tests ------------------------------------------------------------------
 if(TINYVLM_TESTS)
@@ -145,6 +144,13 @@ if(TINYVLM_TESTS)
   tinyvlm_library(utf8proc "${utf8proc_DIR}/utf8proc.c")
   target_include_directories(utf8proc SYSTEM PUBLIC "${utf8proc_DIR}")
   target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
+
+  # lodepng: another PNG decoder, to compare with, and an encoder.
+  tinyvlm_source(lodepng)
+  tinyvlm_library(lodepng "${lodepng_DIR}/lodepng.cpp")
+  target_include_directories(lodepng SYSTEM PUBLIC "${lodepng_DIR}")
+  target_compile_definitions(lodepng PUBLIC LODEPNG_NO_COMPILE_DISK LODEPNG_NO_COMPILE_CPP
+                             LODEPNG_NO_COMPILE_ANCILLARY_CHUNKS)
 
   tinyvlm_source(catch2)
   tinyvlm_library(catch2 "${catch2_DIR}/extras/catch_amalgamated.cpp")

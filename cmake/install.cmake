@@ -112,7 +112,7 @@ if(NOT TINYVLM_INSTALL)
 endif()
 
 # For programs outside: one archive. Where linker and objcopy can do it, only the functions of the
-# interface are visible in it, so that a program may link another protobuf or lodepng beside it.
+# interface are visible in it, so that a program may link another protobuf or zlib beside it.
 set(can_hide OFF)
 if(CMAKE_OBJCOPY AND CMAKE_LINKER AND UNIX AND NOT APPLE)
   execute_process(COMMAND "${CMAKE_LINKER}" --help OUTPUT_VARIABLE linker_help ERROR_QUIET)

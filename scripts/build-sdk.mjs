@@ -30,6 +30,7 @@ const tests = join(root, "js-sdk", "test");
 const dist = join(root, "dist");
 const unfinished = join(root, "build", "package");
 const testOutput = join(root, "build", "sdk-test");
+const testCache = join(root, "build", "test-cache");
 const demoModel = join(root, "model", "tiny-vlm-demo.gguf");
 
 // The oldest browsers with module workers, which the package needs.
@@ -94,23 +95,31 @@ function gluePlugin(files) {
 }
 
 /**
- * Bundles a worker. All that it imports at run time are Node's modules, when it runs in Node.
- * Comments tell bundlers of web apps not to look for them; esbuild drops such comments when it
+ * Bundles one file. What it imports at run time is its own (storage.mjs) or, in Emscripten's glue,
+ * Node's. Comments tell bundlers of web apps not to look for it; esbuild drops such comments when it
  * minifies, so they are added afterwards.
  */
-async function worker(entry, outfile, files, minify = true) {
-  const options = output(join(source, entry), outfile, {
-    banner: scriptUrl.worker,
-    plugins: [gluePlugin(files)],
-    minify,
-  });
-  const { outputFiles } = await build({ ...options, write: false });
+async function bundle(entry, outfile, options) {
+  const { outputFiles } = await build({ ...output(entry, outfile, options), write: false });
   mkdirSync(dirname(outfile), { recursive: true });
   writeFileSync(
     outfile,
     outputFiles[0].text.replaceAll(
       /\bimport\((?!\.)/g,
       "import(/* webpackIgnore: true */ /* @vite-ignore */ ",
+    ),
+  );
+}
+
+/** Bundles the workers of an environment: `prefix` "" for pages, "node-" for Node. */
+function workers(prefix, folder, files, { minify = true, kinds = ["worker", "worker-mt"] } = {}) {
+  return Promise.all(
+    kinds.map((kind) =>
+      bundle(join(source, `${prefix}${kind}.ts`), join(folder, `${prefix}${kind}.mjs`), {
+        ...(prefix === "" ? { banner: scriptUrl.worker } : { platform: "node" }),
+        plugins: [gluePlugin(files)],
+        minify,
+      }),
     ),
   );
 }
@@ -153,15 +162,14 @@ async function buildPackage() {
   const at = (name) => join(unfinished, name);
   const [index, node, iife] = ["index.ts", "node.ts", "iife.ts"].map((name) => join(source, name));
   await Promise.all([
-    build(output(index, at("index.mjs"), {})),
-    build(output(index, at("index.cjs"), { format: "cjs", banner: scriptUrl.browserCjs })),
-    build(
-      output(iife, at("tiny-vlm.iife.js"), {
-        format: "iife",
-        banner: scriptUrl.iife,
-        footer: "})();",
-      }),
-    ),
+    bundle(index, at("index.mjs"), {}),
+    bundle(index, at("index.cjs"), { format: "cjs", banner: scriptUrl.browserCjs }),
+    bundle(iife, at("tiny-vlm.iife.js"), {
+      format: "iife",
+      banner: scriptUrl.iife,
+      footer: "})();",
+    }),
+    bundle(join(source, "loader", "open-store.ts"), at("storage.mjs"), {}),
     build(output(node, at("node.mjs"), { platform: "node", minify: false })),
     build(
       output(node, at("node.cjs"), {
@@ -178,8 +186,8 @@ async function buildPackage() {
         minify: false,
       }),
     ),
-    worker("worker.ts", at("worker.mjs"), glue),
-    worker("worker-mt.ts", at("worker-mt.mjs"), glue),
+    workers("", unfinished, glue),
+    workers("node-", unfinished, glue),
   ]);
 
   chmodSync(at("cli.mjs"), 0o755); // npx runs it as a program
@@ -217,7 +225,9 @@ async function buildDebugPackage() {
   await Promise.all([
     build(output(join(source, "index.ts"), at("index.mjs"), { minify: false })),
     build(output(join(source, "node.ts"), at("node.mjs"), { platform: "node", minify: false })),
-    worker("worker.ts", at("worker.mjs"), glue, false),
+    ...["", "node-"].map((prefix) =>
+      workers(prefix, at("."), glue, { minify: false, kinds: ["worker"] }),
+    ),
   ]);
   for (const variant of variants.filter((name) => !name.endsWith("-mt")))
     copy(wasm, at(`wasm/tiny-vlm-${variant}.wasm`));
@@ -244,6 +254,7 @@ async function buildTypes(types, forRequire) {
 /** Bundles the tests in `folder` and runs them. */
 async function runTests(folder, extra) {
   rmSync(testOutput, { recursive: true, force: true });
+  rmSync(testCache, { recursive: true, force: true });
   const entries = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
   await Promise.all(
     entries.map((name) =>
@@ -275,10 +286,7 @@ async function runIntegration() {
 async function buildFakes() {
   const fake = join(tests, "fake-engine.ts");
   const files = Object.fromEntries(variants.map((variant) => [variant, fake]));
-  await Promise.all([
-    worker("worker.ts", join(testOutput, "worker.mjs"), files, false),
-    worker("worker-mt.ts", join(testOutput, "worker-mt.mjs"), files, false),
-  ]);
+  await workers("node-", testOutput, files, { minify: false });
   mkdirSync(join(testOutput, "wasm"), { recursive: true });
   for (const variant of variants)
     writeFileSync(
@@ -288,7 +296,9 @@ async function buildFakes() {
 }
 
 function run(program, args) {
-  const { status, error } = spawnSync(program, args, { stdio: "inherit", cwd: root });
+  // What tests load is not kept where the user's own models are.
+  const env = { TINYVLM_CACHE: testCache, ...process.env };
+  const { status, error } = spawnSync(program, args, { stdio: "inherit", cwd: root, env });
   if (error) throw error;
   if (status !== 0) {
     process.exitCode = status ?? 1;

@@ -17,6 +17,8 @@ const sdkImports = {
   "cli.ts": ["api", "cli", "protocol"],
   "worker.ts": ["worker"],
   "worker-mt.ts": ["worker"],
+  "node-worker.ts": ["worker"],
+  "node-worker-mt.ts": ["worker"],
   "glue.d.ts": ["runtime"],
   // Which build of the tools this Node can run is decided as the worker decides it.
   cli: ["api", "protocol", "runtime"],
@@ -29,7 +31,7 @@ const sdkImports = {
 };
 
 /** Emscripten's output and its module API are the business of this folder alone. */
-const knowsEmscripten = /^js-sdk\/src\/(runtime\/|glue\.d\.ts$|worker(-mt)?\.ts$)/;
+const knowsEmscripten = /^js-sdk\/src\/(runtime\/|glue\.d\.ts$|(?:node-)?worker(-mt)?\.ts$)/;
 
 /** Every node that can be reached from `start` in `edges` (name -> names), `start` included. */
 export function reachable(edges, start) {

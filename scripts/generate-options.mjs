@@ -464,7 +464,7 @@ function apiFile(table) {
       `// ${origin}`,
       "",
       'import type { ChatStyle, Variant } from "../protocol/options.generated.js";',
-      'import type { LoadProgress } from "./progress.js";',
+      'import type { CacheOptions, LoadProgress } from "./progress.js";',
       "",
       ...tsInterface("LoadOptions", "How a model is loaded and used.", of("load")),
       ...tsInterface("AskOptions", "How a question is answered.", of("ask")),

@@ -16,12 +16,13 @@ const parts = {
   sources: {
     work: setUpSources,
     everyday: true,
-    about: "Highway, sentencepiece, lodepng, and utf8proc and Catch2 of the tests, under .deps",
+    about:
+      "Highway, sentencepiece, zlib, and utf8proc, lodepng and Catch2 of the tests, under .deps",
   },
   "engine-sources": {
     work: setUpEngineSources,
     everyday: false,
-    about: "Highway, sentencepiece and lodepng only",
+    about: "Highway, sentencepiece and zlib only",
   },
   modules: { work: setUpNodeModules, everyday: true, about: "node_modules" },
   emscripten: { work: setUpEmscripten, everyday: true, about: "emcc 3.1.50 or newer" },

@@ -29,10 +29,12 @@ function rows() {
       files: ["index.mjs", worker],
       limits: { brotli: 30_000 },
     })),
-    ...["tiny-vlm.iife.js", "index.cjs", "node.mjs", "node.cjs", "cli.mjs"].map((name) => ({
-      files: [name],
-      limits: {},
-    })),
+    ...["storage.mjs", "tiny-vlm.iife.js", "index.cjs", "node.mjs", "node.cjs", "cli.mjs"].map(
+      (name) => ({
+        files: [name],
+        limits: {},
+      }),
+    ),
     ...list("model", ".gguf").map((name) => ({
       files: [name],
       limits: { raw: 10_485_760 },

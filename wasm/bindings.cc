@@ -2,16 +2,28 @@
 // same checks and the same words. Objects are their addresses, which are plain numbers here; an
 // address whose object has been freed must not be used again (js-sdk/src/runtime/engine.ts sees to
 // it). JavaScript reads and writes the heap itself and takes a fresh view of it after each call,
-// because memory may have grown; memory for an image comes from malloc and free, which the module
-// exports, too.
+// because memory may have grown. An image never lies in the heap as a whole: while it is added, the
+// engine asks for piece after piece of it.
 #include <emscripten/bind.h>
+#include <emscripten/em_js.h>
 
 #include <cstdint>
 #include <string>
 
 #include "api/tinyvlm.h"
 
+// The module's property readImage, which the caller sets (js-sdk/src/runtime/module.ts).
+EM_JS(int, CallReadImage, (double offset, double to, double bytes),
+      { return Module["readImage"](offset, to, bytes); });
+
 namespace {
+
+// A tvlm_read.
+int ReadImage(uint64_t offset, void* to, size_t bytes, void*) {
+  return CallReadImage(static_cast<double>(offset),
+                       static_cast<double>(reinterpret_cast<uintptr_t>(to)),
+                       static_cast<double>(bytes));
+}
 
 // What every function returns: a plain object { code, message, value, text }.
 struct CallResult {
@@ -61,9 +73,10 @@ CallResult ModelReserve(uintptr_t address, double bytes) {
                      static_cast<double>(reinterpret_cast<uintptr_t>(place)));
 }
 
-CallResult ModelCommit(uintptr_t address, double bytes) {
+CallResult ModelCommit(uintptr_t address, double bytes, bool verified) {
   tvlm_model* const model = ModelAt(address);
-  const tvlm_code code = tvlm_model_commit(model, static_cast<size_t>(bytes));
+  const tvlm_code code = verified ? tvlm_model_commit_verified(model, static_cast<size_t>(bytes))
+                                  : tvlm_model_commit(model, static_cast<size_t>(bytes));
   return ModelResult(model, code, tvlm_model_state(model));
 }
 
@@ -94,23 +107,22 @@ CallResult SessionCreate(uintptr_t model, const std::string& options) {
 
 void SessionFree(uintptr_t address) { tvlm_session_free(SessionAt(address)); }
 
-CallResult AddImage(uintptr_t address, uintptr_t file, double bytes, uint32_t flags) {
+// `bytes`: of the file.
+CallResult AddImage(uintptr_t address, double bytes, uint32_t flags) {
   tvlm_session* const session = SessionAt(address);
   uint32_t image = 0;
-  const tvlm_code code = tvlm_session_add_image(session, reinterpret_cast<const void*>(file),
-                                                static_cast<size_t>(bytes), flags, &image);
+  const tvlm_code code = tvlm_session_add_image_from(session, ReadImage, nullptr,
+                                                     static_cast<size_t>(bytes), flags, &image);
   return SessionResult(session, code, image);
 }
 
-// `format` is a tvlm_pixel_format, the number of channels; the rows have no gaps.
-CallResult AddPixels(uintptr_t address, uintptr_t pixels, double bytes, int format, double width,
-                     double height, uint32_t flags) {
+// `format` is a tvlm_pixel_format, the number of channels.
+CallResult AddPixels(uintptr_t address, int format, double width, double height, uint32_t flags) {
   tvlm_session* const session = SessionAt(address);
   uint32_t image = 0;
-  const tvlm_code code = tvlm_session_add_pixels(
-      session, reinterpret_cast<const void*>(pixels), static_cast<size_t>(bytes),
-      static_cast<tvlm_pixel_format>(format), static_cast<size_t>(width),
-      static_cast<size_t>(height), 0, flags, &image);
+  const tvlm_code code = tvlm_session_add_pixels_from(
+      session, ReadImage, nullptr, static_cast<tvlm_pixel_format>(format),
+      static_cast<size_t>(width), static_cast<size_t>(height), flags, &image);
   return SessionResult(session, code, image);
 }
 

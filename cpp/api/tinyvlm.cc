@@ -24,6 +24,7 @@
 #include "engine/session.h"
 #include "formats/gguf_reader.h"
 #include "image/decode.h"
+#include "image/preprocess.h"
 
 using namespace tinyvlm;  // NOLINT: this file is the border, everything below it is the engine
 
@@ -199,11 +200,12 @@ Status Estimate(Result<GgufFile> header, const char* model_options, const char* 
   if (!header.ok()) return header.status();
   estimate->header_bytes = header->data_offset;
   TVLM_ASSIGN_OR_RETURN(const ModelOptions parsed, ParseModelOptions(model_options));
+  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
+                        Model::Create(std::move(header).value(), parsed.threads));
   TVLM_ASSIGN_OR_RETURN(const MemoryEstimate memory,
-                        EstimateMemory(std::move(header).value(), parsed.threads,
-                                       [session_options](size_t max_context) {
-                                         return ParseSessionOptions(session_options, max_context);
-                                       }));
+                        EstimateMemory(model, [session_options](size_t max_context) {
+                          return ParseSessionOptions(session_options, max_context);
+                        }));
   estimate->weight_bytes = memory.weights + memory.widened;
   estimate->tokenizer_bytes = memory.tokenizer;
   estimate->kv_cache_bytes = memory.kv_cache;
@@ -243,35 +245,42 @@ Status CheckFlags(uint32_t flags) {
                "flags: 0 or TVLM_IMAGE_EXACT wanted, %" PRIu32 " found", flags);
 }
 
-// Brings an image into the session; its number goes to *image.
-Status AddImage(tvlm_session* session, const ImageView& view, uint32_t flags, uint32_t* image) {
-  TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(view, (flags & TVLM_IMAGE_EXACT) != 0));
+// The caller's function as one that returns a Status.
+ByteSource::Read Reader(tvlm_read read, void* user_data) {
+  return [read, user_data](size_t offset, uint8_t* to, size_t bytes) {
+    if (read(offset, to, bytes, user_data) == 0) return Status();
+    return Error(ErrorCode::kAborted, "reading the image was ended at its byte %zu", offset);
+  };
+}
+
+Status AddFile(tvlm_session* session, const ByteSource& file, uint32_t flags, uint32_t* image) {
+  if (image == nullptr) return NullArgument("a place for the image's number");
+  TVLM_RETURN_IF_ERROR(CheckFlags(flags));
+  if (file.size() == 0) return Error(ErrorCode::kInvalidImage, "the image is empty");
+  double decode_ms = 0;
+  const RowSource rows = [&](RowSink& sink) {
+    return DecodeImage(file, (flags & TVLM_IMAGE_EXACT) != 0, sink);
+  };
+  TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(rows, &decode_ms));
+  session->pending_decode_image_ms += decode_ms;
   return Status();
 }
 
-Status AddFile(tvlm_session* session, const void* file, size_t bytes, uint32_t flags,
-               uint32_t* image) {
-  if (file == nullptr && bytes != 0) return NullArgument("the bytes of an image");
-  if (image == nullptr) return NullArgument("a place for the image's number");
-  TVLM_RETURN_IF_ERROR(CheckFlags(flags));
-  if (bytes == 0) return Error(ErrorCode::kInvalidImage, "the image is empty");
-  const double start = NowMs();
-  TVLM_ASSIGN_OR_RETURN(const Image decoded, DecodeImage({static_cast<const uint8_t*>(file), bytes},
-                                                         (flags & TVLM_IMAGE_EXACT) != 0));
-  session->pending_decode_image_ms += NowMs() - start;
-  return AddImage(session, decoded.view(), flags, image);
-}
-
-Status AddPixels(tvlm_session* session, const void* pixels, size_t bytes, tvlm_pixel_format format,
-                 size_t width, size_t height, size_t stride, uint32_t flags, uint32_t* image) {
-  if (pixels == nullptr && bytes != 0) return NullArgument("pixels");
+Status CheckPixels(tvlm_pixel_format format, size_t width, size_t height, uint32_t flags,
+                   const uint32_t* image) {
   if (image == nullptr) return NullArgument("a place for the image's number");
   TVLM_RETURN_IF_ERROR(CheckFlags(flags));
   if (format != TVLM_PIXELS_RGB && format != TVLM_PIXELS_RGBA)
     return Error(ErrorCode::kInvalidArgument,
                  "format: TVLM_PIXELS_RGB or TVLM_PIXELS_RGBA wanted, %d found",
                  static_cast<int>(format));
-  TVLM_RETURN_IF_ERROR(CheckImageSize(width, height));
+  return CheckImageSize(width, height);
+}
+
+Status AddPixels(tvlm_session* session, const void* pixels, size_t bytes, tvlm_pixel_format format,
+                 size_t width, size_t height, size_t stride, uint32_t flags, uint32_t* image) {
+  if (pixels == nullptr && bytes != 0) return NullArgument("pixels");
+  TVLM_RETURN_IF_ERROR(CheckPixels(format, width, height, flags, image));
   const size_t channels = static_cast<size_t>(format), row = width * channels;
   if (stride != 0 && stride < row)
     return Error(ErrorCode::kInvalidArgument,
@@ -283,9 +292,26 @@ Status AddPixels(tvlm_session* session, const void* pixels, size_t bytes, tvlm_p
                  "%zu x %zu %s pixels: %s%" PRIu64 " bytes wanted, %zu found", width, height,
                  channels == 4 ? "rgba" : "rgb", stride == 0 ? "" : "at least ", wanted, bytes);
   }
-  return AddImage(session,
-                  ImageView{static_cast<const uint8_t*>(pixels), width, height, channels, step},
-                  flags, image);
+  const ImageView view{static_cast<const uint8_t*>(pixels), width, height, channels, step};
+  TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(view, (flags & TVLM_IMAGE_EXACT) != 0));
+  return Status();
+}
+
+Status AddRows(tvlm_session* session, tvlm_read read, void* user_data, tvlm_pixel_format format,
+               size_t width, size_t height, uint32_t flags, uint32_t* image) {
+  if (read == nullptr) return NullArgument("a function that reads pixels");
+  TVLM_RETURN_IF_ERROR(CheckPixels(format, width, height, flags, image));
+  const size_t channels = static_cast<size_t>(format), row = width * channels;
+  const RowSource rows = [&](RowSink& sink) {
+    const auto read_rows = [&](size_t first, size_t count, uint8_t* to) -> Status {
+      if (read(uint64_t{first} * row, to, count * row, user_data) == 0) return Status();
+      return Error(ErrorCode::kAborted, "reading the image was ended at its row %zu of %zu", first,
+                   height);
+    };
+    return SendRows(width, height, channels, read_rows, (flags & TVLM_IMAGE_EXACT) != 0, sink);
+  };
+  TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(rows));
+  return Status();
 }
 
 // ---- answers ------------------------------------------------------------------
@@ -321,6 +347,17 @@ Status Run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
     if (state == TVLM_WAITING || state == TVLM_BUSY) std::this_thread::sleep_for(kRunPause);
   }
   return Status();
+}
+
+// Two lowercase digits a byte.
+std::string Hex(std::span<const uint8_t> bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
 }
 
 }  // namespace
@@ -417,6 +454,13 @@ tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes) {
                LoadChunk(model, [bytes](ModelLoader& loader) { return loader.Commit(bytes); }));
 }
 
+tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes) {
+  if (model == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(model, LoadChunk(model, [bytes](ModelLoader& loader) {
+                 return loader.CommitVerified(bytes);
+               }));
+}
+
 tvlm_code tvlm_model_end(tvlm_model* model) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
   return Ended(model, LoadChunk(model, [](ModelLoader& loader) { return loader.End(); }));
@@ -441,7 +485,12 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
         .Number("imageTokens", static_cast<double>(m->image_tokens()))
         .Bool("hasTokenizer", m->tokenizer() != nullptr)
         .Number("maxContext", static_cast<double>(m->decoder().max_positions))
-        .Number("vocabulary", static_cast<double>(m->valid_ids()));
+        .Number("vocabulary", static_cast<double>(m->valid_ids()))
+        .Strings("warnings", m->warnings())
+        .Number("headerBytes", static_cast<double>(m->file().data_offset));
+    if (m->file().chunk_size != 0)
+      report.Number("chunkBytes", static_cast<double>(m->file().chunk_size))
+          .String("chunkSha256", Hex(m->file().chunk_hashes));
   }
   model->info = report.Finish();
   return Text(model->info, length);
@@ -507,7 +556,16 @@ const char* tvlm_session_info(tvlm_session* session, size_t* length) {
 tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
                                  uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, AddFile(session, file, bytes, flags, image));
+  if (file == nullptr && bytes != 0) return Ended(session, NullArgument("the bytes of an image"));
+  const std::span<const uint8_t> memory(static_cast<const uint8_t*>(file), bytes);
+  return Ended(session, AddFile(session, ByteSource(memory), flags, image));
+}
+
+tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read, void* user_data,
+                                      size_t bytes, uint32_t flags, uint32_t* image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  if (read == nullptr) return Ended(session, NullArgument("a function that reads the image"));
+  return Ended(session, AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image));
 }
 
 tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, size_t bytes,
@@ -516,6 +574,13 @@ tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, siz
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
   return Ended(session,
                AddPixels(session, pixels, bytes, format, width, height, stride, flags, image));
+}
+
+tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read, void* user_data,
+                                       tvlm_pixel_format format, size_t width, size_t height,
+                                       uint32_t flags, uint32_t* image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, AddRows(session, read, user_data, format, width, height, flags, image));
 }
 
 tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {

@@ -167,6 +167,11 @@ TVLM_EXPORT void* tvlm_model_reserve(tvlm_model* model, size_t bytes);
  * as the header is whole (TVLM_LOAD_DATA); they wait for weights that are still to come. */
 TVLM_EXPORT tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes);
 
+/* Likewise where the caller has compared the hashes himself (tvlm_model_info tells them), which are
+ * then not computed again. The bytes are whole chunks of the data section, of which the last may be
+ * short, behind bytes that are verified; TVLM_INVALID_ARGUMENT where they are not. */
+TVLM_EXPORT tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes);
+
 /* No more bytes will come: TVLM_INVALID_FILE where the file is truncated. */
 TVLM_EXPORT tvlm_code tvlm_model_end(tvlm_model* model);
 
@@ -183,8 +188,11 @@ TVLM_EXPORT tvlm_load_state tvlm_model_state(const tvlm_model* model);
  * "receivedBytes"} and, once the header is whole, {"threads", "backend" (what computes: "cpu"),
  * "name", "architecture", "imageSize" (edge length in pixels of the images that the model takes),
  * "imageTokens" (tokens that one image becomes; both 0 for a model that reads text only),
- * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens)}. `length`, where it is not NULL,
- * gets its bytes. Valid until the next tvlm_model_info on the model. */
+ * "hasTokenizer", "maxContext" (tokens), "vocabulary" (tokens), "warnings" (sentences for people
+ * about what the file does not say and was assumed; usually none), "headerBytes" (before the data
+ * section)} and, where the file has hashes, {"chunkBytes" (of the data section, under each hash),
+ * "chunkSha256" (64 hexadecimal digits a chunk)}. `length`, where it is not NULL, gets its bytes.
+ * Valid until the next tvlm_model_info on the model. */
 TVLM_EXPORT const char* tvlm_model_info(tvlm_model* model, size_t* length);
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -252,6 +260,19 @@ enum {
 TVLM_EXPORT tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
                                              uint32_t flags, uint32_t* image);
 
+/* Reads an image piece by piece: writes its bytes offset..offset+bytes to `to`. Called on the
+ * calling thread, while the function that it is given to runs. Returning anything but 0 ends that
+ * function with TVLM_ABORTED. It must not call functions on the session. */
+typedef int (*tvlm_read)(uint64_t offset, void* to, size_t bytes, void* user_data);
+
+/* The same from a file of `bytes` bytes that is not in memory as a whole: `read` is asked for less
+ * than a megabyte at a time, mostly front to back, for some parts again. Whatever its number of
+ * pixels, an image takes a few megabytes while it is added; long sides (from about 20,000 pixels
+ * on) some more. */
+TVLM_EXPORT tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read,
+                                                  void* user_data, size_t bytes, uint32_t flags,
+                                                  uint32_t* image);
+
 /* Order of the 8-bit channels of a pixel. */
 typedef enum tvlm_pixel_format TVLM_ENUM_INT {
   TVLM_PIXELS_RGB = 3, /* 3 bytes a pixel */
@@ -266,6 +287,13 @@ TVLM_EXPORT tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void*
                                               size_t bytes, tvlm_pixel_format format, size_t width,
                                               size_t height, size_t stride, uint32_t flags,
                                               uint32_t* image);
+
+/* The same from pixels that are not in memory as a whole: of the `height` rows of `width` pixels
+ * without gaps `read` is asked for whole rows, each once, the top one first. */
+TVLM_EXPORT tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read,
+                                                   void* user_data, tvlm_pixel_format format,
+                                                   size_t width, size_t height, uint32_t flags,
+                                                   uint32_t* image);
 
 /* Forgets an image: requests cannot name it any more. An answer that is under way still has it.
  * Nothing happens where there is none of that number. */

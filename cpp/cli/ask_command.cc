@@ -1,5 +1,6 @@
 // `tiny-vlm ask`, written against the C interface (api/tinyvlm.h), as third-party programs are.
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/option_flags.h"
+#include "cli/warnings.h"
 #include "engine/model_file.h"
 
 namespace tinyvlm {
@@ -109,6 +111,14 @@ Result<Json> ParseText(const char* text, size_t length) {
   return ParseJson(std::string_view(text, length));
 }
 
+Status PrintWarnings(tvlm_model* model) {
+  size_t length = 0;
+  const char* const text = tvlm_model_info(model, &length);
+  TVLM_ASSIGN_OR_RETURN(const Json info, ParseText(text, length));
+  for (const Json& warning : *info.Find("warnings")->array()) PrintWarning(*warning.string());
+  return Status();
+}
+
 // Asks and prints the answer: as it comes, or whole as one line of JSON. Returns its text.
 Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::string& request,
                         Answer answer) {
@@ -129,12 +139,27 @@ Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::str
 }
 
 Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool exact) {
-  TVLM_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(path, kMaxImageFileBytes));
+  TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
+  if (file.size() > kMaxImageFileBytes) {
+    return Error(ErrorCode::kInvalidImage,
+                 "%s: at most %" PRIu64 " bytes wanted, %" PRIu64 " found", path.c_str(),
+                 kMaxImageFileBytes, file.size());
+  }
+  struct Reading {
+    const RandomAccessFile& file;
+    Status status;
+  } reading{file, Status()};
+  const tvlm_read read = [](uint64_t offset, void* to, size_t bytes, void* user_data) {
+    Reading* const r = static_cast<Reading*>(user_data);
+    r->status = r->file.ReadAt(offset, to, bytes);
+    return r->status.ok() ? 0 : 1;
+  };
   uint32_t image = 0;
-  const Status status =
-      ToStatus(tvlm_session_add_image(session, bytes.data(), bytes.size(),
-                                      exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
-               session);
+  const Status status = ToStatus(
+      tvlm_session_add_image_from(session, read, &reading, static_cast<size_t>(file.size()),
+                                  exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
+      session);
+  TVLM_RETURN_IF_ERROR(reading.status);
   if (!status.ok()) return Status(status.code(), path + ": " + status.message());
   return image;
 }
@@ -161,6 +186,7 @@ Status RunQuestions(const Flags& flags) {
   TVLM_RETURN_IF_ERROR(ToStatus(error));
   TVLM_RETURN_IF_ERROR(
       ToStatus(tvlm_model_load_path(model.get(), path.c_str(), nullptr, nullptr), model.get()));
+  TVLM_RETURN_IF_ERROR(PrintWarnings(model.get()));
   const OwnedSession session(
       tvlm_session_create(model.get(), session_options.Finish().c_str(), &error));
   TVLM_RETURN_IF_ERROR(ToStatus(error));

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/warnings.h"
 #include "convert/convert.h"
 #include "convert/repack.h"
 
@@ -145,6 +146,8 @@ Status RunConvert(const Arguments& arguments) {
   if (!packing.ok())
     return Status(packing.status().code(), "--packing: " + packing.status().message());
   options.packing = *packing;
+
+  options.warn = &PrintWarning;
 
 #if !defined(__EMSCRIPTEN__)
   const PartialFileGuard guard(options.output);

@@ -80,16 +80,4 @@ Result<int64_t> Flags::GetInt(std::string_view flag, int64_t otherwise, int64_t 
   return value;
 }
 
-Result<float> Flags::GetFloat(std::string_view flag, float otherwise) const {
-  if (!Has(flag)) return otherwise;
-  const std::string text = Get(flag, "");
-  char* end = nullptr;
-  const float value = std::strtof(text.c_str(), &end);
-  if (text.empty() || *end != '\0') {
-    return Error(ErrorCode::kInvalidArgument, "%.*s: a number wanted, \"%s\" found",
-                 static_cast<int>(flag.size()), flag.data(), text.c_str());
-  }
-  return value;
-}
-
 }  // namespace tinyvlm

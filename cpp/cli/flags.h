@@ -35,7 +35,6 @@ class Flags {
 
   // The value as a number in [min, max], or the default. Errors: invalid_argument.
   Result<int64_t> GetInt(std::string_view flag, int64_t otherwise, int64_t min, int64_t max) const;
-  Result<float> GetFloat(std::string_view flag, float otherwise) const;
 
  private:
   std::vector<std::string> positional_;

@@ -2,11 +2,14 @@
 #include <cinttypes>
 #include <cstdio>
 #include <map>
+#include <memory>
 
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/warnings.h"
 #include "engine/memory_estimate.h"
+#include "engine/model.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
 #include "formats/gguf_reader.h"
@@ -31,7 +34,12 @@ void PrintValue(const Metadata& meta, const Metadata::Entry& entry) {
     std::printf("\n");
   } else if (const auto text = meta.GetString(key); text.ok()) {
     // Chat templates have many lines, and control characters must not reach the terminal.
-    std::string line = text->size() > 100 ? text->substr(0, 97) + "..." : *text;
+    std::string line = *text;
+    if (line.size() > 100) {
+      size_t end = 97;
+      while (end > 0 && (static_cast<uint8_t>(line[end]) & 0xc0) == 0x80) --end;  // inside UTF-8
+      line = line.substr(0, end) + "...";
+    }
     std::replace_if(
         line.begin(), line.end(),
         [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
@@ -71,14 +79,16 @@ void PrintShortRows(const GgufFile& file) {
   std::printf("\n");
 }
 
-// Bytes that a session with default options takes, tokenizer and f32 copies of weights included.
-Result<uint64_t> EstimateSession(GgufFile file) {
-  const auto options = [](size_t max_context) -> Result<SessionOptions> {
+// Bytes that a session with default options takes, tokenizer and f32 copies of weights included;
+// sets its context.
+Result<uint64_t> EstimateSession(const std::shared_ptr<Model>& model, size_t* context) {
+  const auto options = [context](size_t max_context) -> Result<SessionOptions> {
     SessionOptions session;
     session.context = std::min(session.context, max_context);
+    *context = session.context;
     return session;
   };
-  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate estimate, EstimateMemory(std::move(file), 1, options));
+  TVLM_ASSIGN_OR_RETURN(const MemoryEstimate estimate, EstimateMemory(model, options));
   return estimate.widened + estimate.tokenizer + estimate.kv_cache + estimate.activations;
 }
 
@@ -134,15 +144,18 @@ Status RunInspect(const Arguments& arguments) {
   }
 
   const uint64_t weights = file.data_bytes;
-  const Result<uint64_t> session = EstimateSession(std::move(file));
+  size_t context = 0;
+  const auto model = Model::Create(std::move(file), 1);
+  const Result<uint64_t> session = model.ok() ? EstimateSession(*model, &context) : model.status();
   if (!session.ok()) {
     std::printf("\nmemory: cannot be used by this build: %s\n", session.status().message().c_str());
     return Status();
   }
+  for (const std::string& warning : (*model)->warnings()) PrintWarning(warning);
   std::printf(
-      "\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context 2048, one thread) = "
+      "\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context %zu, one thread) = "
       "%.1f MB\n",
-      Megabytes(weights), Megabytes(*session), Megabytes(weights + *session));
+      Megabytes(weights), Megabytes(*session), context, Megabytes(weights + *session));
   return Status();
 }
 

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "convert/canonical_names.h"
 #include "convert/checkpoint_names.h"
+#include "convert/checkpoint_weights.h"
 #include "convert/third_party_checkpoint.h"
 
 namespace tinyvlm {
@@ -28,8 +30,9 @@ Shape WithoutOnes(const Shape& shape) {
   return result;
 }
 
-Status Missing(const std::string& name) {
-  return Error(ErrorCode::kNotFound, "tensor %s is missing from the checkpoint", name.c_str());
+Status Missing(const Safetensors& weights, const std::string& name) {
+  return Error(ErrorCode::kNotFound, "tensor %s is missing from the checkpoint",
+               NameInFile(weights, name).c_str());
 }
 
 // The tensor `name`, whose shape must hold the same numbers as `shape` (dimensions of 1 do not
@@ -37,10 +40,11 @@ Status Missing(const std::string& name) {
 Result<const SafetensorsTensor*> FindTensor(const Safetensors& weights, const std::string& name,
                                             const Shape& shape) {
   const SafetensorsTensor* const tensor = weights.Find(name);
-  if (tensor == nullptr) return Missing(name);
+  if (tensor == nullptr) return Missing(weights, name);
   if (WithoutOnes(tensor->shape) != WithoutOnes(shape)) {
-    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found", name.c_str(),
-                 ShapeToString(shape).c_str(), ShapeToString(tensor->shape).c_str());
+    return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted, %s found",
+                 tensor->name_in_file.c_str(), ShapeToString(shape).c_str(),
+                 ShapeToString(tensor->shape).c_str());
   }
   return tensor;
 }
@@ -52,11 +56,11 @@ class Planner {
       : checkpoint_(*checkpoint),
         config_(checkpoint->config),
         weights_(checkpoint->weights),
-        names_(NamesOf(checkpoint->config.layout)),
-        tower_(names_.tower) {}
+        layout_(LayoutOfTower(weights_)),
+        names_(NamesOf(layout_)) {}
 
   Status Plan() {
-    TVLM_ASSIGN_OR_RETURN(const TowerNames tower, FindTower(weights_, config_.layout));
+    TVLM_ASSIGN_OR_RETURN(const TowerNames tower, FindTower(weights_, layout_));
     TVLM_RETURN_IF_ERROR(ReadStages(tower));
     TVLM_RETURN_IF_ERROR(PlanTower(tower));
     PlanProjector();
@@ -69,6 +73,9 @@ class Planner {
 
   bool Has(const std::string& module) const { return !weights_.WithPrefix(module + ".").empty(); }
 
+  // A canonical name as the file has it, for messages.
+  std::string InFile(const std::string& name) const { return NameInFile(weights_, name); }
+
   // ---- What the names and shapes say ----
 
   Result<TowerStage> ReadStage(const TowerNames::Stage& names) const {
@@ -77,7 +84,7 @@ class Planner {
     const std::string block = names.blocks + "0.", name = block + names_.conv_ffn + ".fc1.weight";
     stage.attention = Has(block + "token_mixer.qkv") || Has(block + "token_mixer.proj");
     const SafetensorsTensor* const fc1 = weights_.Find(name);
-    if (fc1 == nullptr) return Missing(name);
+    if (fc1 == nullptr) return Missing(weights_, name);
     const Shape& shape = fc1->shape;
     const bool is_matrix =
         shape.size() >= 2 && std::all_of(shape.begin() + 2, shape.end(),
@@ -87,7 +94,8 @@ class Planner {
       return Error(ErrorCode::kInvalidFile,
                    "tensor %s: shape [hidden, channels] with at most %u channels and %u times as "
                    "many hidden wanted, %s found",
-                   name.c_str(), kMaxTowerChannels, kMaxTowerRatio, ShapeToString(shape).c_str());
+                   fc1->name_in_file.c_str(), kMaxTowerChannels, kMaxTowerRatio,
+                   ShapeToString(shape).c_str());
     }
     stage.hidden = static_cast<uint32_t>(shape[0]);
     stage.channels = static_cast<uint32_t>(shape[1]);
@@ -108,37 +116,37 @@ class Planner {
       TVLM_RETURN_IF_ERROR(CheckStage(stages.size(), stage, fc1));
       if (stage.depth > kMaxTowerDepth) {
         return Error(ErrorCode::kUnsupported, "%s*: at most %u blocks wanted, %u found",
-                     names.blocks.c_str(), kMaxTowerDepth, stage.depth);
+                     InFile(names.blocks).c_str(), kMaxTowerDepth, stage.depth);
       }
       if (!stages.empty() && stage.channels % stages.back().channels != 0) {
         return Error(
             ErrorCode::kUnsupported,
             "tensor %s: a multiple of the %u channels of the stage before wanted, %u found",
-            fc1.c_str(), stages.back().channels, stage.channels);
+            InFile(fc1).c_str(), stages.back().channels, stage.channels);
       }
       if (stage.attention && stage.channels % kTowerHeadDim != 0) {
         return Error(ErrorCode::kUnsupported,
                      "tensor %s: channels of an attention stage must be a multiple of %u, %u found",
-                     fc1.c_str(), kTowerHeadDim, stage.channels);
+                     InFile(fc1).c_str(), kTowerHeadDim, stage.channels);
       }
       if (!stage.attention && Has(names.positional)) {
         return Error(ErrorCode::kUnsupported,
                      "%s: a positional encoding wanted before attention stages only, one found "
                      "before stage %zu",
-                     names.positional.c_str(), stages.size());
+                     InFile(names.positional).c_str(), stages.size());
       }
       stages.push_back(stage);
     }
     if (const size_t said = config_.tower.depths.size(); said != 0 && said != stages.size()) {
       return Error(ErrorCode::kInvalidFile, "%s names %zu stages, the tensors show %zu (%s*)",
-                   kDepthsKey, said, stages.size(), tower_.c_str());
+                   kDepthsKey, said, stages.size(), InFile(kTowerPrefix).c_str());
     }
     const uint64_t features = 2 * uint64_t{stages.back().channels};
     if (config_.tower.features != 0 && config_.tower.features != features) {
       return Error(ErrorCode::kInvalidFile,
                    "%s is %u, the tensors show a last stage that gives %llu features (%s*)",
                    kFeaturesKey, config_.tower.features, static_cast<unsigned long long>(features),
-                   tower.stages.back().blocks.c_str());
+                   InFile(tower.stages.back().blocks).c_str());
     }
     return Status();
   }
@@ -148,7 +156,7 @@ class Planner {
     if (s < said.depths.size() && said.depths[s] != stage.depth) {
       return Error(ErrorCode::kInvalidFile,
                    "%s gives stage %zu %u blocks, the tensors show %u (%s is of the first)",
-                   kDepthsKey, s, said.depths[s], stage.depth, fc1.c_str());
+                   kDepthsKey, s, said.depths[s], stage.depth, InFile(fc1).c_str());
     }
     const uint32_t channels = s < said.channels.size() ? said.channels[s] : stage.channels;
     // timm cuts the product's fraction off.
@@ -156,14 +164,14 @@ class Planner {
         s < said.ratios.size() ? static_cast<uint32_t>(said.ratios[s] * channels) : stage.hidden;
     if (channels != stage.channels || hidden != stage.hidden) {
       return Error(ErrorCode::kInvalidFile, "tensor %s: shape %s wanted (%s), %s found",
-                   fc1.c_str(), ShapeToString({hidden, channels}).c_str(), kSizesKey,
+                   InFile(fc1).c_str(), ShapeToString({hidden, channels}).c_str(), kSizesKey,
                    ShapeToString(weights_.Find(fc1)->shape).c_str());
     }
     if (s < said.attention.size() && said.attention[s] != stage.attention) {
       return Error(ErrorCode::kInvalidFile,
                    "%s says that stage %zu %s, the tensors beside %s show that it %s",
-                   kAttentionKey, s, said.attention[s] ? "attends" : "does not attend", fc1.c_str(),
-                   stage.attention ? "does" : "does not");
+                   kAttentionKey, s, said.attention[s] ? "attends" : "does not attend",
+                   InFile(fc1).c_str(), stage.attention ? "does" : "does not");
     }
     return Status();
   }
@@ -296,7 +304,7 @@ class Planner {
 
   Status PlanTower(const TowerNames& tower) {
     const uint64_t c0 = checkpoint_.stages.front().channels;
-    const std::string stem = tower_ + names_.stem;
+    const std::string stem = std::string(kTowerPrefix) + names_.stem;
     TVLM_RETURN_IF_ERROR(AddMobileOne("v.stem.0", {c0, 3, 3, 3}, TensorRole::kKernel, stem + "0",
                                       /*may_skip=*/false));
     TVLM_RETURN_IF_ERROR(AddMobileOne("v.stem.1", {c0, 1, 3, 3}, TensorRole::kKernel, stem + "1",
@@ -322,15 +330,15 @@ class Planner {
       }
     }
     const uint64_t features = 2 * uint64_t{checkpoint_.stages.back().channels};
-    const std::string final_conv = tower_ + names_.final_conv,
+    const std::string final_conv = std::string(kTowerPrefix) + names_.final_conv,
                       reduce = final_conv + "." + names_.se_reduce;
     TVLM_RETURN_IF_ERROR(AddMobileOne("v.final.dw", {features, 1, 3, 3}, TensorRole::kKernel,
                                       final_conv, /*may_skip=*/false));
     const SafetensorsTensor* const bias = weights_.Find(reduce + ".bias");
-    if (bias == nullptr) return Missing(reduce + ".bias");
+    if (bias == nullptr) return Missing(weights_, reduce + ".bias");
     if (WithoutOnes(bias->shape).size() > 1 || bias->elements == 0 || bias->elements > features) {
       return Error(ErrorCode::kInvalidFile, "tensor %s: shape [1..%llu] wanted, %s found",
-                   bias->name.c_str(), static_cast<unsigned long long>(features),
+                   bias->name_in_file.c_str(), static_cast<unsigned long long>(features),
                    ShapeToString(bias->shape).c_str());
     }
     checkpoint_.se_dim = static_cast<uint32_t>(bias->elements);
@@ -344,12 +352,16 @@ class Planner {
   void PlanProjector() {
     const uint64_t features = 2 * uint64_t{checkpoint_.stages.back().channels},
                    width = config_.width;
-    AddWithBias("mm.0", {width, features}, TensorRole::kVisionMatrix, names_.projector_0);
-    AddWithBias("mm.2", {width, width}, TensorRole::kVisionMatrix, names_.projector_2);
+    const std::string prefix = kProjectorPrefix;
+    const auto* const words =
+        std::find_if(std::begin(kProjectorWords), std::end(kProjectorWords) - 1,
+                     [&](const ProjectorWords& pair) { return Has(prefix + pair.first); });
+    AddWithBias("mm.0", {width, features}, TensorRole::kVisionMatrix, prefix + words->first);
+    AddWithBias("mm.2", {width, width}, TensorRole::kVisionMatrix, prefix + words->second);
   }
 
   Status PlanDecoder() {
-    const std::string model = names_.decoder;
+    const std::string model = kDecoderPrefix;
     const uint64_t width = config_.width,
                    kv = uint64_t{config_.width} / config_.heads * config_.kv_heads,
                    ffn = config_.ffn;
@@ -379,7 +391,7 @@ class Planner {
     Add("output_norm.weight", {width}, TensorRole::kVector, model + "norm.weight");
 
     // Some configs say "tied" of checkpoints that hold a head of their own: the tensors decide.
-    const std::string head = "lm_head.weight";
+    const std::string head = kCanonicalHeadName;
     if (weights_.Find(head) == nullptr) {
       // Apple's configs are known to say "untied" of tied checkpoints, too.
       if (config_.tied || config_.layout == CheckpointLayout::kApple) return Status();
@@ -399,7 +411,7 @@ class Planner {
     if (tensor->type != SafetensorsType::kF32 && tensor->type != SafetensorsType::kF16 &&
         tensor->type != SafetensorsType::kBF16) {
       return Error(ErrorCode::kUnsupported, "tensor %s: F32, F16 or BF16 wanted, %s found",
-                   tensor->name.c_str(), SafetensorsTypeName(tensor->type));
+                   tensor->name_in_file.c_str(), SafetensorsTypeName(tensor->type));
     }
     used_.insert(tensor->name);
     return Status();
@@ -416,12 +428,6 @@ class Planner {
     return Status();
   }
 
-  // Tensors of a checkpoint that an inference engine has no use for.
-  bool IsIgnored(std::string_view name) const {
-    return name.ends_with(".num_batches_tracked") || name.ends_with(".rotary_emb.inv_freq") ||
-           name.starts_with(tower_ + "head.");
-  }
-
   Status CheckTensors() {
     for (const PlannedTensor& planned : checkpoint_.tensors) {
       if (!planned.source.empty()) TVLM_RETURN_IF_ERROR(Use(planned.source, planned.shape));
@@ -429,11 +435,11 @@ class Planner {
         TVLM_RETURN_IF_ERROR(UseBranch(branch, planned.kernel));
     }
     for (const SafetensorsTensor& tensor : weights_.tensors()) {
-      if (used_.contains(tensor.name) || IsIgnored(tensor.name)) continue;
+      if (used_.contains(tensor.name) || IsUnusedTensor(tensor.name)) continue;
       return Error(
           ErrorCode::kUnsupported,
           "tensor %s is not part of the FastVLM that config.json and the other tensors describe",
-          tensor.name.c_str());
+          tensor.name_in_file.c_str());
     }
     return Status();
   }
@@ -441,8 +447,8 @@ class Planner {
   Checkpoint& checkpoint_;
   const CheckpointConfig& config_;
   const Safetensors& weights_;
+  const CheckpointLayout layout_;  // of the tower's names
   const CheckpointNames& names_;
-  const std::string tower_;  // prefix
   std::set<std::string, std::less<>> used_;
 };
 
@@ -460,11 +466,21 @@ uint32_t ImageSize(const CheckpointConfig& config, size_t stages) {
 
 }  // namespace
 
-Result<Checkpoint> PlanCheckpoint(CheckpointConfig config, Safetensors weights) {
+Result<Checkpoint> PlanCheckpoint(const CheckpointSource& source, Safetensors weights,
+                                  std::vector<std::string>* warnings) {
   Checkpoint checkpoint;
-  checkpoint.config = std::move(config);
   checkpoint.weights = std::move(weights);
   TVLM_RETURN_IF_ERROR(RejectThirdPartyTensors(checkpoint.weights));
+  // The tensors decide what the model is; config.json's word explains why they are not FastVLM's.
+  TVLM_ASSIGN_OR_RETURN(const Json config, source.ReadJson("config.json"));
+  const std::optional<std::string> other = OtherModel(config);
+  if (const Status parts = CheckParts(source, checkpoint.weights); !parts.ok())
+    return other.has_value() ? RejectOtherModel(*other) : parts;
+  if (other.has_value()) {
+    warnings->push_back("config.json calls this " + *other +
+                        "; its tensors are FastVLM's, so it is converted as one");
+  }
+  TVLM_ASSIGN_OR_RETURN(checkpoint.config, ReadCheckpointConfig(source));
   TVLM_RETURN_IF_ERROR(Planner(&checkpoint).Plan());
   checkpoint.image_size = ImageSize(checkpoint.config, checkpoint.stages.size());
   return checkpoint;

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "convert/checkpoint_config.h"
+#include "convert/checkpoint_source.h"
 #include "convert/fold.h"
 #include "formats/safetensors.h"
 #include "tensor/shape.h"
@@ -34,7 +35,7 @@ struct PlannedTensor {
   std::string name;  // in the model file
   Shape shape;       // in the model file
   TensorRole role;
-  std::string source;  // name in the checkpoint; empty: folded from `branches`
+  std::string source;  // canonical name; empty: folded from `branches`
   std::vector<ConvBranch> branches;
   Shape kernel;  // shape of the folded kernels; equals `shape` unless this is their bias
 };
@@ -50,7 +51,7 @@ struct TowerStage {
 // A checkpoint whose tensors are all found.
 struct Checkpoint {
   CheckpointConfig config;
-  Safetensors weights;
+  Safetensors weights;  // under canonical names (convert/canonical_names.h)
   std::vector<TowerStage> stages;
   uint32_t se_dim = 0;      // width of the squeeze-excite bottleneck
   uint32_t image_size = 0;  // edge length of the input image, from the configs, else 1024
@@ -58,13 +59,15 @@ struct Checkpoint {
   std::vector<PlannedTensor> tensors;
 };
 
-// Finds every tensor of a FastVLM of either layout, in inference form, training form or a mixture.
-// Of `weights` the headers are enough. The tower's sizes come from names and shapes; config.json
-// must agree where it gives them. A head beside the embedding is the last
-// tensor of the plan, equal to the embedding or not. Errors: kNotFound with what is missing,
-// kInvalidFile with both shapes or numbers, kUnsupported with a tensor that FastVLM does not have,
-// or with the name of another model.
-Result<Checkpoint> PlanCheckpoint(CheckpointConfig config, Safetensors weights);
+// Finds every tensor of a FastVLM, in inference form, training form or a mixture, by what
+// FindCheckpointWeights gives and by the configs, which must be supplied. Of `weights` the headers
+// are enough. The tower's sizes come from names and shapes; config.json must agree where it gives
+// them. A head beside the embedding is the last tensor of the plan, equal to the embedding or not.
+// Errors: kNotFound with what is missing, kInvalidFile with both shapes or numbers, kUnsupported
+// with a tensor that FastVLM does not have, or with the name of another model. A sentence about a
+// model_type that is not FastVLM's is appended to `warnings`.
+Result<Checkpoint> PlanCheckpoint(const CheckpointSource& source, Safetensors weights,
+                                  std::vector<std::string>* warnings);
 
 }  // namespace tinyvlm
 

@@ -456,14 +456,16 @@ std::string Printable(const std::string& text) {
 Result<CheckpointConfig> ReadCheckpointConfig(const CheckpointSource& source) {
   TVLM_ASSIGN_OR_RETURN(const Json json, source.ReadJson("config.json"));
   const Section top(json, "config.json: ");
-  TVLM_ASSIGN_OR_RETURN(const std::string type, top.String("model_type"));
   CheckpointConfig config;
-  if (type == "llava_qwen2") {
+  // Tools change or drop model_type, so the keys tell: a flat config has the decoder's numbers
+  // beside the tower's name.
+  const bool flat = IsAbsent(top.Find("text_config")) &&
+                    (!IsAbsent(top.Find("hidden_size")) || !IsAbsent(top.Find("mm_vision_tower")));
+  if (flat) {
     config.layout = CheckpointLayout::kApple;
     TVLM_RETURN_IF_ERROR(ReadLlava(top, &config));
     TVLM_RETURN_IF_ERROR(ReadDecoder(top, top, &config));
   } else {
-    TVLM_RETURN_IF_ERROR(top.OnlyString("model_type", "fast_vlm"));
     TVLM_RETURN_IF_ERROR(ReadTransformers(top, &config));
   }
   TVLM_RETURN_IF_ERROR(ReadImageToken(top, &config));

@@ -17,7 +17,7 @@ namespace tinyvlm {
 
 // All numbers of a checkpoint that its tensors do not show.
 struct CheckpointConfig {
-  CheckpointLayout layout = CheckpointLayout::kTransformers;
+  CheckpointLayout layout = CheckpointLayout::kTransformers;  // of config.json
 
   // The tower as config.json describes it; the shapes of its tensors take precedence. Empty or 0:
   // not given. Lists may hold more entries than there are stages, except `depths`.
@@ -63,8 +63,8 @@ inline constexpr uint32_t kMaxTowerRatio = 16;
 inline constexpr const char* kCheckpointConfigFiles[] = {
     "config.json", "preprocessor_config.json", "processor_config.json", "generation_config.json"};
 
-// Reads the configs of a checkpoint that is known to be a FastVLM's
-// (convert/third_party_checkpoint.h).
+// Reads the configs of a checkpoint that is known to be a FastVLM's by its tensors. Their layout is
+// seen from their keys; model_type is not read.
 // kNotFound or kInvalidFile if a number is missing or impossible, kUnsupported if the checkpoint
 // uses a feature that this engine lacks; the message names file and key.
 Result<CheckpointConfig> ReadCheckpointConfig(const CheckpointSource& source);

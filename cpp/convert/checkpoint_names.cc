@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "convert/canonical_names.h"
+
 namespace tinyvlm {
 
 namespace {
@@ -12,8 +14,9 @@ namespace {
 constexpr uint32_t kMaxNumber = 9999;
 
 constexpr CheckpointNames kTransformersNames = {
-    .tower = "model.vision_tower.timm_model.",
     .stem = "stem.",
+    .stages = "stages.",
+    .first_block = "stages.0.blocks.0.",
     .final_conv = "final_conv",
     .se_reduce = "se.fc1",
     .se_expand = "se.fc2",
@@ -27,14 +30,12 @@ constexpr CheckpointNames kTransformersNames = {
     .large_branch = "large_conv",
     .small_branch = "small_conv",
     .positional_branch = "pos_enc",
-    .projector_0 = "model.multi_modal_projector.linear_1",
-    .projector_2 = "model.multi_modal_projector.linear_2",
-    .decoder = "model.language_model.",
 };
 
 constexpr CheckpointNames kAppleNames = {
-    .tower = "model.vision_tower.vision_tower.model.",
     .stem = "patch_embed.",
+    .stages = "network.",
+    .first_block = "network.0.0.",
     .final_conv = "conv_exp",
     .se_reduce = "se.reduce",
     .se_expand = "se.expand",
@@ -48,9 +49,6 @@ constexpr CheckpointNames kAppleNames = {
     .large_branch = "lkb_origin",
     .small_branch = "small_conv",
     .positional_branch = "pe",
-    .projector_0 = "model.mm_projector.0",
-    .projector_2 = "model.mm_projector.2",
-    .decoder = "model.",
 };
 
 bool Has(const Safetensors& weights, const std::string& prefix) {
@@ -71,7 +69,7 @@ int64_t LeadingNumber(std::string_view text) {
 }
 
 Result<TowerNames> FindTransformersTower(const Safetensors& weights) {
-  const std::string stages = std::string(kTransformersNames.tower) + "stages.";
+  const std::string stages = std::string(kTowerPrefix) + kTransformersNames.stages;
   TVLM_ASSIGN_OR_RETURN(const uint32_t count, CountNumbered(weights, stages));
   TowerNames tower;
   for (uint32_t s = 0; s < count; ++s) {
@@ -89,7 +87,7 @@ Result<TowerNames> FindTransformersTower(const Safetensors& weights) {
 // Apple's tower is one list in which downsamplers, positional encodings and stages follow each
 // other.
 Result<TowerNames> FindAppleTower(const Safetensors& weights) {
-  const std::string network = std::string(kAppleNames.tower) + "network.";
+  const std::string network = std::string(kTowerPrefix) + kAppleNames.stages;
   TVLM_ASSIGN_OR_RETURN(const uint32_t count, CountNumbered(weights, network));
   TowerNames tower;
   TowerNames::Stage stage;
@@ -102,7 +100,8 @@ Result<TowerNames> FindAppleTower(const Safetensors& weights) {
         (encodes && !stage.positional.empty())) {
       return Error(ErrorCode::kUnsupported,
                    "tensor %s: the blocks of a stage wanted in %s, another %s found",
-                   weights.WithPrefix(prefix)[0].name.c_str(), module.c_str(),
+                   weights.WithPrefix(prefix)[0].name_in_file.c_str(),
+                   NameInFile(weights, module).c_str(),
                    downsamples ? "downsampler" : "positional encoding");
     }
     if (downsamples) {
@@ -117,7 +116,7 @@ Result<TowerNames> FindAppleTower(const Safetensors& weights) {
   }
   if (!stage.downsample.empty() || !stage.positional.empty()) {
     return Error(ErrorCode::kNotFound, "the blocks of a stage wanted in %s%u, nothing found",
-                 network.c_str(), count);
+                 NameInFile(weights, network).c_str(), count);
   }
   return tower;
 }
@@ -137,43 +136,43 @@ Result<uint32_t> CountNumbered(const Safetensors& weights, const std::string& pr
   uint32_t count = 0;
   for (const int64_t number : numbers) {
     if (number != count) {
+      const std::string shown = NameInFile(weights, prefix);
       return Error(ErrorCode::kNotFound,
                    "tensors of %s%u wanted, none found, though there are some of %s%u",
-                   prefix.c_str(), count, prefix.c_str(), static_cast<uint32_t>(number));
+                   shown.c_str(), count, shown.c_str(), static_cast<uint32_t>(number));
     }
     ++count;
   }
   return count;
 }
 
+CheckpointLayout LayoutOfTower(const Safetensors& weights) {
+  const auto has = [&weights](const CheckpointNames& names) {
+    const std::string tower = kTowerPrefix;
+    return Has(weights, tower + names.stem) || Has(weights, tower + names.stages);
+  };
+  return has(kAppleNames) && !has(kTransformersNames) ? CheckpointLayout::kApple
+                                                      : CheckpointLayout::kTransformers;
+}
+
 Result<TowerNames> FindTower(const Safetensors& weights, CheckpointLayout layout) {
-  const bool apple = layout == CheckpointLayout::kApple;
-  const std::string prefix = NamesOf(layout).tower;
-  if (!Has(weights, prefix)) {
-    const char* const other =
-        NamesOf(apple ? CheckpointLayout::kTransformers : CheckpointLayout::kApple).tower;
-    const char* hint = "it may have been trained with a frozen tower, which is then kept elsewhere";
-    if (Has(weights, other))
-      hint = "its tensors have the other layout's names, config.json has not";
-    return Error(ErrorCode::kNotFound,
-                 "a vision tower (tensors %s*) wanted, none found in the checkpoint: %s",
-                 prefix.c_str(), hint);
+  TVLM_ASSIGN_OR_RETURN(TowerNames tower, layout == CheckpointLayout::kApple
+                                              ? FindAppleTower(weights)
+                                              : FindTransformersTower(weights));
+  if (tower.stages.empty()) {
+    return Error(ErrorCode::kNotFound, "stages of a tower (%s*) wanted, none found",
+                 NameInFile(weights, std::string(kTowerPrefix) + NamesOf(layout).stages).c_str());
   }
-  TVLM_ASSIGN_OR_RETURN(TowerNames tower,
-                        apple ? FindAppleTower(weights) : FindTransformersTower(weights));
-  if (tower.stages.empty())
-    return Error(ErrorCode::kNotFound, "stages of a tower (%s%s) wanted, none found",
-                 prefix.c_str(), apple ? "network.*" : "stages.*");
   for (size_t s = 0; s < tower.stages.size(); ++s) {
     const TowerNames::Stage& stage = tower.stages[s];
     if (stage.depth == 0)
       return Error(ErrorCode::kNotFound, "blocks of stage %zu (%s0) wanted, none found", s,
-                   stage.blocks.c_str());
+                   NameInFile(weights, stage.blocks).c_str());
     if (stage.downsample.empty() == (s == 0)) continue;
     return Error(
         ErrorCode::kUnsupported,
         "a downsampler before every stage but the first wanted, %s found before stage %zu (%s*)",
-        s == 0 ? "one" : "none", s, stage.blocks.c_str());
+        s == 0 ? "one" : "none", s, NameInFile(weights, stage.blocks).c_str());
   }
   return tower;
 }

@@ -1,5 +1,6 @@
-// How FastVLM checkpoints name their tensors, transformers' (timm's) way and Apple's (LLaVA's), and
-// the tower whose structure such names show.
+// The words that FastVLM checkpoints have for the tensors of the tower, transformers' (timm's) and
+// Apple's, and the tower whose structure such names show. All names are canonical
+// (convert/canonical_names.h); errors show them as they are in the file.
 #ifndef TINYVLM_CONVERT_CHECKPOINT_NAMES_H_
 #define TINYVLM_CONVERT_CHECKPOINT_NAMES_H_
 
@@ -12,18 +13,20 @@
 
 namespace tinyvlm {
 
+// The two ways in which a config.json is laid out, and in which a tower's tensors are named.
 enum class CheckpointLayout {
-  kTransformers,  // model_type "fast_vlm"
-  kApple,         // model_type "llava_qwen2"
+  kTransformers,  // text_config and vision_config; timm's names
+  kApple,         // LLaVA's flat config; Apple's names
 };
 
-// The words of one layout. Prefixes end in a dot; modules and branches, to which a dot and a part
-// are added, do not.
+// The words of one layout of a tower. Prefixes end in a dot; modules and branches, to which a dot
+// and a part are added, do not.
 struct CheckpointNames {
-  const char* tower;       // prefix of everything in the tower
-  const char* stem;        // prefix, then the number of a convolution
-  const char* final_conv;  // module
-  const char* se_reduce;   // modules below final_conv
+  const char* stem;         // prefix, then the number of a convolution
+  const char* stages;       // prefix, then the number of a stage (of a module in Apple's list)
+  const char* first_block;  // prefix of the first block of the first stage
+  const char* final_conv;   // module
+  const char* se_reduce;    // modules below final_conv
   const char* se_expand;
   const char* conv_ffn;            // module below a block
   const char* layer_scale_suffix;  // behind "layer_scale", "layer_scale_1" and "layer_scale_2"
@@ -37,10 +40,6 @@ struct CheckpointNames {
   const char* large_branch;
   const char* small_branch;
   const char* positional_branch;  // without BatchNorm; the identity is added to it
-
-  const char* projector_0;  // modules
-  const char* projector_2;
-  const char* decoder;  // prefix of embed_tokens, layers and norm
 };
 
 const CheckpointNames& NamesOf(CheckpointLayout layout);
@@ -60,9 +59,12 @@ struct TowerNames {
 // there are. kNotFound names the first that is missing.
 Result<uint32_t> CountNumbered(const Safetensors& weights, const std::string& prefix);
 
-// The stages in their order, whatever their number and depths. Errors: kNotFound where there is no
-// tower or a part of it has no tensor, kUnsupported where the names show something that FastViTHD
-// does not have.
+// Whose words the tensors of the tower have.
+CheckpointLayout LayoutOfTower(const Safetensors& weights);
+
+// The stages in their order, whatever their number and depths. Errors: kNotFound where a part of
+// the tower has no tensor, kUnsupported where the names show something that FastViTHD does not
+// have.
 Result<TowerNames> FindTower(const Safetensors& weights, CheckpointLayout layout);
 
 }  // namespace tinyvlm

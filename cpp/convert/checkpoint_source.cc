@@ -1,6 +1,7 @@
 #include "convert/checkpoint_source.h"
 
 #include <cinttypes>
+#include <set>
 
 namespace tinyvlm {
 
@@ -14,10 +15,10 @@ CheckpointSource::CheckpointSource(std::string name, std::map<std::string, std::
   for (auto& [file, text] : contents) files_[file] = {text.size(), std::move(text)};
 }
 
-std::vector<std::string> CheckpointSource::FileNames() const {
-  std::vector<std::string> names;
-  for (const auto& [name, file] : files_) names.push_back(name);
-  return names;
+std::vector<std::string> CheckpointSource::TopNames() const {
+  std::set<std::string> names;
+  for (const auto& [name, file] : files_) names.insert(name.substr(0, name.find('/')));
+  return {names.begin(), names.end()};
 }
 
 std::optional<uint64_t> CheckpointSource::SizeOf(const std::string& file) const {

@@ -46,8 +46,8 @@ class CheckpointSource {
   // The same for a file of it: a path.
   std::string PathOf(const std::string& file) const { return name_ + "/" + file; }
 
-  // Names of all files, sorted.
-  std::vector<std::string> FileNames() const;
+  // Names at the top: files, and folders without "/". Sorted, each once.
+  std::vector<std::string> TopNames() const;
 
   // True where there is a file of this name.
   bool Has(const std::string& file) const { return files_.count(file) != 0; }

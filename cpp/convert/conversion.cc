@@ -18,6 +18,7 @@
 #include "convert/checkpoint.h"
 #include "convert/checkpoint_config.h"
 #include "convert/checkpoint_tokenizer.h"
+#include "convert/checkpoint_weights.h"
 #include "convert/model_header.h"
 #include "convert/tensor_converter.h"
 #include "convert/third_party_checkpoint.h"
@@ -58,6 +59,7 @@ class Conversion::State {
         after_files_(Phase::kConfig),
         window_(checkpoint_.weights) {
     wanted_.assign(std::begin(kCheckpointConfigFiles), std::end(kCheckpointConfigFiles));
+    wanted_.push_back(kWeightsIndexName);
   }
 
   Result<ConversionTask> Next() {
@@ -85,6 +87,7 @@ class Conversion::State {
 
   uint64_t header_bytes() const { return chunk_.size() == 0 ? 0 : header_.header_bytes(); }
   uint64_t data_bytes() const { return chunk_.size() == 0 ? 0 : header_.data_bytes(); }
+  const std::vector<std::string>& warnings() const { return warnings_; }
   size_t buffer_bytes() const {
     return window_.buffer_bytes() + chunk_.size() +
            (converter_.has_value() ? converter_->buffer_bytes() : 0);
@@ -92,13 +95,14 @@ class Conversion::State {
 
  private:
   enum class Phase {
-    kFiles,      // the small files in wanted_
-    kConfig,     // they are configs: what is this, and where are its weights?
-    kIndex,      // the index of the shards is here
-    kPrefix,     // the first bytes of the next shard are wanted
-    kHeader,     // they are here; its header is wanted
-    kHeaderEnd,  // it is here
-    kPlan,       // all headers are here
+    kFiles,       // the small files in wanted_
+    kConfig,      // they are configs and the index of the shards: which files may hold weights?
+    kPrefix,      // the first bytes of the next of these are wanted
+    kHeader,      // they are here; its header is wanted
+    kHeaderEnd,   // it is here
+    kWeights,     // all headers are here: which files are used?
+    kDuplicates,  // tensors that are there twice are compared
+    kPlan,
     kTokenizer,  // the tokenizer's files are here
     kHead,       // is there a head of its own?
     kCompare,    // it is compared with the embedding before the file is laid out
@@ -127,14 +131,16 @@ class Conversion::State {
         return ReadFiles();
       case Phase::kConfig:
         return ReadConfig();
-      case Phase::kIndex:
-        return ReadIndex();
       case Phase::kPrefix:
         return ReadPrefix();
       case Phase::kHeader:
         return ReadHeader();
       case Phase::kHeaderEnd:
-        return AddHeader();
+        return ReadHeaderEnd();
+      case Phase::kWeights:
+        return FindWeights();
+      case Phase::kDuplicates:
+        return CompareDuplicates();
       case Phase::kPlan:
         return Plan();
       case Phase::kTokenizer:
@@ -171,7 +177,7 @@ class Conversion::State {
   bool AskForWindow() {
     if (next_read_ == window_.reads().size()) return false;
     const WeightRead& read = window_.reads()[next_read_++];
-    Ask(shards_[read.file], read.offset, read.bytes, read.destination);
+    Ask(files_[read.file], read.offset, read.bytes, read.destination);
     read_->runs = read.runs;
     read_->stride = read.stride;
     return true;
@@ -215,68 +221,112 @@ class Conversion::State {
 
   Status ReadConfig() {
     TVLM_RETURN_IF_ERROR(RejectThirdPartyFiles(source_));
-    TVLM_ASSIGN_OR_RETURN(config_, ReadCheckpointConfig(source_));
-    if (source_.Has(kWeightsName)) {
-      shards_ = {kWeightsName};
-      phase_ = Phase::kPrefix;
-    } else if (source_.Has(kWeightsIndexName)) {
-      WantFiles({kWeightsIndexName}, Phase::kIndex);
-    } else {
-      const bool pickles =
-          source_.Has("pytorch_model.bin") || source_.Has("pytorch_model.bin.index.json");
-      return Error(
-          ErrorCode::kNotFound, "%s: %s or %s wanted, neither found%s", source_.name().c_str(),
-          kWeightsName, kWeightsIndexName,
-          pickles ? "; there is PyTorch's pytorch_model.bin, save it as safetensors first" : "");
-    }
-    return Status();
-  }
-
-  Status ReadIndex() {
-    TVLM_ASSIGN_OR_RETURN(const std::string text,
-                          source_.Read(kWeightsIndexName, kMaxSafetensorsIndexBytes));
-    TVLM_ASSIGN_OR_RETURN(index_, ParseSafetensorsIndex(source_.PathOf(kWeightsIndexName), text));
-    for (const std::string& shard : index_->shards) {
-      if (source_.Has(shard)) continue;
-      return Error(ErrorCode::kNotFound, "%s: the shard %s is wanted, no such file found beside it",
-                   index_->name.c_str(), shard.c_str());
-    }
-    shards_ = index_->shards;
+    TVLM_ASSIGN_OR_RETURN(index_, ReadWeightsIndex(source_));
+    files_ = WeightFiles(source_, index_);
     phase_ = Phase::kPrefix;
     return Status();
   }
 
+  // The name of the file whose header is being read, as messages have it.
+  std::string HeaderPath() const { return source_.PathOf(files_[headers_.size()]); }
+
   Status ReadPrefix() {
-    const std::string& shard = shards_[shard_];
-    TVLM_RETURN_IF_ERROR(CheckSafetensorsBytes(source_.PathOf(shard), *source_.SizeOf(shard)));
-    Ask(shard, 0, prefix_.size(), prefix_.data());
+    if (headers_.size() == files_.size()) {
+      phase_ = Phase::kWeights;
+      return Status();
+    }
+    const std::string& file = files_[headers_.size()];
+    if (const Status status = CheckSafetensorsBytes(HeaderPath(), *source_.SizeOf(file));
+        !status.ok())
+      return AddHeader(status);
+    Ask(file, 0, prefix_.size(), prefix_.data());
     phase_ = Phase::kHeader;
     return Status();
   }
 
   Status ReadHeader() {
-    const std::string& shard = shards_[shard_];
-    TVLM_ASSIGN_OR_RETURN(
-        const uint64_t bytes,
-        SafetensorsHeaderBytes(source_.PathOf(shard), *source_.SizeOf(shard), prefix_));
-    text_.assign(static_cast<size_t>(bytes), '\0');
-    if (bytes > 0) Ask(shard, prefix_.size(), text_.size(), text_.data());
+    const std::string& file = files_[headers_.size()];
+    const Result<uint64_t> bytes =
+        SafetensorsHeaderBytes(HeaderPath(), *source_.SizeOf(file), prefix_);
+    if (!bytes.ok()) return AddHeader(bytes.status());
+    text_.assign(static_cast<size_t>(*bytes), '\0');
+    if (*bytes > 0) Ask(file, prefix_.size(), text_.size(), text_.data());
     phase_ = Phase::kHeaderEnd;
     return Status();
   }
 
-  Status AddHeader() {
-    const std::string& shard = shards_[shard_];
-    TVLM_RETURN_IF_ERROR(weights_.AddHeader(source_.PathOf(shard), *source_.SizeOf(shard), text_));
-    phase_ = ++shard_ < shards_.size() ? Phase::kPrefix : Phase::kPlan;
+  Status ReadHeaderEnd() {
+    Safetensors weights;
+    Status status =
+        weights.AddHeader(HeaderPath(), *source_.SizeOf(files_[headers_.size()]), text_);
+    if (status.ok()) status = weights.Finish();
+    return status.ok() ? AddHeader(std::move(weights)) : AddHeader(std::move(status));
+  }
+
+  // A file without a header need not be one that is used.
+  Status AddHeader(Result<Safetensors> header) {
+    headers_.emplace(files_[headers_.size()], std::move(header));
+    phase_ = Phase::kPrefix;
+    return Status();
+  }
+
+  Status FindWeights() {
+    text_ = std::string();
+    TVLM_ASSIGN_OR_RETURN(CheckpointWeights found,
+                          FindCheckpointWeights(source_, index_, std::move(headers_), &warnings_));
+    index_.reset();
+    weights_ = std::move(found.tensors);
+    files_ = std::move(found.files);
+    duplicates_ = std::move(found.duplicates);
+    // A conversion that stored something had compared them before.
+    phase_ = stored_hashes_.empty() ? Phase::kDuplicates : Phase::kPlan;
+    if (!duplicates_.empty() && phase_ == Phase::kPlan)
+      warnings_.push_back(DuplicatesWarning(duplicates_));
+    return Status();
+  }
+
+  // Compares what is in the window, then asks for as much as one request may be of.
+  Status CompareDuplicates() {
+    if (AskForWindow()) return Status();
+    for (const ComparedRange& range : compared_ranges_) {
+      const DuplicateTensor& pair = duplicates_[range.duplicate];
+      const size_t count = static_cast<size_t>(range.count);
+      TVLM_ASSIGN_OR_RETURN(const uint8_t* const used,
+                            window_.Bytes(pair.used, range.first, count));
+      TVLM_ASSIGN_OR_RETURN(const uint8_t* const other,
+                            window_.Bytes(pair.other, range.first, count));
+      if (std::memcmp(used, other, count * SafetensorsTypeBytes(pair.used.type)) != 0)
+        return DifferentValues(pair);
+    }
+    compared_ranges_.clear();
+    ranges_.clear();
+    for (uint64_t bytes = 0; next_duplicate_ < duplicates_.size();) {
+      const DuplicateTensor& pair = duplicates_[next_duplicate_];
+      const uint64_t both = 2 * SafetensorsTypeBytes(pair.used.type),
+                     left = pair.used.elements - duplicate_compared_,
+                     room = (request_bytes_ - std::min(bytes, request_bytes_)) / both;
+      if (left > 0 && room == 0 && bytes > 0) break;
+      const uint64_t count = std::min(left, std::max<uint64_t>(1, room));
+      if (count > 0) {
+        compared_ranges_.push_back({next_duplicate_, duplicate_compared_, count});
+        ranges_.push_back({&pair.used, duplicate_compared_, count});
+        ranges_.push_back({&pair.other, duplicate_compared_, count});
+      }
+      bytes += both * count;
+      duplicate_compared_ += count;
+      if (count < left) break;
+      ++next_duplicate_;
+      duplicate_compared_ = 0;
+    }
+    if (!ranges_.empty()) return LoadWindow(ranges_);
+    if (!duplicates_.empty()) warnings_.push_back(DuplicatesWarning(duplicates_));
+    phase_ = Phase::kPlan;
     return Status();
   }
 
   Status Plan() {
-    text_ = std::string();
-    TVLM_RETURN_IF_ERROR(weights_.Finish());
-    if (index_.has_value()) TVLM_RETURN_IF_ERROR(weights_.CheckIndex(*index_, source_.PathOf("")));
-    TVLM_ASSIGN_OR_RETURN(checkpoint_, PlanCheckpoint(std::move(config_), std::move(weights_)));
+    duplicates_ = std::vector<DuplicateTensor>();
+    TVLM_ASSIGN_OR_RETURN(checkpoint_, PlanCheckpoint(source_, std::move(weights_), &warnings_));
     std::vector<std::string> files;
     if (options_.tokenizer) files = CheckpointTokenizerFiles(source_);
     WantFiles(std::move(files), Phase::kTokenizer);
@@ -564,6 +614,13 @@ class Conversion::State {
     return task;
   }
 
+  // Elements of a tensor that is there twice.
+  struct ComparedRange {
+    size_t duplicate = 0;  // index into duplicates_
+    uint64_t first = 0;
+    uint64_t count = 0;
+  };
+
   // A step that was planned for a later window, since this one is full.
   struct PlannedStep {
     ConvertStep step;
@@ -586,12 +643,18 @@ class Conversion::State {
   bool asked_file_ = false;  // for wanted_[next_wanted_]
   Phase after_files_;
   std::string text_;  // the file or header that was asked for
-  CheckpointConfig config_;
   std::optional<SafetensorsIndex> index_;
-  std::vector<std::string> shards_;  // names of files, by SafetensorsTensor::file
-  size_t shard_ = 0;                 // whose header is being read
+  // Names of the files that may hold weights; from kDuplicates on, of those that do, by
+  // SafetensorsTensor::file.
+  std::vector<std::string> files_;
   std::array<uint8_t, kSafetensorsPrefixBytes> prefix_{};
+  WeightHeaders headers_;  // of the first of files_
   Safetensors weights_;
+  std::vector<std::string> warnings_;
+  std::vector<DuplicateTensor> duplicates_;
+  size_t next_duplicate_ = 0;                   // that is compared
+  uint64_t duplicate_compared_ = 0;             // elements of it
+  std::vector<ComparedRange> compared_ranges_;  // in the window
 
   Checkpoint checkpoint_;
   WeightWindow window_;
@@ -633,6 +696,7 @@ Result<ConversionTask> Conversion::Next() { return state_->Next(); }
 Status Conversion::Supply(uint64_t bytes) { return state_->Supply(bytes); }
 uint64_t Conversion::header_bytes() const { return state_->header_bytes(); }
 uint64_t Conversion::data_bytes() const { return state_->data_bytes(); }
+const std::vector<std::string>& Conversion::warnings() const { return state_->warnings(); }
 size_t Conversion::buffer_bytes() const { return state_->buffer_bytes(); }
 
 }  // namespace tinyvlm

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,15 +63,17 @@ struct ConversionTask {
 // small files and headers there are the weights of one request, two buffers of 1 MB for the values
 // being converted (more where a kernel is larger) and a chunk of the result.
 //
-// Requests follow the order of the result: configs, headers, tokenizer; then tower, projector,
-// embedding, decoder, head. Ranges that touch in a file become one request, up to
-// `request_bytes`. Every byte of the checkpoint is asked for at most once, with two exceptions:
+// Requests follow the order of the result: configs, the headers of all safetensors files,
+// tokenizer; then tower, projector, embedding, decoder, head. Ranges that touch in a file become
+// one request, up to `request_bytes`. Every byte of the checkpoint is asked for at most once, with
+// three exceptions:
 //   - For quantised types the equaliser samples rows of a layer's q, k, v, gate, up and down just
 //     before the layer is converted, which then reads them whole: at most 511 rows of each matrix,
 //     requests with several runs. Where runs are dear, as over a network, a caller may read the
 //     whole of (runs - 1) * stride + bytes and keep it for a moment, since it is asked for next.
 //   - A head beside the embedding, which is stored only where it differs, is first compared with it
 //     in three places, 16384 values each.
+//   - A tensor that is there twice is first compared with its copy, which is not read again.
 // A head that is equal there is compared with the embedding while that is converted. Should it
 // differ after all, a restart follows: what was stored is of a file without a head.
 class Conversion {
@@ -95,6 +98,10 @@ class Conversion {
   // restart they are others.
   uint64_t header_bytes() const;
   uint64_t data_bytes() const;
+
+  // Sentences about what is odd but can be converted: weights that are not used, duplicates, an
+  // unknown model_type. Some may be there before an error; none is added after the first write.
+  const std::vector<std::string>& warnings() const;
 
   // Bytes of all buffers for weights at this time.
   size_t buffer_bytes() const;

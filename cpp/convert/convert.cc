@@ -95,8 +95,13 @@ Status Convert(const ConvertOptions& options, const ConvertProgress& progress) {
   TVLM_ASSIGN_OR_RETURN(const std::unique_ptr<Conversion> conversion,
                         Conversion::Create(std::move(named), std::move(input)));
   std::optional<FileWriter> output;
+  size_t told = 0;  // warnings
   for (;;) {
-    TVLM_ASSIGN_OR_RETURN(const ConversionTask task, conversion->Next());
+    const Result<ConversionTask> next = conversion->Next();
+    for (; told < conversion->warnings().size(); ++told)
+      if (options.warn) options.warn(conversion->warnings()[told]);
+    if (!next.ok()) return next.status();
+    const ConversionTask& task = *next;
     switch (task.kind) {
       case ConversionTask::Kind::kRead:
         TVLM_RETURN_IF_ERROR(reader.Read(task));

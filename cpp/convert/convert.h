@@ -15,9 +15,11 @@ namespace tinyvlm {
 
 // `name` is not read: the checkpoint is called by its path.
 struct ConvertOptions : ConversionOptions {
-  // FastVLM folder with config.json and safetensors, transformers' or Apple's layout
-  std::string checkpoint;
-  std::string output;  // the .gguf to write
+  std::string checkpoint;  // FastVLM folder with config.json and safetensors
+  std::string output;      // the .gguf to write
+  // Gets a sentence for each thing that is odd about the checkpoint but can be converted (a second
+  // set of weights that is not used, duplicates), before any weights are; may be empty.
+  std::function<void(const std::string& warning)> warn;
 };
 
 // Bytes of the data section written so far, and in all.

@@ -24,7 +24,7 @@ Result<std::vector<float>> ReadVector(const WeightWindow& weights, const std::st
   const SafetensorsTensor& tensor = *weights.Find(name);
   std::vector<float> values(static_cast<size_t>(tensor.elements));
   TVLM_RETURN_IF_ERROR(weights.ReadF32(tensor, 0, values.size(), values.data()));
-  TVLM_RETURN_IF_ERROR(CheckFinite(name, values.data(), values.size(), 0));
+  TVLM_RETURN_IF_ERROR(CheckFinite(tensor.name_in_file, values.data(), values.size(), 0));
   return values;
 }
 
@@ -44,8 +44,9 @@ Result<BatchNorm> ReadBatchNorm(const WeightWindow& weights, const std::string& 
   for (size_t c = 0; c < gamma.size(); ++c) {
     if (variance[c] < 0) {
       return Error(ErrorCode::kInvalidFile,
-                   "tensor %s.running_var: variances of at least 0 wanted, %g found at %zu",
-                   prefix.c_str(), static_cast<double>(variance[c]), c);
+                   "tensor %s: variances of at least 0 wanted, %g found at %zu",
+                   weights.Find(prefix + kBatchNormParts[3])->name_in_file.c_str(),
+                   static_cast<double>(variance[c]), c);
     }
     norm.gain.push_back(gamma[c] / std::sqrt(double{variance[c]} + kEpsilon));
     norm.shift.push_back(beta[c] - mean[c] * norm.gain.back());
@@ -128,9 +129,9 @@ Status FoldedConv::ReadKernels(uint64_t first, size_t rows, float* values) {
                  count = rows * inputs_ * side * side;
     const uint64_t start = first * inputs_ * side * side;
     values_.resize(count);
-    TVLM_RETURN_IF_ERROR(
-        weights_.ReadF32(*weights_.Find(branch.kernel), start, count, values_.data()));
-    TVLM_RETURN_IF_ERROR(CheckFinite(branch.kernel, values_.data(), count, start));
+    const SafetensorsTensor& kernel = *weights_.Find(branch.kernel);
+    TVLM_RETURN_IF_ERROR(weights_.ReadF32(kernel, start, count, values_.data()));
+    TVLM_RETURN_IF_ERROR(CheckFinite(kernel.name_in_file, values_.data(), count, start));
     for (size_t r = 0, from = 0; r < rows; ++r) {
       for (size_t i = 0; i < inputs_; ++i) {
         double* const to = sums_.data() + r * row + i * taps + pad * side_ + pad;

@@ -14,7 +14,7 @@
 namespace tinyvlm {
 
 // One summand of a convolution of `out` channels: +-scale * BatchNorm(kernel * x + bias). Names are
-// of tensors of the checkpoint; empty ones are absent.
+// canonical ones of tensors of the checkpoint; empty ones are absent.
 struct ConvBranch {
   // [out, in / groups, side, side], zero-padded around the centre; absent: the identity, 1 at the
   // centre of a channel's own input

@@ -60,10 +60,12 @@ bool IsSameConv(const PlannedTensor* a, const PlannedTensor* b) {
 bool IsKernelOfConv(const PlannedTensor& tensor) { return tensor.shape == tensor.kernel; }
 
 // What a tensor is called in the checkpoint, where it is one there.
-const std::string& SourceName(const PlannedTensor& tensor) {
-  if (!tensor.source.empty()) return tensor.source;
-  const bool plain = tensor.branches.size() == 1 && tensor.branches[0].norm.empty();
-  return plain && tensor.shape == tensor.kernel ? tensor.branches[0].kernel : tensor.name;
+const std::string& SourceName(const WeightWindow& window, const PlannedTensor& tensor) {
+  const bool plain = tensor.source.empty() && tensor.branches.size() == 1 &&
+                     tensor.branches[0].norm.empty() && IsKernelOfConv(tensor);
+  const SafetensorsTensor* const source =
+      window.Find(plain ? tensor.branches[0].kernel : tensor.source);
+  return source == nullptr ? tensor.name : source->name_in_file;
 }
 
 }  // namespace
@@ -231,11 +233,11 @@ Status TensorConverter::CheckValues(const PlannedTensor& tensor, DType type, uin
     if (!std::isfinite(value)) {
       return Error(ErrorCode::kInvalidFile,
                    "tensor %s: finite weights wanted, %g found at element %llu",
-                   SourceName(tensor).c_str(), static_cast<double>(value), at);
+                   SourceName(window_, tensor).c_str(), static_cast<double>(value), at);
     }
     return Error(ErrorCode::kUnsupported,
                  "tensor %s: the value %g at element %llu is too large for %s; convert it to f32",
-                 SourceName(tensor).c_str(), static_cast<double>(value), at,
+                 SourceName(window_, tensor).c_str(), static_cast<double>(value), at,
                  GetDTypeInfo(type).name);
   }
   return Status();

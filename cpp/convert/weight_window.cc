@@ -63,8 +63,8 @@ Status WeightWindow::Load(std::span<const WeightRange> ranges) {
   return Status();
 }
 
-Status WeightWindow::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
-                             float* values) const {
+Result<const uint8_t*> WeightWindow::Bytes(const SafetensorsTensor& tensor, uint64_t first,
+                                           size_t count) const {
   const uint64_t element = SafetensorsTypeBytes(tensor.type),
                  offset = tensor.offset + first * element;
   WeightRead wanted;
@@ -76,11 +76,17 @@ Status WeightWindow::ReadF32(const SafetensorsTensor& tensor, uint64_t first, si
     --at;
     if (at->file != tensor.file) break;
     const uint8_t* const bytes = Locate(*at, offset, count * element);
-    if (bytes != nullptr) return DecodeF32(tensor, bytes, count, values);
+    if (bytes != nullptr) return bytes;
   }
   return Error(ErrorCode::kInternal,
                "tensor %s: %zu elements from element %" PRIu64 " on wanted, not in memory",
-               tensor.name.c_str(), count, first);
+               tensor.name_in_file.c_str(), count, first);
+}
+
+Status WeightWindow::ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
+                             float* values) const {
+  TVLM_ASSIGN_OR_RETURN(const uint8_t* const bytes, Bytes(tensor, first, count));
+  return DecodeF32(tensor, bytes, count, values);
 }
 
 }  // namespace tinyvlm

@@ -55,8 +55,11 @@ class WeightWindow {
   // Null where the checkpoint has no such tensor.
   const SafetensorsTensor* Find(std::string_view name) const { return weights_.Find(name); }
 
-  // The elements [first, first + count) as f32, once the reads are done. kInternal for elements
-  // that are not in the window.
+  // The bytes of the elements [first, first + count), once the reads are done. kInternal for
+  // elements that are not in the window.
+  Result<const uint8_t*> Bytes(const SafetensorsTensor& tensor, uint64_t first, size_t count) const;
+
+  // The same elements as f32.
   Status ReadF32(const SafetensorsTensor& tensor, uint64_t first, size_t count,
                  float* values) const;
 

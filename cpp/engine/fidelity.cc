@@ -73,12 +73,13 @@ double KlDivergence(const float* p_logits, const float* q_logits, size_t n) {
 
 TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index) {
   Random random(seed * 0x2545f4914f6cdd1dull + index);
+  const bool with_image = index % 2 == 0 && model.has_vision();
   TraceCase c;
   for (size_t i = 0; i < kRandomIds; ++i) {
-    if (index % 2 == 0 && i == kRandomIds - kRandomIdsAfterImage) c.prompt.push_back(kImageMarker);
+    if (with_image && i == kRandomIds - kRandomIdsAfterImage) c.prompt.push_back(kImageMarker);
     c.prompt.push_back(static_cast<int64_t>(random.Below(model.valid_ids())));
   }
-  if (index % 2 == 0) {
+  if (with_image) {
     const size_t side = model.vision().image_size;
     std::vector<uint8_t> pixels(3 * side * side);
     for (size_t rectangle = 0; rectangle <= kRectangles; ++rectangle) {
@@ -103,6 +104,10 @@ Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image,
   if (model.tokenizer() == nullptr)
     return Error(ErrorCode::kUnsupported,
                  "questions want a model file with a tokenizer; convert without --no-tokenizer");
+  if (!model.has_vision())
+    return Error(ErrorCode::kUnsupported,
+                 "questions about images want a model with a vision tower, %s reads text only",
+                 model.name().c_str());
   const size_t side = model.vision().image_size;
   TVLM_ASSIGN_OR_RETURN(auto pixels,
                         AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * side * side, "image"));

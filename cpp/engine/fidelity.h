@@ -89,11 +89,11 @@ double KlDivergence(const float* p_logits, const float* q_logits, size_t n);
 
 // Case number `index` of a seed: 32 random ids and, where `index` is even, before the last 16 of
 // them an image of the model's own size: rectangles of random colours, positions and sizes on a
-// background of random colour. Even cases need a model with vision.
+// background of random colour. A model that reads text only gets no images.
 TraceCase MakeRandomCase(const Model& model, uint64_t seed, uint64_t index);
 
-// A question about an image, as Session would ask it. The model has vision. Errors: unsupported
-// where the model has no tokenizer or no known chat style; those of ResizeToSquare and BuildPrompt.
+// A question about an image, as Session would ask it. Errors: unsupported where the model has no
+// tokenizer, no vision tower or no known chat style; those of ResizeToSquare and BuildPrompt.
 Result<TraceCase> MakeQuestionCase(const Model& model, const ImageView& image,
                                    std::string_view question);
 

@@ -1,17 +1,11 @@
 #include "engine/memory_estimate.h"
 
-#include <utility>
-
-#include "engine/model.h"
-
 namespace tinyvlm {
 
-Result<MemoryEstimate> EstimateMemory(GgufFile header, size_t threads,
+Result<MemoryEstimate> EstimateMemory(const std::shared_ptr<Model>& model,
                                       const MakeSessionOptions& options) {
   MemoryEstimate estimate;
-  estimate.weights = header.data_bytes;
-  TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model,
-                        Model::Create(std::move(header), threads));
+  estimate.weights = model->file().data_bytes;
   TVLM_ASSIGN_OR_RETURN(const SessionOptions session_options,
                         options(model->decoder().max_positions));
   TVLM_ASSIGN_OR_RETURN(const auto session, Session::Create(model, session_options));

@@ -1,13 +1,14 @@
-// The memory that a model and a session take, computed from the header of a model file alone.
+// The memory that a model and a session take, computed without the model's weights.
 #ifndef TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
 #define TINYVLM_ENGINE_MEMORY_ESTIMATE_H_
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "base/status.h"
+#include "engine/model.h"
 #include "engine/session.h"
-#include "formats/gguf.h"
 
 namespace tinyvlm {
 
@@ -24,10 +25,10 @@ struct MemoryEstimate {
 // Makes the session's options for a model whose context is at most `max_context` tokens.
 using MakeSessionOptions = std::function<Result<SessionOptions>(size_t max_context)>;
 
-// Estimates for a model with that header, computing with `threads` threads. Allocates all of that
-// memory temporarily but touches almost none of it. Errors: those of Model::Create, `options` and
+// Estimates for a model that was made from a header and whose weights need not arrive. Allocates
+// all of that memory temporarily but touches almost none of it. Errors: those of `options` and
 // Session::Create.
-Result<MemoryEstimate> EstimateMemory(GgufFile header, size_t threads,
+Result<MemoryEstimate> EstimateMemory(const std::shared_ptr<Model>& model,
                                       const MakeSessionOptions& options);
 
 }  // namespace tinyvlm

@@ -67,6 +67,9 @@ class Model {
   const std::vector<int32_t>& stop_ids() const { return tokenizer_.stop_ids; }
   int32_t image_token_id() const { return tokenizer_.image_token_id; }
 
+  // Sentences for people about what was assumed when the model was loaded.
+  const std::vector<std::string>& warnings() const { return tokenizer_.warnings; }
+
   // Ids at or above this have no token and are never chosen.
   size_t valid_ids() const {
     return tokenizer() == nullptr ? decoder().vocabulary

@@ -35,7 +35,7 @@ Result<std::shared_ptr<Model>> LoadCopy(const std::string& prefix, uint64_t leng
     TVLM_RETURN_IF_ERROR(read(offset, *place, static_cast<size_t>(bytes)));
     TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.Commit(bytes)));
     offset += bytes;
-    if (options.progress) TVLM_RETURN_IF_ERROR(options.progress(offset, length));
+    if (options.progress) TVLM_RETURN_IF_ERROR(Prefixed(prefix, options.progress(offset, length)));
   }
   TVLM_RETURN_IF_ERROR(Prefixed(prefix, loader.End()));
   return loader.model();
@@ -135,7 +135,10 @@ size_t DefaultThreads() {
 #if defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
   return 1;
 #else
-  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 8);
+  // The rule of engine/options.json: many processors are hyper-threads or slow cores.
+  const size_t processors = std::thread::hardware_concurrency();
+  return std::clamp<size_t>(processors <= 4 ? processors : std::max<size_t>(4, processors / 2), 1,
+                            8);
 #endif
 }
 

@@ -53,7 +53,8 @@ Result<std::shared_ptr<Model>> LoadModelFromMemory(std::span<const uint8_t> byte
                                                    const LoadOptions& options,
                                                    std::shared_ptr<const void> owner = nullptr);
 
-// The number of logical processors, at most 8; 1 in builds without threads.
+// As many as logical processors up to 4, then half of them, at least 4 and at most 8; 1 in builds
+// without threads.
 size_t DefaultThreads();
 
 }  // namespace tinyvlm

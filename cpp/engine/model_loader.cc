@@ -46,13 +46,35 @@ Result<uint8_t*> ModelLoader::Reserve(uint64_t bytes) {
   return model_->backend().WeightPlace(data_received_, bytes);
 }
 
-Status ModelLoader::Commit(uint64_t bytes) {
+Status ModelLoader::TakeReserved(uint64_t bytes) {
   if (!failure_.ok()) return failure_;
   if (bytes > reserved_)
     return Error(ErrorCode::kInvalidArgument, "%" PRIu64 " bytes committed, %" PRIu64 " reserved",
                  bytes, reserved_);
   reserved_ = 0;
+  return Status();
+}
+
+Status ModelLoader::Commit(uint64_t bytes) {
+  TVLM_RETURN_IF_ERROR(TakeReserved(bytes));
   Status status = state_ == State::kHeader ? CommitHeader(bytes) : CommitData(bytes);
+  if (!status.ok()) failure_ = status;
+  return status;
+}
+
+Status ModelLoader::CommitVerified(uint64_t bytes) {
+  TVLM_RETURN_IF_ERROR(TakeReserved(bytes));
+  const uint64_t end = data_received_ + bytes;
+  const bool whole =
+      state_ != State::kHeader && data_received_ == data_hashed_ &&
+      (chunk_bytes_ == 0 || end % chunk_bytes_ == 0 || end == model_->file().data_bytes);
+  if (!whole)
+    return Error(ErrorCode::kInvalidArgument,
+                 "verified bytes: whole chunks behind verified ones wanted, bytes %" PRIu64
+                 " to %" PRIu64 " of the data section found",
+                 data_received_, end);
+  data_received_ = data_hashed_ = end;
+  Status status = SetReceived();
   if (!status.ok()) failure_ = status;
   return status;
 }
@@ -106,8 +128,12 @@ Status ModelLoader::CommitData(uint64_t bytes) {
       data_hashed_ = end;
     }
   }
-  TVLM_RETURN_IF_ERROR(backend.SetReceived(data_hashed_));
-  if (data_received_ == data_bytes) state_ = State::kComplete;
+  return SetReceived();
+}
+
+Status ModelLoader::SetReceived() {
+  TVLM_RETURN_IF_ERROR(model_->backend().SetReceived(data_hashed_));
+  if (data_received_ == model_->file().data_bytes) state_ = State::kComplete;
   return Status();
 }
 

@@ -39,6 +39,11 @@ class ModelLoader {
   // have them) and makes their tensors ready. After an error in the file the loader stays failed.
   Status Commit(uint64_t bytes);
 
+  // Likewise for bytes whose hashes the caller has compared: whole chunks of the data section (the
+  // last one may be short), behind bytes that are verified. Errors: also invalid_argument where
+  // they are not.
+  Status CommitVerified(uint64_t bytes);
+
   // No more bytes will come: an error where the file is truncated.
   Status End();
 
@@ -55,8 +60,10 @@ class ModelLoader {
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
  private:
+  Status TakeReserved(uint64_t bytes);
   Status CommitHeader(uint64_t bytes);
   Status CommitData(uint64_t bytes);
+  Status SetReceived();
 
   const BackendFactory make_backend_;
   const ModelUse use_;

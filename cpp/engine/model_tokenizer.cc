@@ -44,15 +44,31 @@ Result<bool> ReadFlag(const Metadata& meta, const char* key, bool missing) {
   return meta.GetBool(key);
 }
 
-Result<std::unique_ptr<Tokenizer>> ReadBpe(const Metadata& meta) {
-  if (meta.Find(kPreSplit) == nullptr)
-    return Error(ErrorCode::kUnsupported,
-                 "%s: \"qwen2\" wanted, none found: how texts are split is not known", kPreSplit);
+// OK where texts are split as Qwen2 splits them. What is assumed is appended to `warnings`.
+Status CheckPreSplit(const Metadata& meta, std::string_view architecture,
+                     std::vector<std::string>* warnings) {
+  if (meta.Find(kPreSplit) == nullptr) {
+    // Files that were made before the key existed. Llama's have had several ways to split.
+    if (architecture != "qwen2") {
+      return Error(ErrorCode::kUnsupported,
+                   "%s: \"qwen2\" wanted, none found: how texts are split is not known", kPreSplit);
+    }
+    warnings->push_back(Format("%s is missing: texts are split as Qwen2 splits them", kPreSplit));
+    return Status();
+  }
   TVLM_ASSIGN_OR_RETURN(const std::string pre, meta.GetString(kPreSplit));
-  if (pre != "qwen2")
-    return Error(ErrorCode::kUnsupported,
-                 "%s: byte-level BPE of the kind \"qwen2\" wanted, \"%s\" found", kPreSplit,
-                 pre.c_str());
+  if (pre == "qwen2") return Status();
+  if (pre == "deepseek-r1-qwen") {  // the same expression under the name of a distilled model
+    warnings->push_back(
+        Format("%s is \"%s\": texts are split as Qwen2 splits them", kPreSplit, pre.c_str()));
+    return Status();
+  }
+  return Error(ErrorCode::kUnsupported,
+               "%s: byte-level BPE of the kind \"qwen2\" wanted, \"%s\" found", kPreSplit,
+               pre.c_str());
+}
+
+Result<std::unique_ptr<Tokenizer>> ReadBpe(const Metadata& meta) {
   TVLM_ASSIGN_OR_RETURN(const auto tokens, meta.GetStringArray(kTokens));
   TVLM_ASSIGN_OR_RETURN(const auto merges, meta.GetStringArray(kMerges));
   std::vector<int32_t> types;
@@ -116,6 +132,7 @@ Result<ModelTokenizer> ReadModelTokenizer(const Metadata& meta, std::string_view
 
   TVLM_ASSIGN_OR_RETURN(const std::string kind, meta.GetString(kKind));
   if (kind == "gpt2") {
+    TVLM_RETURN_IF_ERROR(CheckPreSplit(meta, architecture, &result.warnings));
     TVLM_ASSIGN_OR_RETURN(result.tokenizer, ReadBpe(meta));
   } else if (kind == "llama") {
     TVLM_ASSIGN_OR_RETURN(result.tokenizer, ReadSentencePiece(meta));

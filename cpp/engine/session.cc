@@ -61,7 +61,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model,
   return session;
 }
 
-Result<ImageId> Session::AddImage(const ImageView& image, bool exact) {
+Result<ImageId> Session::AddImage(const RowSource& source, double* source_ms) {
   if (!model_->has_vision())
     return Error(ErrorCode::kUnsupported,
                  "this model reads text only: it cannot be asked about an image");
@@ -69,14 +69,21 @@ Result<ImageId> Session::AddImage(const ImageView& image, bool exact) {
   TVLM_ASSIGN_OR_RETURN(
       AlignedBuffer<uint8_t> pixels,
       AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * image_size_ * image_size_, "image"));
-  TVLM_RETURN_IF_ERROR(ResizeToSquare(image, options_.resize.value_or(model_->resize_mode()), exact,
-                                      image_size_, pixels.data()));
+  SquareResizer resizer(options_.resize.value_or(model_->resize_mode()), image_size_,
+                        pixels.data());
+  TVLM_RETURN_IF_ERROR(source(resizer));
+  const double in_source = NowMs() - start - resizer.spent_ms();
+  if (source_ms != nullptr) *source_ms = in_source;
   Sha256 digest;
   digest.Update(pixels.data(), pixels.size());
   images_.push_back({++last_image_, digest.Finish(),
                      std::make_shared<const AlignedBuffer<uint8_t>>(std::move(pixels))});
-  preprocess_ms_ += NowMs() - start;
+  preprocess_ms_ += NowMs() - start - in_source;
   return last_image_;
+}
+
+Result<ImageId> Session::AddImage(const ImageView& image, bool exact) {
+  return AddImage([&](RowSink& sink) { return SendRows(image, exact, sink); });
 }
 
 void Session::DropImage(ImageId id) {
@@ -164,10 +171,12 @@ Status Session::Ask(const AskOptions& options) {
   const uint64_t of_images = uint64_t{images.size()} * image_tokens_,
                  total = ids.size() - images.size() + of_images;
   if (total + 1 > options_.context) {
-    return Error(ErrorCode::kContextFull,
-                 "the prompt takes %" PRIu64 " tokens (%" PRIu64
-                 " of images), the session has room for %zu; shorten it or raise the context",
-                 total, of_images, options_.context);
+    return Error(
+        ErrorCode::kContextFull,
+        "the prompt takes %" PRIu64 " tokens (%" PRIu64
+        " of images) and the answer at least 1, the context holds %zu; shorten the prompt or "
+        "raise the context",
+        total, of_images, options_.context);
   }
   std::vector<Sha256::Digest> digests;
   digests.reserve(images.size());

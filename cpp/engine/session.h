@@ -83,8 +83,12 @@ class Session {
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Model> model,
                                                  const SessionOptions& options);
 
-  // Resizes an image to the session's size and keeps the copy until it is dropped. `exact` as in
-  // ResizeToSquare. Errors: unsupported where the model reads text only; those of ResizeToSquare.
+  // Resizes an image to the session's size while `source` sends its rows, and keeps the copy until
+  // it is dropped. `*source_ms`, where it is not null, gets the milliseconds that the source took.
+  // Errors: unsupported where the model reads text only; those of the source and SquareResizer.
+  Result<ImageId> AddImage(const RowSource& source, double* source_ms = nullptr);
+
+  // Likewise an image in memory; `exact` as in SendRows.
   Result<ImageId> AddImage(const ImageView& image, bool exact);
 
   // Frees an image. Its embeddings stay in a cache, so that the same image need not be encoded

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/byte_reader.h"
+#include "base/check.h"
 #include "base/half.h"
 #include "base/json.h"
 
@@ -49,7 +50,7 @@ Result<SafetensorsTensor> ParseTensor(const std::string& path, const Json::Membe
     return Error(ErrorCode::kInvalidFile, "%s: tensor %s: %s", path.c_str(), name, what);
   };
   SafetensorsTensor tensor;
-  tensor.name = name;
+  tensor.name = tensor.name_in_file = name;
   const Json* const dtype = value.Find("dtype");
   if (dtype == nullptr || dtype->string() == nullptr)
     return wrong("\"dtype\" as a string wanted, not found");
@@ -274,6 +275,22 @@ Status Safetensors::CheckIndex(const SafetensorsIndex& index, const std::string&
   return Status();
 }
 
+Status Safetensors::Rename(std::span<const std::string> names) {
+  TVLM_DCHECK(names.size() == tensors_.size());
+  for (size_t i = 0; i < tensors_.size(); ++i) tensors_[i].name = names[i];
+  std::erase_if(tensors_, [](const SafetensorsTensor& tensor) { return tensor.name.empty(); });
+  return Finish();
+}
+
+Status Safetensors::Append(Safetensors other) {
+  for (SafetensorsTensor& tensor : other.tensors_) {
+    tensor.file += static_cast<uint32_t>(files_.size());
+    tensors_.push_back(std::move(tensor));
+  }
+  std::move(other.files_.begin(), other.files_.end(), std::back_inserter(files_));
+  return Finish();
+}
+
 const SafetensorsTensor* Safetensors::Find(std::string_view name) const {
   const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name,
                                    [](const SafetensorsTensor& tensor, std::string_view wanted) {
@@ -297,7 +314,7 @@ Status Safetensors::ReadBytes(const SafetensorsTensor& tensor, uint64_t first, v
   if (first > tensor.bytes || bytes > tensor.bytes - first) {
     return Error(ErrorCode::kInternal,
                  "tensor %s: %zu bytes at %" PRIu64 " asked for, it has %" PRIu64,
-                 tensor.name.c_str(), bytes, first, tensor.bytes);
+                 tensor.name_in_file.c_str(), bytes, first, tensor.bytes);
   }
   return files_[tensor.file].ReadAt(tensor.offset + first, data, bytes);
 }
@@ -312,8 +329,8 @@ void Decode(const uint8_t* bytes, size_t count, To* values, const Convert& conve
 }
 
 Status WrongType(const SafetensorsTensor& tensor, const char* wanted) {
-  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found", tensor.name.c_str(),
-               wanted, SafetensorsTypeName(tensor.type));
+  return Error(ErrorCode::kUnsupported, "tensor %s: %s wanted, %s found",
+               tensor.name_in_file.c_str(), wanted, SafetensorsTypeName(tensor.type));
 }
 
 // Reads the elements [first, first + count) in pieces; `decode`(bytes, count, values) converts one.

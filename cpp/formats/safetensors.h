@@ -44,10 +44,11 @@ size_t SafetensorsTypeBytes(SafetensorsType type);
 // One tensor of a file.
 struct SafetensorsTensor {
   std::string name;
+  std::string name_in_file;  // differs from `name` only after Safetensors::Rename
   SafetensorsType type = SafetensorsType::kF32;
   Shape shape;            // outermost dimension first
   uint64_t elements = 0;  // product of the shape
-  uint32_t file = 0;      // index of its shard
+  uint32_t file = 0;      // index of its file, in the order in which they were added
   uint64_t offset = 0;    // from the start of that file
   uint64_t bytes = 0;     // elements * SafetensorsTypeBytes(type)
 };
@@ -104,6 +105,14 @@ class Safetensors {
   // An error unless every tensor is in the file that `index` says; files were named `folder` and
   // the shard's name.
   Status CheckIndex(const SafetensorsIndex& index, const std::string& folder) const;
+
+  // Gives tensors()[i] the name `names[i]` and leaves out those whose new name is empty. Pointers
+  // to tensors become invalid. kInvalidFile where two have the same name then.
+  Status Rename(std::span<const std::string> names);
+
+  // Takes the files and tensors of `other`, whose indices of files come behind those here. Pointers
+  // to tensors become invalid. kInvalidFile where a name is in both.
+  Status Append(Safetensors other);
 
   // Sorted by name.
   const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }

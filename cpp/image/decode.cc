@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
+#include "image/exif.h"
 #include "image/jpeg.h"
 #include "image/png.h"
 
@@ -13,8 +15,7 @@ namespace {
 
 // The name, with its article, of a format that is recognised but not supported; else null.
 const char* UnsupportedFormat(std::span<const uint8_t> bytes) {
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
-                              std::min<size_t>(bytes.size(), 256));
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto at = [&](size_t offset, std::string_view text) {
     return head.size() >= offset + text.size() && head.substr(offset, text.size()) == text;
   };
@@ -50,6 +51,26 @@ bool LooksLikePng(std::span<const uint8_t> bytes) {
   return same + 1 >= sizeof(kPngSignature) || std::memcmp(bytes.data() + 1, "PNG", 3) == 0;
 }
 
+// Keeps an image.
+class Collector final : public RowSink {
+ public:
+  Status Begin(size_t width, size_t height, int orientation) override {
+    orientation_ = orientation;
+    TVLM_ASSIGN_OR_RETURN(image_, Image::Allocate(width, height));
+    return Status();
+  }
+  Status Row(const uint8_t* rgb) override {
+    std::memcpy(image_.Row(rows_++), rgb, image_.width() * 3);
+    return Status();
+  }
+  Result<Image> Take() { return Orient(std::move(image_), orientation_); }
+
+ private:
+  Image image_;
+  size_t rows_ = 0;
+  int orientation_ = 1;
+};
+
 template <size_t N>
 bool BeginsWith(std::span<const uint8_t> bytes, const uint8_t (&signature)[N]) {
   return bytes.size() >= N && std::memcmp(bytes.data(), signature, N) == 0;
@@ -57,10 +78,14 @@ bool BeginsWith(std::span<const uint8_t> bytes, const uint8_t (&signature)[N]) {
 
 }  // namespace
 
-Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact) {
-  if (BeginsWith(bytes, kPngSignature)) return DecodePng(bytes, exact);
-  if (BeginsWith(bytes, kJpegSignature)) return DecodeJpeg(bytes, exact);
-  if (bytes.empty())
+Status DecodeImage(const ByteSource& source, bool exact, RowSink& sink) {
+  constexpr size_t kHeadBytes = 256;
+  ByteWindow window(source, kHeadBytes);
+  TVLM_ASSIGN_OR_RETURN(std::span<const uint8_t> bytes, window.At(0, kHeadBytes));
+  bytes = bytes.first(std::min(bytes.size(), kHeadBytes));
+  if (BeginsWith(bytes, kPngSignature)) return DecodePng(source, exact, sink);
+  if (BeginsWith(bytes, kJpegSignature)) return DecodeJpeg(source, exact, sink);
+  if (source.size() == 0)
     return Error(ErrorCode::kInvalidImage, "a PNG or JPEG image wanted, 0 bytes found");
   if (LooksLikePng(bytes)) {
     return Error(
@@ -76,7 +101,13 @@ Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact) {
   return Error(
       ErrorCode::kInvalidImage,
       "a PNG or JPEG image wanted, %zu bytes of an unknown format found (they begin with %s)",
-      bytes.size(), head.c_str());
+      source.size(), head.c_str());
+}
+
+Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact) {
+  Collector collector;
+  TVLM_RETURN_IF_ERROR(DecodeImage(ByteSource(bytes), exact, collector));
+  return collector.Take();
 }
 
 }  // namespace tinyvlm

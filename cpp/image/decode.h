@@ -1,4 +1,4 @@
-// Encoded images -> RGB.
+// Encoded images -> rows of RGB.
 #ifndef TINYVLM_IMAGE_DECODE_H_
 #define TINYVLM_IMAGE_DECODE_H_
 
@@ -6,15 +6,20 @@
 #include <span>
 
 #include "base/status.h"
+#include "image/byte_source.h"
 #include "image/image.h"
+#include "image/row_sink.h"
 
 namespace tinyvlm {
 
-// Decodes a PNG or a JPEG, recognised by its first bytes. `exact`: as the reference implementation
-// (alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise as image viewers show it: EXIF
-// orientation applied, transparency composited on white, 16-bit samples scaled. Errors:
-// kInvalidImage with the byte for damaged, truncated and too large images, and with the name of the
-// format for other formats; kOutOfMemory.
+// Decodes a PNG or a JPEG, recognised by its first bytes, into `sink`. `exact`: as the reference
+// implementation (alpha dropped, EXIF ignored, 16-bit gray clipped); otherwise as image viewers
+// show it: with EXIF's orientation, transparency composited on white, 16-bit samples scaled.
+// Errors: kInvalidImage with the byte for damaged, truncated and too large images, and with the
+// name of the format for other formats; kOutOfMemory; those of source and sink.
+Status DecodeImage(const ByteSource& source, bool exact, RowSink& sink);
+
+// The same from memory into memory, the orientation applied.
 Result<Image> DecodeImage(std::span<const uint8_t> bytes, bool exact);
 
 }  // namespace tinyvlm

@@ -33,14 +33,17 @@ int ReadOrientation(std::span<const uint8_t> tiff) {
   return 1;
 }
 
+Turn TurnOf(int orientation) {
+  return {
+      .exchanges = orientation >= 5,
+      .from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
+      .from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
+  };
+}
+
 Result<Image> Orient(Image image, int orientation) {
   if (orientation == 1) return image;
-  // The source pixel of (x, y): swap x and y for 5..8, then count from the other end if mirrored.
-  const bool exchange = orientation >= 5;
-  const bool from_right =
-      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool from_bottom =
-      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const auto [exchange, from_right, from_bottom] = TurnOf(orientation);
   const size_t width = exchange ? image.height() : image.width(),
                height = exchange ? image.width() : image.height();
   TVLM_ASSIGN_OR_RETURN(Image turned, Image::Allocate(width, height));

@@ -15,6 +15,15 @@ namespace tinyvlm {
 // image is never rejected for its metadata.
 int ReadOrientation(std::span<const uint8_t> tiff);
 
+// How an image is turned upright: the source pixel of (x, y) is found by exchanging x and y, then
+// counting from the other end.
+struct Turn {
+  bool exchanges;    // the axes
+  bool from_right;   // source columns count from the right
+  bool from_bottom;  // source rows count from the bottom
+};
+Turn TurnOf(int orientation);
+
 // The image, rotated and mirrored according to orientation 1..8.
 Result<Image> Orient(Image image, int orientation);
 

@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -91,31 +92,50 @@ struct Component {
   size_t width = 0, height = 0;  // samples that belong to the image
   // blocks that hold them: what a scan of this component alone codes
   size_t blocks_w = 0, blocks_h = 0;
-  size_t padded_w = 0, padded_h = 0;  // blocks of whole MCUs: what is stored
-  bool seen = false;                  // a scan has coded it, and `quant` is its table from then on
+  size_t padded_w = 0;  // blocks of whole MCUs: what is stored of a row
+  bool seen = false;    // a scan has coded it, and `quant` is its table from then on
   QuantTable quant;
-  AlignedBuffer<uint8_t> plane;  // [padded_h * 8][padded_w * 8]
-  // progressive only: [padded_h][padded_w][64], natural order
-  AlignedBuffer<int16_t> coefficients;
   // progressive only: lowest bit plane coded so far per coefficient of the file's order; -1: none
   int8_t known_bits[kBlockSamples];
 
-  // Of the scan being read.
-  size_t dc_table = 0, ac_table = 0;
-  int32_t dc_prediction = 0;
+  // Of the band of MCU rows that is being decoded; block rows count from `first_block_row`.
+  size_t first_block_row = 0;
+  AlignedBuffer<uint8_t> plane;  // [1 + block rows * 8][padded_w * 8]: the row above, the band's
+  // progressive only: [block rows][padded_w][64], natural order
+  AlignedBuffer<int16_t> coefficients;
 
   size_t stride() const { return padded_w * kBlock; }
-  const uint8_t* Row(size_t y) const { return plane.data() + y * stride(); }
+  // Row y of the samples, which lies in the band or just above it.
+  uint8_t* Row(size_t y) { return plane.data() + (y + 1 - first_block_row * kBlock) * stride(); }
+  uint8_t* Samples(size_t block_x, size_t block_y) {
+    return Row(block_y * kBlock) + block_x * kBlock;
+  }
   int16_t* Block(size_t x, size_t y) {
-    return coefficients.data() + (y * padded_w + x) * kBlockSamples;
+    return coefficients.data() + ((y - first_block_row) * padded_w + x) * kBlockSamples;
   }
 };
 
+// A component of a scan.
+struct Coded {
+  Component* component = nullptr;
+  std::shared_ptr<const HuffmanTable> dc, ac;  // those that the scan needs
+  int32_t dc_prediction = 0;
+};
+
+// A scan, and how far it has been read: bands of MCU rows are decoded one after the other, each
+// from all scans, so that no more than a band need be in memory.
 struct Scan {
-  std::vector<Component*> components;
+  std::vector<Coded> components;
   size_t first = 0, last = 63;  // coefficients of the file's order
   // bit planes: the one known before (0: none) and the one known afterwards
   int high = 0, low = 0;
+  size_t restart_interval = 0;  // MCUs; 0: none
+
+  BitReader reader{nullptr, nullptr};
+  size_t at = 0;  // byte of the file that the reader has arrived at
+  size_t until_restart = 0;
+  uint8_t restarts = 0;
+  uint32_t end_of_band_run = 0;  // blocks that the last end-of-band code still covers
 };
 
 // The kind of an error inside entropy-coded data.
@@ -137,55 +157,77 @@ const char* FaultText(Fault fault) {
 
 class JpegDecoder {
  public:
-  explicit JpegDecoder(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+  JpegDecoder(const ByteSource& source, bool exact, size_t band_bytes)
+      : exact_(exact),
+        band_bytes_(band_bytes),
+        segments_(source, kMaxSegment),
+        window_(source, kWindow) {}
 
-  Result<Image> Decode();
-  int orientation() const { return orientation_; }
+  Status Decode(RowSink& sink);
 
  private:
+  // Bytes that a segment may have, its marker included, and those that are read of a scan at a
+  // time.
+  static constexpr size_t kMaxSegment = size_t{2} + 65535, kWindow = size_t{64} << 10;
+
+  // Reads everything but the entropy-coded data: tables, headers and where the scans are.
+  Status ReadSegments();
+  // The byte of the first marker at or after `at`, restart markers left out where `in_scan`; the
+  // size of the file where there is none.
+  Result<size_t> FindMarker(size_t at, bool in_scan);
+
   // Segments: `body` is what follows the length, `at` is the byte of the marker.
   Status ReadFrame(uint8_t marker, std::span<const uint8_t> body, size_t at);
   Status ReadQuantTables(std::span<const uint8_t> body, size_t at);
   Status ReadHuffmanTables(std::span<const uint8_t> body, size_t at);
   void ReadApplication(uint8_t marker, std::span<const uint8_t> body);
-  Result<Scan> ReadScanHeader(std::span<const uint8_t> body, size_t at);
+  Status ReadScanHeader(std::span<const uint8_t> body, size_t at);
+  Result<std::shared_ptr<const HuffmanTable>> Table(size_t kind, size_t slot, size_t at);
 
-  // Reads the entropy-coded data at `at`; returns the byte of the next marker.
-  Result<size_t> DecodeScan(Scan& scan, size_t at);
-  Fault DecodeBlock(const Scan& scan, Component& component, BitReader& reader, size_t x, size_t y);
-  Fault DecodeSequential(Component& component, BitReader& reader, uint8_t* out);
-  Fault DecodeDcFirst(const Scan& scan, Component& component, BitReader& reader, int16_t* block);
-  Fault DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader,
-                      int16_t* block);
-  Fault DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader,
-                       int16_t* block);
-  const HuffmanTable& DcTable(const Component& component) const {
-    return huffman_[0][component.dc_table];
-  }
-  const HuffmanTable& AcTable(const Component& component) const {
-    return huffman_[1][component.ac_table];
-  }
-  Fault DcDifference(Component& component, BitReader& reader);
+  // Decodes MCU rows begin..end of a scan, which has been read up to there.
+  Status DecodeScan(Scan& scan, size_t begin, size_t end);
+  // Makes the reader see at least the bytes of a block.
+  Status Refill(Scan& scan, std::span<const uint8_t>& seen);
+  Status SkipRestart(Scan& scan, std::span<const uint8_t>& seen);
+  Fault DecodeBlock(Scan& scan, Coded& coded, size_t x, size_t y);
+  Fault DecodeSequential(Coded& coded, BitReader& reader, uint8_t* out);
+  Fault DecodeDcFirst(const Scan& scan, Coded& coded, BitReader& reader, int16_t* block);
+  Fault DecodeAcFirst(Scan& scan, const Coded& coded, int16_t* block);
+  Fault DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block);
+  Fault DcDifference(Coded& coded, BitReader& reader);
 
-  Status TransformCoefficients();
-  Result<Image> Assemble();
+  // Decodes all scans band by band; without a sink only to find what is damaged.
+  Status DecodeBands(RowSink* sink);
+  // MCU rows of a band.
+  size_t BandRows() const;
+  Status AllocateBand(size_t rows);
+  void TransformCoefficients(size_t begin, size_t end);
+  // Hands the image's rows begin..end to the sink.
+  Status SendRows(size_t begin, size_t end, RowSink& sink);
+  bool IsYcc() const;
 
   static Status Bad(size_t at, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-  std::span<const uint8_t> bytes_;
+  bool exact_;
+  size_t band_bytes_;
+  ByteWindow segments_, window_;
   QuantTable quant_[4];
-  HuffmanTable huffman_[2][4];  // [DC, AC][slot]
+  std::shared_ptr<const HuffmanTable> huffman_[2][4];  // [DC, AC][slot]
   std::vector<Component> components_;
+  std::vector<Scan> scans_;
   size_t width_ = 0, height_ = 0;
   size_t max_h_ = 1, max_v_ = 1;
   size_t mcus_w_ = 0, mcus_h_ = 0;
   bool progressive_ = false;
-  size_t restart_interval_ = 0;   // MCUs; 0: none
-  uint32_t end_of_band_run_ = 0;  // blocks that the last end-of-band code still covers
+  size_t restart_interval_ = 0;  // MCUs; 0: none
   bool jfif_ = false;
   int adobe_transform_ = -1;  // -1: no Adobe marker
   bool exif_ = false;
   int orientation_ = 1;
+
+  // Of an image row: the components' at full width, and RGB.
+  AlignedBuffer<uint8_t> full_rows_, rgb_;
+  AlignedBuffer<uint16_t> sums_;
 };
 
 Status JpegDecoder::Bad(size_t at, const char* format, ...) {
@@ -197,32 +239,59 @@ Status JpegDecoder::Bad(size_t at, const char* format, ...) {
   return Error(ErrorCode::kInvalidImage, "JPEG: %s (at byte %zu)", text, at);
 }
 
-Result<Image> JpegDecoder::Decode() {
+Status JpegDecoder::Decode(RowSink& sink) {
+  const Status read = ReadSegments();
+  // Damage inside the scans comes first in the file.
+  if (!scans_.empty()) TVLM_RETURN_IF_ERROR(DecodeBands(read.ok() ? &sink : nullptr));
+  return read;
+}
+
+Result<size_t> JpegDecoder::FindMarker(size_t at, bool in_scan) {
+  while (at + 1 < segments_.size()) {
+    TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, segments_.At(at, 2));
+    const uint8_t *p = bytes.data(), *const last = p + bytes.size() - 1;
+    while (p < last) {
+      p = static_cast<const uint8_t*>(std::memchr(p, 0xff, static_cast<size_t>(last - p)));
+      if (p == nullptr) break;
+      const uint8_t marker = p[1];
+      const bool restart = marker >= kRst0 && marker <= kRst7;
+      if (marker != 0 && marker != 0xff && !(in_scan && restart))
+        return at + static_cast<size_t>(p - bytes.data());
+      ++p;
+    }
+    at += bytes.size() - 1;
+  }
+  return segments_.size();
+}
+
+Status JpegDecoder::ReadSegments() {
+  const size_t size = segments_.size();
   size_t at = 2;
+  bool in_scan = false;
   for (;;) {
     // Unknown bytes between segments, fill bytes and stray restart markers are skipped, as every
     // decoder does.
-    BitReader gap(bytes_.data() + at, bytes_.data() + bytes_.size());
-    at = static_cast<size_t>(gap.SkipToMarker() - bytes_.data());
-    if (at >= bytes_.size())
-      return Bad(bytes_.size(), "the file ends without its end marker; it is cut off");
-    const uint8_t marker = bytes_[at + 1];
+    TVLM_ASSIGN_OR_RETURN(at, FindMarker(at, in_scan));
+    in_scan = false;
+    if (at >= size) return Bad(size, "the file ends without its end marker; it is cut off");
+    TVLM_ASSIGN_OR_RETURN(std::span<const uint8_t> bytes, segments_.At(at, 4));
+    const uint8_t marker = bytes[1];
     if (marker == kEoi) break;
     if (marker == kTem || (marker >= kRst0 && marker <= kRst7)) {
       at += 2;
       continue;
     }
     if (marker == kSoi) return Bad(at, "a second image begins inside the first");
-    const size_t left = bytes_.size() - at - 2;
-    const size_t length = left < 2 ? 0 : size_t{bytes_[at + 2]} << 8 | bytes_[at + 3];
+    const size_t left = size - at - 2;
+    const size_t length = left < 2 ? 0 : size_t{bytes[2]} << 8 | bytes[3];
     if (length < 2 || length > left) {
       return Bad(at,
                  "the segment with marker %02x has a length of %zu, 2..%zu wanted; the file is cut "
                  "off or damaged",
                  marker, length, left);
     }
-    const std::span<const uint8_t> body = bytes_.subspan(at + 4, length - 2);
-    const size_t next = at + 2 + length;
+    TVLM_ASSIGN_OR_RETURN(bytes, segments_.At(at, 2 + length));
+    const std::span<const uint8_t> body = bytes.subspan(4, length - 2);
     if (marker == kDht) {
       TVLM_RETURN_IF_ERROR(ReadHuffmanTables(body, at));
     } else if (marker == kDqt) {
@@ -236,21 +305,20 @@ Result<Image> JpegDecoder::Decode() {
         return Bad(at, "restart interval: 2 bytes wanted, %zu found", body.size());
       restart_interval_ = size_t{body[0]} << 8 | body[1];
     } else if (marker == kSos) {
-      TVLM_ASSIGN_OR_RETURN(Scan scan, ReadScanHeader(body, at));
-      TVLM_ASSIGN_OR_RETURN(at, DecodeScan(scan, next));
-      continue;
+      TVLM_RETURN_IF_ERROR(ReadScanHeader(body, at));
+      scans_.back().at = at + 2 + length;
+      in_scan = true;
     } else {
       ReadApplication(marker, body);
     }
-    at = next;
+    at += 2 + length;
   }
   if (components_.empty()) return Bad(at, "the file ends without an image");
   for (const Component& component : components_) {
     if (!component.seen)
       return Bad(at, "the file ends without data for colour component %d", component.id);
   }
-  if (progressive_) TVLM_RETURN_IF_ERROR(TransformCoefficients());
-  return Assemble();
+  return Status();
 }
 
 Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, size_t at) {
@@ -309,25 +377,12 @@ Status JpegDecoder::ReadFrame(uint8_t marker, std::span<const uint8_t> body, siz
     component.blocks_w = CeilDiv(component.width, kBlock);
     component.blocks_h = CeilDiv(component.height, kBlock);
     component.padded_w = mcus_w_ * component.h;
-    component.padded_h = mcus_h_ * component.v;
+    std::fill(std::begin(component.known_bits), std::end(component.known_bits), int8_t{-1});
     // Each block costs at least a bit, so a short file cannot claim a large image; nothing has been
     // allocated yet.
-    if (uint64_t{component.blocks_w} * component.blocks_h > uint64_t{bytes_.size() - at} * 8) {
+    if (uint64_t{component.blocks_w} * component.blocks_h > uint64_t{segments_.size() - at} * 8) {
       return Bad(at, "%zux%zu pixels are promised, the %zu bytes that follow are too few for that",
-                 width_, height_, bytes_.size() - at);
-    }
-  }
-  for (Component& component : components) {
-    const uint64_t blocks = uint64_t{component.padded_w} * component.padded_h;
-    if (progressive_) {
-      TVLM_ASSIGN_OR_RETURN(
-          component.coefficients,
-          AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
-      std::fill_n(component.coefficients.data(), component.coefficients.size(), int16_t{0});
-      std::fill(std::begin(component.known_bits), std::end(component.known_bits), int8_t{-1});
-    } else {
-      TVLM_ASSIGN_OR_RETURN(component.plane, AlignedBuffer<uint8_t>::Allocate(
-                                                 blocks * kBlockSamples, "image's colour planes"));
+                 width_, height_, segments_.size() - at);
     }
   }
   components_ = std::move(components);
@@ -367,13 +422,16 @@ Status JpegDecoder::ReadHuffmanTables(std::span<const uint8_t> body, size_t at) 
     if (body.size() < 17 + symbols)
       return Bad(at, "Huffman table: %zu symbols wanted, %zu found", symbols, body.size() - 17);
     const std::span<const uint8_t> values = body.subspan(17, symbols);
-    if (!huffman_[kind][slot].Build(counts, values))
+    // Scans keep the tables that they were defined with.
+    auto table = std::make_shared<HuffmanTable>();
+    if (!table->Build(counts, values))
       return Bad(at, "Huffman table: the lengths do not form a code");
     // A DC symbol is a number of bits.
     if (kind == 0 &&
         std::any_of(values.begin(), values.end(), [](uint8_t value) { return value > 15; })) {
       return Bad(at, "Huffman table: a DC symbol above 15");
     }
+    huffman_[kind][slot] = std::move(table);
     body = body.subspan(17 + symbols);
   }
   return Status();
@@ -393,7 +451,7 @@ void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body)
   // NOLINTEND(bugprone-string-literal-with-embedded-nul)
 }
 
-Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
+Status JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t at) {
   if (components_.empty()) return Bad(at, "image data before the frame header");
   const size_t count = body.empty() ? 0 : body[0];
   if (count < 1 || count > components_.size())
@@ -403,6 +461,7 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     return Bad(at, "scan header of %zu components: %zu bytes wanted, %zu found", count,
                4 + 2 * count, body.size());
   Scan scan;
+  scan.restart_interval = scan.until_restart = restart_interval_;
   if (progressive_) {
     scan.first = body[1 + 2 * count];
     scan.last = body[2 + 2 * count];
@@ -425,13 +484,12 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
     if (found == components_.end())
       return Bad(at, "a scan of colour component %d, which the frame header does not name", id);
     Component& component = *found;
-    if (std::find(scan.components.begin(), scan.components.end(), &component) !=
-        scan.components.end()) {
+    if (std::any_of(scan.components.begin(), scan.components.end(),
+                    [&](const Coded& coded) { return coded.component == &component; })) {
       return Bad(at, "colour component %d twice in a scan", id);
     }
-    component.dc_table = tables >> 4;
-    component.ac_table = tables & 15;
-    if (component.dc_table > 3 || component.ac_table > 3)
+    const size_t dc_table = tables >> 4, ac_table = tables & 15;
+    if (dc_table > 3 || ac_table > 3)
       return Bad(at, "Huffman tables 0..3 wanted, %02x found", tables);
     if (!component.seen) {
       if (!quant_[component.quant_index].defined)
@@ -453,112 +511,143 @@ Result<Scan> JpegDecoder::ReadScanHeader(std::span<const uint8_t> body, size_t a
       }
     }
     const bool needs_dc = scan.first == 0 && scan.high == 0, needs_ac = scan.last > 0;
-    for (size_t kind = 0; kind < 2; ++kind) {
-      const size_t slot = kind == 0 ? component.dc_table : component.ac_table;
-      if (!(kind == 0 ? needs_dc : needs_ac) || huffman_[kind][slot].defined()) continue;
-      if (slot > 1)
-        return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
-      if (kind == 0) {
-        huffman_[0][slot].Build(kStandardDcCounts[slot], kStandardDcSymbols);
-      } else {
-        huffman_[1][slot].Build(kStandardAcCounts[slot], kStandardAcSymbols[slot]);
-      }
+    Coded coded;
+    coded.component = &component;
+    if (needs_dc) {
+      TVLM_ASSIGN_OR_RETURN(coded.dc, Table(0, dc_table, at));
+    }
+    if (needs_ac) {
+      TVLM_ASSIGN_OR_RETURN(coded.ac, Table(1, ac_table, at));
     }
     blocks += component.h * component.v;
-    scan.components.push_back(&component);
+    scan.components.push_back(std::move(coded));
   }
   constexpr size_t kMaxBlocks = 10;  // T.81, B.2.3
   if (count > 1 && blocks > kMaxBlocks)
     return Bad(at, "at most %zu blocks in an MCU wanted, %zu found", kMaxBlocks, blocks);
-  return scan;
+  scans_.push_back(std::move(scan));
+  return Status();
 }
 
-Result<size_t> JpegDecoder::DecodeScan(Scan& scan, size_t at) {
-  const uint8_t* const begin = bytes_.data();
-  BitReader reader(begin + at, begin + bytes_.size());
+// The table in a slot; where none has been defined, the standard one.
+Result<std::shared_ptr<const HuffmanTable>> JpegDecoder::Table(size_t kind, size_t slot,
+                                                               size_t at) {
+  if (huffman_[kind][slot] == nullptr) {
+    if (slot > 1) return Bad(at, "%s Huffman table %zu is missing", kind == 0 ? "DC" : "AC", slot);
+    auto table = std::make_shared<HuffmanTable>();
+    if (kind == 0) {
+      table->Build(kStandardDcCounts[slot], kStandardDcSymbols);
+    } else {
+      table->Build(kStandardAcCounts[slot], kStandardAcSymbols[slot]);
+    }
+    huffman_[kind][slot] = std::move(table);
+  }
+  return huffman_[kind][slot];
+}
+
+// More bytes than the reader goes on while it reads a block: 64 codes of 16 bits with 15 bits of a
+// value each, and some ahead, of which every byte may be stuffed.
+constexpr size_t kMostBlockBytes = 1024;
+
+Status JpegDecoder::Refill(Scan& scan, std::span<const uint8_t>& seen) {
+  if (!seen.empty()) scan.at += static_cast<size_t>(scan.reader.next() - seen.data());
+  TVLM_ASSIGN_OR_RETURN(seen, window_.At(scan.at, kMostBlockBytes));
+  scan.reader.Move(seen);
+  return Status();
+}
+
+Status JpegDecoder::SkipRestart(Scan& scan, std::span<const uint8_t>& seen) {
+  const size_t here = scan.at + static_cast<size_t>(scan.reader.next() - seen.data());
+  TVLM_ASSIGN_OR_RETURN(const size_t found, FindMarker(here, /*in_scan=*/false));
+  const uint8_t wanted = static_cast<uint8_t>(kRst0 + scan.restarts++ % 8);
+  seen = {};
+  scan.at = found;
+  TVLM_RETURN_IF_ERROR(Refill(scan, seen));
+  if (seen.size() < 2 || seen[1] != wanted)
+    return Bad(found, "the restart marker %02x is missing; the file is damaged", wanted);
+  scan.reader.Restart(seen.subspan(2));
+  for (Coded& coded : scan.components) coded.dc_prediction = 0;
+  scan.end_of_band_run = 0;
+  scan.until_restart = scan.restart_interval;
+  return Status();
+}
+
+Status JpegDecoder::DecodeScan(Scan& scan, size_t begin, size_t end) {
   // A scan of one component codes its own blocks in rows; of several, MCUs with h x v blocks of
   // each.
+  const Component& first = *scan.components[0].component;
   const bool alone = scan.components.size() == 1;
-  const size_t units_w = alone ? scan.components[0]->blocks_w : mcus_w_,
-               units_h = alone ? scan.components[0]->blocks_h : mcus_h_;
-  size_t until_restart = restart_interval_;
-  uint8_t restarts = 0;
-  for (Component* component : scan.components) component->dc_prediction = 0;
-  end_of_band_run_ = 0;
-  for (size_t y = 0; y < units_h; ++y) {
+  const size_t units_w = alone ? first.blocks_w : mcus_w_,
+               units_h = alone ? first.blocks_h : mcus_h_;
+  if (alone) {
+    begin = std::min(begin * first.v, units_h);
+    end = std::min(end * first.v, units_h);
+  }
+  std::span<const uint8_t> seen;  // what the reader reads from, of the file from scan.at on
+  TVLM_RETURN_IF_ERROR(Refill(scan, seen));
+  for (size_t y = begin; y < end; ++y) {
     for (size_t x = 0; x < units_w; ++x) {
-      if (restart_interval_ != 0 && until_restart-- == 0) {
-        const uint8_t* marker = reader.SkipToMarker();
-        const size_t found = static_cast<size_t>(marker - begin);
-        const uint8_t wanted = static_cast<uint8_t>(kRst0 + restarts++ % 8);
-        if (found >= bytes_.size() || marker[1] != wanted)
-          return Bad(found, "the restart marker %02x is missing; the file is damaged", wanted);
-        reader.Restart(marker + 2);
-        for (Component* component : scan.components) component->dc_prediction = 0;
-        end_of_band_run_ = 0;
-        until_restart = restart_interval_ - 1;
+      if (scan.restart_interval != 0 && scan.until_restart-- == 0) {
+        TVLM_RETURN_IF_ERROR(SkipRestart(scan, seen));
+        --scan.until_restart;
       }
       Fault fault = Fault::kNone;
-      if (alone) {
-        fault = DecodeBlock(scan, *scan.components[0], reader, x, y);
-      } else {
-        for (Component* component : scan.components) {
-          for (size_t v = 0; v < component->v; ++v) {
-            for (size_t h = 0; h < component->h; ++h) {
-              if (fault == Fault::kNone)
-                fault = DecodeBlock(scan, *component, reader, x * component->h + h,
-                                    y * component->v + v);
-            }
+      for (Coded& coded : scan.components) {
+        const size_t h = alone ? 1 : coded.component->h, v = alone ? 1 : coded.component->v;
+        for (size_t i = 0; i < h * v && fault == Fault::kNone; ++i) {
+          if (scan.reader.left() < kMostBlockBytes && scan.at + seen.size() < window_.size()) {
+            TVLM_RETURN_IF_ERROR(Refill(scan, seen));
           }
+          fault = DecodeBlock(scan, coded, x * h + i % h, y * v + i / h);
         }
       }
-      const size_t here = static_cast<size_t>(reader.next() - begin);
-      if (reader.overrun()) {
+      if (!scan.reader.overrun() && fault == Fault::kNone) continue;
+      const size_t here = scan.at + static_cast<size_t>(scan.reader.next() - seen.data());
+      if (scan.reader.overrun()) {
         return Bad(here,
                    "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the file "
                    "is cut off or damaged",
                    x, y, units_w, units_h);
       }
-      if (fault != Fault::kNone)
-        return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
+      return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
     }
   }
-  return static_cast<size_t>(reader.SkipToMarker() - begin);
+  scan.at += static_cast<size_t>(scan.reader.next() - seen.data());
+  return Status();
 }
 
-Fault JpegDecoder::DecodeBlock(const Scan& scan, Component& component, BitReader& reader, size_t x,
-                               size_t y) {
-  if (!progressive_)
-    return DecodeSequential(component, reader,
-                            component.plane.data() + (y * component.stride() + x) * kBlock);
+Fault JpegDecoder::DecodeBlock(Scan& scan, Coded& coded, size_t x, size_t y) {
+  Component& component = *coded.component;
+  BitReader& reader = scan.reader;
+  if (!progressive_) return DecodeSequential(coded, reader, component.Samples(x, y));
   int16_t* block = component.Block(x, y);
   if (scan.first > 0)
-    return scan.high == 0 ? DecodeAcFirst(scan, component, reader, block)
-                          : DecodeAcRefine(scan, component, reader, block);
-  if (scan.high == 0) return DecodeDcFirst(scan, component, reader, block);
+    return scan.high == 0 ? DecodeAcFirst(scan, coded, block) : DecodeAcRefine(scan, coded, block);
+  if (scan.high == 0) return DecodeDcFirst(scan, coded, reader, block);
   if (reader.Bit()) block[0] = static_cast<int16_t>(block[0] | 1 << scan.low);
   return Fault::kNone;
 }
 
 // Adds the coded difference to the component's prediction.
-inline Fault JpegDecoder::DcDifference(Component& component, BitReader& reader) {
-  const int bits = reader.Symbol(DcTable(component));
+inline Fault JpegDecoder::DcDifference(Coded& coded, BitReader& reader) {
+  const int bits = reader.Symbol(*coded.dc);
   if (bits < 0) return Fault::kCode;
-  component.dc_prediction += reader.Signed(bits);
-  return component.dc_prediction < INT16_MIN || component.dc_prediction > INT16_MAX ? Fault::kValue
-                                                                                    : Fault::kNone;
+  coded.dc_prediction += reader.Signed(bits);
+  return coded.dc_prediction < INT16_MIN || coded.dc_prediction > INT16_MAX ? Fault::kValue
+                                                                            : Fault::kNone;
 }
 
 inline int16_t Dequantise(int32_t value, int32_t step) {
   return static_cast<int16_t>(std::clamp(value * step, -kMaxCoefficient, kMaxCoefficient));
 }
 
-Fault JpegDecoder::DecodeSequential(Component& component, BitReader& reader, uint8_t* out) {
-  if (const Fault fault = DcDifference(component, reader); fault != Fault::kNone) return fault;
+Fault JpegDecoder::DecodeSequential(Coded& coded, BitReader& reader, uint8_t* out) {
+  if (const Fault fault = DcDifference(coded, reader); fault != Fault::kNone) return fault;
+  const Component& component = *coded.component;
   const uint16_t* step = component.quant.step;
   alignas(16) int16_t block[kBlockSamples] = {};
-  block[0] = Dequantise(component.dc_prediction, step[0]);
-  const HuffmanTable& table = AcTable(component);
+  block[0] = Dequantise(coded.dc_prediction, step[0]);
+  const HuffmanTable& table = *coded.ac;
   bool flat = true;
   for (size_t k = 1; k < kBlockSamples; ++k) {
     const int symbol = reader.Symbol(table);
@@ -582,28 +671,28 @@ Fault JpegDecoder::DecodeSequential(Component& component, BitReader& reader, uin
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Component& component, BitReader& reader,
+Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Coded& coded, BitReader& reader,
                                  int16_t* block) {
-  if (const Fault fault = DcDifference(component, reader); fault != Fault::kNone) return fault;
-  const int32_t value = component.dc_prediction * (1 << scan.low);
+  if (const Fault fault = DcDifference(coded, reader); fault != Fault::kNone) return fault;
+  const int32_t value = coded.dc_prediction * (1 << scan.low);
   if (value < INT16_MIN || value > INT16_MAX) return Fault::kValue;
   block[0] = static_cast<int16_t>(value);
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeAcFirst(const Scan& scan, const Component& component, BitReader& reader,
-                                 int16_t* block) {
-  if (end_of_band_run_ > 0) {
-    --end_of_band_run_;
+Fault JpegDecoder::DecodeAcFirst(Scan& scan, const Coded& coded, int16_t* block) {
+  BitReader& reader = scan.reader;
+  if (scan.end_of_band_run > 0) {
+    --scan.end_of_band_run;
     return Fault::kNone;
   }
-  const HuffmanTable& table = AcTable(component);
+  const HuffmanTable& table = *coded.ac;
   for (size_t k = scan.first; k <= scan.last; ++k) {
     const int symbol = reader.Symbol(table);
     if (symbol < 0) return Fault::kCode;
     const int run = symbol >> 4, bits = symbol & 15;
     if (bits == 0 && run < 15) {
-      end_of_band_run_ = (1u << run) + reader.Bits(run) - 1;
+      scan.end_of_band_run = (1u << run) + reader.Bits(run) - 1;
       break;
     }
     k += static_cast<size_t>(run);
@@ -616,17 +705,17 @@ Fault JpegDecoder::DecodeAcFirst(const Scan& scan, const Component& component, B
   return Fault::kNone;
 }
 
-Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, BitReader& reader,
-                                  int16_t* block) {
+Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block) {
+  BitReader& reader = scan.reader;
   const int plane = 1 << scan.low;
   // A coefficient that is not zero yet gets a correction bit, away from zero.
   const auto correct = [&](int16_t& value) {
     if (reader.Bit() && (value & plane) == 0)
       value = static_cast<int16_t>(value + (value >= 0 ? plane : -plane));
   };
-  const HuffmanTable& table = AcTable(component);
+  const HuffmanTable& table = *coded.ac;
   size_t k = scan.first;
-  while (end_of_band_run_ == 0 && k <= scan.last) {
+  while (scan.end_of_band_run == 0 && k <= scan.last) {
     const int symbol = reader.Symbol(table);
     if (symbol < 0) return Fault::kCode;
     int run = symbol >> 4;
@@ -637,7 +726,7 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
     } else if (bits != 0) {
       return Fault::kCode;
     } else if (run < 15) {
-      end_of_band_run_ = (1u << run) + reader.Bits(run);
+      scan.end_of_band_run = (1u << run) + reader.Bits(run);
       break;
     }
     // The run counts zero coefficients; the new one goes to the zero behind it.
@@ -656,8 +745,8 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
       }
     }
   }
-  if (end_of_band_run_ > 0) {
-    --end_of_band_run_;
+  if (scan.end_of_band_run > 0) {
+    --scan.end_of_band_run;
     for (; k <= scan.last; ++k) {
       int16_t& value = block[kZigzag[k]];
       if (value != 0) correct(value);
@@ -666,26 +755,79 @@ Fault JpegDecoder::DecodeAcRefine(const Scan& scan, const Component& component, 
   return Fault::kNone;
 }
 
-// Progressive images: coefficients -> samples, one component after the other, so that only one
-// needs memory for both at a time.
-Status JpegDecoder::TransformCoefficients() {
+// ---- bands of MCU rows ---------------------------------------------------------
+
+size_t JpegDecoder::BandRows() const {
+  if (scans_.size() == 1) return 1;
+  uint64_t samples = 0;  // of an MCU row
+  for (const Component& component : components_)
+    samples += uint64_t{component.padded_w} * component.v * kBlockSamples;
+  const uint64_t bytes = samples * (progressive_ ? 1 + sizeof(int16_t) : 1);
+  return static_cast<size_t>(std::clamp<uint64_t>(band_bytes_ / bytes, 1, mcus_h_));
+}
+
+Status JpegDecoder::AllocateBand(size_t rows) {
   for (Component& component : components_) {
+    const uint64_t blocks = uint64_t{component.padded_w} * component.v * rows;
     TVLM_ASSIGN_OR_RETURN(
-        component.plane,
-        AlignedBuffer<uint8_t>::Allocate(component.coefficients.size(), "image's colour planes"));
-    for (size_t y = 0; y < component.blocks_h; ++y) {
+        component.plane, AlignedBuffer<uint8_t>::Allocate(
+                             component.stride() + blocks * kBlockSamples, "image's colour planes"));
+    if (progressive_) {
+      TVLM_ASSIGN_OR_RETURN(
+          component.coefficients,
+          AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
+    }
+  }
+  // At least as wide as every enlarged row.
+  const uint64_t width = mcus_w_ * max_h_ * kBlock;
+  TVLM_ASSIGN_OR_RETURN(
+      full_rows_, AlignedBuffer<uint8_t>::Allocate(components_.size() * width, "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(sums_, AlignedBuffer<uint16_t>::Allocate(width, "image's rows"));
+  TVLM_ASSIGN_OR_RETURN(rgb_,
+                        AlignedBuffer<uint8_t>::Allocate(uint64_t{3} * width_, "image's rows"));
+  return Status();
+}
+
+Status JpegDecoder::DecodeBands(RowSink* sink) {
+  const size_t band = BandRows(), mcu_height = max_v_ * kBlock;
+  TVLM_RETURN_IF_ERROR(AllocateBand(band));
+  if (sink != nullptr)
+    TVLM_RETURN_IF_ERROR(sink->Begin(width_, height_, exact_ ? 1 : orientation_));
+  size_t sent = 0;
+  for (size_t begin = 0; begin < mcus_h_; begin += band) {
+    const size_t end = std::min(begin + band, mcus_h_);
+    for (Component& component : components_) {
+      component.first_block_row = begin * component.v;
+      std::fill_n(component.coefficients.data(), component.coefficients.size(), int16_t{0});
+    }
+    for (Scan& scan : scans_) TVLM_RETURN_IF_ERROR(DecodeScan(scan, begin, end));
+    if (sink == nullptr) continue;
+    if (progressive_) TransformCoefficients(begin, end);
+    // The last row may be interpolated with the first of the next band.
+    const size_t complete = end == mcus_h_ ? height_ : end * mcu_height - 1;
+    TVLM_RETURN_IF_ERROR(SendRows(sent, complete, *sink));
+    sent = complete;
+    for (Component& component : components_) {
+      std::memcpy(component.plane.data(), component.Row(end * component.v * kBlock - 1),
+                  component.stride());
+    }
+  }
+  return Status();
+}
+
+// Progressive images: the coefficients of MCU rows begin..end -> samples.
+void JpegDecoder::TransformCoefficients(size_t begin, size_t end) {
+  for (Component& component : components_) {
+    for (size_t y = begin * component.v; y < end * component.v; ++y) {
       for (size_t x = 0; x < component.blocks_w; ++x) {
         const int16_t* from = component.Block(x, y);
         int16_t block[kBlockSamples];
         for (size_t i = 0; i < kBlockSamples; ++i)
           block[i] = Dequantise(from[i], component.quant.step[i]);
-        InverseDct(block, component.plane.data() + (y * component.stride() + x) * kBlock,
-                   component.stride());
+        InverseDct(block, component.Samples(x, y), component.stride());
       }
     }
-    component.coefficients = AlignedBuffer<int16_t>();
   }
-  return Status();
 }
 
 // ---- from planes to pixels ---------------------------------------------------
@@ -719,25 +861,27 @@ void UpsampleTwiceBothWays(const uint8_t* near, const uint8_t* far, size_t width
 
 // Row y of the image from one component, at full width. Returns `out`, or the component's own row
 // if it needs no upsampling.
-const uint8_t* FullRow(const Component& component, size_t max_h, size_t max_v, size_t y,
-                       uint16_t* sums, uint8_t* out) {
+const uint8_t* FullRow(Component& component, size_t max_h, size_t max_v, size_t y, uint16_t* sums,
+                       uint8_t* out) {
   const size_t across = max_h / component.h, down = max_v / component.v;
   const size_t row = y / down;
   const uint8_t* in = component.Row(row);
   // The second of the two rows that this one is interpolated from; at the edges the row itself.
   const bool below = y % 2 == 1;
-  const uint8_t* far =
-      component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
+  const auto far = [&] {
+    return component.Row(below ? std::min(row + 1, component.height - 1) : row - (row > 0 ? 1 : 0));
+  };
   const bool smooth = component.width > 2;  // libjpeg repeats the samples of narrower planes
   if (across == 1 && down == 1) return in;
   if (across == 2 && down == 1 && smooth) {
     UpsampleTwice(in, component.width, out);
   } else if (across == 2 && down == 2 && smooth) {
-    UpsampleTwiceBothWays(in, far, component.width, sums, out);
+    UpsampleTwiceBothWays(in, far(), component.width, sums, out);
   } else if (across == 1 && down == 2) {
     const int bias = below ? 2 : 1;
+    const uint8_t* other = far();
     for (size_t x = 0; x < component.width; ++x)
-      out[x] = static_cast<uint8_t>((3 * in[x] + far[x] + bias) >> 2);
+      out[x] = static_cast<uint8_t>((3 * in[x] + other[x] + bias) >> 2);
   } else {
     for (size_t x = 0; x < component.width; ++x) std::memset(out + x * across, in[x], across);
   }
@@ -775,57 +919,52 @@ void YccToRgb(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t wid
   }
 }
 
-Result<Image> JpegDecoder::Assemble() {
-  const size_t count = components_.size();
-  bool ycc = false;
-  if (count == 3) {
-    const bool named_rgb =
-        components_[0].id == 'R' && components_[1].id == 'G' && components_[2].id == 'B';
-    ycc = jfif_ || (adobe_transform_ >= 0 ? adobe_transform_ != 0 : !named_rgb);
-  } else if (count == 4) {
-    ycc = adobe_transform_ > 0;
-  }
-  TVLM_ASSIGN_OR_RETURN(Image image, Image::Allocate(width_, height_));
-  const size_t buffer = mcus_w_ * max_h_ * kBlock;  // at least as wide as every enlarged row
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint8_t> rows,
-                        AlignedBuffer<uint8_t>::Allocate(uint64_t{count} * buffer, "image's rows"));
-  TVLM_ASSIGN_OR_RETURN(AlignedBuffer<uint16_t> sums,
-                        AlignedBuffer<uint16_t>::Allocate(buffer, "image's rows"));
-  for (size_t y = 0; y < height_; ++y) {
+bool JpegDecoder::IsYcc() const {
+  if (components_.size() == 4) return adobe_transform_ > 0;
+  if (components_.size() != 3) return false;
+  const bool named_rgb =
+      components_[0].id == 'R' && components_[1].id == 'G' && components_[2].id == 'B';
+  return jfif_ || (adobe_transform_ >= 0 ? adobe_transform_ != 0 : !named_rgb);
+}
+
+Status JpegDecoder::SendRows(size_t begin, size_t end, RowSink& sink) {
+  const size_t count = components_.size(), width = sums_.size();
+  const bool ycc = IsYcc();
+  for (size_t y = begin; y < end; ++y) {
     const uint8_t* in[kMaxComponents] = {};
-    for (size_t i = 0; i < count; ++i)
-      in[i] = FullRow(components_[i], max_h_, max_v_, y, sums.data(), rows.data() + i * buffer);
-    uint8_t* out = image.Row(y);
+    for (size_t i = 0; i < count; ++i) {
+      in[i] =
+          FullRow(components_[i], max_h_, max_v_, y, sums_.data(), full_rows_.data() + i * width);
+    }
+    uint8_t* out = rgb_.data();
     if (count == 3 && ycc) {
       YccToRgb(in[0], in[1], in[2], width_, out);
-      continue;
-    }
-    for (size_t x = 0; x < width_; ++x, out += 3) {
-      if (count == 4) {
-        Rgb ink = {in[0][x], in[1][x], in[2][x]};
-        if (ycc) {
-          const Rgb inverse = FromYcc(in[0][x], in[1][x], in[2][x]);
-          ink = {static_cast<uint8_t>(255 - inverse.r), static_cast<uint8_t>(255 - inverse.g),
-                 static_cast<uint8_t>(255 - inverse.b)};
+    } else {
+      for (size_t x = 0; x < width_; ++x, out += 3) {
+        if (count == 4) {
+          Rgb ink = {in[0][x], in[1][x], in[2][x]};
+          if (ycc) {
+            const Rgb inverse = FromYcc(in[0][x], in[1][x], in[2][x]);
+            ink = {static_cast<uint8_t>(255 - inverse.r), static_cast<uint8_t>(255 - inverse.g),
+                   static_cast<uint8_t>(255 - inverse.b)};
+          }
+          out[0] = Inked(ink.r, in[3][x]);
+          out[1] = Inked(ink.g, in[3][x]);
+          out[2] = Inked(ink.b, in[3][x]);
+        } else {
+          for (size_t c = 0; c < 3; ++c) out[c] = in[count == 1 ? 0 : c][x];
         }
-        out[0] = Inked(ink.r, in[3][x]);
-        out[1] = Inked(ink.g, in[3][x]);
-        out[2] = Inked(ink.b, in[3][x]);
-      } else {
-        for (size_t c = 0; c < 3; ++c) out[c] = in[count == 1 ? 0 : c][x];
       }
     }
+    TVLM_RETURN_IF_ERROR(sink.Row(rgb_.data()));
   }
-  return image;
+  return Status();
 }
 
 }  // namespace
 
-Result<Image> DecodeJpeg(std::span<const uint8_t> bytes, bool exact) {
-  JpegDecoder decoder(bytes);
-  TVLM_ASSIGN_OR_RETURN(Image image, decoder.Decode());
-  if (exact) return image;
-  return Orient(std::move(image), decoder.orientation());
+Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink, size_t band_bytes) {
+  return JpegDecoder(source, exact, band_bytes).Decode(sink);
 }
 
 }  // namespace tinyvlm

@@ -64,15 +64,8 @@ void BitReader::Fill() {
   }
 }
 
-const uint8_t* BitReader::SkipToMarker() {
-  while (next_ < end_ &&
-         !(next_[0] == 0xff && end_ - next_ >= 2 && next_[1] != 0 && next_[1] != 0xff))
-    ++next_;
-  return next_;
-}
-
-void BitReader::Restart(const uint8_t* next) {
-  next_ = next;
+void BitReader::Restart(std::span<const uint8_t> bytes) {
+  Move(bytes);
   bits_ = 0;
   count_ = 0;
   padding_ = 0;

@@ -75,14 +75,20 @@ class BitReader {
 
   bool overrun() const { return count_ < padding_; }
 
-  // Where reading goes on after the scan or the restart interval: the first marker at or after the
-  // bits that were used. Bits up to it are dropped.
-  const uint8_t* SkipToMarker();
-
   // Continues behind a restart marker.
-  void Restart(const uint8_t* next);
+  void Restart(std::span<const uint8_t> bytes);
+
+  // Continues with the same bytes at another place: `bytes` begins with next(). Where they are not
+  // all that the file has, they must last for what is read before the next Move.
+  void Move(std::span<const uint8_t> bytes) {
+    next_ = bytes.data();
+    end_ = next_ + bytes.size();
+  }
 
   const uint8_t* next() const { return next_; }
+
+  // Bytes from next() on.
+  size_t left() const { return static_cast<size_t>(end_ - next_); }
 
  private:
   // Afterwards there are at least 32 bits: enough for a code and the bits that follow it.

@@ -22,7 +22,7 @@ HWY_INLINE void ResampleLanes(const uint8_t* HWY_RESTRICT rows, size_t stride,
   const hn::CappedTag<int32_t, 16> d32;
   const hn::Rebind<uint8_t, decltype(d32)> d8;
   const size_t lanes = hn::Lanes(d32);
-  const auto half = hn::Set(d32, 1 << (kWeightBits - 1));
+  const auto half = hn::Set(d32, kResampleStart);
   for (size_t i = 0; i < kResampleLanes; i += 3 * lanes) {
     auto sum0 = half, sum1 = half, sum2 = half;
     const uint8_t* row = rows + i;
@@ -42,6 +42,27 @@ HWY_INLINE void ResampleRowsImpl(const uint8_t* rows, size_t stride, const int32
                                  size_t count, size_t width, uint8_t* out) {
   for (size_t x = 0; x < width; x += kResampleLanes)
     ResampleLanes(rows + x, stride, weights, count, out + x);
+}
+
+HWY_INLINE void AddWeightedRowImpl(const uint8_t* HWY_RESTRICT row, int32_t weight, size_t width,
+                                   int32_t* HWY_RESTRICT sums) {
+  const hn::CappedTag<int32_t, 16> d32;
+  const hn::Rebind<uint8_t, decltype(d32)> d8;
+  const auto weights = hn::Set(d32, weight);
+  for (size_t x = 0; x < width; x += hn::Lanes(d32)) {
+    const auto values = hn::PromoteTo(d32, hn::LoadU(d8, row + x));
+    hn::StoreU(hn::Add(hn::LoadU(d32, sums + x), hn::Mul(weights, values)), d32, sums + x);
+  }
+}
+
+HWY_INLINE void RoundSumsImpl(const int32_t* HWY_RESTRICT sums, size_t width,
+                              uint8_t* HWY_RESTRICT out) {
+  const hn::CappedTag<int32_t, 16> d32;
+  const hn::Rebind<uint8_t, decltype(d32)> d8;
+  for (size_t x = 0; x < width; x += hn::Lanes(d32)) {
+    const auto rounded = hn::ShiftRight<kWeightBits>(hn::LoadU(d32, sums + x));
+    hn::StoreU(hn::DemoteTo(d8, rounded), d8, out + x);
+  }
 }
 
 HWY_INLINE void ResampleColumnsImpl(const uint8_t* rows, const InputSpan* spans,

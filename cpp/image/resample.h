@@ -22,9 +22,15 @@ struct InputSpan {
 void ResampleRows(const uint8_t* rows, size_t stride, const int32_t* weights, size_t count,
                   size_t width, uint8_t* out);
 
-// The same for `outputs` outputs with weights of their own, over rows of kResampleLanes bytes
-// without gaps: out[o][i] = sum over t < spans[o].count of weights[o * weights_stride + t] *
-// rows[spans[o].begin + t][i].
+// The same, one row at a time: sums[i] += weight * row[i], where sums begin as kResampleStart, and
+// then out[i] = sums[i], rounded and clamped.
+inline constexpr int32_t kResampleStart = 1 << (kWeightBits - 1);
+void AddWeightedRow(const uint8_t* row, int32_t weight, size_t width, int32_t* sums);
+void RoundSums(const int32_t* sums, size_t width, uint8_t* out);
+
+// The same as ResampleRows for `outputs` outputs with weights of their own, over rows of
+// kResampleLanes bytes without gaps: out[o][i] = sum over t < spans[o].count of weights[o *
+// weights_stride + t] * rows[spans[o].begin + t][i].
 void ResampleColumns(const uint8_t* rows, const InputSpan* spans, const int32_t* weights,
                      size_t weights_stride, size_t outputs, uint8_t* out);
 

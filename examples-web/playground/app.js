@@ -1,5 +1,6 @@
 // The playground: one image, one model, questions and answers. The parts are in files of their own;
 // this one connects them.
+import { TinyVLM } from "../../dist/index.mjs";
 import { cameraIsOffered, takeImage } from "./camera.js";
 import { Conversation, make, makeTrouble } from "./conversation.js";
 import { DEMO_MODEL, ModelSlot } from "./model.js";
@@ -369,8 +370,23 @@ function chosenModel() {
 page.modelButton.addEventListener("click", () => {
   showModelFields();
   page.modelDialog.showModal();
+  void showStored();
 });
 modelForm.addEventListener("change", showModelFields);
+find("stored-delete").addEventListener("click", () => {
+  TinyVLM.cache.clear().then(
+    () => showStored(),
+    (error) => showStored(error.message),
+  );
+});
+
+/** Says how much of models is kept on this device; `trouble`: and what went wrong. */
+async function showStored(trouble = "") {
+  const { usedBytes } = await TinyVLM.cache.estimate();
+  find("stored").hidden = usedBytes === 0;
+  find("stored-text").textContent =
+    `Stored on this device: ${formatBytes(usedBytes)}` + (trouble && `. ${trouble}`);
+}
 find("model-cancel").addEventListener("click", () => page.modelDialog.close());
 modelForm.addEventListener("submit", (event) => {
   event.preventDefault();

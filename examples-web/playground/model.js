@@ -51,16 +51,11 @@ export class ModelSlot {
         });
     };
 
-    const rate = new Rate();
     let last = { loadedBytes: 0, totalBytes: 0 };
     tell({ phase: "loading" });
-    const onProgress = ({ loadedBytes, totalBytes }) => {
-      last = { loadedBytes, totalBytes: totalBytes ?? 0 };
-      tell({
-        phase: "loading",
-        ...last,
-        secondsLeft: rate.secondsLeft(loadedBytes, last.totalBytes),
-      });
+    const onProgress = ({ loadedBytes, totalBytes, secondsLeft }) => {
+      last = { loadedBytes, totalBytes };
+      tell({ phase: "loading", ...last, secondsLeft: secondsLeft ?? null });
     };
     const loading = TinyVLM.load(choice.source, { onProgress, signal: abort.signal }).then(
       (vlm) => {
@@ -77,27 +72,5 @@ export class ModelSlot {
   /** The model once it is ready; rejects as the load does. */
   ready() {
     return this.#loading;
-  }
-}
-
-/**
- * Bytes per second over the last few seconds, so that a stall shows and a fast start does not
- * flatter.
- */
-class Rate {
-  static #WINDOW_MS = 4000;
-  static #SETTLE_MS = 400; // before this nothing sensible can be said
-  #samples = [{ time: performance.now(), bytes: 0 }];
-
-  /** Seconds until totalBytes, or null while it cannot be told. */
-  secondsLeft(loadedBytes, totalBytes) {
-    const now = performance.now();
-    this.#samples.push({ time: now, bytes: loadedBytes });
-    while (this.#samples.length > 2 && now - this.#samples[0].time > Rate.#WINDOW_MS)
-      this.#samples.shift();
-    const elapsed = now - this.#samples[0].time;
-    const bytesPerMs = (loadedBytes - this.#samples[0].bytes) / elapsed;
-    if (!totalBytes || elapsed < Rate.#SETTLE_MS || bytesPerMs <= 0) return null;
-    return (totalBytes - loadedBytes) / bytesPerMs / 1000;
   }
 }

@@ -1,10 +1,11 @@
-// The command `tiny-vlm`: ask goes through the SDK; convert, fidelity, inspect and trace run the
+// The command `tiny-vlm`: ask and cache go through the SDK; convert, fidelity, inspect and trace run the
 // C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
 // docs/errors.md.
 
 import { didYouMean } from "./protocol/did-you-mean.js";
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
 import { ask } from "./cli/ask.js";
+import { cache } from "./cli/cache.js";
 import { mainHelp } from "./cli/help.js";
 import { runTool, toolCommands } from "./cli/tools.js";
 
@@ -18,8 +19,9 @@ async function main(args: string[]): Promise<void> {
   if (command === "help" || command === "--help" || command === "-h")
     return void process.stdout.write(mainHelp);
   if (command === "ask") return ask(rest);
+  if (command === "cache") return cache(rest);
   if (toolCommands.has(command)) return runTool(command, rest);
-  const meant = didYouMean(command, ["ask", ...toolCommands]);
+  const meant = didYouMean(command, ["ask", "cache", ...toolCommands]);
   throw new TinyVLMError(
     "invalid_argument",
     `there is no command "${command}"${meant}; see tiny-vlm --help`,

@@ -3,11 +3,8 @@
 // share one glue (scripts/build-sdk.mjs checks it).
 
 import createThreaded from "glue:simd-mt";
-import { isPoolThread } from "./worker/platform.js";
+import { isPoolThread, webPlatform } from "./worker/web-platform.js";
 import { serve } from "./worker/serve.js";
 
-void isPoolThread().then<unknown>((poolThread) =>
-  poolThread
-    ? createThreaded()
-    : serve({ "relaxed-mt": createThreaded, "simd-mt": createThreaded }),
-);
+if (isPoolThread()) void createThreaded();
+else serve({ "relaxed-mt": createThreaded, "simd-mt": createThreaded }, webPlatform());

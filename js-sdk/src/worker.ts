@@ -4,6 +4,7 @@
 import createRelaxed from "glue:relaxed";
 import createScalar from "glue:scalar";
 import createSimd from "glue:simd";
+import { webPlatform } from "./worker/web-platform.js";
 import { serve } from "./worker/serve.js";
 
-void serve({ relaxed: createRelaxed, simd: createSimd, scalar: createScalar });
+serve({ relaxed: createRelaxed, simd: createSimd, scalar: createScalar }, webPlatform());

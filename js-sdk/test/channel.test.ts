@@ -163,7 +163,12 @@ test("an error is rebuilt with code, message, status, address and cause", async 
     }),
   );
   const error = await channel
-    .call("load", { source: { kind: "url", url: "" }, threads: 1, session: {} })
+    .call("load", {
+      sources: [{ kind: "url", url: "" }],
+      delivery: { cacheKey: undefined, cacheBytes: Infinity, headers: {}, stallTimeout: 1000 },
+      threads: 1,
+      session: {},
+    })
     .reply.catch((reason: unknown) => reason);
   assert(error instanceof TinyVLMError);
   assert.deepEqual(

@@ -10,16 +10,14 @@ import type { EngineModule, EngineReply } from "../src/runtime/module.js";
 function recordingModule() {
   const calls: string[] = [];
   let next = 8;
-  let fits = true;
   const ok = (value = 0, text = "{}"): EngineReply => ({ code: 0, message: "", value, text });
+  const failed = (code: number, message: string): EngineReply => ({ ...ok(), code, message });
   const record = (name: string, reply: EngineReply) => (object: number) => {
     calls.push(`${name} ${object}`);
     return reply;
   };
   const module: EngineModule = {
     HEAPU8: new Uint8Array(256),
-    _malloc: () => (fits ? (next += 8) : 0),
-    _free: (address) => void calls.push(`free ${address}`),
     selfTest: () => ok(),
     modelCreate: () => ok((next += 8)),
     modelReserve: record("modelReserve", ok(0)),
@@ -29,14 +27,22 @@ function recordingModule() {
     modelFree: (model) => void calls.push(`modelFree ${model}`),
     sessionCreate: () => ok((next += 8)),
     sessionFree: (session) => void calls.push(`sessionFree ${session}`),
-    addImage: record("addImage", { code: 6, message: "damaged", value: 0, text: "" }),
-    addPixels: record("addPixels", ok(1)),
+    addImage(session, bytes, flags) {
+      calls.push(`addImage ${session} ${bytes} ${flags}`);
+      // The end first, as a decoder may.
+      const ended = module.readImage!(2, 64, 1) || module.readImage!(0, 32, 2);
+      return ended ? failed(13, "ended") : failed(6, "damaged");
+    },
+    addPixels(session, channels, width, height, flags) {
+      calls.push(`addPixels ${session} ${channels} ${width} ${height} ${flags}`);
+      return module.readImage!(0, 32, 3) ? failed(13, "ended") : ok(1);
+    },
     dropImage: record("dropImage", ok()),
     sessionAsk: record("sessionAsk", ok()),
     sessionAdvance: record("sessionAdvance", ok(3, "")),
     sessionReport: record("sessionReport", ok()),
   };
-  return { module, calls, refuseMemory: () => (fits = false) };
+  return { module, calls };
 }
 
 const codeOf = (action: () => unknown): string => {
@@ -59,7 +65,8 @@ test("after dispose every call throws, and none reaches the engine", () => {
   assert.deepEqual(calls, ["sessionFree 24", "modelFree 16"]);
   engine.dispose(); // once more does nothing
   const later = [
-    () => engine.appendToModel(new Uint8Array(1)),
+    () => engine.appendToModel(new Uint8Array(1), false),
+    () => engine.modelLayout(),
     () => engine.endModel(),
     () => engine.modelInfo(),
     () => engine.createSession({}),
@@ -89,31 +96,47 @@ test("a new model or session frees the one in its place, once", () => {
   );
 });
 
-test("an image's memory is freed whatever becomes of the image", () => {
-  const { module, calls, refuseMemory } = recordingModule();
+test("an image is read piece by piece, and only while it is added", () => {
+  const { module, calls } = recordingModule();
   const engine = new Engine(module, () => assert.fail("crashed"));
   engine.createModel(1);
   engine.createSession({});
   assert.equal(
-    engine.addImage(3, rgb, (target) => target.fill(7)),
+    engine.addImage(3, rgb, (_, target) => target.fill(7)),
     1,
   );
   assert.deepEqual([...module.HEAPU8.subarray(32, 36)], [7, 7, 7, 0]);
+  assert.equal(module.readImage, undefined);
+
   const encoded = { format: "encoded", exact: true } as const;
+  const file = Uint8Array.of(1, 2, 3);
   assert.equal(
-    codeOf(() => engine.addImage(3, encoded, () => {})),
+    codeOf(() =>
+      engine.addImage(3, encoded, (offset, target) =>
+        target.set(file.subarray(offset, offset + target.length)),
+      ),
+    ),
     "invalid_image",
   );
-  const failing = () => {
-    throw new RangeError("no canvas");
-  };
-  assert.throws(() => engine.addImage(3, encoded, failing), /no canvas/);
-  assert.deepEqual(calls, ["addPixels 24", "free 32", "addImage 24", "free 40", "free 48"]);
-  refuseMemory();
-  assert.equal(
-    codeOf(() => engine.addImage(3, rgb, () => {})),
-    "out_of_memory",
-  );
+  assert.deepEqual([...module.HEAPU8.subarray(32, 35), module.HEAPU8[64]], [1, 2, 7, 3]);
+  assert.equal(module.readImage, undefined);
+  assert.deepEqual(calls, ["addPixels 24 3 1 1 0", "addImage 24 3 1"]);
+});
+
+test("what an image's reader throws is thrown to the caller, and ends the reading", () => {
+  const { module } = recordingModule();
+  const engine = new Engine(module, () => assert.fail("crashed"));
+  engine.createModel(1);
+  engine.createSession({});
+  for (const format of [rgb, { format: "encoded", exact: false } as const]) {
+    let reads = 0;
+    const failing = () => {
+      reads++;
+      throw new RangeError("no canvas");
+    };
+    assert.throws(() => engine.addImage(3, format, failing), /^RangeError: no canvas$/);
+    assert.deepEqual([reads, module.readImage], [1, undefined]);
+  }
 });
 
 test("a busy engine is told from one that has finished", () => {

@@ -51,11 +51,21 @@ const createFake: EngineFactory = async (options) => {
     heap = new Uint8Array(1024 + bytes);
     return ok(1024);
   };
-  const add = (address: number, bytes: number, flags: number, format: object) => {
+  // Reads an image `piece` bytes at a time.
+  const add = (bytes: number, piece: number, flags: number, format: object) => {
     if (bytes === 0) return failed(6, "an empty image");
-    if (heap[address] === 0xbb) return failed(6, "a bad image");
-    const ends = { first: heap[address], last: heap[address + bytes - 1] };
-    images.set(++lastImage, { bytes, ...format, exact: flags === 1, ...ends });
+    let first = 0;
+    let last = 0;
+    for (let offset = 0; offset < bytes; offset += piece) {
+      const count = Math.min(piece, bytes - offset);
+      const address = grow(count).value;
+      if (module.readImage!(offset, address, count) !== 0)
+        return failed(13, "reading the image was ended");
+      if (offset === 0) first = heap[address]!;
+      last = heap[address + count - 1]!;
+    }
+    if (first === 0xbb) return failed(6, "a bad image");
+    images.set(++lastImage, { bytes, ...format, exact: flags === 1, first, last });
     return ok(lastImage);
   };
   const module: EngineModule = {
@@ -65,6 +75,7 @@ const createFake: EngineFactory = async (options) => {
     selfTest: () =>
       behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok(),
     modelCreate(options) {
+      received = fileBytes = 0;
       const asked = (JSON.parse(options) as { threads: number }).threads;
       return asked <= threads ? ok(1) : failed(1, `wanted at most ${threads} threads`);
     },
@@ -97,7 +108,8 @@ const createFake: EngineFactory = async (options) => {
             imageSize: 8,
             imageTokens: 4,
           },
-          ...{ hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+          ...{ headerBytes: 8, hasTokenizer: true, maxContext: 64, vocabulary: 10, threads },
+          ...{ warnings: [] },
         }),
       ),
     modelFree() {},
@@ -108,11 +120,11 @@ const createFake: EngineFactory = async (options) => {
     sessionFree() {
       images.clear();
     },
-    _malloc: (bytes) => grow(bytes).value,
-    _free() {},
-    addImage: (_, address, bytes, flags) => add(address, bytes, flags, { format: "encoded" }),
-    addPixels: (_, address, bytes, channels, width, height, flags) =>
-      add(address, bytes, flags, { format: channels === 4 ? "rgba" : "rgb", width, height }),
+    addImage: (_, bytes, flags) => add(bytes, 5, flags, { format: "encoded" }),
+    addPixels(_, channels, width, height, flags) {
+      const format = { format: channels === 4 ? "rgba" : "rgb", width, height };
+      return add(width * height * channels, width * channels, flags, format);
+    },
     dropImage(_, image) {
       images.delete(image);
       return ok();

@@ -98,11 +98,13 @@ function platformOf(reply: (attempt: Attempt) => StartReply): {
     };
   };
   const platform: Platform = {
+    workerFiles: { single: "single.mjs", threaded: "threaded.mjs" },
     reasonAgainstThreads: () => undefined,
     defaultThreads: () => 2,
     spawn: async (kind) => ({ endpoint: spawn(kind), script: undefined }),
     wasmUrl: (variant) => `file:///${variant}.wasm`,
     demoModel: () => assert.fail("no model is loaded here"),
+    hubUrl: () => assert.fail("no model is loaded here"),
     absoluteUrl: String,
     blobOf: () => assert.fail("no model is loaded here"),
     named: () => assert.fail("no model is loaded here"),

@@ -17,12 +17,12 @@ const markerIn = (folder) => join(folder, ".unpacked-from.json");
 
 const hashOf = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-// Debian's file names carry the upstream version: lodepng_0.0~git20250402.c45ed79.orig.tar.xz ->
-// 20250402.c45ed79
+// Debian's versions carry the upstream one: 0.0~git20250402.c45ed79-1 -> 20250402.c45ed79,
+// 1:1.3.dfsg+really1.3.1-1 -> 1.3.1
 const upstreamVersion = (debianVersion) =>
   debianVersion
     .replace(/-[^-]*$/, "")
-    .replace(/^.*git/, "")
+    .replace(/^.*(git|\+really)/, "")
     .replace(/\+.*$/, "");
 
 // Fetches a Debian source archive: the pinned one where a suite still has it, else one of a version

@@ -107,6 +107,12 @@ TEST_CASE("A model is loaded chunk by chunk", "[api]") {
     std::memcpy(place, bytes.data() + done, size);
     REQUIRE(tvlm_model_commit(model.get(), size) == TVLM_OK);
     done += size;
+    // From then on, what a caller needs who compares the hashes himself.
+    size_t length = 0;
+    const std::string info = tvlm_model_info(model.get(), &length);
+    CHECK(info.size() == length);
+    const bool told = info.find("\"chunkSha256\":\"") != std::string::npos;
+    CHECK(told == (tvlm_model_state(model.get()) != TVLM_LOAD_HEADER));
     const bool complete = tvlm_model_state(model.get()) == TVLM_LOAD_COMPLETE;
     CHECK(complete == (done == bytes.size()));
   }

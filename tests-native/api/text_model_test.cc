@@ -1,9 +1,12 @@
 // The C interface with a model that reads text only.
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "api/objects.h"
+#include "base/file.h"
 #include "engine/text_model_file.h"
+#include "shared_data.h"
 
 namespace tinyvlm {
 namespace {
@@ -40,6 +43,28 @@ TEST_CASE("A text model says what it is, and refuses images and, without a token
   CHECK(tvlm_session_ask(session.get(), Question("Hello").c_str()) == TVLM_UNSUPPORTED);
   CHECK_THAT(std::string(tvlm_session_error(session.get())),
              Catch::Matchers::ContainsSubstring("no tokenizer"));
+}
+
+TEST_CASE("What was assumed of a file is among its model's warnings", "[api][golden]") {
+  Result<std::string> file =
+      ReadTextFile(GoldenPath("gguf/qwen2-f32.gguf").string(), uint64_t{1} << 24);
+  REQUIRE(file.ok());
+  const auto warnings = [&file] {
+    const ModelObject model = CreateModel();
+    REQUIRE(tvlm_model_load_memory(model.get(), file->data(), file->size(), nullptr, nullptr) ==
+            TVLM_OK);
+    const Json info = InfoOf(model);
+    std::vector<std::string> sentences;
+    for (const Json& warning : *info.Find("warnings")->array())
+      sentences.push_back(*warning.string());
+    return sentences;
+  };
+  CHECK(warnings().empty());
+  const size_t key = file->find("tokenizer.ggml.pre");
+  REQUIRE(key != std::string::npos);
+  (*file)[key] = 'x';  // another key, which nobody reads
+  CHECK(warnings() == std::vector<std::string>{"tokenizer.ggml.pre is missing: texts are split as "
+                                               "Qwen2 splits them"});
 }
 
 }  // namespace

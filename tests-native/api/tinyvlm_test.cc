@@ -110,6 +110,98 @@ TEST_CASE("Running an answer calls back with the text that polling takes", "[api
   CHECK(*ReportOf(session).Find("finishReason")->string() == "cancelled");
 }
 
+// What a tvlm_read reads from, and how.
+struct Reading {
+  std::string bytes;
+  size_t calls = 0;
+  size_t most = 0;        // bytes of a call
+  size_t fails_at = ~0u;  // number of the call that ends the reading
+};
+
+int ReadFrom(uint64_t offset, void* to, size_t bytes, void* user_data) {
+  Reading* const reading = static_cast<Reading*>(user_data);
+  if (reading->calls++ == reading->fails_at) return 7;
+  if (offset + bytes > reading->bytes.size()) return 8;
+  std::memcpy(to, reading->bytes.data() + offset, bytes);
+  reading->most = std::max(reading->most, bytes);
+  return 0;
+}
+
+TEST_CASE("An image that is read in pieces is the image that is in memory", "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  const auto encoded_images = [&](uint32_t image) {
+    const std::string request =
+        Question("Describe the image.", std::to_string(image), ",\"maxTokens\":1");
+    REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+    Finish(session.get());
+    return *ReportOf(session).Find("usage")->Find("encodedImages")->int64();
+  };
+  // Images are told apart by their pixels: the second time nothing is encoded.
+  CHECK(encoded_images(AddSample(session, "sample-1.png")) == 1);
+
+  Reading file{ReadSample("sample-1.png")};
+  uint32_t image = 0;
+  REQUIRE(tvlm_session_add_image_from(session.get(), ReadFrom, &file, file.bytes.size(), 0,
+                                      &image) == TVLM_OK);
+  CHECK(encoded_images(image) == 0);
+  CHECK(file.calls > 1);
+  CHECK(file.most < 1 << 20);
+
+  const auto decoded =
+      DecodeImage({reinterpret_cast<const uint8_t*>(file.bytes.data()), file.bytes.size()}, false);
+  REQUIRE(decoded.ok());
+  const size_t width = decoded->width(), height = decoded->height();
+  Reading pixels{std::string(reinterpret_cast<const char*>(decoded->Row(0)), width * height * 3)};
+  REQUIRE(tvlm_session_add_pixels_from(session.get(), ReadFrom, &pixels, TVLM_PIXELS_RGB, width,
+                                       height, 0, &image) == TVLM_OK);
+  CHECK(encoded_images(image) == 0);
+}
+
+TEST_CASE("A caller that stops reading an image is told so, and the session goes on", "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  uint32_t image = 77;
+  const std::string sample = ReadSample("sample-1.png");
+  const auto message = [&] { return std::string(tvlm_session_error(session.get())); };
+  for (const size_t call : {0, 1, 2}) {
+    Reading file{sample};
+    file.fails_at = call;
+    CHECK(tvlm_session_add_image_from(session.get(), ReadFrom, &file, sample.size(), 0, &image) ==
+          TVLM_ABORTED);
+    CHECK(file.calls == call + 1);
+    CHECK(message().find("reading the image was ended at its byte") != std::string::npos);
+  }
+  Reading pixels{std::string(300, 'x')};
+  pixels.fails_at = 0;
+  CHECK(tvlm_session_add_pixels_from(session.get(), ReadFrom, &pixels, TVLM_PIXELS_RGB, 10, 10, 0,
+                                     &image) == TVLM_ABORTED);
+  CHECK(message() == "reading the image was ended at its row 0 of 10");
+
+  pixels.fails_at = ~0u;
+  const auto code = [&](tvlm_read read, int format, size_t width, uint32_t flags,
+                        uint32_t* number) {
+    return tvlm_session_add_pixels_from(session.get(), read, &pixels,
+                                        static_cast<tvlm_pixel_format>(format), width, 10, flags,
+                                        number);
+  };
+  CHECK(code(nullptr, 3, 10, 0, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(code(ReadFrom, 5, 10, 0, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(code(ReadFrom, 3, 0, 0, &image) == TVLM_INVALID_IMAGE);
+  CHECK(code(ReadFrom, 3, 10, 2, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(code(ReadFrom, 3, 10, 0, nullptr) == TVLM_INVALID_ARGUMENT);
+  Reading file{sample};
+  CHECK(tvlm_session_add_image_from(session.get(), nullptr, &file, 10, 0, &image) ==
+        TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_add_image_from(session.get(), ReadFrom, &file, 0, 0, &image) ==
+        TVLM_INVALID_IMAGE);
+  CHECK(tvlm_session_add_image_from(nullptr, ReadFrom, &file, 10, 0, &image) ==
+        TVLM_INVALID_ARGUMENT);
+  CHECK(image == 77);
+  CHECK(code(ReadFrom, 3, 10, 0, &image) == TVLM_OK);
+  CHECK(image == 1);
+}
+
 TEST_CASE("Pixels with any stride give the answer that their file gives", "[api]") {
   const ModelObject model = LoadDemo();
   const SessionObject session = CreateSession(model);

@@ -83,7 +83,9 @@ struct BranchedCheckpoint : CheckpointFiles {
     random.seed(seed);
     const bool apple = layout == CheckpointLayout::kApple;
     const CheckpointNames& names = NamesOf(layout);
-    const std::string tower = names.tower, stem = tower + names.stem;
+    const std::string tower = apple ? "model.vision_tower.vision_tower.model."
+                                    : "model.vision_tower.timm_model.",
+                      stem = tower + names.stem;
     const uint64_t c0 = stages[0].channels;
     AddMobileOne("v.stem.0", stem + "0", {c0, 3, 3, 3}, 2, false);
     AddMobileOne("v.stem.1", stem + "1", {c0, 1, 3, 3}, 2, false);
@@ -130,9 +132,10 @@ struct BranchedCheckpoint : CheckpointFiles {
     AddWithBias(tower + names.final_conv + "." + names.se_reduce, {5, 2 * last, 1, 1});
     AddWithBias(tower + names.final_conv + "." + names.se_expand, {2 * last, 5, 1, 1});
     if (apple) Add(tower + "head.proj", {2 * last, 7});
-    AddWithBias(names.projector_0, {32, 2 * last});
-    AddWithBias(names.projector_2, {32, 32});
-    AddDecoder(names.decoder);
+    AddWithBias(apple ? "model.mm_projector.0" : "model.multi_modal_projector.linear_1",
+                {32, 2 * last});
+    AddWithBias(apple ? "model.mm_projector.2" : "model.multi_modal_projector.linear_2", {32, 32});
+    AddDecoder(apple ? "model." : "model.language_model.");
     if (untied) Add("lm_head.weight", {48, 32});
     WriteConfig(untied);
   }

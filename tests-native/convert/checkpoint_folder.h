@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "catch_amalgamated.hpp"
 #include "convert/checkpoint.h"
-#include "convert/checkpoint_config.h"
 #include "convert/checkpoint_source.h"
+#include "convert/checkpoint_weights.h"
 #include "convert/convert.h"
 #include "convert/third_party_checkpoint.h"
 #include "formats/safetensors.h"
@@ -31,13 +32,18 @@ inline CheckpointSource FolderSource(const std::string& folder) {
   return source;
 }
 
-// A checkpoint whose weights are in one file and can be read.
+// A checkpoint whose weights can be read.
 inline Result<Checkpoint> OpenCheckpoint(const std::string& folder) {
   const CheckpointSource source = FolderSource(folder);
   TVLM_RETURN_IF_ERROR(RejectThirdPartyFiles(source));
-  TVLM_ASSIGN_OR_RETURN(CheckpointConfig config, ReadCheckpointConfig(source));
-  TVLM_ASSIGN_OR_RETURN(Safetensors weights, Safetensors::Open(source.PathOf(kWeightsName)));
-  return PlanCheckpoint(std::move(config), std::move(weights));
+  TVLM_ASSIGN_OR_RETURN(const auto index, ReadWeightsIndex(source));
+  WeightHeaders opened;
+  for (const std::string& file : WeightFiles(source, index))
+    opened.emplace(file, Safetensors::Open(source.PathOf(file)));
+  std::vector<std::string> warnings;
+  TVLM_ASSIGN_OR_RETURN(CheckpointWeights weights,
+                        FindCheckpointWeights(source, index, std::move(opened), &warnings));
+  return PlanCheckpoint(source, std::move(weights.tensors), &warnings);
 }
 
 }  // namespace tinyvlm

@@ -78,6 +78,7 @@ struct Run {
   std::map<std::string, std::vector<uint8_t>> times;
   size_t peak = 0;  // of buffer_bytes
   int restarts = 0;
+  std::vector<std::string> warnings;
 
   // Bytes read of the files whose names end so.
   uint64_t BytesRead(const std::string& ending) const {
@@ -110,6 +111,8 @@ Run ConvertInMemory(const Files& files, const ConversionOptions& options,
   for (;;) {
     const Result<ConversionTask> task = (*conversion)->Next();
     run.peak = std::max(run.peak, (*conversion)->buffer_bytes());
+    if (!run.stored.empty() || run.restarts > 0) CHECK(run.warnings == (*conversion)->warnings());
+    run.warnings = (*conversion)->warnings();
     if (!task.ok()) {
       run.status = task.status();
       CHECK((*conversion)->Next().status().message() == run.status.message());
@@ -223,7 +226,8 @@ TEST_CASE("The result does not depend on the size of requests", "[convert][conve
   }
 }
 
-// Every byte of the files in use but those of tensors that no model file has.
+// Every byte of the files in use but those of tensors that no model file has; of other safetensors
+// files the headers.
 TEST_CASE("Every byte is read once where nothing is equalised", "[convert][conversion][golden]") {
   const std::string name = GENERATE("t0-hf", "t0-llava", "t0-train");
   const Files files = ReadFolder(GoldenPath(name));
@@ -247,22 +251,25 @@ TEST_CASE("Every byte is read once where nothing is equalised", "[convert][conve
       REQUIRE(weights.ok());
       uint64_t unused = 0;
       for (const SafetensorsTensor& tensor : weights->tensors())
-        if (tensor.name.ends_with("num_batches_tracked") ||
+        if (tensor.name.ends_with("num_batches_tracked") || !file.starts_with("model") ||
             tensor.name.find(".head.") != std::string::npos)
           unused += tensor.bytes;
       CHECK(static_cast<uint64_t>(std::count(times.begin(), times.end(), 0)) == unused);
     }
+    size_t headers = 0;
     for (const auto& [file, text] : files) {
-      const bool wanted = file == "config.json" || file.starts_with("model");
+      const bool has_header = file.ends_with(".safetensors");
       INFO(file);
-      CHECK(used.contains(file) == wanted);
+      CHECK(used.contains(file) ==
+            (has_header || file == "config.json" || file == "model.safetensors.index.json"));
+      if (has_header) ++headers;
     }
     // Apple's checkpoint has a head of f32, compared with the embedding in three places first.
     CHECK(twice == (name == "t0-llava" ? 2 * 3 * 16384 * 4 : 0));
-    // In 4 MB requests: configs and index; length, header and weights of each shard.
+    // In 4 MB requests: configs and index; length and header of each file; weights of each shard.
     const size_t shards = name == "t0-llava" ? 2 : 1, small = shards == 2 ? 2 : 1;
     if (request_bytes > 1)
-      CHECK(run.reads.size() <= small + shards * 2 + 2 * shards + (shards == 2 ? 6 : 0));
+      CHECK(run.reads.size() <= small + headers * 2 + 2 * shards + (shards == 2 ? 6 : 0));
   }
 }
 
@@ -476,6 +483,61 @@ TEST_CASE("A head is compared with the embedding while that is converted, and st
   }
 }
 
+TEST_CASE("Warnings are there before the first write, once, also where a conversion begins anew",
+          "[convert][conversion]") {
+  HeadCheckpoint late;  // its head differs where it is not compared first
+  late.tensors["lm_head.weight"].values[20000] += 1;
+  CheckpointFiles projector = late;
+  std::erase_if(projector.tensors,
+                [](const auto& item) { return item.first.find("projector") == std::string::npos; });
+  const Files alone = FilesOf(late);
+  Files files = alone;
+  files["older.safetensors"] = alone.at("model.safetensors");
+  files["projector.safetensors"] = FilesOf(projector).at("model.safetensors");
+  const std::vector<std::string> wanted{
+      "older.safetensors is not used: it is another set of weights, model.safetensors is read",
+      "4 tensors are there twice with the same bytes, and one of each is used: for instance "
+      "model.multi_modal_projector.linear_1.bias of model.safetensors and "
+      "model.multi_modal_projector.linear_1.bias of projector.safetensors"};
+  const Run single = ConvertInMemory(alone, Options("x", "f32"));
+  CHECK(single.warnings.empty());
+  uint64_t weights = 0;  // that are there twice
+  for (const auto& [name, tensor] : projector.tensors)
+    weights += tensor.values.size() * sizeof(float);
+  Run whole;
+  for (const uint64_t request_bytes : {uint64_t{1}, uint64_t{1000}, uint64_t{4} << 20}) {
+    whole = ConvertInMemory(files, Options("x", "f32"), request_bytes);
+    INFO(whole.status.message());
+    REQUIRE(whole.status.ok());
+    CHECK(whole.restarts == 1);
+    CHECK(whole.model == single.model);
+    CHECK(whole.warnings == wanted);
+    CHECK(whole.BytesRead("projector.safetensors") == files.at("projector.safetensors").size());
+    for (const Run::Read& read : whole.reads)
+      if (read.file == "projector.safetensors" && read.offset > 8)
+        CHECK(read.bytes <= std::max<uint64_t>(4, request_bytes));
+  }
+  // What an interrupted conversion compared is not compared again.
+  const Stored stored{{whole.hashes.begin(), whole.hashes.begin() + 32}, whole.header_bytes};
+  const Run again = ConvertInMemory(files, Options("x", "f32"), uint64_t{4} << 20, stored);
+  REQUIRE(again.status.ok());
+  CHECK(again.restarts == 0);
+  CHECK(again.warnings == wanted);
+  CHECK(again.BytesRead("projector.safetensors") ==
+        files.at("projector.safetensors").size() - weights);
+
+  files["projector.safetensors"].back() ^= 1;
+  for (const uint64_t request_bytes : {uint64_t{1}, uint64_t{4} << 20}) {
+    const Run differs = ConvertInMemory(files, Options("x", "f32"), request_bytes);
+    CHECK(differs.status.code() == ErrorCode::kInvalidFile);
+    CHECK_CONTAINS(differs.status.message(),
+                   " of projector.safetensors are the same tensor of a FastVLM with different "
+                   "values: remove one");
+    CHECK(differs.warnings == std::vector{wanted[0]});
+    CHECK(differs.stored.empty());
+  }
+}
+
 TEST_CASE("Files that are absent, short, of another size or given twice are errors with names",
           "[convert][conversion]") {
   CheckpointFiles sharded = TinyCheckpoint();
@@ -494,6 +556,9 @@ TEST_CASE("Files that are absent, short, of another size or given twice are erro
                  "some/model/model.safetensors.index.json: the shard "
                  "model-00002-of-00002.safetensors is wanted, no such file found beside it");
   files.erase("model.safetensors.index.json");
+  CHECK_CONTAINS(refused(files, ErrorCode::kNotFound),
+                 "some/model: 2 shards model-*-of-00002.safetensors wanted, 1 found");
+  files.erase("model-00001-of-00002.safetensors");
   CHECK_CONTAINS(refused(files, ErrorCode::kNotFound),
                  "some/model: model.safetensors or model.safetensors.index.json wanted");
   files["onnx/decoder.onnx"] = "x";

@@ -1,9 +1,17 @@
-// The convert command as a process: what its ends leave on the disk, and what inspect says of its
-// files. TINYVLM_CLI is the program.
+// The convert command as a process: what its ends leave on the disk, what inspect says of its files,
+// and the warnings of convert, inspect and ask. TINYVLM_CLI is the program.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -169,4 +177,30 @@ test("a checkpoint and its model file are packed to the same bytes, and inspect 
   const again = run("convert", plain, "-o", repacked, ...pack, "--type", "q4_0");
   assert.equal(again.status, 1);
   assert.match(again.stderr, /--type: only --packing wanted for a model file/);
+});
+
+test("warnings are lines on stderr, before the end of the conversion and of an answer", () => {
+  const folder = join(root, "two-sets");
+  cpSync(small, folder, { recursive: true });
+  copyFileSync(join(folder, "model.safetensors"), join(folder, "older.safetensors"));
+  const output = join(root, "warned.gguf");
+  const converted = run("convert", folder, "-o", output, "--no-tokenizer");
+  assert.equal(converted.status, 0, converted.stderr);
+  assert.match(
+    converted.stderr,
+    /^tiny-vlm: warning: older\.safetensors is not used: it is another set of weights, model\.safetensors is read\n.*warned\.gguf: /,
+  );
+  // A text model of another writer that does not say how texts are split.
+  const bytes = readFileSync(
+    fileURLToPath(new URL("../goldens/gguf/qwen2-f32.gguf", import.meta.url)),
+  );
+  bytes[bytes.indexOf("tokenizer.ggml.pre")] = "x".charCodeAt(0);
+  const text = join(root, "text.gguf");
+  writeFileSync(text, bytes);
+  const warning =
+    "tiny-vlm: warning: tokenizer.ggml.pre is missing: texts are split as Qwen2 splits them\n";
+  const inspected = run("inspect", text);
+  assert.deepEqual([inspected.status, inspected.stderr], [0, warning]);
+  const asked = run("ask", "none", "Hello", "--model", text, "--max-tokens", "2");
+  assert.deepEqual([asked.status, asked.stderr], [0, warning]);
 });

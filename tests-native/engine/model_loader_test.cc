@@ -87,6 +87,36 @@ TEST_CASE("ModelLoader finds a changed byte, in the header and in the data", "[e
   CHECK_FALSE(status.ok());
 }
 
+TEST_CASE("ModelLoader takes whole verified chunks unhashed", "[engine][loader]") {
+  ModelLoader loader(1);
+  const std::string& bytes = DemoBytes();
+  const auto parse =
+      ParseGgufHeader({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  REQUIRE((parse.ok() && parse->file.has_value()));
+  const size_t header = static_cast<size_t>(parse->file->data_offset),
+               chunk = static_cast<size_t>(parse->file->chunk_size);
+  const auto append = [&](size_t offset, size_t count, bool verified) {
+    const auto place = loader.Reserve(count);
+    REQUIRE(place.ok());
+    std::memcpy(*place, bytes.data() + offset, count);
+    return verified ? loader.CommitVerified(count) : loader.Commit(count);
+  };
+  // Not in the header, and not a part of a chunk.
+  CHECK(append(0, header, true).code() == ErrorCode::kInvalidArgument);
+  REQUIRE(append(0, header, false).ok());
+  CHECK(append(header, chunk - 1, true).code() == ErrorCode::kInvalidArgument);
+  // An altered chunk passes: it was not hashed.
+  REQUIRE(append(header + 1, chunk, true).ok());
+  // A part of the next chunk is verified here with the rest of it.
+  REQUIRE(append(header + chunk, 1000, false).ok());
+  CHECK(append(header + chunk + 1000, chunk - 1000, true).code() == ErrorCode::kInvalidArgument);
+  REQUIRE(append(header + chunk + 1000, chunk - 1000, false).ok());
+  const size_t done = header + 2 * chunk;
+  REQUIRE(append(done, bytes.size() - done, true).ok());
+  REQUIRE(loader.End().ok());
+  CHECK(ReadyBytes(*loader.model()) == loader.model()->file().data_bytes);
+}
+
 TEST_CASE("ModelLoader refuses more bytes than the header describes", "[engine][loader]") {
   ModelLoader loader(1);
   const Status status = Feed(loader, DemoBytes() + "x", 1 << 20);

@@ -259,6 +259,24 @@ TEST_CASE("Our own files say style and stop ids themselves", "[engine][model_tok
   CHECK_CONTAINS(keys.Read().status().message(), "tinyvlm.stop_ids: 0..999 wanted, 1000 found");
 }
 
+TEST_CASE("A qwen2 file that names no splitting, or an alias of Qwen2's, is read with a warning",
+          "[engine][model_tokenizer]") {
+  Keys keys = Qwen();
+  CHECK(keys.Read()->warnings.empty());
+  const Ids wanted = Encode(*keys.Read()->tokenizer, "ab 12 abab\n\n a");
+  for (const auto& [pre, warning] : std::vector<std::pair<std::string, std::string>>{
+           {"", "tokenizer.ggml.pre is missing: texts are split as Qwen2 splits them"},
+           {"deepseek-r1-qwen",
+            "tokenizer.ggml.pre is \"deepseek-r1-qwen\": texts are split as Qwen2 splits them"}}) {
+    keys.pre = pre;
+    const auto read = keys.Read();
+    INFO(read.status().message());
+    REQUIRE(read.ok());
+    CHECK(read->warnings == std::vector<std::string>{warning});
+    CHECK(Encode(*read->tokenizer, "ab 12 abab\n\n a") == wanted);
+  }
+}
+
 TEST_CASE("A file without a tokenizer is none's fault", "[engine][model_tokenizer]") {
   Keys keys = Qwen();
   keys.kind = "";
@@ -288,7 +306,12 @@ TEST_CASE("Tokenizers that cannot be read are refused, naming the key",
           Qwen(), [](Keys* k) { k->pre = "llama-bpe"; }, unsupported),
       "tokenizer.ggml.pre: byte-level BPE of the kind \"qwen2\" wanted, \"llama-bpe\" found");
   CHECK_CONTAINS(refused(
-                     Qwen(), [](Keys* k) { k->pre = ""; }, unsupported),
+                     Qwen(),
+                     [](Keys* k) {
+                       k->architecture = "llama";
+                       k->pre = "";
+                     },
+                     unsupported),
                  "tokenizer.ggml.pre: \"qwen2\" wanted, none found");
   CHECK_CONTAINS(refused(
                      Qwen(), [](Keys* k) { k->parts.tokens.clear(); }, ErrorCode::kNotFound),

@@ -10,6 +10,7 @@
 
 #include "backend/run_to_end.h"
 #include "catch_amalgamated.hpp"
+#include "engine/fidelity.h"
 #include "engine/model_loader.h"
 #include "engine/session.h"
 #include "engine/text_model_file.h"
@@ -297,6 +298,19 @@ TEST_CASE("A text model that is asked about an image says that it reads text onl
   const Status added = (*session)->AddImage(ImageView{pixel, 1, 1, 3, 3}, false).status();
   CHECK(added.code() == ErrorCode::kUnsupported);
   CHECK_CONTAINS(added.message(), "this model reads text only");
+}
+
+TEST_CASE("A text model is compared by cases without images", "[engine][text_model]") {
+  const auto model = MustLoad(Write(RandomModel({DType::kQ4_K})));
+  for (const uint64_t index : {0, 1}) {
+    const TraceCase input = MakeRandomCase(*model, 4, index);
+    CHECK(input.pixels.empty());
+    CHECK(input.prompt.size() == 32);
+    CHECK(input.input == input.prompt);
+  }
+  const uint8_t pixel[3] = {1, 2, 3};
+  const Status asked = MakeQuestionCase(*model, ImageView{pixel, 1, 1, 3, 3}, "What?").status();
+  CHECK(asked.code() == ErrorCode::kUnsupported);
 }
 
 }  // namespace

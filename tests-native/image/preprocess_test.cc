@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "image/exif.h"
+#include "image/square_resizer.h"
 #include "image_files.h"
 #include "kernels/for_each_target.h"
 #include "shared_data.h"
@@ -137,6 +139,125 @@ TEST_CASE("Both resize modes equal the plain definition for all kinds of sizes o
       }
     }
   }
+}
+
+TEST_CASE("Rows and columns of large images are resized in groups that meet without a seam",
+          "[image][preprocess]") {
+  // More pixels than are interleaved at a time; more rows than an output depends on, many times.
+  const std::pair<size_t, size_t> sizes[] = {{2500, 40}, {40, 2500}, {3000, 1700}};
+  uint32_t seed = 100;
+  for (const auto& [width, height] : sizes) {
+    const PlainImage image = RandomImage(width, height, seed++);
+    for (const size_t side : {3, 64, 200}) {
+      for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
+        INFO(width << "x" << height << " to " << side
+                   << (mode == ResizeMode::kPad ? " padded" : " cropped"));
+        CHECK(Square(image.view(), mode, false, side) == Reference(image, mode, side));
+      }
+    }
+  }
+
+  // Rows so long that fewer are computed at a time. The bars of this one would be 24 GB: its rows
+  // are resized before it is padded, as those of the bars stay black.
+  constexpr size_t kWidth = 90000, kHeight = 21, kSide = 64;
+  const PlainImage strip = RandomImage(kWidth, kHeight, seed);
+  const PlainImage narrow = Resize(strip, kSide, kHeight);
+  PlainImage padded{kSide, kWidth, std::vector<uint8_t>(kSide * kWidth * 3)};
+  std::copy(narrow.rgb.begin(), narrow.rgb.end(),
+            padded.rgb.begin() + ptrdiff_t{(kWidth - kHeight) / 2} * kSide * 3);
+  CHECK(Square(strip.view(), ResizeMode::kPad, false, kSide) == Resize(padded, kSide, kSide).rgb);
+}
+
+TEST_CASE("Turning an image while its rows are resized gives what turning it first gives",
+          "[image][preprocess][exif]") {
+  const std::pair<size_t, size_t> sizes[] = {{1, 1},   {1, 40},  {40, 1},   {16, 16},
+                                             {33, 20}, {20, 33}, {64, 31},  {31, 64},
+                                             {300, 7}, {7, 300}, {1500, 90}};
+  uint32_t seed = 200;
+  for (const auto& [width, height] : sizes) {
+    const PlainImage stored = RandomImage(width, height, seed++);
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+      Result<Image> copy = Image::Allocate(width, height);
+      REQUIRE(copy.ok());
+      std::copy(stored.rgb.begin(), stored.rgb.end(), copy->Row(0));
+      const Result<Image> turned = Orient(std::move(copy).value(), orientation);
+      REQUIRE(turned.ok());
+      for (const size_t side : {1, 16, 31, 64}) {
+        for (const ResizeMode mode : {ResizeMode::kPad, ResizeMode::kCrop}) {
+          INFO(width << "x" << height << " turned by " << orientation << " to " << side
+                     << (mode == ResizeMode::kPad ? " padded" : " cropped"));
+          std::vector<uint8_t> out(side * side * 3, 77);
+          SquareResizer resizer(mode, side, out.data());
+          REQUIRE(resizer.Begin(width, height, orientation).ok());
+          for (size_t y = 0; y < height; ++y) REQUIRE(resizer.Row(stored.view().Row(y)).ok());
+          CHECK(out == Square(turned->view(), mode, false, side));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Sums over many long rows are those of rows that are held, on every target",
+          "[image][preprocess][exif]") {
+  // Turned images whose output rows depend on 2 MB of rows and more.
+  const std::pair<size_t, size_t> sizes[] = {{1000, 3000}, {3001, 1000}};
+  for (const auto& [width, height] : sizes) {
+    const PlainImage stored = RandomImage(width, height, 250);
+    for (const int orientation : {5, 6, 7, 8}) {
+      Result<Image> copy = Image::Allocate(width, height);
+      REQUIRE(copy.ok());
+      std::copy(stored.rgb.begin(), stored.rgb.end(), copy->Row(0));
+      const Result<Image> turned = Orient(std::move(copy).value(), orientation);
+      REQUIRE(turned.ok());
+      for (const size_t side : {3, 16}) {
+        INFO(width << "x" << height << " turned by " << orientation << " to " << side);
+        const std::vector<uint8_t> wanted = Square(turned->view(), ResizeMode::kPad, false, side);
+        ForEachTarget([&] {
+          std::vector<uint8_t> out(side * side * 3, 77);
+          SquareResizer resizer(ResizeMode::kPad, side, out.data());
+          REQUIRE(resizer.Begin(width, height, orientation).ok());
+          for (size_t y = 0; y < height; ++y) REQUIRE(resizer.Row(stored.view().Row(y)).ok());
+          CHECK(out == wanted);
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("Rows that are fetched strip by strip give what rows in memory give",
+          "[image][preprocess]") {
+  // Several strips, the last one shorter.
+  constexpr size_t kWidth = 1000, kHeight = 1300, kSide = 50;
+  std::vector<uint8_t> pixels = RandomImage(kWidth, kHeight * 4 / 3 + 1, 300).rgb;
+  for (const size_t channels : {3, 4}) {
+    for (const bool exact : {false, true}) {
+      const size_t row = kWidth * channels;
+      size_t next = 0;
+      const auto read = [&](size_t first, size_t count, uint8_t* to) {
+        CHECK(first == next);
+        CHECK(count * row <= size_t{2} << 20);
+        std::copy_n(pixels.data() + first * row, count * row, to);
+        next += count;
+        return Status();
+      };
+      std::vector<uint8_t> out(kSide * kSide * 3);
+      SquareResizer resizer(ResizeMode::kPad, kSide, out.data());
+      REQUIRE(SendRows(kWidth, kHeight, channels, read, exact, resizer).ok());
+      CHECK(next == kHeight);
+      CHECK(out == Square({pixels.data(), kWidth, kHeight, channels, row}, ResizeMode::kPad, exact,
+                          kSide));
+    }
+  }
+  // What the reader says ends it.
+  std::vector<uint8_t> out(kSide * kSide * 3);
+  SquareResizer resizer(ResizeMode::kPad, kSide, out.data());
+  size_t calls = 0;
+  const auto fail = [&](size_t, size_t, uint8_t*) -> Status {
+    ++calls;
+    return Error(ErrorCode::kIo, "no more");
+  };
+  CHECK(SendRows(kWidth, kHeight, 3, fail, false, resizer).message() == "no more");
+  CHECK(calls == 1);
 }
 
 // Compares every entry of the manifest in `goldens`; its sources' paths are relative to `sources`.

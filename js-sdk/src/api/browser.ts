@@ -1,14 +1,22 @@
 // TinyVLM in a page (or in a worker of the caller's own).
 
-import { readPixels } from "../image/read-pixels.js";
+import type * as Storage from "../loader/open-store.js";
+import { PixelReader } from "../image/read-pixels.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { LoadedModel } from "./client.js";
+import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { open } from "./open.js";
-import { threadsFor, type Platform, type SpawnedWorker, type WorkerKind } from "./platform.js";
-import { tagOf } from "./sources.js";
+import {
+  defaultHubUrl,
+  threadsFor,
+  type Platform,
+  type SpawnedWorker,
+  type WorkerKind,
+} from "./platform.js";
+import { keysOf, tagOf } from "./sources.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /** A vision-language model in a Web Worker of this page. `await TinyVLM.load()`, then `ask`. */
@@ -21,6 +29,25 @@ export class TinyVLM extends LoadedModel {
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(browser, source, options));
   }
+
+  /** The models that are kept on this device for pages of this origin. */
+  static readonly cache = new ModelCache({
+    folder: () => undefined,
+    openStore: async () => (await storageModule()).openBrowserStore(),
+    keysOf: (source) => keysOf(source, browser),
+    async freeBytes() {
+      const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
+      return quota === undefined ? undefined : Math.max(0, quota - (usage ?? 0));
+    },
+    isPersisted: async () => (await navigator.storage?.persisted?.()) ?? false,
+    persist: async () => (await navigator.storage?.persist?.()) ?? false,
+  } satisfies CachePlatform);
+}
+
+// A file of its own, because few pages look at what is kept.
+function storageModule(): Promise<typeof Storage> {
+  const { href } = new URL("./storage.mjs", import.meta.url);
+  return import(href) as Promise<typeof Storage>;
 }
 
 // Each URL is written out in full, because bundlers look for exactly this form.
@@ -45,6 +72,7 @@ const ownWasm: Record<Variant, () => URL> = {
 const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 
 const browser: Platform = {
+  workerFiles: { single: "worker.mjs", threaded: "worker-mt.mjs" },
   reasonAgainstThreads: () =>
     globalThis.crossOriginIsolated
       ? undefined
@@ -74,6 +102,7 @@ const browser: Platform = {
     kind: "url",
     url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href,
   }),
+  hubUrl: () => defaultHubUrl,
   absoluteUrl: absolute,
   blobOf: (content) => ("size" in content ? content : new Blob([content])),
   named: (source) => ({ kind: "url", url: absolute(source) }),
@@ -185,13 +214,14 @@ async function decodeOnPage(source: ByteSource): Promise<WireImage> {
 
 function canvasPixels(element: CanvasImageSource, width: number, height: number): WireImage {
   const data = new Uint8Array(width * height * 4);
-  readPixels(element, width, height, data, (canvasWidth, canvasHeight) => {
+  const reader = new PixelReader(element, width, height, (canvasWidth, canvasHeight) => {
     const canvas = Object.assign(document.createElement("canvas"), {
       width: canvasWidth,
       height: canvasHeight,
     });
     return canvas.getContext("2d", { willReadFrequently: true });
   });
+  reader.read(0, data);
   return { kind: "pixels", format: "rgba", width, height, data };
 }
 

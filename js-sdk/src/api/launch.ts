@@ -38,7 +38,7 @@ export async function launch(platform: Platform, options: LoadOptions): Promise<
       const url =
         options.workerUrl === undefined
           ? undefined
-          : within(platform.absoluteUrl(options.workerUrl), workerFiles[kind]);
+          : within(platform.absoluteUrl(options.workerUrl), platform.workerFiles[kind]);
       const { endpoint, script } = await platform.spawn(kind, url, signal);
       channel = new Channel(endpoint);
       if (signal?.aborted) abort();
@@ -90,8 +90,6 @@ async function answered(channel: Channel, url: string | undefined): Promise<void
     clearTimeout(timer);
   }
 }
-
-const workerFiles: Record<WorkerKind, string> = { single: "worker.mjs", threaded: "worker-mt.mjs" };
 
 function mayTryNext({ code }: TinyVLMError): boolean {
   return code === "unsupported" || code === "out_of_memory" || code === "worker";

@@ -1,16 +1,21 @@
 // TinyVLM in Node: the same worker scripts, run by worker_threads.
 
 import { Blob as NodeBlob } from "node:buffer";
-import { availableParallelism } from "node:os";
+import * as fs from "node:fs/promises";
+import { availableParallelism, homedir } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { FolderStore } from "../loader/folder-store.js";
+import { cacheFolder, openNodeFolder } from "../loader/node-folder.js";
 import { nodeEndpoint } from "../protocol/endpoint-node.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
 import { LoadedModel } from "./client.js";
+import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { open } from "./open.js";
-import { threadsFor, type Platform } from "./platform.js";
+import { keysOf } from "./sources.js";
+import { defaultHubUrl, threadsFor, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /**
@@ -26,6 +31,27 @@ export class TinyVLM extends LoadedModel {
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(node, source, options));
   }
+
+  /**
+   * The models that are kept on this device: in the folder `TINYVLM_CACHE`, or else in
+   * `tiny-vlm` of the user's cache folder (`XDG_CACHE_HOME` where that is set).
+   */
+  static readonly cache = new ModelCache({
+    folder: ownCacheFolder,
+    openStore: async () => new FolderStore(await openNodeFolder(fs, ownCacheFolder())),
+    keysOf: (source) => keysOf(source, node),
+    async freeBytes() {
+      await fs.mkdir(ownCacheFolder(), { recursive: true });
+      const { bavail, bsize } = await fs.statfs(ownCacheFolder());
+      return bavail * bsize;
+    },
+    isPersisted: async () => true,
+    persist: async () => true,
+  } satisfies CachePlatform);
+}
+
+function ownCacheFolder(): string {
+  return cacheFolder(process.env, process.platform, homedir());
 }
 
 const ownFile = (name: string) => new URL(name, import.meta.url);
@@ -53,15 +79,18 @@ function readWithFileReader(blob: Blob): Promise<ArrayBuffer> {
   });
 }
 
+const workerFiles: Record<WorkerKind, string> = {
+  single: "node-worker.mjs",
+  threaded: "node-worker-mt.mjs",
+};
+
 const node: Platform = {
+  workerFiles,
   reasonAgainstThreads: () => undefined,
   defaultThreads: () => threadsFor(availableParallelism()),
 
   async spawn(kind, url) {
-    const script =
-      url === undefined
-        ? ownFile(kind === "single" ? "./worker.mjs" : "./worker-mt.mjs")
-        : new URL(url);
+    const script = url === undefined ? ownFile(`./${workerFiles[kind]}`) : new URL(url);
     try {
       // Flags of the process (a debugger, a loader) are not meant for the worker.
       return {
@@ -79,6 +108,8 @@ const node: Platform = {
 
   wasmUrl: (variant) => ownFile(`./wasm/tiny-vlm-${variant}.wasm`).href,
   demoModel: () => ({ kind: "path", path: fileURLToPath(ownFile("./model/tiny-vlm-demo.gguf")) }),
+
+  hubUrl: () => process.env["HF_ENDPOINT"] || defaultHubUrl,
 
   absoluteUrl(url) {
     if (url instanceof URL || scheme.test(url)) return new URL(url).href;

@@ -6,8 +6,10 @@ import type { StartedEngine } from "../protocol/messages.js";
 import type { ModelInfo } from "../protocol/values.js";
 import { launch } from "./launch.js";
 import { checkLoadOptions } from "./options.js";
+import type { LoadProgress } from "./progress.js";
 import type { Platform } from "./platform.js";
-import { modelSource } from "./sources.js";
+import { deliveryOf } from "./delivery.js";
+import { modelSources } from "./sources.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /** A worker in which a model is loaded. */
@@ -30,25 +32,55 @@ export async function open(
   const session = checkLoadOptions(options);
   const { signal, onProgress } = options;
   if (signal?.aborted) throw abortedError("loading", signal);
-  const source = await modelSource(given, platform);
-  onProgress?.({ phase: "engine", loadedBytes: 0, totalBytes: 0 });
+  const sources = await modelSources(given, options, platform);
+  const delivery = deliveryOf(options, sources);
+  onProgress?.({ ...noBytes, phase: "engine" });
   const { channel, started } = await launch(platform, options);
-  const abort = () => void channel.close(abortedError("loading", signal));
+  const args = { sources, delivery, threads: started.threads, session };
+  const transfer = sources.flatMap((source) =>
+    source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
+  );
+  const onWarning = options.onWarning ?? ((warning) => console.warn(`tiny-vlm: ${warning}`));
+  let last: Omit<LoadProgress, "phase"> = noBytes;
+  const call = channel.call("load", args, {
+    transfer,
+    onEvent: (event) => {
+      if ("warning" in event) onWarning(event.warning);
+      else onProgress?.({ phase: "weights", ...(last = event) });
+    },
+  });
+  let tooLate: ReturnType<typeof setTimeout> | undefined;
+  const abort = () => {
+    // The worker closes its files first, so that what arrived is kept and others may have it.
+    call.cancel();
+    tooLate = setTimeout(() => void channel.close(abortedError("loading", signal)), closingMs);
+  };
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    const args = { source, threads: started.threads, session };
-    const transfer = source.kind === "stream" ? [source.stream as unknown as Transferable] : [];
-    const onEvent = (event: { loadedBytes: number; totalBytes: number }) =>
-      onProgress?.({ phase: "weights", ...event });
-    const info = await channel.call("load", args, { onEvent, transfer }).reply;
-    onProgress?.({ phase: "ready", loadedBytes: info.fileBytes, totalBytes: info.fileBytes });
+    const info = await call.reply;
+    if (signal?.aborted) throw abortedError("loading", signal);
+    const { fileBytes } = info;
+    const whole = { loadedBytes: fileBytes, totalBytes: fileBytes, secondsLeft: 0 };
+    onProgress?.({ ...last, phase: "ready", ...whole });
     return { channel, started, info, platform };
   } catch (reason) {
-    const error = asTinyVLMError(reason);
+    const error = signal?.aborted ? abortedError("loading", signal) : asTinyVLMError(reason);
     await channel.close(error);
     throw error;
   } finally {
+    clearTimeout(tooLate);
     signal?.removeEventListener("abort", abort);
   }
 }
+
+// How long a worker has to end a load that is not wanted any more.
+const closingMs = 500;
+
+const noBytes = {
+  loadedBytes: 0,
+  totalBytes: 0,
+  cachedBytes: 0,
+  bytesPerSecond: 0,
+  secondsLeft: undefined,
+};

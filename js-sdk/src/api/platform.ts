@@ -5,7 +5,7 @@ import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import type { ImageInput } from "./types.js";
 
-/** worker.mjs or worker-mt.mjs. */
+/** The worker of the builds without threads, or of those with. */
 export type WorkerKind = "single" | "threaded";
 
 /** A worker that was started; whether its script loads is not known yet. */
@@ -17,6 +17,8 @@ export interface SpawnedWorker {
 
 /** What the client needs of its surroundings; browser.ts and node.ts implement it. */
 export interface Platform {
+  /** Names of the worker scripts in the package. */
+  workerFiles: Record<WorkerKind, string>;
   /** Why several threads cannot be used here, or undefined where they can. */
   reasonAgainstThreads(): string | undefined;
   /** How many threads to use where the caller does not say. */
@@ -31,6 +33,8 @@ export interface Platform {
   wasmUrl(variant: Variant): string;
   /** The model that comes with the package. */
   demoModel(): ByteSource;
+  /** The hub that `hf:` sources name files of. */
+  hubUrl(): string;
   /** An absolute URL; in Node a path becomes a file: URL. */
   absoluteUrl(url: string | URL): string;
   /**
@@ -48,6 +52,9 @@ export interface Platform {
   /** Decodes an encoded image where the worker cannot; undefined where it can. */
   decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
 }
+
+/** Where `hf:` sources are, unless told otherwise. */
+export const defaultHubUrl = "https://huggingface.co";
 
 /** `url` itself, or where it ends in "/" (a folder) the URL of `file` in it. */
 export function within(url: string, file: string): string {

@@ -5,26 +5,60 @@ import { checkImageSize } from "../image/read-pixels.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Platform } from "./platform.js";
-import type { ImageInput, ModelSource, RawImage } from "./types.js";
+import type { ImageInput, LoadOptions, ModelSource, RawImage } from "./types.js";
 
 /**
- * The source of a model. Bytes are copied and the body of a Response is consumed; a model that is
- * fetched from a URL is never held in JavaScript as a whole.
+ * The sources of a model: one, or several addresses of the same file. Bytes are copied and the body
+ * of a Response is consumed; a model that is fetched from a URL is never held in JavaScript as a
+ * whole.
  */
-export async function modelSource(
+export async function modelSources(
   source: ModelSource | undefined,
+  options: LoadOptions,
+  platform: Platform,
+): Promise<ByteSource[]> {
+  if (source === undefined || source === null) return [platform.demoModel()];
+  if (!Array.isArray(source)) return [await modelSource(source as OneSource, options, platform)];
+  if (source.length === 0)
+    throw new TinyVLMError("invalid_argument", "wanted at least one address, found none");
+  const addresses = source as readonly unknown[];
+  const wrong = addresses.find((one) => typeof one !== "string" && tagOf(one) !== "URL");
+  if (wrong !== undefined)
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted addresses of one file, found ${describe(wrong)} among them`,
+    );
+  return Promise.all(source.map((one) => modelSource(one, options, platform)));
+}
+
+/** Names under which `load` may have kept the model that it was given as `source`. */
+export function keysOf(source: string, platform: Platform): string[] {
+  try {
+    if (source.startsWith("hf:")) return [source, hubAddress(source, platform.hubUrl())];
+    return [source, platform.absoluteUrl(source).replace(/#.*/s, "")];
+  } catch {
+    return [source];
+  }
+}
+
+type OneSource = Exclude<ModelSource, readonly unknown[]>;
+
+async function modelSource(
+  source: OneSource,
+  { hubUrl }: LoadOptions,
   platform: Platform,
 ): Promise<ByteSource> {
-  if (source === undefined || source === null) return platform.demoModel();
-  if (typeof source === "string" && source.startsWith("hf:"))
-    return { kind: "url", url: hubUrl(source) };
+  if (typeof source === "string" && source.startsWith("hf:")) {
+    const hub = hubUrl === undefined ? platform.hubUrl() : platform.absoluteUrl(hubUrl);
+    return { kind: "url", url: hubAddress(source, hub) };
+  }
   if (tagOf(source) === "Response") return responseSource(source as Response);
   const plain = plainSource(source, platform, "the given bytes");
   if (plain) return plain;
   throw new TinyVLMError(
     "invalid_argument",
-    "wanted a model (a URL, a path in Node, a Blob, a Response or bytes), " +
-      `found ${describe(source)}`,
+    "wanted a model (a URL, several of the same file, a path in Node, a Blob, a Response or " +
+      `bytes), found ${describe(source)}`,
   );
 }
 
@@ -60,7 +94,7 @@ async function readImage(
   platform: Platform,
 ): Promise<WireImage> {
   // Nothing is awaited before an image that may change has been read.
-  const plain = plainSource(image as ModelSource, platform, "the image");
+  const plain = plainSource(image as OneSource, platform, "the image");
   if (plain) {
     const source = await plain;
     return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
@@ -76,7 +110,7 @@ async function readImage(
 }
 
 function plainSource(
-  source: ModelSource,
+  source: OneSource,
   platform: Platform,
   name: string,
 ): ByteSource | Promise<ByteSource> | undefined {
@@ -190,12 +224,18 @@ function dataBytes(address: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function hubUrl(source: string): string {
-  const [owner, repository, ...file] = source.slice(3).split("/");
-  if (!owner || !repository || file.length === 0 || file.some((part) => part === "")) {
-    throw new TinyVLMError("invalid_argument", `wanted hf:owner/repository/file, found ${source}`);
-  }
-  return `https://huggingface.co/${[owner, repository, "resolve/main", ...file].join("/")}`;
+// hf:owner/repository[@revision]/file
+function hubAddress(source: string, hub: string): string {
+  const [owner, named = "", ...file] = source.slice(3).split("/");
+  const [repository, revision = "main", ...more] = named.split("@");
+  const parts = [owner, repository, revision, ...file];
+  if (file.length === 0 || more.length > 0 || parts.some((part) => !part))
+    throw new TinyVLMError(
+      "invalid_argument",
+      `wanted hf:owner/repository/file or hf:owner/repository@revision/file, found ${source}`,
+    );
+  const path = [owner!, repository!, "resolve", revision, ...file].map(encodeURIComponent);
+  return `${hub.replace(/\/$/, "")}/${path.join("/")}`;
 }
 
 // A Blob cannot be made of shared memory.

@@ -4,10 +4,17 @@
 
 import type { FinishReason, Usage, Variant } from "../protocol/values.js";
 
-export type { ChatStyle, FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
+export type {
+  CachedModel,
+  ChatStyle,
+  FinishReason,
+  ModelInfo,
+  Usage,
+  Variant,
+} from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 export type { AskOptions, LoadOptions } from "./options.generated.js";
-export type { LoadProgress } from "./progress.js";
+export type { CacheOptions, LoadProgress } from "./progress.js";
 
 /** A type of the DOM by its name, or `never` in programs compiled without the DOM (Node). */
 type PageType<Name extends string> = typeof globalThis extends {
@@ -17,11 +24,13 @@ type PageType<Name extends string> = typeof globalThis extends {
   : never;
 
 /**
- * Where a model file comes from: a URL (`hf:owner/repository/file` stands for a file on Hugging
- * Face), a path (Node only), a Blob or File, a Response, or bytes. Bytes are copied; the body of a
- * Response is consumed.
+ * Where a model file comes from: a URL (`hf:owner/repository/file` and
+ * `hf:owner/repository@revision/file` stand for a file on Hugging Face), several URLs of the same
+ * file (tried in turn), a path (Node only), a Blob or File, a Response, or bytes. Bytes are copied;
+ * the body of a Response is consumed.
  */
-export type ModelSource = string | URL | Blob | Response | ArrayBuffer | Uint8Array;
+export type ModelSource =
+  string | URL | readonly (string | URL)[] | Blob | Response | ArrayBuffer | Uint8Array;
 
 /**
  * Decoded pixels, 8 bits a channel, in sRGB. An ImageData is one.

@@ -5,6 +5,7 @@ import { optionFlagsHelp } from "./options.generated.js";
 export const mainHelp = `tiny-vlm: questions about images, answered on this machine
 
   tiny-vlm ask <image> <question>      answer in words, as they are made
+  tiny-vlm cache                       which models are kept on this machine
   tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
   tiny-vlm fidelity <f32> <other>      how far a model file strays from the same checkpoint in f32
   tiny-vlm inspect <file>              what a model file holds
@@ -26,3 +27,14 @@ export const askHelp = `tiny-vlm ask <image> <question> [flags]
                            repeated.
   --json                   One line of JSON on stdout instead of the words.
 ${optionFlagsHelp}`;
+
+export const cacheHelp = `tiny-vlm cache [list | delete <url> | clear | folder] [--json]
+
+Models that are loaded from a URL are kept, so that they are fetched once.
+
+  list          Which they are, how much of each is there, when they were last
+                used. --json: as one line of JSON.
+  delete <url>  Deletes the one from this address.
+  clear         Deletes all.
+  folder        Where they are. TINYVLM_CACHE sets it.
+`;

@@ -69,18 +69,36 @@ export interface RejectedVariant {
   permanent: boolean;
 }
 
+/** How a model is fetched and kept. */
+export interface Delivery {
+  /** The name under which it is kept; undefined: it is not. */
+  cacheKey: string | undefined;
+  /** The most bytes that all kept models may have together. */
+  cacheBytes: number;
+  /** Of every request for it. */
+  headers: Record<string, string>;
+  /** Milliseconds without a byte after which a connection counts as broken. */
+  stallTimeout: number;
+}
+
 /** Arguments of `load`. */
 export interface LoadArgs {
-  source: ByteSource;
+  /** Where the model is: one source, or several addresses of the same file, tried in turn. */
+  sources: ByteSource[];
+  delivery: Delivery;
   threads: number;
   session: SessionSettings;
 }
-/** Progress of `load`, in bytes. */
-export interface LoadEvent {
-  loadedBytes: number;
-  /** 0 while unknown. */
-  totalBytes: number;
-}
+/** Progress of `load`, as LoadProgress tells it; or something to be told to the caller. */
+export type LoadEvent =
+  | {
+      loadedBytes: number;
+      totalBytes: number;
+      cachedBytes: number;
+      bytesPerSecond: number;
+      secondsLeft: number | undefined;
+    }
+  | { warning: string };
 
 /** A question that has been answered, with the ids of its images in the engine. */
 export interface PastTurn {

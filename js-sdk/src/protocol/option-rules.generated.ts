@@ -13,6 +13,11 @@ export type OptionRule =
 export const loadRules = {
   onProgress: { type: "other" },
   signal: { type: "other" },
+  onWarning: { type: "other" },
+  cache: { type: "other" },
+  headers: { type: "other" },
+  stallTimeout: { type: "other" },
+  hubUrl: { type: "other" },
   threads: { type: "integer", min: 1, max: 64 },
   variant: { type: "choice", choices: variants },
   context: { type: "integer", min: 1, max: 2 ** 31 - 1 },

@@ -36,6 +36,8 @@ export interface ModelInfo {
   vocabulary: number;
   /** How many threads compute. */
   threads: number;
+  /** Sentences about what the file does not say and was assumed; usually none. */
+  warnings: string[];
 }
 
 /** How many tokens a question and its answer took. */
@@ -57,3 +59,27 @@ export interface Usage {
  * the context was reached; `cancelled`: by `break` or `cancel()`.
  */
 export type FinishReason = "stop" | "length" | "cancelled";
+
+/** Sizes and hashes of a model file's parts, as its header tells them. */
+export interface ModelLayout {
+  /** Bytes before the data section. */
+  headerBytes: number;
+  /** Of the whole file. Counts padding at the end, which a file without hashes may lack. */
+  fileBytes: number;
+  /** Bytes of the data section under each hash; 0 where the file has no hashes. */
+  chunkBytes: number;
+  /** 32 bytes a chunk. */
+  chunkSha256: Uint8Array;
+}
+
+/** A file that is kept, as `TinyVLM.cache.list()` tells it. */
+export interface CachedModel {
+  /** The address that it was loaded from. */
+  url: string;
+  /** Bytes of it that are kept. */
+  storedBytes: number;
+  /** Bytes of the whole file. */
+  totalBytes: number;
+  /** When it was last loaded. */
+  lastUsed: Date;
+}

@@ -3,15 +3,30 @@
 
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { AskReply } from "../protocol/messages.js";
-import type { ModelInfo, Sampling, SessionSettings } from "../protocol/values.js";
+import { bytesOfHex } from "../protocol/hex.js";
+import type { ModelInfo, ModelLayout, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
 
-/** What addImage is told about the bytes; `encoded` is a whole PNG or JPEG file. */
+/** What addImage is told about the bytes; `encoded` is a PNG or JPEG file. */
 export type ImageFormat =
   { format: "encoded" } | { format: "rgba" | "rgb"; width: number; height: number };
 
+/**
+ * Fills `target` with an image's bytes from `offset` on. `target` is a view of the engine's memory
+ * and of no use afterwards.
+ */
+export type ReadBytes = (offset: number, target: Uint8Array) => void;
+
 /** What the engine says of a finished (or cancelled) answer. */
 export type EngineResult = Omit<AskReply, "imageIds">;
+
+/** What modelInfo tells of the file; the last two only where it has hashes. */
+interface LayoutReport {
+  headerBytes: number;
+  fileBytes: number;
+  chunkBytes?: number;
+  chunkSha256?: string;
+}
 
 /** What sessionCreate tells. */
 type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
@@ -25,6 +40,9 @@ export interface EngineMessage {
 
 // What can fail; freeing cannot.
 type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree">;
+
+// tvlm_load_state of cpp/api/tinyvlm.h.
+const loadStates = ["header", "data", "complete"] as const;
 
 // Pixels enough to run every loop of the resizing.
 const warmUpSide = 512;
@@ -62,12 +80,24 @@ export class Engine {
     this.#model = this.#call("modelCreate", JSON.stringify({ threads })).value;
   }
 
-  /** Adds the next bytes of the file. True once the last tensor is ready. */
-  appendToModel(chunk: Uint8Array): boolean {
+  /**
+   * Adds the next bytes of the file. `verified`: whole chunks of the data section whose hashes the
+   * caller has compared. Returns how far the model is.
+   */
+  appendToModel(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete" {
     const model = this.#openModel();
-    const address = this.#call("modelReserve", model, chunk.length).value;
-    this.#module.HEAPU8.set(chunk, address);
-    return this.#call("modelCommit", model, chunk.length).value === 2;
+    const address = this.#call("modelReserve", model, bytes.length).value;
+    this.#module.HEAPU8.set(bytes, address);
+    const state = loadStates[this.#call("modelCommit", model, bytes.length, verified).value];
+    return state ?? "header";
+  }
+
+  /** Sizes and hashes of the file's parts; once the header is whole. */
+  modelLayout(): ModelLayout {
+    const { text } = this.#call("modelInfo", this.#openModel());
+    const info = JSON.parse(text) as LayoutReport;
+    const { headerBytes, fileBytes, chunkBytes = 0, chunkSha256 = "" } = info;
+    return { headerBytes, fileBytes, chunkBytes, chunkSha256: bytesOfHex(chunkSha256) };
   }
 
   /** The file has ended; throws `invalid_file` where more was to come. */
@@ -110,7 +140,8 @@ export class Engine {
           height: warmUpSide,
           exact: false,
         } as const;
-        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, (pixels) => pixels.fill(0)));
+        const black = (_: number, pixels: Uint8Array) => void pixels.fill(0);
+        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, black));
       }
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
@@ -124,31 +155,33 @@ export class Engine {
   }
 
   /**
-   * Adds an image and returns its number. `write` fills a view of the heap that dies with the next
-   * call.
+   * Adds an image of `bytes` bytes and returns its number. `read` is called for one piece after the
+   * other: for whole rows of pixels, each once from the top on; for any part of a file, mostly from
+   * front to back, some parts again. What it throws is thrown here.
    */
-  addImage(
-    bytes: number,
-    options: ImageFormat & { exact: boolean },
-    write: (target: Uint8Array) => void,
-  ): number {
+  addImage(bytes: number, options: ImageFormat & { exact: boolean }, read: ReadBytes): number {
     const session = this.#openSession();
-    const address = this.#module._malloc(bytes);
-    if (address === 0 && bytes > 0)
-      throw new TinyVLMError(
-        "out_of_memory",
-        `not enough memory for the image: ${(bytes / 1e6).toFixed(1)} MB wanted`,
-      );
+    const module = this.#module;
+    let failure: { reason: unknown } | undefined;
+    module.readImage = (offset, address, count) => {
+      try {
+        read(offset, module.HEAPU8.subarray(address, address + count));
+        return 0;
+      } catch (reason) {
+        // Not through the engine's own frames, which would leave what they allocated behind.
+        failure = { reason };
+        return 1;
+      }
+    };
     try {
-      write(this.#module.HEAPU8.subarray(address, address + bytes));
       const flags = options.exact ? exactFlag : 0;
-      if (options.format === "encoded")
-        return this.#call("addImage", session, address, bytes, flags).value;
+      if (options.format === "encoded") return this.#call("addImage", session, bytes, flags).value;
       const { format, width, height } = options;
-      const channels = format.length;
-      return this.#call("addPixels", session, address, bytes, channels, width, height, flags).value;
+      return this.#call("addPixels", session, format.length, width, height, flags).value;
+    } catch (error) {
+      throw failure ? failure.reason : error;
     } finally {
-      this.#module._free(address);
+      module.readImage = undefined;
     }
   }
 

@@ -23,7 +23,7 @@ export interface EngineFunctions {
   /** `value`: the address where the next `bytes` bytes of the file go. */
   modelReserve(model: number, bytes: number): EngineReply;
   /** `value`: 0 header incomplete, 1 loading, 2 complete. */
-  modelCommit(model: number, bytes: number): EngineReply;
+  modelCommit(model: number, bytes: number, verified: boolean): EngineReply;
   modelEnd(model: number): EngineReply;
   /** `text`: a ModelInfo as JSON. */
   modelInfo(model: number): EngineReply;
@@ -31,13 +31,11 @@ export interface EngineFunctions {
   /** `value`: the session; `text`: its settings as JSON. */
   sessionCreate(model: number, optionsJson: string): EngineReply;
   sessionFree(session: number): void;
-  /** The PNG or JPEG file of `bytes` bytes at the address `file`; `value`: the image's number. */
-  addImage(session: number, file: number, bytes: number, flags: number): EngineReply;
+  /** A PNG or JPEG file of `bytes` bytes, read by `readImage`; `value`: the image's number. */
+  addImage(session: number, bytes: number, flags: number): EngineReply;
   /** Likewise pixels, row by row without gaps. `channels`: 3 (RGB) or 4 (RGBA). */
   addPixels(
     session: number,
-    pixels: number,
-    bytes: number,
     channels: number,
     width: number,
     height: number,
@@ -56,9 +54,12 @@ export interface EngineModule extends EngineFunctions {
    * empty.
    */
   readonly HEAPU8: Uint8Array;
-  /** The address of `bytes` bytes of that memory; 0 where there are none to be had. */
-  _malloc(bytes: number): number;
-  _free(address: number): void;
+  /**
+   * What addImage and addPixels call while they run: writes `bytes` bytes of the image, from
+   * `offset` on, to the engine's memory at `address`. Anything but 0 ends them with `aborted`. It
+   * must not throw.
+   */
+  readImage?: ((offset: number, address: number, bytes: number) => number) | undefined;
   /** In the threaded builds: Emscripten's pool. */
   readonly PThread?: { terminateAllThreads(): void };
 }

@@ -3,7 +3,7 @@
 
 import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
-import { openSource } from "../loader/source.js";
+import { openModel } from "../loader/open-model.js";
 import type { PastTurn } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import { Engine, type EngineMessage } from "../runtime/engine.js";
@@ -14,9 +14,6 @@ import type { WorkerPlatform } from "./platform.js";
 // The engine works in steps of this length; a cancel is seen between two of them. Short enough for
 // a quick cancel, long enough that the yield in between costs nothing.
 const stepMs = 20;
-
-// At most 20 progress events a second.
-const progressEveryMs = 50;
 
 // How much longer loading may take so that the first question is answered sooner (Engine.warmUp).
 const warmUpMs = 60;
@@ -50,28 +47,17 @@ export function createHandlers(
       return { started: { variant, threads: isThreaded(variant) ? threads : 1 }, rejected };
     },
 
-    async load({ source, threads, session }, { emit, signal }) {
+    async load({ sources, delivery, threads, session }, { emit, signal }) {
       const model = started();
-      model.createModel(threads);
-      const opened = await openSource(source, signal, platform.openPath);
-      let loadedBytes = 0;
-      let totalBytes = opened.size;
-      let lastProgress = 0;
-      emit({ loadedBytes, totalBytes });
-      for await (const chunk of opened.chunks) {
-        if (loadedBytes === 0) refuseWebPage(chunk, opened.name);
-        model.appendToModel(chunk);
-        loadedBytes += chunk.length;
-        totalBytes ||= model.modelInfo().fileBytes;
-        const now = performance.now();
-        if (now - lastProgress < progressEveryMs) continue;
-        lastProgress = now;
-        emit({ loadedBytes, totalBytes });
-      }
-      model.endModel();
+      const sink = {
+        begin: () => model.createModel(threads),
+        append: (bytes: Uint8Array, verified: boolean) => model.appendToModel(bytes, verified),
+        layout: () => model.modelLayout(),
+        end: () => model.endModel(),
+      };
+      await openModel(sources, delivery, sink, platform, emit, signal);
       if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
       model.createSession(session);
-      emit({ loadedBytes, totalBytes: loadedBytes });
       return model.modelInfo();
     },
 
@@ -90,13 +76,15 @@ export function createHandlers(
       try {
         for (const image of prepared) {
           imageIds.push(
-            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.write),
+            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.read),
           );
+          image.release();
           decodeImageMs += image.decodeMs;
         }
         session.ask(conversation(system, turns, prompt, imageIds), sampling);
         asked = true;
       } finally {
+        for (const image of prepared) image.release();
         if (!asked || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
       }
       for (let done = false; !done && !signal.aborted;) {
@@ -140,14 +128,4 @@ function conversation(
       { role: "assistant", content: turn.answer },
     );
   return [...messages, { role: "user", content: question, images }];
-}
-
-// Servers that send a page for every unknown URL do not always label it text/html.
-function refuseWebPage(firstChunk: Uint8Array, name: string): void {
-  const start = String.fromCharCode(...firstChunk.subarray(0, 64)).trimStart();
-  if (/^(<!doctype html|<html|<\?xml)/i.test(start))
-    throw new TinyVLMError(
-      "invalid_file",
-      `wanted a model at ${name}, found a web page: "${start.slice(0, 24)}…"`,
-    );
 }

@@ -6,20 +6,20 @@ import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.j
 import type { WireImage } from "../protocol/messages.js";
 import { readWhole, type OpenPath } from "../loader/chunks.js";
 import { openSource } from "../loader/source.js";
-import { checkImageSize, readPixels } from "../image/read-pixels.js";
-import type { ImageFormat } from "../runtime/engine.js";
+import { checkImageSize, PixelReader } from "../image/read-pixels.js";
+import type { ImageFormat, ReadBytes } from "../runtime/engine.js";
 import { checkImageFile } from "./image-file.js";
 
-/**
- * An image that is ready to be copied into the engine's heap.
- */
+/** An image that is ready to be read by the engine. */
 export interface PreparedImage {
-  /** How many bytes `write` writes. */
+  /** How many bytes it has. */
   bytes: number;
   /** What those bytes are. */
   format: ImageFormat;
-  /** Fills `target` and releases the image's memory; once only. Adds its time to `decodeMs`. */
-  write(target: Uint8Array): void;
+  /** Reads them, in the order of Engine.addImage. Adds its time to `decodeMs`. */
+  read: ReadBytes;
+  /** Releases the image's memory; it cannot be read any more. May be called again. */
+  release(): void;
   /** Milliseconds spent on decoding so far. */
   decodeMs: number;
 }
@@ -36,12 +36,7 @@ export async function prepareImage(
   switch (image.kind) {
     case "pixels": {
       const { format, width, height, data } = image;
-      return {
-        bytes: data.length,
-        format: { format, width, height },
-        write: (target) => target.set(data),
-        decodeMs: 0,
-      };
+      return bytesImage(data, { format, width, height });
     }
     case "bitmap":
       return bitmapImage(image.bitmap, performance.now());
@@ -51,14 +46,8 @@ export async function prepareImage(
       const file = await readWhole(opened, maxFileBytes, "invalid_image");
       if (signal.aborted) throw abortedError("the question", signal);
       const began = performance.now();
-      if (exact || typeof OffscreenCanvas !== "function") {
-        return {
-          bytes: file.length,
-          format: { format: "encoded" },
-          write: (target) => target.set(file),
-          decodeMs: 0,
-        };
-      }
+      if (exact || typeof OffscreenCanvas !== "function")
+        return bytesImage(file, { format: "encoded" });
       checkImageFile(file);
       // A Blob is decoded as it is, not copied into another. slice() removes its type: the bytes
       // decide the format.
@@ -66,6 +55,16 @@ export async function prepareImage(
       return bitmapImage(await decodeBitmap(blob), began);
     }
   }
+}
+
+function bytesImage(data: Uint8Array, format: ImageFormat): PreparedImage {
+  return {
+    bytes: data.length,
+    format,
+    read: (offset, target) => target.set(data.subarray(offset, offset + target.length)),
+    release() {},
+    decodeMs: 0,
+  };
 }
 
 async function decodeBitmap(file: Blob): Promise<ImageBitmap> {
@@ -92,19 +91,20 @@ function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
     bitmap.close();
     throw error;
   }
+  // Read once and never shown: willReadFrequently keeps the canvas in main memory instead of on the
+  // GPU.
+  const reader = new PixelReader(bitmap, width, height, (w, h) =>
+    new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }),
+  );
   const image: PreparedImage = {
     bytes: width * height * 4,
     format: { format: "rgba", width, height },
-    write(target) {
+    read(offset, target) {
       const from = performance.now();
-      // Read once and never shown: willReadFrequently keeps the canvas in main memory instead of
-      // on the GPU.
-      readPixels(bitmap, width, height, target, (w, h) =>
-        new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true }),
-      );
-      bitmap.close();
+      reader.read(offset / (width * 4), target);
       image.decodeMs += performance.now() - from;
     },
+    release: () => bitmap.close(),
     decodeMs: performance.now() - began,
   };
   return image;

@@ -1,14 +1,10 @@
 // What differs between a Web Worker and Node's worker_threads on the worker's side.
 
-import { nodeWorkerPort } from "../protocol/endpoint-node.js";
-import { webWorkerPort, type WorkerPort } from "../protocol/endpoint.js";
-import { pathOpener } from "../loader/file-source.js";
-import { readWhole, type OpenPath } from "../loader/chunks.js";
-import { openSource } from "../loader/source.js";
-import { compileBytes, compileUrl } from "../runtime/module.js";
+import type { DeliveryPlatform } from "../loader/open-model.js";
+import type { WorkerPort } from "../protocol/endpoint.js";
 
 /** What the worker needs of its surroundings. */
-export interface WorkerPlatform {
+export interface WorkerPlatform extends DeliveryPlatform {
   /** Whether this is Node. */
   inNode: boolean;
   /** The connection to the client. */
@@ -17,83 +13,6 @@ export interface WorkerPlatform {
   script: string;
   /** Reads and compiles the wasm file at an absolute URL. */
   compile(url: string): Promise<WebAssembly.Module>;
-  /** Reads files by path; undefined in browsers. */
-  openPath: OpenPath | undefined;
   /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
   yieldToMessages(): Promise<void>;
-}
-
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
-
-// scripts/build-sdk.mjs marks these imports, so that bundlers of web apps do not look for Node's
-// modules.
-const importNode = (name: string) => import(name) as Promise<unknown>;
-
-/**
- * Whether Emscripten started this worker as a pool thread from this script: then it must not answer
- * calls.
- */
-export async function isPoolThread(): Promise<boolean> {
-  if (!inNode) return (globalThis as { name?: string }).name?.startsWith("em-pthread") ?? false;
-  const { workerData } = (await importNode(
-    "node:worker_threads",
-  )) as typeof import("node:worker_threads");
-  return workerData === "em-pthread";
-}
-
-/** The platform that this worker runs on. */
-export async function workerPlatform(): Promise<WorkerPlatform> {
-  return inNode ? nodePlatform() : webPlatform();
-}
-
-function webPlatform(): WorkerPlatform {
-  return {
-    inNode: false,
-    port: webWorkerPort(),
-    script: globalThis.location.href,
-    compile: compileUrl,
-    openPath: undefined,
-    yieldToMessages: messageYield(),
-  };
-}
-
-async function nodePlatform(): Promise<WorkerPlatform> {
-  const { parentPort } = (await importNode(
-    "node:worker_threads",
-  )) as typeof import("node:worker_threads");
-  const fs = (await importNode("node:fs/promises")) as typeof import("node:fs/promises");
-  const { fileURLToPath } = (await importNode("node:url")) as typeof import("node:url");
-  const openPath = pathOpener(fs);
-  return {
-    inNode: true,
-    port: nodeWorkerPort(parentPort!),
-    script: fileURLToPath(import.meta.url),
-    async compile(url) {
-      if (!url.startsWith("file:")) return compileUrl(url);
-      const path = fileURLToPath(url);
-      return compileBytes(
-        await readWhole(
-          await openSource({ kind: "path", path }, new AbortController().signal, openPath),
-          wasmLimit,
-          "invalid_file",
-        ),
-        path,
-      );
-    },
-    openPath,
-    yieldToMessages: () => new Promise((resolve) => setImmediate(resolve)),
-  };
-}
-
-const wasmLimit = 64 << 20;
-
-function messageYield(): () => Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  let resume: () => void;
-  port1.onmessage = () => resume();
-  return () =>
-    new Promise((resolve) => {
-      resume = resolve;
-      port2.postMessage(undefined);
-    });
 }

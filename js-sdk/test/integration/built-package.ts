@@ -21,7 +21,9 @@ const missing = [
 if (missing && process.env["REQUIRE_SHARED"] === "1")
   throw new Error(`${missing} is missing: npm run build`);
 /** Of every test: skipped where nothing is built. */
-export const options = missing ? { skip: `${missing} is missing: npm run build` } : {};
+export const options: { skip?: string } = missing
+  ? { skip: `${missing} is missing: npm run build` }
+  : {};
 
 interface Sample {
   image: string;

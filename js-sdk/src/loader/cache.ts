@@ -1,0 +1,150 @@
+// Model files that are kept on the device, piece by piece: what is common to every storage. An
+// entry is one version of the file at one address. Only pieces whose hash was right are kept; what
+// the storage gives back is compared with that hash again before it is used.
+
+import { TinyVLMError } from "../protocol/errors.js";
+import { hexOf } from "../protocol/hex.js";
+import type { CachedModel } from "../protocol/values.js";
+import type { Validator } from "./http-reader.js";
+
+/** Length of a SHA-256. */
+export const digestBytes = 32;
+
+/** What is known of a file that is kept, wholly or in part. */
+export interface EntryMeta {
+  /** Of this layout; an entry of another one is not used. */
+  format: typeof entryFormat;
+  /** The address that the caller gave. */
+  url: string;
+  /** By which the server names this version. */
+  validator: Validator;
+  /** Bytes before the data section: piece 0. */
+  headerBytes: number;
+  /** Bytes of the other pieces; the last one may be short. */
+  chunkBytes: number;
+  /** Of the whole file. */
+  fileBytes: number;
+  /** When its download began, in milliseconds since 1970. */
+  begun: number;
+}
+/** The layout of entries that this version writes. */
+export const entryFormat = 1;
+
+/** One file in a storage, held by nobody else meanwhile. */
+export interface Entry {
+  /** undefined: nothing is kept yet, or what is there is of another layout. */
+  readonly meta: EntryMeta | undefined;
+  /** Begins anew for a file of this description, without pieces. */
+  begin(meta: EntryMeta): Promise<void>;
+  /** The SHA-256 of a piece as it was written; undefined: it is not kept. */
+  digest(piece: number): Uint8Array | undefined;
+  /** The bytes of a piece, fewer where the storage has lost some. The array is the caller's. */
+  read(piece: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Keeps a piece; when this resolves it outlives the process. */
+  write(piece: number, bytes: Uint8Array, digest: Uint8Array): Promise<void>;
+  /** Forgets a piece. */
+  drop(piece: number): Promise<void>;
+  /** Lets others have the entry. */
+  close(): Promise<void>;
+}
+
+/** A place where files are kept. */
+export interface Store {
+  /** What it is, for messages. */
+  readonly kind: string;
+  /**
+   * Opens the entry of `url`, empty where there is none, and keeps others from it until `close`.
+   * Waits while another page or process has it, and says every now and then how far that one is.
+   */
+  open(
+    url: string,
+    signal: AbortSignal,
+    waiting?: (storedBytes: number, totalBytes: number) => void,
+  ): Promise<Entry>;
+  /** What is kept; the file that was opened last comes first. */
+  list(): Promise<CachedModel[]>;
+  /** Deletes an entry; false where there is none. Fails with `io` while somebody has it open. */
+  delete(url: string): Promise<boolean>;
+}
+
+/** How many pieces a file has: its header and its chunks. */
+export function pieceCount({ headerBytes, chunkBytes, fileBytes }: EntryMeta): number {
+  return 1 + Math.ceil((fileBytes - headerBytes) / chunkBytes);
+}
+
+/** Bytes of the file: from `begin` up to, not with, `end`. */
+export interface PieceRange {
+  /** The first byte. */
+  begin: number;
+  /** The byte behind the last one. */
+  end: number;
+}
+
+/** Where a piece lies in the file. */
+export function pieceRange(
+  { headerBytes, chunkBytes, fileBytes }: EntryMeta,
+  piece: number,
+): PieceRange {
+  if (piece === 0) return { begin: 0, end: headerBytes };
+  const begin = headerBytes + (piece - 1) * chunkBytes;
+  return { begin, end: Math.min(fileBytes, begin + chunkBytes) };
+}
+
+/** Bytes that the pieces with a digest have together. */
+export function storedBytes(meta: EntryMeta, digests: Uint8Array): number {
+  let bytes = 0;
+  for (let piece = 0; piece < pieceCount(meta); piece++) {
+    const { begin, end } = pieceRange(meta, piece);
+    if (isKept(digests, piece)) bytes += end - begin;
+  }
+  return bytes;
+}
+
+/** Whether `digests` has one for the piece: a missing one is zeros. */
+export function isKept(digests: Uint8Array, piece: number): boolean {
+  return digestAt(digests, piece).some((byte) => byte !== 0);
+}
+
+/** The digest of a piece among those of all. */
+export function digestAt(digests: Uint8Array, piece: number): Uint8Array {
+  return digests.subarray(piece * digestBytes, (piece + 1) * digestBytes);
+}
+
+/** The metadata in a file of a storage; undefined where it is damaged or of another layout. */
+export function parseMeta(text: string): EntryMeta | undefined {
+  let meta: Partial<EntryMeta> | undefined;
+  try {
+    meta = JSON.parse(text) as Partial<EntryMeta>;
+  } catch {
+    return undefined;
+  }
+  const whole = (value: unknown, least: number) =>
+    Number.isSafeInteger(value) && (value as number) >= least;
+  const right =
+    meta?.format === entryFormat &&
+    typeof meta.url === "string" &&
+    typeof meta.validator === "object" &&
+    meta.validator !== null &&
+    whole(meta.headerBytes, 1) &&
+    whole(meta.chunkBytes, 1) &&
+    whole(meta.fileBytes, meta.headerBytes!) &&
+    whole(meta.begun, 0);
+  return right ? (meta as EntryMeta) : undefined;
+}
+
+/** The name of an entry's folder: letters that every file system takes, and one for each URL. */
+export async function entryName(url: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(url));
+  return hexOf(new Uint8Array(digest).subarray(0, 16));
+}
+
+/** Whether both hold the same bytes. */
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index]);
+
+/** The error of an entry that is to be deleted while it is in use. */
+export function inUse(url: string): TinyVLMError {
+  return new TinyVLMError("io", `the stored copy of ${url} is in use; it was not deleted`, {
+    url,
+  });
+}

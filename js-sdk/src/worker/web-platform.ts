@@ -1,0 +1,39 @@
+// The platform of a Web Worker.
+
+import { openBrowserStore } from "../loader/open-store.js";
+import { webWorkerPort } from "../protocol/endpoint.js";
+import { compileUrl } from "../runtime/module.js";
+import type { WorkerPlatform } from "./platform.js";
+
+/**
+ * Whether Emscripten started this worker as a pool thread from this script: then it must not answer
+ * calls.
+ */
+export function isPoolThread(): boolean {
+  return (globalThis as { name?: string }).name?.startsWith("em-pthread") ?? false;
+}
+
+/** The platform of this worker. */
+export function webPlatform(): WorkerPlatform {
+  return {
+    inNode: false,
+    port: webWorkerPort(),
+    script: globalThis.location.href,
+    compile: compileUrl,
+    openPath: undefined,
+    openStore: openBrowserStore,
+    showsRedirects: false,
+    yieldToMessages: messageYield(),
+  };
+}
+
+function messageYield(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  let resume: () => void;
+  port1.onmessage = () => resume();
+  return () =>
+    new Promise((resolve) => {
+      resume = resolve;
+      port2.postMessage(undefined);
+    });
+}

@@ -1,0 +1,367 @@
+// A model file over a bad network into an engine: the right bytes or the right error, nothing
+// fetched twice but for a fault, and nothing kept that is not right.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { FolderStore } from "../src/loader/folder-store.js";
+import type { ModelSink } from "../src/loader/model-file.js";
+import { openNodeFolder } from "../src/loader/node-folder.js";
+import { openModel } from "../src/loader/open-model.js";
+import { TinyVLMError } from "../src/protocol/errors.js";
+import type { ByteSource, Delivery, LoadEvent } from "../src/protocol/messages.js";
+import type { ModelLayout } from "../src/protocol/values.js";
+import { faults, type Fault, type FaultName } from "./faults.mjs";
+import { bytesContent } from "./http-answers.mjs";
+import { startFaultyServer, type FaultyServer } from "./faulty-server.mjs";
+
+// ---- a file with hashes, as GGUF files have them, and what takes it
+
+const chunkBytes = 64 << 10;
+const chunks = 20;
+const lastChunk = 1000;
+const fixedHeader = 16;
+
+/** "HASH", sizes, the SHA-256 of each chunk, some padding; then the chunks. */
+function hashedFile(seed: number): Buffer {
+  const dataBytes = (chunks - 1) * chunkBytes + lastChunk;
+  const data = Buffer.alloc(dataBytes);
+  for (let index = 0, state = seed; index < dataBytes; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data[index] = state >>> 24;
+  }
+  const headerBytes = fixedHeader + 32 * chunks + 77;
+  const header = Buffer.alloc(headerBytes);
+  header.write("HASH");
+  header.writeUInt32LE(headerBytes, 4);
+  header.writeUInt32LE(headerBytes + dataBytes, 8);
+  header.writeUInt32LE(chunkBytes, 12);
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const bytes = data.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes);
+    createHash("sha256")
+      .update(bytes)
+      .digest()
+      .copy(header, fixedHeader + 32 * chunk);
+  }
+  return Buffer.concat([header, data]);
+}
+
+/** Takes a file as the engine does: verifies what it is not told to be verified. */
+class Sink implements ModelSink {
+  bytes = Buffer.alloc(0);
+  verifiedBytes = 0;
+  ended = false;
+
+  begin(): void {
+    this.bytes = Buffer.alloc(0);
+    this.verifiedBytes = 0;
+    this.ended = false;
+  }
+
+  append(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete" {
+    if (verified) this.verifiedBytes += bytes.length;
+    this.bytes = Buffer.concat([this.bytes, bytes]);
+    if (this.bytes.length >= 4 && this.bytes.toString("latin1", 0, 4) !== "HASH")
+      throw new TinyVLMError("invalid_file", "wanted the letters HASH at byte 0");
+    if (!this.#hasHeader()) return "header";
+    const { fileBytes } = this.layout();
+    if (this.bytes.length > fileBytes)
+      throw new TinyVLMError("invalid_file", "the model file is longer than its header says");
+    if (!verified) this.#checkWholeChunks();
+    return this.bytes.length < fileBytes ? "data" : "complete";
+  }
+
+  layout(): ModelLayout {
+    const headerBytes = this.bytes.readUInt32LE(4);
+    return {
+      headerBytes,
+      fileBytes: this.bytes.readUInt32LE(8),
+      chunkBytes: this.bytes.readUInt32LE(12),
+      chunkSha256: this.bytes.subarray(fixedHeader, fixedHeader + 32 * chunks),
+    };
+  }
+
+  end(): void {
+    if (!this.#hasHeader() || this.bytes.length < this.layout().fileBytes)
+      throw new TinyVLMError("invalid_file", "the model file is truncated");
+    this.ended = true;
+  }
+
+  #hasHeader(): boolean {
+    return this.bytes.length >= fixedHeader && this.bytes.length >= this.bytes.readUInt32LE(4);
+  }
+
+  #checkWholeChunks(): void {
+    const { headerBytes, chunkSha256, fileBytes } = this.layout();
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const begin = headerBytes + chunk * chunkBytes;
+      const end = Math.min(begin + chunkBytes, fileBytes);
+      if (end > this.bytes.length) return;
+      const digest = createHash("sha256").update(this.bytes.subarray(begin, end)).digest();
+      if (!digest.equals(chunkSha256.subarray(32 * chunk, 32 * chunk + 32)))
+        throw new TinyVLMError("invalid_file", `chunk ${chunk} has another SHA-256`);
+    }
+  }
+}
+
+// ---- the world
+
+const file = hashedFile(1);
+const otherFile = hashedFile(2);
+let server: FaultyServer;
+let folder: string;
+
+before(async () => {
+  const model = { ...bytesContent(file), next: otherFile };
+  server = await startFaultyServer({ files: { model, mirror: file } });
+  folder = await fs.mkdtemp(join(tmpdir(), "tiny-vlm-delivery-"));
+});
+after(async () => {
+  await server.close();
+  await fs.rm(folder, { recursive: true });
+});
+
+interface Loaded {
+  sink: Sink;
+  error: TinyVLMError | undefined;
+  events: LoadEvent[];
+}
+
+interface LoadSettings {
+  cacheFolder?: string | undefined;
+  signal?: AbortSignal;
+  headers?: Record<string, string>;
+  stallTimeout?: number;
+}
+
+async function load(
+  sources: ByteSource[],
+  { cacheFolder, signal, headers = {}, stallTimeout = 400 }: LoadSettings = {},
+): Promise<Loaded> {
+  const sink = new Sink();
+  const events: LoadEvent[] = [];
+  const delivery: Delivery = {
+    cacheKey: cacheFolder === undefined ? undefined : "the key",
+    cacheBytes: Infinity,
+    headers,
+    stallTimeout,
+  };
+  const platform = {
+    openPath: undefined,
+    openStore: async () => new FolderStore(await openNodeFolder(fs, cacheFolder!)),
+    showsRedirects: true,
+  };
+  let error: TinyVLMError | undefined;
+  try {
+    await openModel(
+      sources,
+      delivery,
+      sink,
+      platform,
+      (event) => events.push(event),
+      signal ?? new AbortController().signal,
+    );
+  } catch (reason) {
+    assert(reason instanceof TinyVLMError, String((reason as Error).stack));
+    error = reason;
+  }
+  return { sink, error, events };
+}
+
+const at = (name: string): ByteSource => ({ kind: "url", url: server.url(name) });
+let folders = 0;
+const newFolder = () => join(folder, `cache-${++folders}`);
+
+function assertWhole({ sink, error, events }: Loaded, wanted = file): void {
+  assert.equal(error, undefined, String(error));
+  assert(sink.ended);
+  assert(sink.bytes.equals(wanted));
+  let last = 0;
+  for (const event of events) {
+    if ("warning" in event) continue;
+    assert(event.totalBytes === 0 || event.loadedBytes <= event.totalBytes);
+    last = event.loadedBytes;
+  }
+  assert.equal(last, wanted.length);
+}
+
+// ---- no faults
+
+test("the second load fetches nothing and hashes nothing in the engine", async () => {
+  const cacheFolder = newFolder();
+  server.reset();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  assert.deepEqual(
+    server.requests().map(({ status, bodyBytes }) => [status, bodyBytes]),
+    [[200, file.length]],
+  );
+  server.reset();
+  const again = await load([at("model")], { cacheFolder });
+  assertWhole(again);
+  assert.equal(server.requests().length, 0);
+  const { headerBytes } = again.sink.layout();
+  assert.equal(again.sink.verifiedBytes, file.length - headerBytes);
+  const last = again.events[again.events.length - 1]!;
+  assert("cachedBytes" in last && last.cachedBytes === file.length);
+});
+
+test("a kept piece that was damaged is fetched alone", async () => {
+  const cacheFolder = newFolder();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  const [entry] = (await fs.readdir(cacheFolder)).filter((name) => !name.endsWith(".lock"));
+  const data = join(cacheFolder, entry!, "data");
+  const stored = await fs.readFile(data);
+  const { headerBytes } = { headerBytes: stored.readUInt32LE(4) };
+  stored[headerBytes + 5 * chunkBytes + 10]! ^= 1;
+  await fs.writeFile(data, stored);
+  server.reset();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  assert.deepEqual(
+    server.requests().map(({ status, bodyBytes }) => [status, bodyBytes]),
+    [[206, chunkBytes]],
+  );
+  server.reset();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  assert.equal(server.requests().length, 0);
+});
+
+test("whatever is left of a kept file, the next load is right", async () => {
+  const cacheFolder = newFolder();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  const [entry] = (await fs.readdir(cacheFolder)).filter((name) => !name.endsWith(".lock"));
+  for (const name of ["entry.json", "data", "digests", "last-used"]) {
+    for (const keep of [0, 0.5, 0.99]) {
+      const path = join(cacheFolder, entry!, name);
+      const bytes = await fs.readFile(path);
+      await fs.writeFile(path, bytes.subarray(0, Math.floor(bytes.length * keep)));
+      assertWhole(await load([at("model")], { cacheFolder }));
+    }
+    await fs.rm(join(cacheFolder, entry!, name));
+    assertWhole(await load([at("model")], { cacheFolder }));
+  }
+});
+
+test("a load that is aborted goes on where it was", async () => {
+  const cacheFolder = newFolder();
+  server.plan("model", [{ name: "stall", after: 10 * chunkBytes }]);
+  const controller = new AbortController();
+  const loading = load([at("model")], {
+    cacheFolder,
+    signal: controller.signal,
+    stallTimeout: 10_000,
+  });
+  while (server.bytesSent() < 10 * chunkBytes) await new Promise((next) => setTimeout(next, 5));
+  await new Promise((next) => setTimeout(next, 100));
+  controller.abort();
+  assert.equal((await loading).error?.code, "aborted");
+  server.reset();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  const [request, ...more] = server.requests();
+  assert.equal(more.length, 0);
+  assert.equal(request!.status, 206);
+  assert(request!.bodyBytes <= file.length - 9 * chunkBytes, String(request!.bodyBytes));
+});
+
+test("two that load at once fetch once", async () => {
+  const cacheFolder = newFolder();
+  server.reset();
+  const both = await Promise.all([
+    load([at("model")], { cacheFolder }),
+    load([at("model")], { cacheFolder }),
+  ]);
+  for (const loaded of both) assertWhole(loaded);
+  assert.equal(server.bytesSent(), file.length);
+});
+
+test("another version at the same address replaces the kept one", async () => {
+  const cacheFolder = newFolder();
+  server.reset();
+  server.plan("model", [{ name: "change-midway", after: 10 * chunkBytes }]);
+  assertWhole(await load([at("model")], { cacheFolder }), otherFile);
+  assertWhole(await load([at("model")], { cacheFolder }), otherFile);
+});
+
+test("where one address fails the next one goes on with the same pieces", async () => {
+  const cacheFolder = newFolder();
+  server.reset();
+  server.plan("model", [{ name: "drop", after: 10 * chunkBytes }, { name: "status-404" }]);
+  assertWhole(await load([at("model"), at("mirror")], { cacheFolder }));
+  assert(server.bytesSent() < file.length + 2 * chunkBytes, String(server.bytesSent()));
+  const none = await load([at("nothing"), at("nowhere")], {});
+  assert.deepEqual([none.error?.code, none.error?.status], ["http", 404]);
+});
+
+test("headers go to the address's own origin only", async () => {
+  server.reset();
+  server.plan("model", [{ name: "redirect-302" }]);
+  const headers = { authorization: "Bearer secret", "x-key": "secret" };
+  assertWhole(await load([at("model")], { headers }));
+  const requests = server.requests();
+  assert.equal(requests.length, 2);
+  assert.equal(requests[0]!.headers["x-key"], "secret");
+  for (const name of ["authorization", "x-key"])
+    assert.equal(requests[1]!.headers[name], undefined);
+});
+
+// ---- every fault
+
+// What stays wrong however often it is asked for; the others end in the right bytes.
+const fatal: Partial<Record<FaultName, string>> = {
+  "html-page": "invalid_file",
+  "html-page-unlabelled": "invalid_file",
+  "lfs-pointer": "invalid_file",
+  "status-401": "http",
+  "status-403": "http",
+  "status-404": "http",
+  "status-410": "http",
+  "redirect-missing": "http",
+};
+
+// The server sends what was not asked for, or another file: bytes are wasted by no fault of ours.
+const wasteful =
+  /^(change|mixed|compress|ignore-range|shift|wrong-|multipart|garbled|extra|bytes-)/;
+
+for (const state of ["cold", "half cached", "cached"] as const)
+  for (const name of Object.keys(faults) as FaultName[])
+    test(`${name}, ${state}: the right bytes or the right error`, async (t) => {
+      const cacheFolder = newFolder();
+      server.reset();
+      if (state === "cached") assertWhole(await load([at("model")], { cacheFolder }));
+      if (state === "half cached") {
+        const controller = new AbortController();
+        server.plan("model", [{ name: "stall", after: 10 * chunkBytes + 5000 }]);
+        const loading = load([at("model")], {
+          cacheFolder,
+          signal: controller.signal,
+          stallTimeout: 60_000,
+        });
+        while (server.bytesSent() < 10 * chunkBytes + 5000)
+          await new Promise((next) => setTimeout(next, 2));
+        await new Promise((next) => setTimeout(next, 30));
+        controller.abort();
+        assert.equal((await loading).error?.code, "aborted");
+      }
+      server.reset();
+      const store = new FolderStore(await openNodeFolder(fs, cacheFolder));
+      const before = (await store.list())[0]?.storedBytes ?? 0;
+      const fault: Fault = { name, ...(faults[name].takes.includes("ms") ? { ms: 100 } : {}) };
+      server.plan("model", [fault]);
+      const loaded = await load([at("model")], { cacheFolder });
+      const met = server.requests().some((request) => request.fault === name);
+      const changed = name.startsWith("change") && met;
+      if (loaded.error) assert.equal(loaded.error.code, fatal[name], String(loaded.error));
+      else assertWhole(loaded, changed && !loaded.sink.bytes.equals(file) ? otherFile : file);
+      const fetched = server.bytesSent();
+      const needed = file.length - before;
+      if (!loaded.error && !wasteful.test(name))
+        assert(fetched <= needed + chunkBytes, `${fetched} fetched, ${needed} needed`);
+      t.diagnostic(
+        `${name} | ${state} | ${loaded.error?.code ?? "right"} | ${needed} | ${fetched}`,
+      );
+      // Nothing wrong was kept, and nothing has to be cleared by hand.
+      server.plan("model", []);
+      assertWhole(await load([at("model")], { cacheFolder }), changed ? otherFile : file);
+    });

@@ -1,0 +1,186 @@
+// Models that are kept on the device, in a real browser: a second visit without the network, a
+// reload and a killed worker in mid-download, two tabs at once, a server that drops the line.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
+import { demoModelPath, launchChromium, serve, withSdk } from "./harness.mjs";
+
+const model = readFileSync(demoModelPath);
+const chunkBytes = 1 << 20;
+
+describe("the cache", () => {
+  let browser;
+  let server;
+  let files;
+  before(async () => {
+    browser = await launchChromium();
+    server = await serve();
+    files = await startFaultyServer({ files: { "model.gguf": model } });
+  });
+  after(async () => {
+    await browser.close();
+    await server.close();
+    await files.close();
+  });
+  beforeEach(() => files.reset());
+
+  const url = () => files.url("model.gguf");
+  // Every page begins with nothing kept: they share an origin.
+  const withEmptyCache = (body) =>
+    withSdk(browser, server, async (page) => {
+      await page.evaluate(() => TinyVLM.cache.clear());
+      await body(page);
+    });
+
+  /** Loads the model and asks about a sample; times in ms. */
+  const loadAndAsk = (page, address = url()) =>
+    page.evaluate(async (address) => {
+      const began = performance.now();
+      const progress = [];
+      const warnings = [];
+      const outcome = await settle(
+        TinyVLM.load(address, {
+          onProgress: (step) => progress.push(step),
+          onWarning: (warning) => warnings.push(warning),
+        }),
+      );
+      if (!outcome.value) return { ...outcome, warnings };
+      const readyMs = performance.now() - began;
+      const { text } = await outcome.value.ask(
+        "/examples-web/samples/sample-5.png",
+        "How many objects do you see?",
+      );
+      await outcome.value.dispose();
+      const last = progress[progress.length - 1];
+      return { text, readyMs, warnings, cachedBytes: last.cachedBytes, progress };
+    }, address);
+
+  test("the second visit needs no network for the model", async () => {
+    await withEmptyCache(async (page) => {
+      const host = await startFaultyServer({ files: { "model.gguf": model } });
+      const address = host.url("model.gguf");
+      const first = await loadAndAsk(page, address);
+      assert.equal(first.text, "Two.");
+      assert.deepEqual(first.warnings, []);
+      assert.equal(host.bytesSent(), model.length);
+      await host.close();
+      await page.reload();
+      await page.waitForFunction(() => window.isReady);
+      const second = await loadAndAsk(page, address);
+      assert.equal(second.text, "Two.");
+      assert.equal(second.cachedBytes, model.length);
+      const [kept, ...more] = await page.evaluate(() => TinyVLM.cache.list());
+      assert.equal(more.length, 0);
+      assert.deepEqual([kept.url, kept.storedBytes], [address, model.length]);
+      const { usedBytes, freeBytes } = await page.evaluate(() => TinyVLM.cache.estimate());
+      assert.equal(usedBytes, model.length);
+      assert(freeBytes > 0);
+      assert.equal(await page.evaluate((at) => TinyVLM.cache.delete(at), address), true);
+      assert.equal(await page.evaluate((at) => TinyVLM.cache.delete(at), address), false);
+      assert.deepEqual(await page.evaluate(() => TinyVLM.cache.list()), []);
+    });
+  });
+
+  test("a reload in mid-download goes on where it was", async () => {
+    await withEmptyCache(async (page) => {
+      files.plan("model.gguf", [{ name: "stall", at: 4 * chunkBytes }]);
+      await page.evaluate((at) => void TinyVLM.load(at).catch(() => {}), url());
+      await page.evaluate(async () => {
+        for (let kept; !(kept?.storedBytes >= 3 << 20); [kept] = await TinyVLM.cache.list())
+          await new Promise((resolve) => setTimeout(resolve, 20));
+      });
+      await page.reload();
+      await page.waitForFunction(() => window.isReady);
+      files.reset();
+      const again = await loadAndAsk(page);
+      assert.equal(again.text, "Two.");
+      assert.deepEqual(again.warnings, []);
+      const [request, ...more] = files.requests();
+      assert.equal(more.length, 0);
+      assert.equal(request.status, 206);
+      assert(again.cachedBytes >= 3 << 20, String(again.cachedBytes));
+      assert.equal(request.bodyBytes, model.length - again.cachedBytes);
+    });
+  });
+
+  test("two tabs that load at once fetch once, and both answer", async () => {
+    await withEmptyCache(async (page) => {
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      await other.waitForFunction(() => window.isReady);
+      const both = await Promise.all([loadAndAsk(page), loadAndAsk(other)]);
+      assert.deepEqual(
+        both.map(({ text }) => text),
+        ["Two.", "Two."],
+      );
+      assert.equal(files.bytesSent(), model.length);
+    });
+  });
+
+  test("a line that drops, a byte that is wrong and a server in trouble change nothing", async () => {
+    await withEmptyCache(async (page) => {
+      files.plan("model.gguf", [
+        { name: "drop", at: 2 * chunkBytes },
+        { name: "status-503-bare" },
+        { name: "reset", at: 3 * chunkBytes },
+        { name: "alter", at: 5 * chunkBytes },
+      ]);
+      const { text, warnings } = await loadAndAsk(page);
+      assert.equal(text, "Two.");
+      assert.deepEqual(warnings, []);
+      assert.deepEqual(files.unmet(), []);
+      // A chunk for each fault that spoils bytes: those under way are lost with a connection.
+      const most = model.length + 3 * chunkBytes;
+      assert(files.bytesSent() <= most, `${files.bytesSent()} bytes, wanted at most ${most}`);
+    });
+  });
+
+  test("cancelling a load keeps what has come", async () => {
+    await withEmptyCache(async (page) => {
+      files.plan("model.gguf", [{ name: "stall", at: 4 * chunkBytes }]);
+      const code = await page.evaluate(async (at) => {
+        const controller = new AbortController();
+        const onProgress = ({ loadedBytes }) => {
+          if (loadedBytes > 3.5 * (1 << 20)) controller.abort();
+        };
+        return (await settle(TinyVLM.load(at, { signal: controller.signal, onProgress }))).code;
+      }, url());
+      assert.equal(code, "aborted");
+      files.reset();
+      const again = await loadAndAsk(page);
+      assert.equal(again.text, "Two.");
+      assert(again.cachedBytes >= 2 << 20, String(again.cachedBytes));
+    });
+  });
+
+  test("where nothing can be kept the model runs, with one warning that says why", async () => {
+    await withEmptyCache(async (page) => {
+      const { text, warnings } = await page.evaluate(async (at) => {
+        const warnings = [];
+        // A worker whose storage is taken away, as in a private window.
+        const source = await (await fetch("/dist/worker.mjs")).text();
+        const without =
+          "navigator.storage.getDirectory=()=>Promise.reject(new DOMException('no','SecurityError'));" +
+          "caches.open=()=>Promise.reject(new DOMException('no storage here','SecurityError'));";
+        const workerUrl = URL.createObjectURL(
+          new Blob([without + source], { type: "text/javascript" }),
+        );
+        const vlm = await TinyVLM.load(at, {
+          threads: 1,
+          workerUrl,
+          onWarning: (warning) => warnings.push(warning),
+        });
+        const { text } = await vlm.ask(
+          "/examples-web/samples/sample-5.png",
+          "How many objects do you see?",
+        );
+        await vlm.dispose();
+        return { text, warnings };
+      }, url());
+      assert.equal(text, "Two.");
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0], /not stored on this device: .*no storage here/);
+    });
+  });
+});
