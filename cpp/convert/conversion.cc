@@ -279,9 +279,8 @@ class Conversion::State {
     files_ = std::move(found.files);
     duplicates_ = std::move(found.duplicates);
     // A conversion that stored something had compared them before.
-    phase_ = stored_hashes_.empty() ? Phase::kDuplicates : Phase::kPlan;
-    if (!duplicates_.empty() && phase_ == Phase::kPlan)
-      warnings_.push_back(DuplicatesWarning(duplicates_));
+    next_duplicate_ = stored_hashes_.empty() ? 0 : duplicates_.size();
+    phase_ = Phase::kDuplicates;
     return Status();
   }
 
