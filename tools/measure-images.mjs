@@ -31,6 +31,7 @@ const limit = Number(values.limit);
 const kinds = {
   "JPEG, baseline": async (width, height) => jpegImage(width, height),
   "JPEG, progressive": async (width, height) => jpegImage(width, height, { progressive: true }),
+  "JPEG, turned": async (width, height) => jpegImage(width, height, { orientation: 6 }),
   PNG: (width, height) => pngImage(width, height),
   "PNG, interlaced": (width, height) => pngImage(width, height, { interlaced: true }),
   "RGBA pixels": async (width, height) => [Buffer.alloc(width * height * 4, 0x5f)],
