@@ -54,7 +54,7 @@ async function load() {
     const bytes = modelFile.subarray(at, at + piece);
     const address = checked(engine.modelReserve(model, bytes.length)).value;
     engine.HEAPU8.set(bytes, address);
-    checked(engine.modelCommit(model, bytes.length));
+    checked(engine.modelCommit(model, bytes.length, false));
   }
   checked(engine.modelEnd(model));
   return { engine, session: checked(engine.sessionCreate(model, "{}")).value };
