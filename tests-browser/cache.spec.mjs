@@ -154,6 +154,33 @@ describe("the cache", () => {
     });
   });
 
+  test("an early model is asked about an image before its last byte is there", async () => {
+    await withEmptyCache(async (page) => {
+      const held = files.hold(model.length - 1000);
+      const answer = page.evaluate(async (at) => {
+        const phases = [];
+        const vlm = await TinyVLM.load(at, {
+          early: true,
+          onProgress: ({ phase }) => phases.push(phase),
+        });
+        const asked = ask(
+          vlm,
+          "/examples-web/samples/sample-5.png",
+          "How many objects do you see?",
+        );
+        window.isAsked = true;
+        const { text } = await asked;
+        await vlm.whenReady;
+        await vlm.dispose();
+        return { text, last: phases[phases.length - 1] };
+      }, url());
+      await page.waitForFunction(() => window.isAsked);
+      await held;
+      files.release();
+      assert.deepEqual(await answer, { text: "Two.", last: "ready" });
+    });
+  });
+
   test("where nothing can be kept the model runs, with one warning that says why", async () => {
     await withEmptyCache(async (page) => {
       const { text, warnings } = await page.evaluate(async (at) => {

@@ -2,14 +2,28 @@
 // one answer.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { jpegImage, pngImage } from "../tools/large-images.mjs";
 import { launchChromium, serve, withSdk } from "./harness.mjs";
+
+const mostGrowthBytes = 24e6;
 
 describe("images in a page", () => {
   let browser;
   let server;
   before(async () => {
     browser = await launchChromium();
-    server = await serve();
+    server = await serve({
+      routes: {
+        "/large": async (request, response) => {
+          const { searchParams } = new URL(request.url, "http://host");
+          const [width, height] = ["width", "height"].map((name) => Number(searchParams.get(name)));
+          const make = searchParams.get("kind") === "jpeg" ? jpegImage : pngImage;
+          response.writeHead(200, { "Content-Type": "application/octet-stream" });
+          for (const part of await make(width, height)) response.write(part);
+          response.end();
+        },
+      },
+    });
   });
   after(async () => {
     await browser.close();
@@ -169,6 +183,21 @@ describe("images in a page", () => {
       });
       assert.deepEqual(encoded, [1, 0, 0, 0, 0, 0, 0, 0]);
       assert.equal(turned, 1);
+    });
+  });
+
+  test("an image of 48 megapixels leaves the engine's memory nearly as it was", async () => {
+    await withSdk(browser, server, async (page) => {
+      const grown = await page.evaluate(async () => {
+        const vlm = await TinyVLM.load(undefined, { threads: 1 });
+        const before = await vlm.memoryBytes();
+        for (const kind of ["jpeg", "png"])
+          await vlm.ask(`/large?kind=${kind}&width=8000&height=6000`, "What?", { maxTokens: 2 });
+        const after = await vlm.memoryBytes();
+        await vlm.dispose();
+        return after - before;
+      });
+      assert(grown <= mostGrowthBytes, `${grown} bytes more`);
     });
   });
 

@@ -151,9 +151,9 @@ const variants = 8; // rows of MCUs that differ
 /**
  * A JPEG (YCbCr, chroma at half the width and height), as an array of buffers. Each row of MCUs is
  * a restart interval, so that equal rows have equal bytes. Of a progressive one the luma comes in
- * five scans.
+ * five scans. `orientation`: EXIF's, 1..8.
  */
-export function jpegImage(width, height, { progressive = false } = {}) {
+export function jpegImage(width, height, { progressive = false, orientation = 1 } = {}) {
   const random = randomNumbers(2);
   const across = Math.ceil(width / 16);
   const down = Math.ceil(height / 16);
@@ -174,6 +174,10 @@ export function jpegImage(width, height, { progressive = false } = {}) {
     ),
   );
   const file = [Buffer.from([0xff, 0xd8])];
+  if (orientation !== 1) {
+    const tiff = [77, 77, 0, 42, 0, 0, 0, 8, 0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
+    file.push(segment(0xe1, Buffer.from([...Buffer.from("Exif\0\0"), ...tiff, 0, 0, 0, 0])));
+  }
   const steps = Array.from({ length: 64 }, (_, k) => 4 + (k >> 2));
   file.push(segment(0xdb, Buffer.from([0, ...steps])));
   const frame = Buffer.from([8, 0, 0, 0, 0, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]);

@@ -31,6 +31,7 @@ const limit = Number(values.limit);
 const kinds = {
   "JPEG, baseline": async (width, height) => jpegImage(width, height),
   "JPEG, progressive": async (width, height) => jpegImage(width, height, { progressive: true }),
+  "JPEG, turned": async (width, height) => jpegImage(width, height, { orientation: 6 }),
   PNG: (width, height) => pngImage(width, height),
   "PNG, interlaced": (width, height) => pngImage(width, height, { interlaced: true }),
   "RGBA pixels": async (width, height) => [Buffer.alloc(width * height * 4, 0x5f)],
@@ -53,7 +54,7 @@ async function load() {
     const bytes = modelFile.subarray(at, at + piece);
     const address = checked(engine.modelReserve(model, bytes.length)).value;
     engine.HEAPU8.set(bytes, address);
-    checked(engine.modelCommit(model, bytes.length));
+    checked(engine.modelCommit(model, bytes.length, false));
   }
   checked(engine.modelEnd(model));
   return { engine, session: checked(engine.sessionCreate(model, "{}")).value };

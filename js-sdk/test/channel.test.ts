@@ -168,6 +168,7 @@ test("an error is rebuilt with code, message, status, address and cause", async 
       delivery: { cacheKey: undefined, cacheBytes: Infinity, headers: {}, stallTimeout: 1000 },
       threads: 1,
       session: {},
+      early: false,
     })
     .reply.catch((reason: unknown) => reason);
   assert(error instanceof TinyVLMError);

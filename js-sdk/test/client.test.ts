@@ -11,6 +11,7 @@ import { TinyVLM, TinyVLMError, type AnswerStream, type LoadProgress } from "../
 import { isThreaded, variants, type Variant } from "../src/protocol/values.js";
 import { reasonAgainst } from "../src/runtime/features.js";
 import { fakeModel, fakeWasm } from "./fake-engine.js";
+import { startFaultyServer } from "./faulty-server.mjs";
 import { serveFiles, type FileServer } from "./file-server.js";
 
 const model = fakeModel(300_000);
@@ -153,6 +154,57 @@ test("abort ends loading, before and in the middle", async () => {
   });
   const error = await failure(loading);
   assert.deepEqual([error.code, error.name], ["aborted", "AbortError"]);
+});
+
+test("an early model is asked while it arrives, and answers when it is there", async () => {
+  const world = await startFaultyServer({ files: { model: fakeModel(300_000) } });
+  try {
+    world.plan("model", [{ name: "stall", after: 100_000 }]);
+    const phases: string[] = [];
+    const vlm = await TinyVLM.load(world.url("model"), {
+      ...{ threads: 1, cache: false, early: true, stallTimeout: 500 },
+      onProgress: ({ phase }) => phases.push(phase),
+    });
+    assert.equal(vlm.info.fileBytes, 300_000);
+    assert(!phases.includes("ready"));
+    const { text } = await vlm.ask(null, "count 3");
+    assert.equal(text, "0 1 2 ");
+    await vlm.whenReady;
+    assert.equal(phases.at(-1), "ready");
+    assert.equal(world.requests().length, 2);
+    await vlm.dispose();
+  } finally {
+    await world.close();
+  }
+});
+
+test("where an early model never arrives, questions say why", async () => {
+  const world = await startFaultyServer({ files: { model: fakeModel(300_000) } });
+  try {
+    world.plan("model", [{ name: "stall", after: 100_000 }, { name: "status-404" }]);
+    const vlm = await TinyVLM.load(world.url("model"), {
+      ...{ threads: 1, cache: false, early: true, stallTimeout: 300 },
+    });
+    const asked = vlm.ask(null, "count 3").then(
+      () => assert.fail("it was answered"),
+      (error: unknown) => error as TinyVLMError,
+    );
+    assert.equal((await asked).code, "http");
+    assert.equal((await failure(vlm.whenReady)).code, "http");
+    assert.equal((await failure(vlm.ask(null, "count 3"))).code, "http");
+    // One that is disposed of before.
+    world.reset();
+    world.plan("model", [{ name: "stall", after: 100_000 }]);
+    const other = await TinyVLM.load(world.url("model"), {
+      ...{ threads: 1, cache: false, early: true },
+    });
+    const pending = failure(other.ask(null, "count 3"));
+    await other.dispose();
+    assert.equal((await pending).code, "aborted");
+    assert.equal((await failure(other.whenReady)).code, "aborted");
+  } finally {
+    await world.close();
+  }
 });
 
 test("an answer streams, and awaits to the whole", async () => {

@@ -144,5 +144,5 @@ test("a busy engine is told from one that has finished", () => {
   const engine = new Engine(module, () => assert.fail("crashed"));
   engine.createModel(1);
   engine.createSession({});
-  assert.deepEqual(engine.advance(1), { done: false, busy: true, text: "" });
+  assert.deepEqual(engine.advance(1), { state: "busy", text: "" });
 });

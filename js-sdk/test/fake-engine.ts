@@ -145,6 +145,7 @@ const createFake: EngineFactory = async (options) => {
       const [word, count] = prompt().split(" ");
       if (word === "crash" && said.length === 2) throw new WebAssembly.RuntimeError("unreachable");
       if (word === "exit" && said.length === 2) process.exit(7);
+      if (state() !== 2) return ok(2); // waits for weights
       if (word === "slow") for (const end = performance.now() + 5; performance.now() < end;);
       const text =
         word === "echo"

@@ -22,6 +22,11 @@ export class LoadedModel {
   readonly threads: number;
   /** Name, sizes and limits of the loaded model. */
   readonly info: ModelInfo;
+  /**
+   * Resolves when all of the model is there, which it is after `load` unless `early` was asked for.
+   * Rejects with the errors of `load`; questions then do, too.
+   */
+  readonly whenReady: Promise<void>;
   readonly #channel: Channel;
   readonly #platform: Platform;
   #lastInLine: Promise<unknown> = Promise.resolve();
@@ -32,7 +37,8 @@ export class LoadedModel {
    * pull in the internal ones.
    */
   protected constructor(opened: object) {
-    const { channel, started, info, platform } = opened as Opened;
+    const { channel, started, info, platform, whenReady } = opened as Opened;
+    this.whenReady = whenReady;
     this.#channel = channel;
     this.#platform = platform;
     this.variant = started.variant;

@@ -11,7 +11,7 @@ const leastStallTimeout = 100;
 
 /** Checks the options. Only what comes from http and https is kept. */
 export function deliveryOf(options: LoadOptions, sources: readonly ByteSource[]): Delivery {
-  const { cache = true, headers = {}, stallTimeout = defaultStallTimeout } = options;
+  const { cache = true, headers = {}, stallTimeout = defaultStallTimeout, early } = options;
   const wrong = (what: string, found: unknown) =>
     new TinyVLMError("invalid_argument", `${what}, found ${describe(found)}`);
   if (typeof cache !== "boolean" && (typeof cache !== "object" || cache === null))
@@ -23,6 +23,8 @@ export function deliveryOf(options: LoadOptions, sources: readonly ByteSource[])
     throw wrong("cache.maxBytes: wanted a number of bytes", maxBytes);
   if (typeof stallTimeout !== "number" || !(stallTimeout >= leastStallTimeout))
     throw wrong(`stallTimeout: wanted milliseconds, ${leastStallTimeout} or more`, stallTimeout);
+  if (early !== undefined && typeof early !== "boolean")
+    throw wrong("early: wanted true or false", early);
   if (typeof headers !== "object" || headers === null)
     throw wrong("headers: wanted an object of names and values", headers);
   for (const [name, value] of Object.entries(headers))

@@ -18,6 +18,8 @@ export interface Opened {
   started: StartedEngine;
   info: ModelInfo;
   platform: Platform;
+  /** Resolves when all of the model is there; rejects where it will not be. */
+  whenReady: Promise<void>;
 }
 
 /**
@@ -36,16 +38,22 @@ export async function open(
   const delivery = deliveryOf(options, sources);
   onProgress?.({ ...noBytes, phase: "engine" });
   const { channel, started } = await launch(platform, options);
-  const args = { sources, delivery, threads: started.threads, session };
+  const early = options.early ?? false;
+  const args = { sources, delivery, threads: started.threads, session, early };
   const transfer = sources.flatMap((source) =>
     source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
   );
   const onWarning = options.onWarning ?? ((warning) => console.warn(`tiny-vlm: ${warning}`));
   let last: Omit<LoadProgress, "phase"> = noBytes;
+  let tellAskable!: (info: ModelInfo) => void;
+  const askable = new Promise<ModelInfo>((resolve) => {
+    tellAskable = resolve;
+  });
   const call = channel.call("load", args, {
     transfer,
     onEvent: (event) => {
       if ("warning" in event) onWarning(event.warning);
+      else if ("askable" in event) tellAskable(event.askable);
       else onProgress?.({ phase: "weights", ...(last = event) });
     },
   });
@@ -57,21 +65,29 @@ export async function open(
   };
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
-  try {
-    const info = await call.reply;
-    if (signal?.aborted) throw abortedError("loading", signal);
-    const { fileBytes } = info;
-    const whole = { loadedBytes: fileBytes, totalBytes: fileBytes, secondsLeft: 0 };
-    onProgress?.({ ...last, phase: "ready", ...whole });
-    return { channel, started, info, platform };
-  } catch (reason) {
-    const error = signal?.aborted ? abortedError("loading", signal) : asTinyVLMError(reason);
-    await channel.close(error);
-    throw error;
-  } finally {
-    clearTimeout(tooLate);
-    signal?.removeEventListener("abort", abort);
-  }
+
+  const complete = async (): Promise<ModelInfo> => {
+    try {
+      const info = await call.reply;
+      if (signal?.aborted) throw abortedError("loading", signal);
+      const { fileBytes } = info;
+      const whole = { loadedBytes: fileBytes, totalBytes: fileBytes, secondsLeft: 0 };
+      onProgress?.({ ...last, phase: "ready", ...whole });
+      return info;
+    } catch (reason) {
+      const error = signal?.aborted ? abortedError("loading", signal) : asTinyVLMError(reason);
+      await channel.close(error);
+      throw error;
+    } finally {
+      clearTimeout(tooLate);
+      signal?.removeEventListener("abort", abort);
+    }
+  };
+  const completed = complete();
+  const whenReady = completed.then(() => {});
+  whenReady.catch(() => {}); // who does not ask for it does not want to know
+  const info = await Promise.race([completed, askable]);
+  return { channel, started, info, platform, whenReady };
 }
 
 // How long a worker has to end a load that is not wanted any more.

@@ -16,6 +16,13 @@ export interface LoadOptions {
    */
   signal?: AbortSignal | undefined;
   /**
+   * Whether `load` resolves as soon as the model can be asked, which is when the header of its file
+   * is there: the image is then encoded while the rest arrives, and the first word comes right
+   * after the last byte. `whenReady` tells when all is there, or why it is not.
+   * Default: false.
+   */
+  early?: boolean | undefined;
+  /**
    * Told in a sentence of what does not keep the model from running, such as a device that cannot
    * store it. It must not throw.
    * Default: `console.warn`.

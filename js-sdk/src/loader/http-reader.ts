@@ -4,6 +4,7 @@
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
 import { streamChunks } from "./chunks.js";
 import { checkResponse } from "./fetch-source.js";
+import type { PrivateFetch } from "./private-fetch.js";
 import { ChunkCollector, type ByteReader } from "./reader.js";
 
 /** How a URL is asked. */
@@ -14,8 +15,8 @@ export interface HttpOptions {
   stallMs: number;
   /** False: browsers may keep the answer in their HTTP cache. */
   noStore: boolean;
-  /** Whether fetch shows where a redirect leads, as Node's does. */
-  showsRedirects: boolean;
+  /** Asks without sending the caller's headers to another origin (private-fetch.ts). */
+  fetch: PrivateFetch;
 }
 
 /** By what two answers are known to be of one version of a file. */
@@ -233,7 +234,7 @@ export class HttpReader implements ByteReader {
     try {
       const cache: RequestCache = noStore || !mayBeStored ? "no-store" : "default";
       const init = { headers, cache, signal: attempt.signal };
-      return await fetchWithin(this.name, init, this.#options.showsRedirects);
+      return await this.#options.fetch(this.name, init);
     } catch (reason) {
       if (this.#signal.aborted) throw abortedError("the download", this.#signal);
       if (reason instanceof TinyVLMError) throw reason;
@@ -402,40 +403,4 @@ export function wait(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
   });
-}
-
-const mostRedirects = 20;
-
-// fetch, which sends the caller's headers to the URL's own origin only. Browsers drop
-// Authorization themselves where a redirect leads elsewhere; other headers they would pass on, so
-// there a redirect is an error. Node shows where a redirect leads.
-async function fetchWithin(
-  url: string,
-  init: { headers: Record<string, string>; cache: RequestCache; signal: AbortSignal },
-  showsRedirects: boolean,
-): Promise<Response> {
-  const own = (name: string) => name === "range" || name === "if-range";
-  const given = Object.keys(init.headers).filter((name) => !own(name.toLowerCase()));
-  const passedOn = given.filter((name) => name.toLowerCase() !== "authorization");
-  if (given.length === 0 || (!showsRedirects && passedOn.length === 0)) return fetch(url, init);
-  let headers = init.headers;
-  let address = url;
-  for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    const response = await fetch(address, { ...init, headers, redirect: "manual" });
-    if (response.type === "opaqueredirect")
-      throw new TinyVLMError(
-        "unsupported",
-        `${url} redirects, and a page cannot keep the headers ${passedOn.join(", ")} from going ` +
-          "with it: give the final address, or only an Authorization header",
-        { url },
-      );
-    const target = response.status >= 300 && response.status < 400 && header(response, "location");
-    if (!target) return response;
-    void response.body?.cancel().catch(() => {});
-    const next = new URL(target, address);
-    if (next.origin !== new URL(address).origin)
-      headers = Object.fromEntries(Object.entries(headers).filter(([name]) => own(name)));
-    address = next.href;
-  }
-  throw new TinyVLMError("network", `${url} redirects more than ${mostRedirects} times`, { url });
 }

@@ -72,7 +72,7 @@ export interface ModelFileOptions {
 // Pieces of files without hashes, which are hashed here to be kept.
 const ownChunkBytes = 1 << 20;
 // While the header's length is unknown it is asked for in steps of this size.
-const headerStepBytes = 256 << 10;
+const headerStepBytes = 64 << 10;
 // Pieces that are hashed while the next ones arrive.
 const piecesInFlight = 4;
 // How often a piece with a wrong hash is fetched, and a file that changes is begun.

@@ -7,6 +7,7 @@ import type { Entry, Store } from "./cache.js";
 import type { OpenPath } from "./chunks.js";
 import { HttpReader } from "./http-reader.js";
 import { loadModelFile, type ModelOrigin, type ModelSink } from "./model-file.js";
+import type { PrivateFetch } from "./private-fetch.js";
 import { Rate } from "./rate.js";
 import { SequentialReader } from "./reader.js";
 import { openSource } from "./source.js";
@@ -16,8 +17,8 @@ export interface DeliveryPlatform {
   openPath: OpenPath | undefined;
   /** Opens the storage; throws an Error that says why there is none. */
   openStore(maxBytes: number): Promise<Store>;
-  /** Whether fetch shows where a redirect leads, as Node's does. */
-  showsRedirects: boolean;
+  /** Asks for the model without sending the caller's headers to another origin. */
+  fetch: PrivateFetch;
 }
 
 // At most 20 progress events a second.
@@ -91,12 +92,12 @@ async function openEntry(
 async function originOf(
   source: ByteSource,
   { headers, stallTimeout, cacheKey }: Delivery,
-  { openPath, showsRedirects }: DeliveryPlatform,
+  { openPath, fetch }: DeliveryPlatform,
   signal: AbortSignal,
 ): Promise<ModelOrigin> {
   if (source.kind === "url" && /^https?:/.test(source.url)) {
     const noStore = cacheKey !== undefined;
-    const options = { headers, stallMs: stallTimeout, noStore, showsRedirects };
+    const options = { headers, stallMs: stallTimeout, noStore, fetch };
     return {
       open: (known) => new HttpReader(source.url, options, signal, known),
       url: source.url,

@@ -88,6 +88,8 @@ export interface LoadArgs {
   delivery: Delivery;
   threads: number;
   session: SessionSettings;
+  /** Whether questions are asked before all weights are there. */
+  early: boolean;
 }
 /** Progress of `load`, as LoadProgress tells it; or something to be told to the caller. */
 export type LoadEvent =
@@ -98,7 +100,9 @@ export type LoadEvent =
       bytesPerSecond: number;
       secondsLeft: number | undefined;
     }
-  | { warning: string };
+  | { warning: string }
+  /** With `early`: the model can be asked. */
+  | { askable: ModelInfo };
 
 /** A question that has been answered, with the ids of its images in the engine. */
 export interface PastTurn {

@@ -13,6 +13,7 @@ export type OptionRule =
 export const loadRules = {
   onProgress: { type: "other" },
   signal: { type: "other" },
+  early: { type: "other" },
   onWarning: { type: "other" },
   cache: { type: "other" },
   headers: { type: "other" },

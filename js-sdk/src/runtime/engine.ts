@@ -50,6 +50,9 @@ const warmUpSide = 512;
 // tvlm_run_state of cpp/api/tinyvlm.h.
 const runStates = ["running", "done", "waiting", "busy"] as const;
 
+/** How far an answer is. */
+export type RunState = (typeof runStates)[number];
+
 // TVLM_IMAGE_EXACT.
 const exactFlag = 1;
 
@@ -146,7 +149,7 @@ export class Engine {
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
       for (let left = budgetMs; left > 0; left = end - performance.now())
-        if (this.advance(left).done) break;
+        if (this.advance(left).state === "done") break;
     } catch (error) {
       // A context too small for an image is the caller's choice.
       if (!(error instanceof TinyVLMError && error.code === "context_full")) throw error;
@@ -195,18 +198,16 @@ export class Engine {
   }
 
   /**
-   * Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. `busy`: a
-   * device computes, and another call is only worth it a little later.
+   * Works for about `budgetMs`; `text` is what was said meanwhile, in whole characters. `waiting`:
+   * for weights that have not arrived; `busy`: a device computes, and another call is only worth it
+   * a little later.
    */
-  advance(budgetMs: number): { done: boolean; busy: boolean; text: string } {
+  advance(budgetMs: number): { state: RunState; text: string } {
     const { value, text } = this.#call("sessionAdvance", this.#openSession(), budgetMs);
     const state = runStates[value];
-    if (state === "waiting" || state === undefined)
-      throw new TinyVLMError(
-        "internal",
-        `a complete model that runs wanted, found the state ${state ?? value}`,
-      );
-    return { done: state === "done", busy: state === "busy", text };
+    if (state === undefined)
+      throw new TinyVLMError("internal", `a state of the engine wanted, found ${value}`);
+    return { state, text };
   }
 
   result(): EngineResult {

@@ -1,9 +1,11 @@
 // The worker's handlers for the calls of protocol/messages.ts: start an engine, load a model into
 // it, ask.
 
-import { abortedError, TinyVLMError } from "../protocol/errors.js";
+import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
+import type { ModelSink } from "../loader/model-file.js";
 import { openModel } from "../loader/open-model.js";
+import { Arrivals } from "./arrivals.js";
 import type { PastTurn } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import { Engine, type EngineMessage } from "../runtime/engine.js";
@@ -30,6 +32,8 @@ export function createHandlers(
     return engine;
   };
 
+  const arrivals = new Arrivals();
+
   return {
     async start({ variants, wasmUrls, threads, script }) {
       const compile = (variant: (typeof variants)[number]) => platform.compile(wasmUrls[variant]);
@@ -47,17 +51,38 @@ export function createHandlers(
       return { started: { variant, threads: isThreaded(variant) ? threads : 1 }, rejected };
     },
 
-    async load({ sources, delivery, threads, session }, { emit, signal }) {
+    async load({ sources, delivery, threads, session, early }, { emit, signal }) {
       const model = started();
-      const sink = {
-        begin: () => model.createModel(threads),
-        append: (bytes: Uint8Array, verified: boolean) => model.appendToModel(bytes, verified),
+      let askable = false;
+      const sink: ModelSink = {
+        begin() {
+          arrivals.restart();
+          askable = false;
+          model.createModel(threads);
+        },
+        append(bytes, verified) {
+          const state = model.appendToModel(bytes, verified);
+          if (early && !askable && state !== "header") {
+            model.createSession(session);
+            askable = true;
+            emit({ askable: model.modelInfo() });
+          }
+          arrivals.more();
+          return state;
+        },
         layout: () => model.modelLayout(),
         end: () => model.endModel(),
       };
-      await openModel(sources, delivery, sink, platform, emit, signal);
-      if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
-      model.createSession(session);
+      try {
+        await openModel(sources, delivery, sink, platform, emit, signal);
+      } catch (reason) {
+        arrivals.fail(asTinyVLMError(reason));
+        throw reason;
+      }
+      if (!askable) {
+        if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
+        model.createSession(session);
+      }
       return model.modelInfo();
     },
 
@@ -66,10 +91,12 @@ export function createHandlers(
       { emit, signal },
     ) {
       const session = started();
+      const begun = arrivals.begun;
       const prepared = await Promise.all(
         images.map((image) => prepareImage(image, exactPreprocess, signal, platform.openPath)),
       );
       if (signal.aborted) throw abortedError("the question", signal);
+      arrivals.check(begun);
       let decodeImageMs = 0;
       const imageIds: number[] = [];
       let asked = false;
@@ -88,10 +115,12 @@ export function createHandlers(
         if (!asked || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
       }
       for (let done = false; !done && !signal.aborted;) {
-        const step = session.advance(stepMs);
-        if (step.text) emit(step.text);
-        done = step.done;
-        await platform.yieldToMessages();
+        arrivals.check(begun);
+        const { state, text } = session.advance(stepMs);
+        if (text) emit(text);
+        done = state === "done";
+        if (state === "waiting") await arrivals.wait(signal);
+        else await platform.yieldToMessages();
       }
       const { text, finishReason, usage, timings } = session.result();
       return {

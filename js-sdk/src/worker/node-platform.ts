@@ -7,6 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { readWhole } from "../loader/chunks.js";
 import { pathOpener } from "../loader/file-source.js";
 import { FolderStore } from "../loader/folder-store.js";
+import { nodeFetch } from "../loader/node-fetch.js";
 import { cacheFolder, openNodeFolder } from "../loader/node-folder.js";
 import { openSource } from "../loader/source.js";
 import { nodeWorkerPort } from "../protocol/endpoint-node.js";
@@ -36,7 +37,7 @@ export function nodePlatform(): WorkerPlatform {
       const folder = cacheFolder(process.env, process.platform, homedir());
       return new FolderStore(await openNodeFolder(fs, folder), maxBytes);
     },
-    showsRedirects: true,
+    fetch: nodeFetch,
     yieldToMessages: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }

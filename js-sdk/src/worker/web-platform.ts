@@ -1,6 +1,7 @@
 // The platform of a Web Worker.
 
 import { openBrowserStore } from "../loader/open-store.js";
+import { webFetch } from "../loader/private-fetch.js";
 import { webWorkerPort } from "../protocol/endpoint.js";
 import { compileUrl } from "../runtime/module.js";
 import type { WorkerPlatform } from "./platform.js";
@@ -22,7 +23,7 @@ export function webPlatform(): WorkerPlatform {
     compile: compileUrl,
     openPath: undefined,
     openStore: openBrowserStore,
-    showsRedirects: false,
+    fetch: webFetch,
     yieldToMessages: messageYield(),
   };
 }
