@@ -135,6 +135,9 @@ list(TRANSFORM zlib_sources PREPEND "${zlib_DIR}/")
 tinyvlm_library(zlib ${zlib_sources})
 target_include_directories(zlib SYSTEM PUBLIC "${zlib_DIR}")
 target_compile_definitions(zlib PRIVATE NO_GZIP)
+if(EMSCRIPTEN)
+  target_compile_options(zlib PRIVATE -O2)  # CMake's default for C is -O3, which is larger only
+endif()
 
 # ---- tests ------------------------------------------------------------------
 if(TINYVLM_TESTS)
