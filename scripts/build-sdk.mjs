@@ -18,7 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { wasmVariants as variants } from "./build.mjs";
+import { wasmModules, wasmVariants as variants } from "./build.mjs";
 import { emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
@@ -136,9 +136,7 @@ function copy(from, to) {
 async function buildPackage() {
   const missing = variants.filter(
     (variant) =>
-      !["tiny-vlm.wasm", "tiny-vlm-tools.wasm"].every((name) =>
-        existsSync(wasmBuild(variant, name)),
-      ),
+      !wasmModules(variant).every((name) => existsSync(wasmBuild(variant, `${name}.wasm`))),
   );
   if (missing.length > 0)
     throw new Error(
@@ -170,6 +168,7 @@ async function buildPackage() {
       footer: "})();",
     }),
     bundle(join(source, "loader", "open-store.ts"), at("storage.mjs"), {}),
+    bundle(join(source, "checkpoint.ts"), at("convert/checkpoint.mjs"), {}),
     build(output(node, at("node.mjs"), { platform: "node", minify: false })),
     build(
       output(node, at("node.cjs"), {
@@ -202,6 +201,8 @@ async function buildPackage() {
     );
     writeFileSync(at(`tools/tiny-vlm-tools-${variant}.mjs`), tools);
   }
+  for (const name of ["tiny-vlm-convert.mjs", "tiny-vlm-convert.wasm"])
+    copy(wasmBuild("scalar", name), at(`convert/${name}`));
   copy(demoModel, at("model/tiny-vlm-demo.gguf"));
   writeFileSync(at("THIRD-PARTY-NOTICES.txt"), thirdPartyNotices());
 
@@ -277,8 +278,9 @@ async function runTests(folder, extra) {
 async function runIntegration() {
   const bundled = await runTests(join(tests, "integration"));
   const newer = relaxedNode();
+  const named = bundled.filter((path) => /(package|relaxed)\.test\.mjs$/.test(path));
   if (newer && newer !== process.execPath)
-    run(newer, ["--test", "--test-name-pattern=^relaxed", ...bundled]);
+    run(newer, ["--test", "--test-name-pattern=^relaxed", ...named]);
 }
 
 // Workers with the fake engine and empty wasm modules, where the bundled tests look for those of

@@ -20,10 +20,12 @@ const sdkImports = {
   "node-worker.ts": ["worker"],
   "node-worker-mt.ts": ["worker"],
   "glue.d.ts": ["runtime"],
+  // Loaded by a worker when a checkpoint is the source of a model.
+  "checkpoint.ts": ["loader", "runtime"],
   // Which build of the tools this Node can run is decided as the worker decides it.
   cli: ["api", "protocol", "runtime"],
   api: ["image", "loader", "protocol"],
-  worker: ["image", "loader", "protocol", "runtime"],
+  worker: ["checkpoint.ts", "image", "loader", "protocol", "runtime"],
   runtime: ["protocol"],
   loader: ["protocol"],
   image: ["protocol"],

@@ -463,7 +463,7 @@ function apiFile(table) {
       "// The options of load and ask, as callers give them.",
       `// ${origin}`,
       "",
-      'import type { ChatStyle, Variant } from "../protocol/options.generated.js";',
+      'import type { ChatStyle, Variant, WeightType } from "../protocol/options.generated.js";',
       'import type { CacheOptions, LoadProgress } from "./progress.js";',
       "",
       ...tsInterface("LoadOptions", "How a model is loaded and used.", of("load")),

@@ -20,11 +20,16 @@ function rows() {
       .map((name) => `${folder}/${name}`);
   };
   return [
-    ...[...list("wasm", ".wasm"), ...list("tools", ".wasm")].map((name) => ({
+    ...[...list("wasm", ".wasm"), ...list("tools", ".wasm"), ...list("convert", ".wasm")].map(
+      (name) => ({
+        files: [name],
+        limits: wasmLimits,
+      }),
+    ),
+    ...[...list("tools", ".mjs"), ...list("convert", ".mjs")].map((name) => ({
       files: [name],
-      limits: wasmLimits,
+      limits: {},
     })),
-    ...list("tools", ".mjs").map((name) => ({ files: [name], limits: {} })),
     ...["worker.mjs", "worker-mt.mjs"].map((worker) => ({
       files: ["index.mjs", worker],
       limits: { brotli: 30_000 },

@@ -1,13 +1,22 @@
 // Models that are kept on the device, in a real browser: a second visit without the network, a
 // reload and a killed worker in mid-download, two tabs at once, a server that drops the line.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
-import { demoModelPath, launchChromium, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, launchChromium, root, serve, withSdk } from "./harness.mjs";
 
 const model = readFileSync(demoModelPath);
 const chunkBytes = 1 << 20;
+
+// A checkpoint of our own, without a tokenizer.
+const checkpoint = join(root, "tests-native", "goldens", "t0-llava");
+const checkpointNames = readdirSync(checkpoint).filter((name) => !name.startsWith("case-"));
+const checkpointFiles = () =>
+  Object.fromEntries(
+    checkpointNames.map((name) => [`t0-llava/${name}`, readFileSync(join(checkpoint, name))]),
+  );
 
 describe("the cache", () => {
   let browser;
@@ -16,7 +25,7 @@ describe("the cache", () => {
   before(async () => {
     browser = await launchChromium();
     server = await serve();
-    files = await startFaultyServer({ files: { "model.gguf": model } });
+    files = await startFaultyServer({ files: { "model.gguf": model, ...checkpointFiles() } });
   });
   after(async () => {
     await browser.close();
@@ -178,6 +187,37 @@ describe("the cache", () => {
       await held;
       files.release();
       assert.deepEqual(await answer, { text: "Two.", last: "ready" });
+    });
+  });
+
+  test("a checkpoint is converted in the page: from the web once, and from picked files", async () => {
+    await withEmptyCache(async (page) => {
+      const load = (type, picked = false) =>
+        page.evaluate(
+          async ([base, names, type, picked]) => {
+            const get = async (name) => new File([await (await fetch(base + name)).blob()], name);
+            const source = picked ? await Promise.all(names.map(get)) : base;
+            const warnings = [];
+            const vlm = await TinyVLM.load(source, {
+              type,
+              onWarning: (warning) => warnings.push(warning),
+            });
+            const { fileBytes } = vlm.info;
+            await vlm.dispose();
+            return { fileBytes, warnings };
+          },
+          [files.url("t0-llava/"), checkpointNames, type, picked],
+        );
+      const first = await load("q4_0");
+      assert.match(first.warnings.join(), /no tokenizer/);
+      assert(files.requests().length > 0);
+      files.reset();
+      const second = await load("q4_0");
+      assert.equal(second.fileBytes, first.fileBytes);
+      assert.equal(files.requests().length, 0);
+      const other = await load("f16");
+      assert(other.fileBytes > first.fileBytes);
+      assert.equal((await load("q4_0", true)).fileBytes, first.fileBytes);
     });
   });
 

@@ -21,6 +21,7 @@ inline constexpr OptionFlag kOptionFlags[] = {
     {"--seed", "seed", OptionScope::kSampling, FlagKind::kInteger},
     {"--system", "system", OptionScope::kCaller, FlagKind::kText},
     {"--exact-preprocess", "exactPreprocess", OptionScope::kCaller, FlagKind::kSwitch},
+    {"--type", "type", OptionScope::kCaller, FlagKind::kText},
     {"--threads", "threads", OptionScope::kModel, FlagKind::kInteger},
     {"--variant", "variant", OptionScope::kCaller, FlagKind::kText},
     {"--context", "context", OptionScope::kSession, FlagKind::kInteger},
@@ -66,6 +67,10 @@ inline constexpr char kOptionFlagsHelp[] =
     "  --exact-preprocess       Prepares images exactly as the reference does: the\n"
     "                           engine's own decoder (PNG, JPEG), alpha dropped, EXIF\n"
     "                           orientation ignored.\n"
+    "  --type f32|f16|bf16|q8_0|q5_0|q4_0\n"
+    "                           Of the weights that a checkpoint becomes, where one\n"
+    "                           is the source: smaller types are faster and lose\n"
+    "                           more. A model file has its own. Default: q8_0.\n"
     "  --threads N              At most this many threads, the caller's included; in\n"
     "                           WebAssembly only the builds relaxed-mt and simd-mt\n"
     "                           use more than one. Default: as many as processors up\n"

@@ -1,4 +1,4 @@
-// The command `tiny-vlm`: ask and cache go through the SDK; convert, fidelity, inspect and trace run the
+// The command `tiny-vlm`: ask, cache and pull go through the SDK; convert, fidelity, inspect and trace run the
 // C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
 // docs/errors.md.
 
@@ -7,6 +7,7 @@ import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
 import { ask } from "./cli/ask.js";
 import { cache } from "./cli/cache.js";
 import { mainHelp } from "./cli/help.js";
+import { pull } from "./cli/pull.js";
 import { runTool, toolCommands } from "./cli/tools.js";
 
 async function main(args: string[]): Promise<void> {
@@ -20,8 +21,9 @@ async function main(args: string[]): Promise<void> {
     return void process.stdout.write(mainHelp);
   if (command === "ask") return ask(rest);
   if (command === "cache") return cache(rest);
+  if (command === "pull") return pull(rest);
   if (toolCommands.has(command)) return runTool(command, rest);
-  const meant = didYouMean(command, ["ask", "cache", ...toolCommands]);
+  const meant = didYouMean(command, ["ask", "cache", "pull", ...toolCommands]);
   throw new TinyVLMError(
     "invalid_argument",
     `there is no command "${command}"${meant}; see tiny-vlm --help`,

@@ -165,10 +165,17 @@ test("an error is rebuilt with code, message, status, address and cause", async 
   const error = await channel
     .call("load", {
       sources: [{ kind: "url", url: "" }],
-      delivery: { cacheKey: undefined, cacheBytes: Infinity, headers: {}, stallTimeout: 1000 },
+      delivery: {
+        cacheKey: undefined,
+        cacheBytes: Infinity,
+        storage: "",
+        headers: {},
+        stallTimeout: 1000,
+      },
       threads: 1,
       session: {},
       early: false,
+      checkpoint: undefined,
     })
     .reply.catch((reason: unknown) => reason);
   assert(error instanceof TinyVLMError);

@@ -119,7 +119,7 @@ test("failing sources say why", async () => {
     [server.url("drop/model"), "network", /broke after/],
     [server.url("not-fake"), "invalid_file", /wanted the letters FAKE/],
     [join(folder, "nothing"), "not_found", /no such file/],
-    ["hf:owner/file", "invalid_argument", /hf:owner\/repository\/file/],
+    ["hf:owner", "invalid_argument", /hf:owner\/repository\/file/],
     ["ftp://somewhere/model", "invalid_argument", /ftp:/],
     [7, "invalid_argument", /number 7/],
   ];

@@ -147,6 +147,7 @@ async function load(
   const delivery: Delivery = {
     cacheKey: cacheFolder === undefined ? undefined : "the key",
     cacheBytes: Infinity,
+    storage: "",
     headers,
     stallTimeout,
   };

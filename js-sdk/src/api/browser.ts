@@ -44,10 +44,13 @@ export class TinyVLM extends LoadedModel {
   } satisfies CachePlatform);
 }
 
+function storageUrl(): string {
+  return new URL("./storage.mjs", import.meta.url).href;
+}
+
 // A file of its own, because few pages look at what is kept.
 function storageModule(): Promise<typeof Storage> {
-  const { href } = new URL("./storage.mjs", import.meta.url);
-  return import(href) as Promise<typeof Storage>;
+  return import(storageUrl()) as Promise<typeof Storage>;
 }
 
 // Each URL is written out in full, because bundlers look for exactly this form.
@@ -105,6 +108,16 @@ const browser: Platform = {
   hubUrl: () => defaultHubUrl,
   absoluteUrl: absolute,
   blobOf: (content) => ("size" in content ? content : new Blob([content])),
+  folder(source) {
+    const url = absolute(source);
+    return /^https?:[^?#]*\/$/.test(url) ? { kind: "folder", url } : undefined;
+  },
+  storage: storageUrl,
+  converter: () => ({
+    loader: new URL("./convert/checkpoint.mjs", import.meta.url).href,
+    script: new URL("./convert/tiny-vlm-convert.mjs", import.meta.url).href,
+    wasm: new URL("./convert/tiny-vlm-convert.wasm", import.meta.url).href,
+  }),
   named: (source) => ({ kind: "url", url: absolute(source) }),
 
   pageImage(image, exact) {

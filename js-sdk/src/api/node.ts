@@ -1,6 +1,7 @@
 // TinyVLM in Node: the same worker scripts, run by worker_threads.
 
 import { Blob as NodeBlob } from "node:buffer";
+import { statSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
 import { resolve } from "node:path";
@@ -122,6 +123,24 @@ const node: Platform = {
     if (!("size" in content)) return new NodeBlob([content]) as Blob;
     return content instanceof NodeBlob ? content : nodeBlobOf(content);
   },
+
+  folder(source) {
+    const text = String(source);
+    if (/^https?:[^?#]*\/$/.test(text)) return { kind: "folder", url: text };
+    const path = text.startsWith("file:")
+      ? fileURLToPath(text)
+      : scheme.test(text)
+        ? undefined
+        : resolve(text);
+    const isFolder = path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory();
+    return isFolder ? { kind: "path", path } : undefined;
+  },
+  storage: () => "",
+  converter: () => ({
+    loader: ownFile("./convert/checkpoint.mjs").href,
+    script: ownFile("./convert/tiny-vlm-convert.mjs").href,
+    wasm: ownFile("./convert/tiny-vlm-convert.wasm").href,
+  }),
 
   named(source): ByteSource {
     if (typeof source === "string" && !scheme.test(source))

@@ -9,7 +9,7 @@ import { checkLoadOptions } from "./options.js";
 import type { LoadProgress } from "./progress.js";
 import type { Platform } from "./platform.js";
 import { deliveryOf } from "./delivery.js";
-import { modelSources } from "./sources.js";
+import { checkpointSource, modelSources } from "./sources.js";
 import type { LoadOptions, ModelSource } from "./types.js";
 
 /** A worker in which a model is loaded. */
@@ -34,12 +34,18 @@ export async function open(
   const session = checkLoadOptions(options);
   const { signal, onProgress } = options;
   if (signal?.aborted) throw abortedError("loading", signal);
-  const sources = await modelSources(given, options, platform);
-  const delivery = deliveryOf(options, sources);
+  const found = checkpointSource(given, options, platform);
+  const checkpoint = found && {
+    source: found,
+    type: options.type ?? "q8_0",
+    converter: platform.converter(),
+  };
+  const sources = found ? [] : await modelSources(given, options, platform);
+  const delivery = deliveryOf(options, sources, checkpoint, platform.storage());
   onProgress?.({ ...noBytes, phase: "engine" });
   const { channel, started } = await launch(platform, options);
   const early = options.early ?? false;
-  const args = { sources, delivery, threads: started.threads, session, early };
+  const args = { sources, checkpoint, delivery, threads: started.threads, session, early };
   const transfer = sources.flatMap((source) =>
     source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
   );

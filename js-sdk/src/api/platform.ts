@@ -1,7 +1,12 @@
 // What differs between a page and a Node program on the client's side.
 
 import type { Endpoint } from "../protocol/endpoint.js";
-import type { ByteSource, WireImage } from "../protocol/messages.js";
+import type {
+  ByteSource,
+  CheckpointSource,
+  ConverterUrls,
+  WireImage,
+} from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import type { ImageInput } from "./types.js";
 
@@ -42,6 +47,12 @@ export interface Platform {
    * as jsdom replace the global Blob by one that cannot; in Node its content is copied.
    */
   blobOf(content: ArrayBuffer | Uint8Array<ArrayBuffer> | Blob): Blob | Promise<Blob>;
+  /** The checkpoint that a URL or a path names, a folder; undefined where it is a file. */
+  folder(source: string | URL): CheckpointSource | undefined;
+  /** Absolute URL of the module that keeps files where there is no file system; empty in Node. */
+  storage(): string;
+  /** What converts checkpoints. */
+  converter(): ConverterUrls;
   /** The source that a URL or a path names; all others are the same everywhere (sources.ts). */
   named(source: string | URL): ByteSource;
   /**

@@ -3,7 +3,7 @@
 import { checkResponse } from "../loader/fetch-source.js";
 import { checkImageSize } from "../image/read-pixels.js";
 import { TinyVLMError } from "../protocol/errors.js";
-import type { ByteSource, WireImage } from "../protocol/messages.js";
+import type { ByteSource, CheckpointSource, WireImage } from "../protocol/messages.js";
 import type { Platform } from "./platform.js";
 import type { ImageInput, LoadOptions, ModelSource, RawImage } from "./types.js";
 
@@ -31,10 +31,34 @@ export async function modelSources(
   return Promise.all(source.map((one) => modelSource(one, options, platform)));
 }
 
+/** The checkpoint that `source` names; undefined where it is a model file. */
+export function checkpointSource(
+  source: ModelSource | undefined,
+  { hubUrl }: LoadOptions,
+  platform: Platform,
+): CheckpointSource | undefined {
+  if (typeof source === "string" && source.startsWith("hf:")) {
+    const { repository, revision, file } = hubParts(source);
+    if (file.length > 0) return undefined;
+    return { kind: "hub", hub: hubOf(hubUrl, platform), repository, revision };
+  }
+  if (tagOf(source) === "FileSystemDirectoryHandle")
+    return { kind: "directory", handle: source as unknown as FileSystemDirectoryHandle };
+  if (Array.isArray(source) || tagOf(source) === "FileList") {
+    const files = Array.from(source as ArrayLike<unknown>);
+    if (files.length === 0 || files.some((file) => tagOf(file) !== "File")) return undefined;
+    const [first] = files as File[];
+    const folder = first!.webkitRelativePath?.split("/")[0];
+    return { kind: "files", name: folder || "the given files", files: files as File[] };
+  }
+  if (typeof source !== "string" && tagOf(source) !== "URL") return undefined;
+  return platform.folder(source as string | URL);
+}
+
 /** Names under which `load` may have kept the model that it was given as `source`. */
 export function keysOf(source: string, platform: Platform): string[] {
   try {
-    if (source.startsWith("hf:")) return [source, hubAddress(source, platform.hubUrl())];
+    if (source.startsWith("hf:")) return [source, hubAddress(source, hubOf(undefined, platform))];
     return [source, platform.absoluteUrl(source).replace(/#.*/s, "")];
   } catch {
     return [source];
@@ -49,8 +73,7 @@ async function modelSource(
   platform: Platform,
 ): Promise<ByteSource> {
   if (typeof source === "string" && source.startsWith("hf:")) {
-    const hub = hubUrl === undefined ? platform.hubUrl() : platform.absoluteUrl(hubUrl);
-    return { kind: "url", url: hubAddress(source, hub) };
+    return { kind: "url", url: hubAddress(source, hubOf(hubUrl, platform)) };
   }
   if (tagOf(source) === "Response") return responseSource(source as Response);
   const plain = plainSource(source, platform, "the given bytes");
@@ -224,18 +247,26 @@ function dataBytes(address: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-// hf:owner/repository[@revision]/file
-function hubAddress(source: string, hub: string): string {
+const hubOf = (hubUrl: string | URL | undefined, platform: Platform) =>
+  (hubUrl === undefined ? platform.hubUrl() : platform.absoluteUrl(hubUrl)).replace(/\/$/, "");
+
+// hf:owner/repository[@revision][/file]
+function hubParts(source: string): { repository: string; revision: string; file: string[] } {
   const [owner, named = "", ...file] = source.slice(3).split("/");
   const [repository, revision = "main", ...more] = named.split("@");
-  const parts = [owner, repository, revision, ...file];
-  if (file.length === 0 || more.length > 0 || parts.some((part) => !part))
+  if (more.length > 0 || [owner, repository, revision, ...file].some((part) => !part))
     throw new TinyVLMError(
       "invalid_argument",
-      `wanted hf:owner/repository/file or hf:owner/repository@revision/file, found ${source}`,
+      "wanted hf:owner/repository (a checkpoint) or hf:owner/repository/file, either with " +
+        `@revision behind the repository, found ${source}`,
     );
-  const path = [owner!, repository!, "resolve", revision, ...file].map(encodeURIComponent);
-  return `${hub.replace(/\/$/, "")}/${path.join("/")}`;
+  return { repository: `${owner}/${repository}`, revision, file };
+}
+
+function hubAddress(source: string, hub: string): string {
+  const { repository, revision, file } = hubParts(source);
+  const path = [...repository.split("/"), "resolve", revision, ...file].map(encodeURIComponent);
+  return `${hub}/${path.join("/")}`;
 }
 
 // A Blob cannot be made of shared memory.

@@ -24,13 +24,24 @@ type PageType<Name extends string> = typeof globalThis extends {
   : never;
 
 /**
- * Where a model file comes from: a URL (`hf:owner/repository/file` and
+ * Where a model comes from. A model file: a URL (`hf:owner/repository/file` and
  * `hf:owner/repository@revision/file` stand for a file on Hugging Face), several URLs of the same
  * file (tried in turn), a path (Node only), a Blob or File, a Response, or bytes. Bytes are copied;
- * the body of a Response is consumed.
+ * the body of a Response is consumed. A FastVLM checkpoint, which is converted on the way
+ * (`options.type`): `hf:owner/repository`, the URL of a folder (ends in `/`), a folder's path (Node
+ * only), a directory that the user picked, or the files of one.
  */
 export type ModelSource =
-  string | URL | readonly (string | URL)[] | Blob | Response | ArrayBuffer | Uint8Array;
+  | string
+  | URL
+  | readonly (string | URL)[]
+  | Blob
+  | Response
+  | ArrayBuffer
+  | Uint8Array
+  | readonly Blob[]
+  | PageType<"FileSystemDirectoryHandle">
+  | PageType<"FileList">;
 
 /**
  * Decoded pixels, 8 bits a channel, in sRGB. An ImageData is one.

@@ -5,6 +5,7 @@ import { optionFlagsHelp } from "./options.generated.js";
 export const mainHelp = `tiny-vlm: questions about images, answered on this machine
 
   tiny-vlm ask <image> <question>      answer in words, as they are made
+  tiny-vlm pull <source>               fetches a model or a checkpoint, to be kept here
   tiny-vlm cache                       which models are kept on this machine
   tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
   tiny-vlm fidelity <f32> <other>      how far a model file strays from the same checkpoint in f32
@@ -37,4 +38,20 @@ Models that are loaded from a URL are kept, so that they are fetched once.
   delete <url>  Deletes the one from this address.
   clear         Deletes all.
   folder        Where they are. TINYVLM_CACHE sets it.
+`;
+
+export const pullHelp = `tiny-vlm pull <source> [--type q4_0] [--yes]
+
+Fetches a model, so that later commands need no network. A FastVLM checkpoint
+is converted on the way: what is kept is one model file.
+
+  <source>    hf:owner/repository[@revision] (a checkpoint), hf:owner/
+              repository/file.gguf, a model's URL, or the URL of a checkpoint's
+              folder (ends in /).
+  --type T    Of a checkpoint's weights: f32, f16, bf16, q8_0, q5_0, q4_0.
+              Default: q8_0.
+  --yes       Does not ask after showing licence and size.
+
+HF_ENDPOINT is the hub's address, HF_TOKEN goes to it as a bearer token.
+Interrupted, it goes on where it was.
 `;

@@ -11,6 +11,7 @@ export interface OptionFlag {
 
 /** Flags of the options of `load`, by the option's name. */
 export const loadFlags = {
+  type: { flag: "--type", kind: "text" },
   threads: { flag: "--threads", kind: "number" },
   variant: { flag: "--variant", kind: "text" },
   context: { flag: "--context", kind: "number" },
@@ -74,6 +75,10 @@ export const optionFlagsHelp = `\
   --exact-preprocess       Prepares images exactly as the reference does: the
                            engine's own decoder (PNG, JPEG), alpha dropped, EXIF
                            orientation ignored.
+  --type f32|f16|bf16|q8_0|q5_0|q4_0
+                           Of the weights that a checkpoint becomes, where one
+                           is the source: smaller types are faster and lose
+                           more. A model file has its own. Default: q8_0.
   --threads N              At most this many threads, the caller's included; in
                            WebAssembly only the builds relaxed-mt and simd-mt
                            use more than one. Default: as many as processors up

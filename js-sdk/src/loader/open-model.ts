@@ -15,8 +15,11 @@ import { openSource } from "./source.js";
 /** What opening a model needs of its surroundings. */
 export interface DeliveryPlatform {
   openPath: OpenPath | undefined;
-  /** Opens the storage; throws an Error that says why there is none. */
-  openStore(maxBytes: number): Promise<Store>;
+  /**
+   * Opens the storage; throws an Error that says why there is none. `storage`: the address of
+   * open-store.ts, for browsers without a file system.
+   */
+  openStore(maxBytes: number, storage: string): Promise<Store>;
   /** Asks for the model without sending the caller's headers to another origin. */
   fetch: PrivateFetch;
 }
@@ -71,8 +74,9 @@ export async function openModel(
 // What another address of the same file may not fail of.
 const failsHere = new Set(["http", "network", "invalid_file", "unsupported"]);
 
-async function openEntry(
-  { cacheKey, cacheBytes }: Delivery,
+/** The entry in which the model is kept; undefined where it is not, which `warn` is told. */
+export async function openEntry(
+  { cacheKey, cacheBytes, storage }: Delivery,
   platform: DeliveryPlatform,
   waiting: (storedBytes: number, totalBytes: number) => void,
   warn: (reason: unknown) => void,
@@ -80,7 +84,7 @@ async function openEntry(
 ): Promise<Entry | undefined> {
   if (cacheKey === undefined) return undefined;
   try {
-    const store = await platform.openStore(cacheBytes);
+    const store = await platform.openStore(cacheBytes, storage);
     return await store.open(cacheKey, signal, waiting);
   } catch (reason) {
     if (signal.aborted) throw abortedError("loading", signal);
@@ -115,12 +119,13 @@ function nameOf(source: ByteSource): string {
 
 // The platform's SHA-256 runs beside the worker; pages that are not secure have none, and the
 // engine computes it.
-const sha256 = globalThis.crypto?.subtle
+export const sha256 = globalThis.crypto?.subtle
   ? async (bytes: Uint8Array<ArrayBuffer>) =>
       new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
   : undefined;
 
-function progressOf(emit: (event: LoadEvent) => void) {
+/** Tells `emit` how far a load is, not too often. */
+export function progressOf(emit: (event: LoadEvent) => void) {
   const rate = new Rate();
   let last = 0;
   let latest: LoadEvent | undefined;

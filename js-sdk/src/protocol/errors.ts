@@ -53,12 +53,23 @@ export interface ErrorDetails {
   url?: string | undefined;
 }
 
+const mark = Symbol.for("tiny-vlm.error");
+
 /**
  * The class of every error that the SDK throws or rejects with. `message` says what was wanted and
  * what was found; `cause` is the underlying error where there is one. `name` is "AbortError" for
  * the code `aborted`, so that code written for `fetch` recognises it, otherwise "TinyVLMError".
  */
 export class TinyVLMError extends Error {
+  /**
+   * Known by a mark: files of the package that are loaded apart have this class once more.
+   * @internal
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && mark in value;
+  }
+  /** @internal */
+  readonly [mark] = true;
   /** The kind of the failure, to branch on. */
   readonly code: ErrorCode;
   /** HTTP status, with the code `http`. */

@@ -75,16 +75,44 @@ export interface Delivery {
   cacheKey: string | undefined;
   /** The most bytes that all kept models may have together. */
   cacheBytes: number;
+  /** Absolute URL of storage.mjs; empty in Node. */
+  storage: string;
   /** Of every request for it. */
   headers: Record<string, string>;
   /** Milliseconds without a byte after which a connection counts as broken. */
   stallTimeout: number;
 }
 
+/** Where the files of a checkpoint are. */
+export type CheckpointSource =
+  | { kind: "hub"; hub: string; repository: string; revision: string }
+  | { kind: "folder"; url: string }
+  | { kind: "files"; name: string; files: File[] }
+  | { kind: "directory"; handle: FileSystemDirectoryHandle }
+  | { kind: "path"; path: string };
+
+/** Absolute URLs of the files that convert checkpoints. */
+export interface ConverterUrls {
+  loader: string;
+  script: string;
+  wasm: string;
+}
+
+/** A checkpoint that is converted on its way. */
+export interface CheckpointArgs {
+  source: CheckpointSource;
+  /** Of the decoder's weights in the model file. */
+  type: string;
+  /** Addresses of what is loaded for it: checkpoint.ts, and the module that converts. */
+  converter: ConverterUrls;
+}
+
 /** Arguments of `load`. */
 export interface LoadArgs {
   /** Where the model is: one source, or several addresses of the same file, tried in turn. */
   sources: ByteSource[];
+  /** A checkpoint in place of `sources`. */
+  checkpoint: CheckpointArgs | undefined;
   delivery: Delivery;
   threads: number;
   session: SessionSettings;

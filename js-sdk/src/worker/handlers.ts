@@ -8,6 +8,7 @@ import { openModel } from "../loader/open-model.js";
 import { Arrivals } from "./arrivals.js";
 import type { PastTurn } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
+import type * as Checkpoint from "../checkpoint.js";
 import { Engine, type EngineMessage } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { prepareImage } from "./images.js";
@@ -51,7 +52,7 @@ export function createHandlers(
       return { started: { variant, threads: isThreaded(variant) ? threads : 1 }, rejected };
     },
 
-    async load({ sources, delivery, threads, session, early }, { emit, signal }) {
+    async load({ sources, checkpoint, delivery, threads, session, early }, { emit, signal }) {
       const model = started();
       let askable = false;
       const sink: ModelSink = {
@@ -74,7 +75,12 @@ export function createHandlers(
         end: () => model.endModel(),
       };
       try {
-        await openModel(sources, delivery, sink, platform, emit, signal);
+        if (checkpoint) {
+          const { loader, script, wasm } = checkpoint.converter;
+          const { loadConverter, openCheckpoint } = (await import(loader)) as typeof Checkpoint;
+          const converter = async () => loadConverter(script, await platform.compile(wasm));
+          await openCheckpoint(checkpoint, delivery, sink, platform, converter, emit, signal);
+        } else await openModel(sources, delivery, sink, platform, emit, signal);
       } catch (reason) {
         arrivals.fail(asTinyVLMError(reason));
         throw reason;

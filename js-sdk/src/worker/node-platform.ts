@@ -7,6 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { readWhole } from "../loader/chunks.js";
 import { pathOpener } from "../loader/file-source.js";
 import { FolderStore } from "../loader/folder-store.js";
+import { folderOpener } from "../loader/checkpoint-folder.js";
 import { nodeFetch } from "../loader/node-fetch.js";
 import { cacheFolder, openNodeFolder } from "../loader/node-folder.js";
 import { openSource } from "../loader/source.js";
@@ -33,6 +34,7 @@ export function nodePlatform(): WorkerPlatform {
       return compileBytes(await readWhole(file, wasmLimit, "invalid_file"), path);
     },
     openPath,
+    openFolder: folderOpener(fs),
     openStore: async (maxBytes) => {
       const folder = cacheFolder(process.env, process.platform, homedir());
       return new FolderStore(await openNodeFolder(fs, folder), maxBytes);

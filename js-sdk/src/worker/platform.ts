@@ -1,10 +1,10 @@
 // What differs between a Web Worker and Node's worker_threads on the worker's side.
 
-import type { DeliveryPlatform } from "../loader/open-model.js";
+import type { CheckpointPlatform } from "../loader/open-checkpoint.js";
 import type { WorkerPort } from "../protocol/endpoint.js";
 
 /** What the worker needs of its surroundings. */
-export interface WorkerPlatform extends DeliveryPlatform {
+export interface WorkerPlatform extends CheckpointPlatform {
   /** Whether this is Node. */
   inNode: boolean;
   /** The connection to the client. */

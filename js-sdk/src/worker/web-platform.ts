@@ -1,6 +1,7 @@
 // The platform of a Web Worker.
 
-import { openBrowserStore } from "../loader/open-store.js";
+import { openFileStore } from "../loader/open-file-store.js";
+import type * as Storage from "../loader/open-store.js";
 import { webFetch } from "../loader/private-fetch.js";
 import { webWorkerPort } from "../protocol/endpoint.js";
 import { compileUrl } from "../runtime/module.js";
@@ -22,7 +23,10 @@ export function webPlatform(): WorkerPlatform {
     script: globalThis.location.href,
     compile: compileUrl,
     openPath: undefined,
-    openStore: openBrowserStore,
+    openFolder: undefined,
+    openStore: async (maxBytes, storage) =>
+      (await openFileStore(maxBytes)) ??
+      ((await import(storage)) as typeof Storage).openBrowserStore(maxBytes),
     fetch: webFetch,
     yieldToMessages: messageYield(),
   };

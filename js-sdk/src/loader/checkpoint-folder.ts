@@ -1,0 +1,46 @@
+// A checkpoint in a folder of Node's file system.
+
+import type * as FsPromises from "node:fs/promises";
+import { TinyVLMError } from "../protocol/errors.js";
+import { fingerprint, type OpenFolder } from "./checkpoint-files.js";
+
+/** Makes an OpenFolder of Node's file system module. */
+export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "stat">): OpenFolder {
+  return async (path) => {
+    const entries = await fs.readdir(path, { withFileTypes: true });
+    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+    const files = await Promise.all(
+      names.sort().map(async (name) => {
+        const { size, mtimeMs } = await fs.stat(`${path}/${name}`);
+        return { name, bytes: size, mtimeMs };
+      }),
+    );
+    const versions = files.map(({ name, bytes, mtimeMs }) => `${name} ${bytes} ${mtimeMs}`);
+    return {
+      name: path,
+      version: await fingerprint(versions),
+      files: files.map(({ name, bytes }) => ({ name, bytes })),
+      async read(name, offset, length) {
+        const file = await fs.open(`${path}/${name}`, "r");
+        try {
+          const bytes = new Uint8Array(length);
+          let filled = 0;
+          while (filled < length) {
+            const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
+            if (bytesRead === 0) break;
+            filled += bytesRead;
+          }
+          return bytes.subarray(0, filled);
+        } catch (cause) {
+          throw new TinyVLMError(
+            "io",
+            `${path}/${name} could not be read: ${(cause as Error).message}`,
+            { cause },
+          );
+        } finally {
+          await file.close();
+        }
+      },
+    };
+  };
+}
