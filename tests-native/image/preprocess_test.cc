@@ -201,7 +201,8 @@ TEST_CASE("Sums over many long rows are those of rows that are held, on every ta
           "[image][preprocess][exif]") {
   // Turned images whose output rows depend on 2 MB of rows and more.
   const std::pair<size_t, size_t> sizes[] = {{1000, 3000}, {3001, 1000}};
-  for (const auto& [width, height] : sizes) {
+  for (const auto& size : sizes) {
+    const size_t width = size.first, height = size.second;  // Clang 14 captures no bindings
     const PlainImage stored = RandomImage(width, height, 250);
     for (const int orientation : {5, 6, 7, 8}) {
       Result<Image> copy = Image::Allocate(width, height);
