@@ -136,24 +136,33 @@ interface LoadSettings {
   signal?: AbortSignal;
   headers?: Record<string, string>;
   stallTimeout?: number;
+  key?: string;
+  cacheBytes?: number;
 }
 
 async function load(
   sources: ByteSource[],
-  { cacheFolder, signal, headers = {}, stallTimeout = 400 }: LoadSettings = {},
+  {
+    cacheFolder,
+    signal,
+    headers = {},
+    stallTimeout = 400,
+    key = "the key",
+    cacheBytes = Infinity,
+  }: LoadSettings = {},
 ): Promise<Loaded> {
   const sink = new Sink();
   const events: LoadEvent[] = [];
   const delivery: Delivery = {
-    cacheKey: cacheFolder === undefined ? undefined : "the key",
-    cacheBytes: Infinity,
+    cacheKey: cacheFolder === undefined ? undefined : key,
+    cacheBytes,
     storage: "",
     headers,
     stallTimeout,
   };
   const platform = {
     openPath: undefined,
-    openStore: async () => new FolderStore(await openNodeFolder(fs, cacheFolder!)),
+    openStore: async () => new FolderStore(await openNodeFolder(fs, cacheFolder!), cacheBytes),
     fetch: nodeFetch,
   };
   let error: TinyVLMError | undefined;
@@ -302,6 +311,29 @@ test("where one address fails the next one goes on with the same pieces", async 
   assert(server.bytesSent() < file.length + 2 * chunkBytes, String(server.bytesSent()));
   const none = await load([at("nothing"), at("nowhere")], {});
   assert.deepEqual([none.error?.code, none.error?.status], ["http", 404]);
+});
+
+test("where a limit is set, the model that was not used for longest goes first", async () => {
+  const cacheFolder = newFolder();
+  const settings = { cacheFolder, cacheBytes: 2.5 * file.length };
+  const keys = async () => {
+    const store = new FolderStore(await openNodeFolder(fs, cacheFolder));
+    return (await store.list()).map(({ url }) => url);
+  };
+  for (const key of ["a", "b", "a"]) {
+    assertWhole(await load([at("model")], { ...settings, key }));
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  assert.deepEqual(await keys(), ["a", "b"]);
+  assertWhole(await load([at("model")], { ...settings, key: "c" }));
+  assert.deepEqual(await keys(), ["c", "a"]);
+  // What is larger than the limit is not kept, and costs nobody his place.
+  const small = { cacheFolder, cacheBytes: file.length - 1 };
+  const large = await load([at("model")], { ...small, key: "d" });
+  assertWhole(large);
+  const warnings = large.events.filter((event) => "warning" in event);
+  assert.match(JSON.stringify(warnings), /not stored on this device: .*cache\.maxBytes/);
+  assert.deepEqual(await keys(), ["c", "a"]);
 });
 
 test("headers go to the address's own origin only", async () => {

@@ -5,6 +5,7 @@ import { TinyVLMError } from "../protocol/errors.js";
 import { hexOf } from "../protocol/hex.js";
 import type { CheckpointSource, Delivery } from "../protocol/messages.js";
 import type { CheckpointFiles } from "./checkpoint.js";
+import { joined } from "./chunks.js";
 import { FileChanged, HttpReader, type HttpOptions } from "./http-reader.js";
 import type { PrivateFetch } from "./private-fetch.js";
 
@@ -225,11 +226,5 @@ async function readSmall(reader: HttpReader): Promise<Uint8Array> {
   } finally {
     await reader.close();
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined(parts, length);
 }

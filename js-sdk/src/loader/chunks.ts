@@ -80,3 +80,14 @@ export async function* streamChunks(
     cancel();
   }
 }
+
+/** The parts, one behind the other, in an array of `length` bytes; the rest of it is zeros. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -149,6 +149,11 @@ export class FolderStore implements Store {
   // Deletes the entries that were not used for longest until `bytes` more fit under the limit.
   async #makeRoom(bytes: number, except: string): Promise<void> {
     if (this.#maxBytes === Infinity) return;
+    if (bytes > this.#maxBytes)
+      throw new TinyVLMError(
+        "io",
+        `it has ${bytes} bytes, and at most ${this.#maxBytes} may be kept (cache.maxBytes)`,
+      );
     const own = await this.#describe(except);
     const others = (await this.list()).filter(({ url }) => url !== own?.url);
     let sum = bytes + others.reduce((total, { storedBytes }) => total + storedBytes, 0);

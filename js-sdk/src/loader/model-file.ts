@@ -11,6 +11,7 @@ import {
   type EntryMeta,
 } from "./cache.js";
 import type { ModelLayout } from "../protocol/values.js";
+import { joined } from "./chunks.js";
 import { FileChanged, type Validator } from "./http-reader.js";
 import type { ByteReader } from "./reader.js";
 
@@ -473,14 +474,4 @@ class Load {
 function sameValidator(a: Validator, b: Validator): boolean {
   if (a.etag && b.etag) return a.etag === b.etag;
   return Boolean(a.lastModified) && a.lastModified === b.lastModified && a.total === b.total;
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
