@@ -140,9 +140,10 @@ TEST_CASE("Cancel comes from a third thread while two sessions run; the other is
     while (!asked) std::this_thread::yield();
     while (!over) (*session)->Cancel();
   });
-  // Whether it comes in time is the scheduler's business; some answer will meet it.
+  // Whether it comes in time is the scheduler's business; some answers will meet it: on a busy
+  // machine few of them, in a few tens of milliseconds each.
   size_t cancelled = 0;
-  for (int i = 0; i < 20 && cancelled < 3; ++i) {
+  for (int i = 0; i < 1000 && cancelled < 3; ++i) {
     REQUIRE(Start(**session, kSamples[0]).ok());
     asked = true;
     auto state = (*session)->Advance(kNoDeadline);
