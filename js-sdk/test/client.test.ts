@@ -162,7 +162,7 @@ test("an early model is asked while it arrives, and answers when it is there", a
     world.plan("model", [{ name: "stall", after: 100_000 }]);
     const phases: string[] = [];
     const vlm = await TinyVLM.load(world.url("model"), {
-      ...{ threads: 1, cache: false, early: true, stallTimeout: 500 },
+      ...{ threads: 1, cache: false, early: true, stallTimeout: 1000 },
       onProgress: ({ phase }) => phases.push(phase),
     });
     assert.equal(vlm.info.fileBytes, 300_000);
@@ -183,7 +183,7 @@ test("where an early model never arrives, questions say why", async () => {
   try {
     world.plan("model", [{ name: "stall", after: 100_000 }, { name: "status-404" }]);
     const vlm = await TinyVLM.load(world.url("model"), {
-      ...{ threads: 1, cache: false, early: true, stallTimeout: 300 },
+      ...{ threads: 1, cache: false, early: true, stallTimeout: 1000 },
     });
     const asked = vlm.ask(null, "count 3").then(
       () => assert.fail("it was answered"),

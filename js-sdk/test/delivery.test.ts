@@ -146,7 +146,7 @@ async function load(
     cacheFolder,
     signal,
     headers = {},
-    stallTimeout = 400,
+    stallTimeout = 800,
     key = "the key",
     cacheBytes = Infinity,
   }: LoadSettings = {},
