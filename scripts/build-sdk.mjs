@@ -96,8 +96,8 @@ function gluePlugin(files) {
 
 /**
  * Bundles one file. What it imports at run time is its own (storage.mjs) or, in Emscripten's glue,
- * Node's. Comments tell bundlers of web apps not to look for it; esbuild drops such comments when it
- * minifies, so they are added afterwards.
+ * Node's. Comments tell bundlers of web apps not to look for it; esbuild drops such comments when
+ * it minifies, so they are added afterwards.
  */
 async function bundle(entry, outfile, options) {
   const { outputFiles } = await build({ ...output(entry, outfile, options), write: false });

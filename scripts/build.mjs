@@ -10,7 +10,7 @@ import { step, summary } from "./setup/steps.mjs";
 
 export const wasmVariants = ["scalar", "simd", "relaxed", "simd-mt", "relaxed-mt"];
 
-/** The modules of a variant; that which converts checkpoints is built once (wasm/CMakeLists.txt). */
+/** Modules of a variant; the one that converts checkpoints is built once (wasm/CMakeLists.txt). */
 export const wasmModules = (variant) => [
   ...["tiny-vlm", "tiny-vlm-tools"],
   ...(variant === "scalar" ? ["tiny-vlm-convert"] : []),

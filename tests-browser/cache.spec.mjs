@@ -127,7 +127,7 @@ describe("the cache", () => {
     });
   });
 
-  test("a line that drops, a byte that is wrong and a server in trouble change nothing", async () => {
+  test("a line that drops, a wrong byte and a server in trouble change nothing", async () => {
     await withEmptyCache(async (page) => {
       files.plan("model.gguf", [
         { name: "drop", at: 2 * chunkBytes },
@@ -190,7 +190,7 @@ describe("the cache", () => {
     });
   });
 
-  test("a checkpoint is converted in the page: from the web once, and from picked files", async () => {
+  test("a checkpoint is converted in the page: once from the web, and picked files", async () => {
     await withEmptyCache(async (page) => {
       const load = (type, picked = false) =>
         page.evaluate(
@@ -218,6 +218,36 @@ describe("the cache", () => {
       const other = await load("f16");
       assert(other.fileBytes > first.fileBytes);
       assert.equal((await load("q4_0", true)).fileBytes, first.fileBytes);
+    });
+  });
+
+  test("where there is no file system, the Cache API keeps the model", async () => {
+    await withEmptyCache(async (page) => {
+      const load = () =>
+        page.evaluate(async (at) => {
+          const source = await (await fetch("/dist/worker.mjs")).text();
+          const without = "navigator.storage.getDirectory=undefined;";
+          const workerUrl = URL.createObjectURL(
+            new Blob([without + source], { type: "text/javascript" }),
+          );
+          const warnings = [];
+          const vlm = await TinyVLM.load(at, {
+            threads: 1,
+            workerUrl,
+            onWarning: (warning) => warnings.push(warning),
+          });
+          const { text } = await vlm.ask(
+            "/examples-web/samples/sample-5.png",
+            "How many objects do you see?",
+          );
+          await vlm.dispose();
+          return { text, warnings };
+        }, url());
+      assert.deepEqual(await load(), { text: "Two.", warnings: [] });
+      assert.equal(files.bytesSent(), model.length);
+      files.reset();
+      assert.deepEqual(await load(), { text: "Two.", warnings: [] });
+      assert.equal(files.requests().length, 0);
     });
   });
 

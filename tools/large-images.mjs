@@ -1,5 +1,5 @@
-// Image files of any size, made quickly: their rows repeat, only their headers and checksums do not.
-// The content is noise. Used where memory and time are measured by size.
+// Image files of any size, made quickly: their rows repeat, only their headers and checksums do
+// not. The content is noise. Used where memory and time are measured by size.
 
 import { crc32, createDeflate } from "node:zlib";
 

@@ -1,6 +1,6 @@
-// The command `tiny-vlm`: ask, cache and pull go through the SDK; convert, fidelity, inspect and trace run the
-// C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit code that of
-// docs/errors.md.
+// The command `tiny-vlm`: ask, cache and pull go through the SDK; convert, fidelity, inspect and
+// trace run the C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit
+// code that of docs/errors.md.
 
 import { didYouMean } from "./protocol/did-you-mean.js";
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";

@@ -1,6 +1,6 @@
-// The worker of the builds with threads, in Node. Emscripten starts its pool threads from this same script.
-// There the glue runs alone, without options, and cannot tell which build it serves: both builds
-// share one glue (scripts/build-sdk.mjs checks it).
+// The worker of the builds with threads, in Node. Emscripten starts its pool threads from this same
+// script. There the glue runs alone, without options, and cannot tell which build it serves: both
+// builds share one glue (scripts/build-sdk.mjs checks it).
 
 import createThreaded from "glue:simd-mt";
 import { isPoolThread, nodePlatform } from "./worker/node-platform.js";

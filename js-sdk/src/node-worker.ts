@@ -1,5 +1,5 @@
-// The worker of the builds without threads, in Node. Their Emscripten glue is the same text: the bundle
-// contains it once (scripts/build-sdk.mjs).
+// The worker of the builds without threads, in Node. Their Emscripten glue is the same text: the
+// bundle contains it once (scripts/build-sdk.mjs).
 
 import createRelaxed from "glue:relaxed";
 import createScalar from "glue:scalar";

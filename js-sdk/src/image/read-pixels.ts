@@ -1,5 +1,5 @@
-// Reads the RGBA pixels of anything that a canvas can draw, strip by strip: in the worker or, where workers have no
-// canvas (iOS 15), on the page.
+// Reads the RGBA pixels of anything that a canvas can draw, strip by strip: in the worker or, where
+// workers have no canvas (iOS 15), on the page.
 
 import { TinyVLMError } from "../protocol/errors.js";
 
@@ -9,8 +9,8 @@ export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingConte
 // The engine's limit (cpp/image/image.cc), checked before a browser allocates the pixels.
 const maxPixels = 268_435_456;
 
-// Browsers limit the size of a canvas (iOS: 16 megapixels; others: a side of 16,384 pixels and more)
-// and draw nothing beyond it: larger images are read tile by tile.
+// Browsers limit the size of a canvas (iOS: 16 megapixels; others: a side of 16,384 pixels and
+// more) and draw nothing beyond it: larger images are read tile by tile.
 const tileWidth = 8192;
 const tileArea = 2048 * 2048;
 

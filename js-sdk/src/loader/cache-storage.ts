@@ -4,9 +4,11 @@
 import { bytesOfHex, hexOf } from "../protocol/hex.js";
 import type { CachedModel } from "../protocol/values.js";
 import {
+  digestAt,
   digestBytes,
   entryName,
   inUse,
+  isKept,
   parseMeta,
   pieceCount,
   storedBytes,
@@ -52,10 +54,8 @@ export async function openCacheStorage(): Promise<Store> {
     let meta = found?.url === url ? found : undefined;
     let digests = meta ? await digestsOf(name, meta) : new Uint8Array(0);
     if (meta) await cache.put(usedAddress(name), new Response(String(Date.now())));
-    const digest = (piece: number) => {
-      const bytes = digests.subarray(piece * digestBytes, (piece + 1) * digestBytes);
-      return bytes.some((byte) => byte !== 0) ? bytes : undefined;
-    };
+    const digest = (piece: number) =>
+      isKept(digests, piece) ? digestAt(digests, piece) : undefined;
     const address = (piece: number, of: Uint8Array) =>
       `${origin}/${name}/piece/${piece}/${hexOf(of)}`;
 

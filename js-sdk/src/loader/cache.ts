@@ -105,6 +105,14 @@ export function isKept(digests: Uint8Array, piece: number): boolean {
   return digestAt(digests, piece).some((byte) => byte !== 0);
 }
 
+/** Whether every piece of the model file is kept. */
+export function isWhole(entry: Entry): boolean {
+  const { meta } = entry;
+  if (!meta) return false;
+  for (let piece = 0; piece < pieceCount(meta); piece++) if (!entry.digest(piece)) return false;
+  return true;
+}
+
 /** The digest of a piece among those of all. */
 export function digestAt(digests: Uint8Array, piece: number): Uint8Array {
   return digests.subarray(piece * digestBytes, (piece + 1) * digestBytes);

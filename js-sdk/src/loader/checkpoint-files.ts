@@ -24,7 +24,7 @@ const weights = "model.safetensors";
 const smallestReadBytes = 64 << 10;
 const mostSmallBytes = 64 << 20;
 
-/** Finds the files. Errors: `not_found` where there is no checkpoint, those of HTTP and of files. */
+/** Finds the files. Errors: `not_found` without a checkpoint, those of HTTP and of files. */
 export async function openCheckpointFiles(
   source: CheckpointSource,
   delivery: Delivery,

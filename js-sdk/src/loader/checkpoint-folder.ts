@@ -3,6 +3,7 @@
 import type * as FsPromises from "node:fs/promises";
 import { TinyVLMError } from "../protocol/errors.js";
 import { fingerprint, type OpenFolder } from "./checkpoint-files.js";
+import { readAt } from "./node-folder.js";
 
 /** Makes an OpenFolder of Node's file system module. */
 export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "stat">): OpenFolder {
@@ -24,13 +25,7 @@ export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "s
         const file = await fs.open(`${path}/${name}`, "r");
         try {
           const bytes = new Uint8Array(length);
-          let filled = 0;
-          while (filled < length) {
-            const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
-            if (bytesRead === 0) break;
-            filled += bytesRead;
-          }
-          return bytes.subarray(0, filled);
+          return bytes.subarray(0, await readAt(file, bytes, offset));
         } catch (cause) {
           throw new TinyVLMError(
             "io",

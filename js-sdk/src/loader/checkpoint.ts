@@ -1,5 +1,5 @@
-// A checkpoint as the source of a model: its files are read as the conversion asks for them, and the
-// model file is kept piece by piece as it is made.
+// A checkpoint as the source of a model: its files are read as the conversion asks for them, and
+// the model file is kept piece by piece as it is made.
 
 import { TinyVLMError } from "../protocol/errors.js";
 import { hexOf } from "../protocol/hex.js";
@@ -9,9 +9,10 @@ import type {
   ConversionTask,
   Converter,
 } from "../protocol/conversion.js";
-import { entryFormat, pieceCount, type Entry, type EntryMeta } from "./cache.js";
+import { entryFormat, isWhole, pieceCount, type Entry, type EntryMeta } from "./cache.js";
 import type { ByteReader } from "./reader.js";
 import type { ModelProgress } from "./model-file.js";
+import { sha256 } from "./open-model.js";
 
 /** The files of a checkpoint, wherever they are. */
 export interface CheckpointFiles {
@@ -33,8 +34,8 @@ const tokenizerFiles = ["tokenizer.json", "vocab.json", "tokenizer.model"];
 const keptSpanBytes = 64 << 20;
 
 /**
- * Converts into `entry`, goes on where an earlier conversion of the same files was. Errors: those of
- * the files, and of the conversion (`not_found`, `invalid_file`, `unsupported`).
+ * Converts into `entry`, goes on where an earlier conversion of the same files was. Errors: those
+ * of the files, and of the conversion (`not_found`, `invalid_file`, `unsupported`).
  */
 export async function convertInto(
   entry: Entry,
@@ -85,7 +86,9 @@ export async function convertInto(
         }
         const bytes = converter.memory(task.address, task.bytes).slice();
         const piece = offset === 0 ? 0 : 1 + (offset - headerBytes) / chunkBytes;
-        const digest = offset === 0 ? await sha256(bytes) : task.sha256;
+        // Without the platform's hashes nothing outlives the load: any digest says "it is there".
+        const ofHeader = sha256 ?? (async () => new Uint8Array(32).fill(1));
+        const digest = offset === 0 ? await ofHeader(bytes) : task.sha256;
         await entry.write(piece, bytes, digest);
         const loadedBytes = offset === 0 ? fileBytes : Math.min(fileBytes, offset + task.bytes);
         onProgress({ loadedBytes, totalBytes: fileBytes, cachedBytes });
@@ -103,20 +106,6 @@ export async function convertInto(
   } finally {
     converter.free();
   }
-}
-
-/** Whether every piece of the model file is kept. */
-export function isWhole(entry: Entry): boolean {
-  const { meta } = entry;
-  if (!meta) return false;
-  for (let piece = 0; piece < pieceCount(meta); piece++) if (!entry.digest(piece)) return false;
-  return true;
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  // Without the platform's hashes nothing is kept; a digest only marks the piece as there.
-  if (!globalThis.crypto?.subtle) return new Uint8Array(32).fill(1);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 // The digests of the chunks that are kept from the first on.

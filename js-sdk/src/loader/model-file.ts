@@ -4,6 +4,7 @@
 import { TinyVLMError } from "../protocol/errors.js";
 import {
   entryFormat,
+  isWhole,
   pieceCount,
   pieceRange,
   sameBytes,
@@ -215,9 +216,7 @@ class Load {
   // Whether what is missing can be told to be of the same file: by hashes or by a validator.
   #canGoOn(meta: EntryMeta): boolean {
     if (this.#hashed || meta.validator.etag || meta.validator.lastModified) return true;
-    for (let index = 0; index < pieceCount(meta); index++)
-      if (!this.#entry?.digest(index)) return false;
-    return true;
+    return this.#entry !== undefined && isWhole(this.#entry);
   }
 
   async #headerFromOrigin(): Promise<Uint8Array<ArrayBuffer>> {

@@ -117,17 +117,24 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Fills `target` from byte `at` of the file on; returns how many bytes there were. */
+export async function readAt(
+  file: FsPromises.FileHandle,
+  target: Uint8Array,
+  at: number,
+): Promise<number> {
+  let filled = 0;
+  while (filled < target.length) {
+    const { bytesRead } = await file.read(target, filled, target.length - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
 function openFile(file: FsPromises.FileHandle): OpenFile {
   return {
-    async read(target, at) {
-      let filled = 0;
-      while (filled < target.length) {
-        const { bytesRead } = await file.read(target, filled, target.length - filled, at + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return filled;
-    },
+    read: (target, at) => readAt(file, target, at),
     async write(bytes, at) {
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;

@@ -1,13 +1,14 @@
 // From a checkpoint to a model in the engine: converts it where that is not kept already.
 
-import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
+import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { ConversionInput, ConversionOptions, Converter } from "../protocol/conversion.js";
 import type { CheckpointArgs, Delivery, LoadEvent } from "../protocol/messages.js";
 import type { Entry } from "./cache.js";
-import { convertInto, EntryReader, isWhole, MemoryEntry } from "./checkpoint.js";
+import { isWhole } from "./cache.js";
+import { convertInto, EntryReader, MemoryEntry } from "./checkpoint.js";
 import { openCheckpointFiles, type OpenFolder } from "./checkpoint-files.js";
 import { loadModelFile, type ModelSink } from "./model-file.js";
-import { openEntry, progressOf, sha256, type DeliveryPlatform } from "./open-model.js";
+import { notStored, openEntry, progressOf, sha256, type DeliveryPlatform } from "./open-model.js";
 
 /** What a checkpoint needs besides. */
 export interface CheckpointPlatform extends DeliveryPlatform {
@@ -33,12 +34,7 @@ export async function openCheckpoint(
   signal: AbortSignal,
 ): Promise<void> {
   const progress = progressOf(emit);
-  let warned = false;
-  const warn = (reason: unknown) => {
-    if (!warned)
-      emit({ warning: `the model is not stored on this device: ${describeReason(reason)}` });
-    warned = true;
-  };
+  const warn = notStored(emit);
   const kept = await openEntry(delivery, platform, progress.waiting, warn, signal);
   let entry: Entry = kept ?? new MemoryEntry();
   const url = delivery.cacheKey ?? "the checkpoint";

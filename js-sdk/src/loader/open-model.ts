@@ -40,12 +40,7 @@ export async function openModel(
   signal: AbortSignal,
 ): Promise<void> {
   const progress = progressOf(emit);
-  const warned = new Set<string>();
-  const warn = (reason: unknown) => {
-    const warning = `the model is not stored on this device: ${describeReason(reason)}`;
-    if (warned.size === 0) emit({ warning });
-    warned.add(warning);
-  };
+  const warn = notStored(emit);
   const entry = await openEntry(delivery, platform, progress.waiting, warn, signal);
   try {
     for (const [index, source] of sources.entries()) {
@@ -123,6 +118,16 @@ export const sha256 = globalThis.crypto?.subtle
   ? async (bytes: Uint8Array<ArrayBuffer>) =>
       new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
   : undefined;
+
+/** Tells `emit`, once, why the model is not kept. */
+export function notStored(emit: (event: LoadEvent) => void): (reason: unknown) => void {
+  let told = false;
+  return (reason) => {
+    if (!told)
+      emit({ warning: `the model is not stored on this device: ${describeReason(reason)}` });
+    told = true;
+  };
+}
 
 /** Tells `emit` how far a load is, not too often. */
 export function progressOf(emit: (event: LoadEvent) => void) {

@@ -31,8 +31,8 @@ export const webFetch: PrivateFetch = async (url, init) => {
   if (response.type !== "opaqueredirect") return response;
   throw new TinyVLMError(
     "unsupported",
-    `${url} redirects, and a page cannot keep ${passedOn.join(", ")} from going with it: give the ` +
-      "final address, or only an Authorization header",
+    `${url} redirects, and a page cannot keep ${passedOn.join(", ")} from going with it: give ` +
+      "the final address, or only an Authorization header",
     { url },
   );
 };

@@ -109,10 +109,10 @@ export class Engine {
   }
 
   modelInfo(): ModelInfo {
-    return {
-      ...(JSON.parse(this.#call("modelInfo", this.#openModel()).text) as ModelInfo),
-      ...this.#settings,
-    };
+    const { text } = this.#call("modelInfo", this.#openModel());
+    // The hashes, 64 digits for each MB of the file, are the loader's business (modelLayout).
+    const { chunkSha256: _hashes, ...info } = JSON.parse(text) as ModelInfo & LayoutReport;
+    return { ...info, ...this.#settings };
   }
 
   /** A session in place of the one that was there. */
