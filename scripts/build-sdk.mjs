@@ -71,8 +71,21 @@ function output(
   };
 }
 
+/** Emscripten's glue without what it does in Node, which has workers of its own here. */
+function withoutNode(path, glue) {
+  const test = /\bvar ENVIRONMENT_IS_NODE=[^;]+;/;
+  if (!test.test(glue)) throw new Error(`${path} does not ask whether it runs in Node`);
+  return glue
+    .replace(test, "")
+    .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, "false")
+    .replace(/\bvar ENVIRONMENT_IS_WEB=[^;]+;/, "")
+    .replaceAll(/\bENVIRONMENT_IS_WEB\b/g, "false")
+    .replace(/\bvar ENVIRONMENT_IS_WORKER=[^;]+;/, "")
+    .replaceAll(/\bENVIRONMENT_IS_WORKER\b(?!=[^=])/g, "true");
+}
+
 /** Resolves `glue:<variant>` to files; equal ones are bundled once. */
-function gluePlugin(files) {
+function gluePlugin(files, { node }) {
   return {
     name: "glue",
     setup(bundler) {
@@ -81,13 +94,13 @@ function gluePlugin(files) {
       }));
       // The last lines of the threaded glue start a pool thread with a top-level await, which some
       // bundlers do not support in workers: worker-mt.ts starts it instead.
-      bundler.onLoad({ filter: /-mt\/tiny-vlm\.mjs$/ }, ({ path }) => {
+      bundler.onLoad({ filter: /\/tiny-vlm\.mjs$/ }, ({ path }) => {
         const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(
           readFileSync(path, "utf8"),
         );
-        if (!/isPthread\s*&&/.test(start))
+        if (path.includes("-mt/") && !/isPthread\s*&&/.test(start))
           throw new Error(`${path} does not end as expected: ${start}`);
-        return { contents: glue, loader: "js" };
+        return { contents: node ? glue : withoutNode(path, glue), loader: "js" };
       });
       bundler.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true }));
     },
@@ -117,7 +130,7 @@ function workers(prefix, folder, files, { minify = true, kinds = ["worker", "wor
     kinds.map((kind) =>
       bundle(join(source, `${prefix}${kind}.ts`), join(folder, `${prefix}${kind}.mjs`), {
         ...(prefix === "" ? { banner: scriptUrl.worker } : { platform: "node" }),
-        plugins: [gluePlugin(files)],
+        plugins: [gluePlugin(files, { node: prefix !== "" })],
         minify,
       }),
     ),

@@ -40,24 +40,26 @@ const kinds = {
 const { default: createEngine } = await import(pathToFileURL(values.engine));
 const modelFile = readFileSync(values.model);
 
-function checked(reply) {
-  if (reply.code !== 0) throw new Error(reply.message);
-  return reply;
+/** Calls a function of the engine; returns its value. */
+function call(engine, name, ...args) {
+  const value = engine[name](...args);
+  if (engine.lastCode() !== 0) throw new Error(engine.lastMessage());
+  return value;
 }
 
 /** An engine with a loaded model and a session. */
 async function load() {
   const engine = await createEngine({ print() {}, printErr: console.error });
-  const model = checked(engine.modelCreate("{}")).value;
+  const model = call(engine, "modelCreate", "{}");
   const piece = 1 << 20;
   for (let at = 0; at < modelFile.length; at += piece) {
     const bytes = modelFile.subarray(at, at + piece);
-    const address = checked(engine.modelReserve(model, bytes.length)).value;
+    const address = call(engine, "modelReserve", model, bytes.length);
     engine.HEAPU8.set(bytes, address);
-    checked(engine.modelCommit(model, bytes.length, false));
+    call(engine, "modelCommit", model, bytes.length, false);
   }
-  checked(engine.modelEnd(model));
-  return { engine, session: checked(engine.sessionCreate(model, "{}")).value };
+  call(engine, "modelEnd", model);
+  return { engine, session: call(engine, "sessionCreate", model, "{}") };
 }
 
 /** Bytes by which the engine's memory grows when it is asked about an image, and milliseconds. */
@@ -69,15 +71,13 @@ async function inWebAssembly(file, pixels) {
     return 0;
   };
   const began = performance.now();
-  const { value: image } = checked(
-    pixels
-      ? engine.addPixels(session, 4, pixels.width, pixels.height, 0)
-      : engine.addImage(session, file.length, 0),
-  );
+  const image = pixels
+    ? call(engine, "addPixels", session, 4, pixels.width, pixels.height, 0)
+    : call(engine, "addImage", session, file.length, 0);
   const ms = performance.now() - began;
   const message = { role: "user", content: "Describe the image.", images: [image] };
-  checked(engine.sessionAsk(session, JSON.stringify({ messages: [message], maxTokens: 2 })));
-  while (checked(engine.sessionAdvance(session, 50)).value !== 1);
+  call(engine, "sessionAsk", session, JSON.stringify({ messages: [message], maxTokens: 2 }));
+  while (call(engine, "sessionAdvance", session, 50) !== 1);
   return { bytes: engine.HEAPU8.length - before, ms };
 }
 

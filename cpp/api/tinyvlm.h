@@ -160,7 +160,9 @@ TVLM_EXPORT tvlm_code tvlm_model_load_memory(tvlm_model* model, const void* file
 
 /* Chunk by chunk, for a file that arrives over a network: the place where its next `bytes` bytes
  * (at least 1) are to be written, which is where they stay. NULL where that fails: see
- * tvlm_model_error_code. Valid until the next call on the model. */
+ * tvlm_model_error_code. Valid until the next call on the model; but bytes of the data section that
+ * were written there and not committed yet are still there when more is reserved, so that several
+ * chunks can be read before the first one's hash is known. */
 TVLM_EXPORT void* tvlm_model_reserve(tvlm_model* model, size_t bytes);
 
 /* The first `bytes` bytes of the reserved place have been written. Sessions may be created as soon

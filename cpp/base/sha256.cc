@@ -25,6 +25,10 @@ constexpr uint32_t kRound[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
+// Browsers replace a wasm function by its well compiled form between calls, never inside one: a
+// long message in a single call would be hashed by the slow first form.
+constexpr size_t kBlocksPerCall = 64;
+
 #if defined(__x86_64__)
 
 bool HasShaInstructions() {
@@ -134,9 +138,14 @@ void Sha256::Update(const uint8_t* data, size_t bytes) {
     data += take;
     bytes -= take;
   }
-  const size_t blocks = bytes / 64, rest = bytes % 64;
-  CompressSha256(data, blocks, &state_);
-  if (rest != 0) std::memcpy(tail_.data(), data + 64 * blocks, rest);
+  const size_t rest = bytes % 64;
+  for (size_t blocks = bytes / 64; blocks != 0;) {
+    const size_t count = std::min(blocks, kBlocksPerCall);
+    CompressSha256(data, count, &state_);
+    data += 64 * count;
+    blocks -= count;
+  }
+  if (rest != 0) std::memcpy(tail_.data(), data, rest);
 }
 
 Sha256::Digest Sha256::Finish() {

@@ -30,8 +30,9 @@ class ModelLoader {
       : make_backend_(std::move(make_backend)), use_(use) {}
 
   // Where to write the next `bytes` bytes (at least 1) of the file. Valid until the next call of
-  // the loader. Errors: invalid_file where the file is longer than its header says; out_of_memory;
-  // the backend's.
+  // the loader; but bytes of the data section that were written there and not committed yet are
+  // found at the same place when it is reserved again. Errors: invalid_file where the file is
+  // longer than its header says; out_of_memory; the backend's.
   Result<uint8_t*> Reserve(uint64_t bytes);
 
   // `bytes` bytes have been written to the last Reserve()d place. Parses the header when it is

@@ -175,6 +175,7 @@ test("an error is rebuilt with code, message, status, address and cause", async 
       threads: 1,
       session: {},
       early: false,
+      headerOnly: false,
       checkpoint: undefined,
     })
     .reply.catch((reason: unknown) => reason);

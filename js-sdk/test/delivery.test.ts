@@ -75,6 +75,20 @@ class Sink implements ModelSink {
     return this.bytes.length < fileBytes ? "data" : "complete";
   }
 
+  // Where the file's bytes are placed before they are taken.
+  #memory = new Uint8Array(0);
+
+  place(ahead: number, bytes: number): Uint8Array<ArrayBuffer> {
+    const { fileBytes } = this.layout();
+    if (this.#memory.length !== fileBytes) this.#memory = new Uint8Array(fileBytes);
+    const begin = this.bytes.length + ahead;
+    return this.#memory.subarray(begin, begin + bytes);
+  }
+
+  takePlaced(bytes: number): void {
+    this.append(this.#memory.subarray(this.bytes.length, this.bytes.length + bytes), true);
+  }
+
   layout(): ModelLayout {
     const headerBytes = this.bytes.readUInt32LE(4);
     return {

@@ -4,28 +4,31 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TinyVLMError } from "../src/protocol/errors.js";
 import { Engine } from "../src/runtime/engine.js";
-import type { EngineModule, EngineReply } from "../src/runtime/module.js";
+import type { EngineModule } from "../src/runtime/module.js";
+import { lastReply } from "./last-reply.js";
 
 // A module that gives out addresses and records what happens to them.
 function recordingModule() {
   const calls: string[] = [];
   let next = 8;
-  const ok = (value = 0, text = "{}"): EngineReply => ({ code: 0, message: "", value, text });
-  const failed = (code: number, message: string): EngineReply => ({ ...ok(), code, message });
-  const record = (name: string, reply: EngineReply) => (object: number) => {
-    calls.push(`${name} ${object}`);
-    return reply;
-  };
+  const { ok, failed, functions } = lastReply();
+  const record =
+    (name: string, value = 0, text = "{}") =>
+    (object: number) => {
+      calls.push(`${name} ${object}`);
+      return ok(value, text);
+    };
   const module: EngineModule = {
     HEAPU8: new Uint8Array(256),
+    ...functions,
     selfTest: () => ok(),
     modelCreate: () => ok((next += 8)),
-    modelReserve: record("modelReserve", ok(0)),
-    modelCommit: record("modelCommit", ok(2)),
-    modelEnd: record("modelEnd", ok()),
-    modelInfo: record("modelInfo", ok()),
+    modelReserve: record("modelReserve"),
+    modelCommit: record("modelCommit", 2),
+    modelEnd: record("modelEnd"),
+    modelInfo: record("modelInfo"),
     modelFree: (model) => void calls.push(`modelFree ${model}`),
-    sessionCreate: () => ok((next += 8)),
+    sessionCreate: () => ok((next += 8), "{}"),
     sessionFree: (session) => void calls.push(`sessionFree ${session}`),
     addImage(session, bytes, flags) {
       calls.push(`addImage ${session} ${bytes} ${flags}`);
@@ -37,10 +40,10 @@ function recordingModule() {
       calls.push(`addPixels ${session} ${channels} ${width} ${height} ${flags}`);
       return module.readImage!(0, 32, 3) ? failed(13, "ended") : ok(1);
     },
-    dropImage: record("dropImage", ok()),
-    sessionAsk: record("sessionAsk", ok()),
-    sessionAdvance: record("sessionAdvance", ok(3, "")),
-    sessionReport: record("sessionReport", ok()),
+    dropImage: record("dropImage"),
+    sessionAsk: record("sessionAsk"),
+    sessionAdvance: record("sessionAdvance", 3, ""),
+    sessionReport: record("sessionReport"),
   };
   return { module, calls };
 }

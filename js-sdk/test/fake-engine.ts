@@ -7,15 +7,8 @@
 //   "fail N"   fails with the code N
 // A custom section "fake" of the wasm file may say "self-test fails" or "no memory".
 
-import type { EngineFactory, EngineModule, EngineReply } from "../src/runtime/module.js";
-
-const ok = (value = 0, text = ""): EngineReply => ({ code: 0, message: "", value, text });
-const failed = (code: number, message: string): EngineReply => ({
-  code,
-  message,
-  value: 0,
-  text: "",
-});
+import type { EngineFactory, EngineModule } from "../src/runtime/module.js";
+import { lastReply } from "./last-reply.js";
 
 interface Question {
   messages: { role: string; content: string; images?: number[] }[];
@@ -31,6 +24,7 @@ const createFake: EngineFactory = async (options) => {
   const behaviour = section ? new TextDecoder().decode(section) : "";
   if (behaviour === "no memory") throw new RangeError("could not allocate memory");
 
+  const { ok, failed, functions } = lastReply();
   let heap = new Uint8Array(1024);
   let received = 0;
   let fileBytes = 0;
@@ -58,7 +52,7 @@ const createFake: EngineFactory = async (options) => {
     let last = 0;
     for (let offset = 0; offset < bytes; offset += piece) {
       const count = Math.min(piece, bytes - offset);
-      const address = grow(count).value;
+      const address = grow(count);
       if (module.readImage!(offset, address, count) !== 0)
         return failed(13, "reading the image was ended");
       if (offset === 0) first = heap[address]!;
@@ -72,6 +66,7 @@ const createFake: EngineFactory = async (options) => {
     get HEAPU8() {
       return heap;
     },
+    ...functions,
     selfTest: () =>
       behaviour === "self-test fails" ? failed(10, "2 + 2 wanted 4, found 5") : ok(),
     modelCreate(options) {

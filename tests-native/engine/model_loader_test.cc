@@ -117,6 +117,31 @@ TEST_CASE("ModelLoader takes whole verified chunks unhashed", "[engine][loader]"
   CHECK(ReadyBytes(*loader.model()) == loader.model()->file().data_bytes);
 }
 
+TEST_CASE("ModelLoader finds what was written ahead of the committed bytes", "[engine][loader]") {
+  ModelLoader loader(1);
+  const std::string& bytes = DemoBytes();
+  const auto parse =
+      ParseGgufHeader({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  REQUIRE((parse.ok() && parse->file.has_value()));
+  const size_t header = static_cast<size_t>(parse->file->data_offset),
+               chunk = static_cast<size_t>(parse->file->chunk_size);
+  auto place = loader.Reserve(header);
+  REQUIRE(place.ok());
+  std::memcpy(*place, bytes.data(), header);
+  REQUIRE(loader.Commit(header).ok());
+  // Three chunks are written, the last one first, and committed one by one.
+  for (const size_t ahead : {2 * chunk, chunk, size_t{0}}) {
+    place = loader.Reserve(ahead + chunk);
+    REQUIRE(place.ok());
+    std::memcpy(*place + ahead, bytes.data() + header + ahead, chunk);
+  }
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(loader.Reserve(chunk).ok());
+    REQUIRE(loader.Commit(chunk).ok());  // which computes the hash
+  }
+  CHECK(loader.received_bytes() == header + 3 * chunk);
+}
+
 TEST_CASE("ModelLoader refuses more bytes than the header describes", "[engine][loader]") {
   ModelLoader loader(1);
   const Status status = Feed(loader, DemoBytes() + "x", 1 << 20);

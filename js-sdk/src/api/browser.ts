@@ -8,6 +8,7 @@ import type { ByteSource, WireImage } from "../protocol/messages.js";
 import type { Variant } from "../protocol/values.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
+import { inspect, type ModelInspection } from "./inspect.js";
 import { open } from "./open.js";
 import {
   defaultHubUrl,
@@ -28,6 +29,15 @@ export class TinyVLM extends LoadedModel {
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(browser, source, options));
+  }
+
+  /**
+   * Reads the header of a model file, and says what is in it and what loading it with these options
+   * would take. Nothing is kept. Rejects as `load` does: with `out_of_memory` where it cannot be
+   * loaded here.
+   */
+  static inspect(source?: ModelSource, options?: LoadOptions): Promise<ModelInspection> {
+    return inspect(browser, TinyVLM.cache, source, options);
   }
 
   /** The models that are kept on this device for pages of this origin. */

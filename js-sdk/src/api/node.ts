@@ -14,6 +14,7 @@ import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
+import { inspect, type ModelInspection } from "./inspect.js";
 import { open } from "./open.js";
 import { keysOf } from "./sources.js";
 import { defaultHubUrl, threadsFor, type Platform, type WorkerKind } from "./platform.js";
@@ -31,6 +32,15 @@ export class TinyVLM extends LoadedModel {
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
     return new TinyVLM(await open(node, source, options));
+  }
+
+  /**
+   * Reads the header of a model file, and says what is in it and what loading it with these options
+   * would take. Nothing is kept. Rejects as `load` does: with `out_of_memory` where it cannot be
+   * loaded here.
+   */
+  static inspect(source?: ModelSource, options?: LoadOptions): Promise<ModelInspection> {
+    return inspect(node, TinyVLM.cache, source, options);
   }
 
   /**

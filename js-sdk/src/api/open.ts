@@ -18,18 +18,21 @@ export interface Opened {
   started: StartedEngine;
   info: ModelInfo;
   platform: Platform;
+  /** The name under which the model is kept; undefined: it is not. */
+  cacheKey: string | undefined;
   /** Resolves when all of the model is there; rejects where it will not be. */
   whenReady: Promise<void>;
 }
 
 /**
- * Starts a worker and loads the model into it. Errors: those of launch, of the loader and of the
+ * Starts a worker and loads the model into it, or only its header. Errors: those of launch, of the loader and of the
  * engine, and `aborted`.
  */
 export async function open(
   platform: Platform,
   given: ModelSource | undefined,
   options: LoadOptions = {},
+  headerOnly = false,
 ): Promise<Opened> {
   const session = checkLoadOptions(options);
   const { signal, onProgress } = options;
@@ -44,8 +47,9 @@ export async function open(
   const delivery = deliveryOf(options, sources, checkpoint, platform.storage());
   onProgress?.({ ...noBytes, phase: "engine" });
   const { channel, started } = await launch(platform, options);
+  const { threads } = started;
   const early = options.early ?? false;
-  const args = { sources, checkpoint, delivery, threads: started.threads, session, early };
+  const args = { sources, checkpoint, delivery, threads, session, early, headerOnly };
   const transfer = sources.flatMap((source) =>
     source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
   );
@@ -93,7 +97,7 @@ export async function open(
   const whenReady = completed.then(() => {});
   whenReady.catch(() => {}); // who does not ask for it does not want to know
   const info = await Promise.race([completed, askable]);
-  return { channel, started, info, platform, whenReady };
+  return { channel, started, info, platform, cacheKey: delivery.cacheKey, whenReady };
 }
 
 // How long a worker has to end a load that is not wanted any more.

@@ -14,6 +14,7 @@ export type {
 } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 export type { AskOptions, LoadOptions } from "./options.generated.js";
+export type { ModelInspection } from "./inspect.js";
 export type { CacheOptions, LoadProgress } from "./progress.js";
 
 /** A type of the DOM by its name, or `never` in programs compiled without the DOM (Node). */

@@ -40,6 +40,11 @@ export interface Entry {
   digest(piece: number): Uint8Array | undefined;
   /** The bytes of a piece, fewer where the storage has lost some. The array is the caller's. */
   read(piece: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Likewise at once, into `target`; returns how many bytes there were. Absent where the storage is
+   * read asynchronously.
+   */
+  readInto?(piece: number, target: Uint8Array<ArrayBuffer>): number;
   /** Keeps a piece; when this resolves it outlives the process. */
   write(piece: number, bytes: Uint8Array, digest: Uint8Array): Promise<void>;
   /** Forgets a piece. */

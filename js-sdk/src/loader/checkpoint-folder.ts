@@ -3,7 +3,6 @@
 import type * as FsPromises from "node:fs/promises";
 import { TinyVLMError } from "../protocol/errors.js";
 import { fingerprint, type OpenFolder } from "./checkpoint-files.js";
-import { readAt } from "./node-folder.js";
 
 /** Makes an OpenFolder of Node's file system module. */
 export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "stat">): OpenFolder {
@@ -38,4 +37,19 @@ export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "s
       },
     };
   };
+}
+
+/** Fills `target` from byte `at` of the file on; returns how many bytes there were. */
+async function readAt(
+  file: FsPromises.FileHandle,
+  target: Uint8Array,
+  at: number,
+): Promise<number> {
+  let filled = 0;
+  while (filled < target.length) {
+    const { bytesRead } = await file.read(target, filled, target.length - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }

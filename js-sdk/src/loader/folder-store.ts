@@ -27,7 +27,7 @@ import {
 /** A file that is open for reading and writing anywhere in it. */
 export interface OpenFile {
   /** Fills `target` from byte `at` on; returns how many bytes there were. */
-  read(target: Uint8Array, at: number): Promise<number>;
+  read(target: Uint8Array<ArrayBuffer>, at: number): number;
   write(bytes: Uint8Array, at: number): Promise<void>;
   truncate(size: number): Promise<void>;
   close(): Promise<void>;
@@ -188,7 +188,7 @@ class FolderEntry implements Entry {
     if (meta && meta.url === url) {
       entry.#meta = meta;
       entry.#digests = new Uint8Array(pieceCount(meta) * digestBytes);
-      await digests.read(entry.#digests, 0);
+      digests.read(entry.#digests, 0);
       await entry.#writeWhole(usedFile, String(Date.now()));
     }
     return entry;
@@ -231,8 +231,12 @@ class FolderEntry implements Entry {
   async read(piece: number): Promise<Uint8Array<ArrayBuffer>> {
     const { begin, end } = pieceRange(this.#meta!, piece);
     const bytes = new Uint8Array(end - begin);
-    const found = await this.#data.read(bytes, begin);
+    const found = this.readInto(piece, bytes);
     return found === bytes.length ? bytes : bytes.slice(0, found);
+  }
+
+  readInto(piece: number, target: Uint8Array<ArrayBuffer>): number {
+    return this.#data.read(target, pieceRange(this.#meta!, piece).begin);
   }
 
   async write(piece: number, bytes: Uint8Array, digest: Uint8Array): Promise<void> {

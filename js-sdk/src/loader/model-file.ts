@@ -22,6 +22,13 @@ export interface ModelSink {
   begin(): void;
   /** `verified`: whole chunks of the data section whose hashes were compared. */
   append(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete";
+  /**
+   * The sink's own memory for `bytes` bytes of the data section, `ahead` bytes behind the last one
+   * that it took; undefined where storages cannot read into it. Valid until the next call.
+   */
+  place(ahead: number, bytes: number): Uint8Array<ArrayBuffer> | undefined;
+  /** Takes the next `bytes` bytes, which were placed: whole chunks with the right hashes. */
+  takePlaced(bytes: number): void;
   /** Once the header is whole. */
   layout(): ModelLayout;
   /** The file has ended; throws where more was to come. */
@@ -122,9 +129,12 @@ const isDamage = (reason: unknown) =>
 
 interface Piece {
   index: number;
-  bytes: Uint8Array<ArrayBuffer>;
-  fromEntry: boolean;
+  /** undefined: they lie in the sink's memory. */
+  bytes: Uint8Array<ArrayBuffer> | undefined;
+  length: number;
   digest: Promise<Uint8Array> | undefined;
+  /** Where the piece was kept: the SHA-256 under which it was. */
+  kept: Uint8Array | undefined;
 }
 
 // Runs work one after the other while more is added.
@@ -163,6 +173,8 @@ class Load {
   #hashed = false;
   #loaded = 0;
   #cached = 0;
+  // Bytes of pieces that the sink has not taken yet.
+  #ahead = 0;
   #headerWasKept = false;
   /** Whether the header is not whole yet. */
   inHeader = true;
@@ -200,8 +212,9 @@ class Load {
   async #headerFromEntry(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const meta = this.#entry?.meta;
     if (!meta) return undefined;
-    const header = await this.#fromEntry(0, meta);
-    if (!header) return undefined;
+    const piece = await this.#fromEntry(0, meta);
+    if (!piece || !(await this.#isAsKept(piece))) return undefined;
+    const header = piece.bytes!;
     const whole = this.#sink.append(header, false) !== "header" && this.#describe(header.length);
     if (!whole || !this.#canGoOn(meta)) {
       this.#sink.begin();
@@ -296,16 +309,18 @@ class Load {
       const given = rest.subarray(0, Math.min(rest.length, end - begin));
       rest = rest.subarray(given.length);
       const piece = await this.#piece(index, given);
-      const partly = Math.min(appended, piece.bytes.length);
+      const { bytes, length } = piece;
+      const partly = Math.min(appended, length);
       appended -= partly;
-      if (piece.bytes.length < end - begin) {
+      if (bytes && length < end - begin) {
         // The file ends here: the engine says whether it may.
         await inFlight.end();
-        if (piece.bytes.length > partly) this.#sink.append(piece.bytes.subarray(partly), false);
+        if (length > partly) this.#sink.append(bytes.subarray(partly), false);
         this.#sink.end();
-        if (index === count - 1) await this.#keepPadded(piece, end - begin);
+        if (index === count - 1) await this.#keepPadded(index, bytes, end - begin);
         return false;
       }
+      this.#ahead += length - partly;
       await inFlight.add(() => this.#take(piece, partly));
     }
     await inFlight.end();
@@ -316,10 +331,7 @@ class Load {
   async #piece(index: number, given: Uint8Array): Promise<Piece> {
     const { digest } = this.#options;
     const kept = given.length === 0 ? await this.#fromEntry(index, this.#meta) : undefined;
-    if (kept) {
-      this.#count(kept.length, true);
-      return { index, bytes: kept, fromEntry: true, digest: undefined };
-    }
+    if (kept) return kept;
     const { begin, end } = pieceRange(this.#meta, index);
     const wanted = end - begin - given.length;
     const from = begin + given.length;
@@ -328,31 +340,45 @@ class Load {
         ? new Uint8Array(0)
         : await this.#open().read(from, wanted, this.#endOfMissing(index), this.#arrivals());
     const bytes = given.length === 0 ? tail : joined([given, tail], given.length + tail.length);
-    const whole = bytes.length === end - begin;
-    return { index, bytes, fromEntry: false, digest: whole ? digest?.(bytes) : undefined };
+    const { length } = bytes;
+    const whole = length === end - begin;
+    return { index, bytes, length, digest: whole ? digest?.(bytes) : undefined, kept: undefined };
   }
 
   // Appends a piece of which `partly` bytes are in the engine, and keeps it.
   async #take(piece: Piece, partly: number): Promise<void> {
-    const { index, fromEntry } = piece;
+    const { index, length } = piece;
     let { bytes } = piece;
+    if (piece.kept) {
+      if (await this.#isAsKept(piece)) {
+        this.#count(length, true);
+        this.#ahead -= length;
+        if (bytes) this.#sink.append(bytes, true);
+        else this.#sink.takePlaced(length);
+        return;
+      }
+      bytes = await this.#fetched(index, this.#arrivals());
+      if (bytes.length < length) throw new FileChanged();
+      piece.digest = this.#options.digest!(bytes);
+    }
     let digest = await piece.digest;
     const wanted = this.#hashed ? this.#hashes.subarray((index - 1) * 32, index * 32) : undefined;
     if (digest && wanted && !sameBytes(digest, wanted) && this.#origin.repeatable) {
       if (partly > 0) throw new FileChanged(); // its beginning is in the engine
       ({ bytes, digest } = await this.#mended(index, wanted));
     }
-    const right = fromEntry || (digest !== undefined && (!wanted || sameBytes(digest, wanted)));
+    const right = digest !== undefined && (!wanted || sameBytes(digest, wanted));
+    this.#ahead -= length - partly;
     // What was not compared here is hashed by the engine, which then says what is wrong.
-    if (bytes.length > partly) this.#sink.append(bytes.subarray(partly), partly === 0 && right);
-    if (!fromEntry && right && digest) {
+    if (length > partly) this.#sink.append(bytes!.subarray(partly), partly === 0 && right);
+    if (right && digest) {
       const keep = digest;
-      await this.#keep((entry) => entry.write(index, bytes, keep));
+      await this.#keep((entry) => entry.write(index, bytes!, keep));
     }
   }
 
   // Keeps the last piece of a file that lacks its padding, with it.
-  async #keepPadded({ index, bytes }: Piece, length: number): Promise<void> {
+  async #keepPadded(index: number, bytes: Uint8Array, length: number): Promise<void> {
     const padded = joined([bytes], length);
     const digest = await this.#options.digest?.(padded);
     if (digest) await this.#keep((entry) => entry.write(index, padded, digest));
@@ -366,15 +392,9 @@ class Load {
     const { begin, end } = pieceRange(this.#meta, index);
     const doubted = this.#reader?.doubted ?? false;
     for (let attempt = 1; attempt < attempts && !doubted; attempt++) {
-      const reader = this.#origin.open(this.#reader?.validator);
-      reader.setFile?.(this.#meta.fileBytes, this.#hashed);
-      try {
-        const bytes = await reader.read(begin, end - begin, end);
-        const digest = await this.#options.digest!(bytes);
-        if (sameBytes(digest, wanted)) return { bytes, digest };
-      } finally {
-        await reader.close();
-      }
+      const bytes = await this.#fetched(index);
+      const digest = await this.#options.digest!(bytes);
+      if (sameBytes(digest, wanted)) return { bytes, digest };
     }
     // Then it is the header that is of another file.
     if (this.#headerWasKept || doubted) throw new FileChanged();
@@ -386,25 +406,50 @@ class Load {
     );
   }
 
-  // A kept piece whose bytes have the hash under which it was kept and, where the file has hashes,
-  // the file's. What is not so is forgotten.
-  async #fromEntry(index: number, meta: EntryMeta): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  // A single piece, by a request of its own.
+  async #fetched(
+    index: number,
+    onBytes?: (filled: number) => void,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { begin, end } = pieceRange(this.#meta, index);
+    const reader = this.#newReader();
+    try {
+      return await reader.read(begin, end - begin, end, onBytes);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  // A piece that is kept under the hash that the file gives, where it gives one; #isAsKept tells
+  // whether its bytes have it. What was kept under another is forgotten.
+  async #fromEntry(index: number, meta: EntryMeta): Promise<Piece | undefined> {
     const entry = this.#entry;
     const { digest } = this.#options;
-    const stored = entry?.digest(index)?.slice();
-    if (!entry || !stored || !digest) return undefined;
+    const kept = entry?.digest(index)?.slice();
+    if (!entry || !kept || !digest) return undefined;
     try {
       const ofFile = this.#hashes.subarray((index - 1) * 32, index * 32);
-      if (index === 0 || !this.#hashed || sameBytes(stored, ofFile)) {
-        const bytes = await entry.read(index);
+      if (index === 0 || !this.#hashed || sameBytes(kept, ofFile)) {
         const { begin, end } = pieceRange(meta, index);
-        if (bytes.length === end - begin && sameBytes(await digest(bytes), stored)) return bytes;
+        const length = end - begin;
+        const place = index > 0 && entry.readInto && this.#sink.place(this.#ahead, length);
+        const bytes = place ? undefined : await entry.read(index);
+        const found = place ? entry.readInto!(index, place) : bytes!.length;
+        if (found === length)
+          return { index, bytes, length, digest: digest(place || bytes!), kept };
       }
       await entry.drop(index);
     } catch (reason) {
       this.#abandonEntry(reason);
     }
     return undefined;
+  }
+
+  // Whether a piece from the entry has the hash under which it was kept; if not, it is forgotten.
+  async #isAsKept({ index, digest, kept }: Piece): Promise<boolean> {
+    if (sameBytes((await digest)!, kept!)) return true;
+    await this.#keep((entry) => entry.drop(index));
+    return false;
   }
 
   // Where the run of pieces that are missing from `index` on ends.
@@ -424,15 +469,17 @@ class Load {
   }
 
   #open(): ModelReader {
-    if (!this.#reader) {
-      const known = this.#known;
-      const elsewhere = known?.url !== undefined && known.url !== this.#origin.url;
-      // Only hashes tell that what is kept and what comes now are one file.
-      if (elsewhere && !this.inHeader && !this.#hashed) throw new FileChanged();
-      this.#reader = this.#origin.open(elsewhere ? undefined : known);
-      if (!this.inHeader) this.#reader.setFile?.(this.#meta.fileBytes, this.#hashed);
-    }
-    return this.#reader;
+    return (this.#reader ??= this.#newReader());
+  }
+
+  #newReader(): ModelReader {
+    const known = this.#reader?.validator ?? this.#known;
+    const elsewhere = known?.url !== undefined && known.url !== this.#origin.url;
+    // Only hashes tell that what is kept and what comes now are one file.
+    if (elsewhere && !this.inHeader && !this.#hashed) throw new FileChanged();
+    const reader = this.#origin.open(elsewhere ? undefined : known);
+    if (!this.inHeader) reader.setFile?.(this.#meta.fileBytes, this.#hashed);
+    return reader;
   }
 
   // Counts the bytes of one read as they arrive.

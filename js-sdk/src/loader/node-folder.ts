@@ -1,5 +1,6 @@
 // A folder of Node's file system as a FileSystem.
 
+import { readSync } from "node:fs";
 import type * as FsPromises from "node:fs/promises";
 import { abortedError } from "../protocol/errors.js";
 import type { FileSystem, OpenFile } from "./folder-store.js";
@@ -117,24 +118,18 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Fills `target` from byte `at` of the file on; returns how many bytes there were. */
-export async function readAt(
-  file: FsPromises.FileHandle,
-  target: Uint8Array,
-  at: number,
-): Promise<number> {
-  let filled = 0;
-  while (filled < target.length) {
-    const { bytesRead } = await file.read(target, filled, target.length - filled, at + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
-}
-
 function openFile(file: FsPromises.FileHandle): OpenFile {
   return {
-    read: (target, at) => readAt(file, target, at),
+    // At once, so that the engine's memory, which may move, can be the target.
+    read(target, at) {
+      let filled = 0;
+      while (filled < target.length) {
+        const bytesRead = readSync(file.fd, target, filled, target.length - filled, at + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled;
+    },
     async write(bytes, at) {
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;

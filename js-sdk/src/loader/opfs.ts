@@ -92,7 +92,7 @@ async function openHandle(handle: FileHandle): Promise<SyncFile> {
 
 function openFile(file: SyncFile): OpenFile {
   return {
-    read: async (target, at) => file.read(target, { at }),
+    read: (target, at) => file.read(target, { at }),
     async write(bytes, at) {
       const written = file.write(bytes, { at });
       if (written !== bytes.length)

@@ -118,6 +118,8 @@ export interface LoadArgs {
   session: SessionSettings;
   /** Whether questions are asked before all weights are there. */
   early: boolean;
+  /** Whether loading ends with the file's header; no question can be asked then. */
+  headerOnly: boolean;
 }
 /** Progress of `load`, as LoadProgress tells it; or something to be told to the caller. */
 export type LoadEvent =

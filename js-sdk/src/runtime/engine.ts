@@ -5,7 +5,7 @@ import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.j
 import type { AskReply } from "../protocol/messages.js";
 import { bytesOfHex } from "../protocol/hex.js";
 import type { ModelInfo, ModelLayout, Sampling, SessionSettings } from "../protocol/values.js";
-import type { EngineFunctions, EngineModule, EngineReply } from "./module.js";
+import type { EngineFunctions, EngineModule } from "./module.js";
 
 /** What addImage is told about the bytes; `encoded` is a PNG or JPEG file. */
 export type ImageFormat =
@@ -38,8 +38,8 @@ export interface EngineMessage {
   images?: number[];
 }
 
-// What can fail; freeing cannot.
-type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree">;
+// What can fail; freeing cannot, nor asking how a call ended.
+type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree" | `last${string}`>;
 
 // tvlm_load_state of cpp/api/tinyvlm.h.
 const loadStates = ["header", "data", "complete"] as const;
@@ -80,7 +80,7 @@ export class Engine {
   /** An empty model in place of the one that was there, whose session goes with it. */
   createModel(threads: number): void {
     this.dispose();
-    this.#model = this.#call("modelCreate", JSON.stringify({ threads })).value;
+    this.#model = this.#call("modelCreate", JSON.stringify({ threads }));
   }
 
   /**
@@ -89,16 +89,33 @@ export class Engine {
    */
   appendToModel(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete" {
     const model = this.#openModel();
-    const address = this.#call("modelReserve", model, bytes.length).value;
+    const address = this.#call("modelReserve", model, bytes.length);
     this.#module.HEAPU8.set(bytes, address);
-    const state = loadStates[this.#call("modelCommit", model, bytes.length, verified).value];
+    const state = loadStates[this.#call("modelCommit", model, bytes.length, verified)];
     return state ?? "header";
+  }
+
+  /**
+   * The place of `bytes` bytes of the data section, `ahead` bytes behind the last one that was
+   * added. undefined where the memory is shared between threads: files are not read into that.
+   */
+  placeInModel(ahead: number, bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    if (!(this.#module.HEAPU8.buffer instanceof ArrayBuffer)) return undefined;
+    const address = this.#call("modelReserve", this.#openModel(), ahead + bytes);
+    const memory = this.#module.HEAPU8 as Uint8Array<ArrayBuffer>;
+    return memory.subarray(address + ahead, address + ahead + bytes);
+  }
+
+  /** Adds the next bytes of the file, which were placed; as verified ones. */
+  takePlacedInModel(bytes: number): void {
+    const model = this.#openModel();
+    this.#call("modelReserve", model, bytes);
+    this.#call("modelCommit", model, bytes, true);
   }
 
   /** Sizes and hashes of the file's parts; once the header is whole. */
   modelLayout(): ModelLayout {
-    const { text } = this.#call("modelInfo", this.#openModel());
-    const info = JSON.parse(text) as LayoutReport;
+    const info = JSON.parse(this.#textOf("modelInfo", this.#openModel())) as LayoutReport;
     const { headerBytes, fileBytes, chunkBytes = 0, chunkSha256 = "" } = info;
     return { headerBytes, fileBytes, chunkBytes, chunkSha256: bytesOfHex(chunkSha256) };
   }
@@ -109,22 +126,20 @@ export class Engine {
   }
 
   modelInfo(): ModelInfo {
-    const { text } = this.#call("modelInfo", this.#openModel());
-    // The hashes, 64 digits for each MB of the file, are the loader's business (modelLayout).
-    const { chunkSha256: _hashes, ...info } = JSON.parse(text) as ModelInfo & LayoutReport;
+    const text = this.#textOf("modelInfo", this.#openModel());
+    // How the file is laid out and how much of it is there is the loader's business.
+    const layout = ["headerBytes", "chunkBytes", "chunkSha256", "state", "receivedBytes"];
+    const info = JSON.parse(text, (key, value: unknown) =>
+      layout.includes(key) ? undefined : value,
+    ) as ModelInfo;
     return { ...info, ...this.#settings };
   }
 
   /** A session in place of the one that was there. */
   createSession(settings: SessionSettings): void {
     this.#freeSession();
-    const { value, text } = this.#call(
-      "sessionCreate",
-      this.#openModel(),
-      JSON.stringify(settings),
-    );
-    this.#session = value;
-    this.#settings = JSON.parse(text) as SessionReport;
+    this.#session = this.#call("sessionCreate", this.#openModel(), JSON.stringify(settings));
+    this.#settings = JSON.parse(this.#module.lastText()) as SessionReport;
   }
 
   /**
@@ -178,9 +193,9 @@ export class Engine {
     };
     try {
       const flags = options.exact ? exactFlag : 0;
-      if (options.format === "encoded") return this.#call("addImage", session, bytes, flags).value;
+      if (options.format === "encoded") return this.#call("addImage", session, bytes, flags);
       const { format, width, height } = options;
-      return this.#call("addPixels", session, format.length, width, height, flags).value;
+      return this.#call("addPixels", session, format.length, width, height, flags);
     } catch (error) {
       throw failure ? failure.reason : error;
     } finally {
@@ -203,7 +218,8 @@ export class Engine {
    * a little later.
    */
   advance(budgetMs: number): { state: RunState; text: string } {
-    const { value, text } = this.#call("sessionAdvance", this.#openSession(), budgetMs);
+    const value = this.#call("sessionAdvance", this.#openSession(), budgetMs);
+    const text = this.#module.lastText();
     const state = runStates[value];
     if (state === undefined)
       throw new TinyVLMError("internal", `a state of the engine wanted, found ${value}`);
@@ -211,7 +227,7 @@ export class Engine {
   }
 
   result(): EngineResult {
-    return JSON.parse(this.#call("sessionReport", this.#openSession()).text) as EngineResult;
+    return JSON.parse(this.#textOf("sessionReport", this.#openSession())) as EngineResult;
   }
 
   /** Frees session and model; calls that need one throw `not_ready` from then on. */
@@ -238,13 +254,14 @@ export class Engine {
     return this.#session;
   }
 
-  #call<Name extends CallName>(
-    name: Name,
-    ...args: Parameters<EngineFunctions[Name]>
-  ): EngineReply {
-    let reply: EngineReply;
+  // Calls a function of the engine; returns its value.
+  #call<Name extends CallName>(name: Name, ...args: Parameters<EngineFunctions[Name]>): number {
+    const module = this.#module;
+    let value: number;
+    let code: number;
     try {
-      reply = (this.#module[name] as (...args: unknown[]) => EngineReply)(...args);
+      value = (module[name] as (...args: unknown[]) => number)(...args);
+      code = module.lastCode();
     } catch (reason) {
       // A trap leaves the engine's memory in an unknown state.
       const crash = new TinyVLMError(
@@ -255,7 +272,13 @@ export class Engine {
       this.#onCrash(crash);
       throw crash;
     }
-    if (reply.code !== 0) throw new TinyVLMError(codeOfNumber(reply.code), reply.message);
-    return reply;
+    if (code !== 0) throw new TinyVLMError(codeOfNumber(code), module.lastMessage());
+    return value;
+  }
+
+  // Likewise; returns what it had to say.
+  #textOf<Name extends CallName>(name: Name, ...args: Parameters<EngineFunctions[Name]>): string {
+    this.#call(name, ...args);
+    return this.#module.lastText();
   }
 }

@@ -3,36 +3,34 @@
 
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 
-/** What every function of the engine returns; `code` 0 means success (cpp/base/status.h). */
-export interface EngineReply {
-  code: number;
-  message: string;
-  value: number;
-  text: string;
-}
-
 /**
  * The functions bound in wasm/bindings.cc, over the C interface (cpp/api/tinyvlm.h says what each
- * does). All are synchronous. `model` and `session` are addresses of the engine's objects, which
+ * does). All are synchronous. Whether one succeeded is asked afterwards. `model` and `session` are addresses of the engine's objects, which
  * nothing checks: runtime/engine.ts alone calls these.
  */
 export interface EngineFunctions {
-  selfTest(): EngineReply;
-  /** `value`: the model. */
-  modelCreate(optionsJson: string): EngineReply;
-  /** `value`: the address where the next `bytes` bytes of the file go. */
-  modelReserve(model: number, bytes: number): EngineReply;
-  /** `value`: 0 header incomplete, 1 loading, 2 complete. */
-  modelCommit(model: number, bytes: number, verified: boolean): EngineReply;
-  modelEnd(model: number): EngineReply;
-  /** `text`: a ModelInfo as JSON. */
-  modelInfo(model: number): EngineReply;
+  /** Of the last call: 0 for success, else a code of cpp/base/status.h. */
+  lastCode(): number;
+  /** Why the last call failed. */
+  lastMessage(): string;
+  /** What the last call has to say. */
+  lastText(): string;
+  selfTest(): number;
+  /** Returns the model. */
+  modelCreate(optionsJson: string): number;
+  /** Returns the address where the next `bytes` bytes of the file go. */
+  modelReserve(model: number, bytes: number): number;
+  /** Returns 0: header incomplete, 1: loading, 2: complete. */
+  modelCommit(model: number, bytes: number, verified: boolean): number;
+  modelEnd(model: number): number;
+  /** Text: a ModelInfo as JSON. */
+  modelInfo(model: number): number;
   modelFree(model: number): void;
-  /** `value`: the session; `text`: its settings as JSON. */
-  sessionCreate(model: number, optionsJson: string): EngineReply;
+  /** Returns the session. Text: its settings as JSON. */
+  sessionCreate(model: number, optionsJson: string): number;
   sessionFree(session: number): void;
-  /** A PNG or JPEG file of `bytes` bytes, read by `readImage`; `value`: the image's number. */
-  addImage(session: number, bytes: number, flags: number): EngineReply;
+  /** A PNG or JPEG file of `bytes` bytes, read by `readImage`. Returns the image's number. */
+  addImage(session: number, bytes: number, flags: number): number;
   /** Likewise pixels, row by row without gaps. `channels`: 3 (RGB) or 4 (RGBA). */
   addPixels(
     session: number,
@@ -40,13 +38,13 @@ export interface EngineFunctions {
     width: number,
     height: number,
     flags: number,
-  ): EngineReply;
-  dropImage(session: number, image: number): EngineReply;
-  sessionAsk(session: number, requestJson: string): EngineReply;
-  /** `value`: 0 running, 1 done, 2 waiting for weights, 3 busy; `text`: what came. */
-  sessionAdvance(session: number, budgetMs: number): EngineReply;
-  /** `text`: an EngineResult as JSON. */
-  sessionReport(session: number): EngineReply;
+  ): number;
+  dropImage(session: number, image: number): number;
+  sessionAsk(session: number, requestJson: string): number;
+  /** Returns 0: running, 1: done, 2: waiting for weights, 3: busy. Text: what came. */
+  sessionAdvance(session: number, budgetMs: number): number;
+  /** Text: an EngineResult as JSON. */
+  sessionReport(session: number): number;
 }
 export interface EngineModule extends EngineFunctions {
   /**
@@ -161,10 +159,10 @@ export async function createModule(
       });
     throw reason instanceof UnfitVariant ? reason : new UnfitVariant(describeReason(reason), false);
   });
-  const test = module.selfTest();
-  if (test.code !== 0) {
+  module.selfTest();
+  if (module.lastCode() !== 0) {
     module.PThread?.terminateAllThreads(); // the next build brings its own
-    throw new UnfitVariant(`its self-test failed: ${test.message}`, true);
+    throw new UnfitVariant(`its self-test failed: ${module.lastMessage()}`, true);
   }
   return module;
 }

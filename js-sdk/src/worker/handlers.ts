@@ -21,6 +21,9 @@ const stepMs = 20;
 // How much longer loading may take so that the first question is answered sooner (Engine.warmUp).
 const warmUpMs = 60;
 
+// Ends a load of which only the header is wanted.
+const headerIsWhole = Symbol("headerIsWhole");
+
 /** Makes the handlers of one worker. `onDeath` is called when the engine has crashed. */
 export function createHandlers(
   factories: Factories,
@@ -52,24 +55,35 @@ export function createHandlers(
       return { started: { variant, threads: isThreaded(variant) ? threads : 1 }, rejected };
     },
 
-    async load({ sources, checkpoint, delivery, threads, session, early }, { emit, signal }) {
+    async load(
+      { sources, checkpoint, delivery, threads, session, early, headerOnly },
+      { emit, signal },
+    ) {
       const model = started();
-      let askable = false;
+      let hasSession = false;
       const sink: ModelSink = {
         begin() {
           arrivals.restart();
-          askable = false;
+          hasSession = false;
           model.createModel(threads);
         },
         append(bytes, verified) {
           const state = model.appendToModel(bytes, verified);
-          if (early && !askable && state !== "header") {
+          if (!hasSession && state !== "header") {
+            // Also where nobody asks before the end: memory that is missing is missed now, before
+            // the weights are fetched.
             model.createSession(session);
-            askable = true;
-            emit({ askable: model.modelInfo() });
+            hasSession = true;
+            if (headerOnly) throw headerIsWhole;
+            if (early) emit({ askable: model.modelInfo() });
           }
           arrivals.more();
           return state;
+        },
+        place: (ahead, bytes) => model.placeInModel(ahead, bytes),
+        takePlaced(bytes) {
+          model.takePlacedInModel(bytes);
+          arrivals.more();
         },
         layout: () => model.modelLayout(),
         end: () => model.endModel(),
@@ -80,12 +94,24 @@ export function createHandlers(
           const { loadConverter, openCheckpoint } = (await import(loader)) as typeof Checkpoint;
           const converter = async () => loadConverter(script, await platform.compile(wasm));
           await openCheckpoint(checkpoint, delivery, sink, platform, converter, emit, signal);
-        } else await openModel(sources, delivery, sink, platform, emit, signal);
+        } else {
+          const load = (cacheKey: string | undefined) =>
+            openModel(sources, { ...delivery, cacheKey }, sink, platform, emit, signal);
+          const { cacheKey } = delivery;
+          // A header is not worth waiting for somebody who downloads the file into the cache.
+          if (headerOnly)
+            await load(undefined).catch((reason: unknown) => {
+              if (reason === headerIsWhole || cacheKey === undefined) throw reason;
+              return load(cacheKey);
+            });
+          else await load(cacheKey);
+        }
       } catch (reason) {
+        if (reason === headerIsWhole) return model.modelInfo();
         arrivals.fail(asTinyVLMError(reason));
         throw reason;
       }
-      if (!askable) {
+      if (!early) {
         if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
         model.createSession(session);
       }
