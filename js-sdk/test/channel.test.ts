@@ -63,11 +63,9 @@ const handlers = (some: Partial<Handlers>): Handlers => ({
   ...some,
 });
 const question: AskArgs = {
-  system: undefined,
-  turns: [],
+  messages: [{ role: "user", content: "?", images: [] }],
   images: [],
   exactPreprocess: false,
-  prompt: "?",
   sampling: {},
   keepImages: false,
 };

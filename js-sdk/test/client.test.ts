@@ -429,6 +429,54 @@ test("a chat sends its earlier turns with their images, and dispose releases the
   vlm.chat().dispose();
 });
 
+test("a chat that is given messages asks with them and their images, again where it failed", async () => {
+  const vlm = await load();
+  const messages = [
+    { role: "user", content: "What is this?", images: [Uint8Array.of(1), Uint8Array.of(2)] },
+    { role: "assistant", content: "A pear." },
+    { role: "user", content: "And this?", images: [Uint8Array.of(3)] },
+    { role: "assistant", content: "A plum.", images: [] },
+  ] as const;
+  const chat = vlm.chat({ system: "Be brief.", messages });
+  assert.deepEqual(
+    chat.messages.map(({ role, images }) => `${role} ${images}`),
+    ["system 0", "user 2", "assistant 0", "user 1", "assistant 0"],
+  );
+  assert.equal((await failure(chat.ask(Uint8Array.of(4), "fail 7"))).code, "context_full");
+  // Both are asked at once: both bring the images, only the first one's are kept.
+  const first = heard(chat.ask(Uint8Array.of(4), "echo"));
+  const second = heard(chat.ask([Uint8Array.of(5), Uint8Array.of(6)], "echo"));
+  const firsts = async (answer: typeof first) => (await answer).images.map((image) => image.first);
+  assert.deepEqual(await firsts(first), [1, 2, 3, 4]);
+  assert.deepEqual(await firsts(second), [1, 2, 3, 4, 5, 6]);
+  assert.equal((await second).held, 6);
+  assert.deepEqual(
+    (await first).question.messages.map(({ role, images }) => [role, images?.length]),
+    [
+      ["system", 0],
+      ["user", 2],
+      ["assistant", 0],
+      ["user", 1],
+      ["assistant", 0],
+      ["user", 1],
+    ],
+  );
+  assert.equal((await heard(chat.ask("echo"))).held, 6);
+  chat.dispose();
+  vlm.chat({ messages }).dispose();
+  assert.equal((await heard(vlm.ask(null, "echo"))).held, 0);
+  const bad = vlm.chat({
+    messages: [{ role: "user", content: "?", images: [Uint8Array.of(0xbb)] }],
+  });
+  assert.equal((await failure(bad.ask("echo"))).code, "invalid_image");
+  for (const wrong of [{}, [null], [{ role: "user" }], [{ content: "", images: 1 }]])
+    assert.throws(() => vlm.chat({ messages: wrong } as object), {
+      code: "invalid_argument",
+      message: /wanted a list of \{ role, content, images \} for messages/,
+    });
+  await vlm.dispose();
+});
+
 test("questions of a chat that do not wait for each other know each other's answers", async () => {
   const vlm = await load();
   const chat = vlm.chat();

@@ -7,7 +7,7 @@ import { LoadedModel } from "../src/api/client.js";
 import type { Opened } from "../src/api/open.js";
 import type { ImageInput } from "../src/api/types.js";
 import { Channel } from "../src/protocol/channel.js";
-import type { AskReply, ToClient } from "../src/protocol/messages.js";
+import type { AskArgs, AskReply, ToClient } from "../src/protocol/messages.js";
 
 class Model extends LoadedModel {
   constructor(opened: Opened) {
@@ -45,7 +45,7 @@ function model(): { vlm: Model; asked: string[] } {
     },
     post(message) {
       if (!("call" in message)) return;
-      asked.push((message.args as { prompt: string }).prompt);
+      asked.push((message.args as AskArgs).messages.at(-1)!.content);
       queueMicrotask(() => toClient({ id: message.id, reply: answer }));
     },
     setBusy() {},

@@ -1,8 +1,9 @@
 // A conversation with a loaded model: each question is asked with the turns before it.
 
-import type { ChatModel, Conversation } from "./conversation.js";
+import type { Message } from "../protocol/messages.js";
+import { systemMessage, type ChatModel, type Conversation } from "./conversation.js";
 import type { AnswerStream } from "./stream.js";
-import type { AskOptions, ChatMessage, ImageInput } from "./types.js";
+import type { AskOptions, ChatMessage, ChatOptions, ImageInput } from "./types.js";
 
 /**
  * A conversation, made by `vlm.chat()`. The images of its turns stay in the engine's memory until
@@ -12,9 +13,13 @@ export class Chat {
   readonly #model: ChatModel;
   readonly #conversation: Conversation;
   /** @internal */
-  constructor(model: object, system: string | undefined) {
+  constructor(model: object, { system, messages = [] }: ChatOptions) {
     this.#model = model as ChatModel;
-    this.#conversation = { system, turns: [], disposed: false };
+    const unread: ImageInput[] = [];
+    const said = messages.map(({ role, content, images = [] }): Message => {
+      return { role, content, images: images.map((image) => -unread.push(image)) };
+    });
+    this.#conversation = { messages: [...systemMessage(system), ...said], unread, disposed: false };
   }
 
   /**
@@ -45,18 +50,17 @@ export class Chat {
 
   /** The messages so far, oldest first: a copy. */
   get messages(): ChatMessage[] {
-    const { system, turns } = this.#conversation;
-    const said = turns.flatMap(({ question, imageIds, answer }): ChatMessage[] => [
-      { role: "user", content: question, images: imageIds.length },
-      { role: "assistant", content: answer, images: 0 },
-    ]);
-    return system === undefined ? said : [{ role: "system", content: system, images: 0 }, ...said];
+    return this.#conversation.messages.map(({ role, content, images }) => {
+      return { role, content, images: images.length };
+    });
   }
 
   /** Ends the conversation and releases its images. Later questions fail with `not_ready`. */
   dispose(): void {
     this.#conversation.disposed = true;
-    const imageIds = this.#conversation.turns.flatMap((turn) => turn.imageIds);
+    const imageIds = this.#conversation.messages
+      .flatMap((message) => message.images)
+      .filter((id) => id > 0);
     if (imageIds.length > 0) this.#model.forget(imageIds);
   }
 }

@@ -3,11 +3,11 @@
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
-import type { AskReply } from "../protocol/messages.js";
+import { withIds, type AskReply, type Message } from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
 import { Chat } from "./chat.js";
-import type { ChatModel, Conversation } from "./conversation.js";
+import { systemMessage, type ChatModel, type Conversation } from "./conversation.js";
 import { checkAskOptions, checkChatOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { readImages, transferables } from "./sources.js";
@@ -65,7 +65,8 @@ export class LoadedModel {
   /**
    * Starts a conversation: each question is asked with the images and answers before it. Tokens of
    * the prompt that are the same as for the previous question are not computed again. Throws
-   * `invalid_argument` where `system` is not a string.
+   * `invalid_argument` where an option is not what ChatOptions says; roles in another order than
+   * it says fail with it when a question is asked.
    */
   chat(options: ChatOptions = {}): Chat {
     checkChatOptions(options);
@@ -74,7 +75,7 @@ export class LoadedModel {
         this.#ask(image, question, options, conversation),
       forget: (imageIds) => this.#forget(imageIds),
     };
-    return new Chat(model, options.system);
+    return new Chat(model, options);
   }
 
   /** Bytes of memory that the engine has allocated, weights included. Rejects after `dispose()`. */
@@ -164,22 +165,27 @@ export class LoadedModel {
     };
 
     const done = this.#inLine(
-      readImages(image, exactPreprocess, this.#platform),
+      Promise.all([
+        readImages(conversation?.unread, exactPreprocess, this.#platform),
+        readImages(image, exactPreprocess, this.#platform),
+      ]),
       cancel.signal,
-      async (ready) => {
-        const said = conversation ?? { system, turns: [] };
+      async ([given, own]) => {
+        // An earlier question may have taken the given ones along meanwhile.
+        const images = conversation?.unread.length ? [...given, ...own] : own;
+        const places = own.map((_, index) => own.length - images.length - index - 1);
+        const question: Message = { role: "user", content: prompt, images: places };
+        const messages = [...(conversation?.messages ?? systemMessage(system)), question];
         const args = {
-          system: said.system,
-          turns: said.turns,
-          images: ready,
+          messages,
+          images,
           exactPreprocess,
-          prompt,
           sampling,
           keepImages: conversation !== undefined,
         };
         const call = this.#channel.call("ask", args, {
           onEvent,
-          transfer: transferables(ready),
+          transfer: transferables(images),
           unsendable: "invalid_image", // all else in `args` is text and numbers
         });
         cancel.signal.addEventListener("abort", call.cancel, { once: true });
@@ -187,13 +193,11 @@ export class LoadedModel {
         const counts =
           !signals.some((signal) => signal.aborted) &&
           (reply.finishReason !== "cancelled" || reply.text !== "");
-        if (counts && !conversation?.disposed)
-          conversation?.turns.push({
-            question: prompt,
-            imageIds: reply.imageIds,
-            answer: reply.text,
-          });
-        else if (reply.imageIds.length > 0) this.#forget(reply.imageIds);
+        if (counts && conversation && !conversation.disposed) {
+          const answer: Message = { role: "assistant", content: reply.text, images: [] };
+          conversation.messages = withIds([...messages, answer], reply.imageIds);
+          conversation.unread = [];
+        } else if (reply.imageIds.length > 0) this.#forget(reply.imageIds);
         return reply;
       },
     );

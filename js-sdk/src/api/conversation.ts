@@ -1,16 +1,16 @@
-// What stands between a chat and its model: the turns so far, and the two things that a chat asks
-// of a model.
+// What stands between a chat and its model: the messages so far, and the two things that a chat
+// asks of a model.
 
-import type { PastTurn } from "../protocol/messages.js";
+import type { Message } from "../protocol/messages.js";
 import type { AnswerStream } from "./stream.js";
 import type { AskOptions, ImageInput } from "./types.js";
 
-/** The state of one conversation. The model adds to `turns`; the chat sets `disposed`. */
+/** The state of one conversation. The model adds to it; the chat sets `disposed`. */
 export interface Conversation {
-  /** The system prompt; undefined: the model's default. */
-  readonly system: string | undefined;
-  /** The turns that were answered, oldest first. */
-  readonly turns: PastTurn[];
+  /** What was said, oldest first; negative images are those in `unread`. */
+  messages: Message[];
+  /** Images of the messages that the chat was made with, until a question took them along. */
+  unread: readonly ImageInput[];
   /** Set once the chat was disposed: it takes no further question. */
   disposed: boolean;
 }
@@ -18,8 +18,8 @@ export interface Conversation {
 /** What a chat needs of its model. */
 export interface ChatModel {
   /**
-   * Asks with all turns that `conversation` has when this question's place in the line comes, and
-   * appends its own turn when the answer is complete.
+   * Asks with all messages that `conversation` has when this question's place in the line comes,
+   * and appends its own turn when the answer is complete.
    */
   ask(
     image: ImageInput | readonly ImageInput[] | null,
@@ -29,4 +29,9 @@ export interface ChatModel {
   ): AnswerStream;
   /** Releases images of earlier turns in the engine. */
   forget(imageIds: number[]): void;
+}
+
+/** The message that a system prompt is; none for undefined, which is the model's default. */
+export function systemMessage(system: string | undefined): Message[] {
+  return system === undefined ? [] : [{ role: "system", content: system, images: [] }];
 }

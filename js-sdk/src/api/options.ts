@@ -12,7 +12,7 @@ import {
 import type { Sampling, SessionSettings } from "../protocol/options.generated.js";
 import { didYouMean } from "../protocol/did-you-mean.js";
 import { describe } from "./sources.js";
-import type { AskOptions, ChatOptions, LoadOptions } from "./types.js";
+import type { AskOptions, ChatOptions, LoadOptions, PastMessage } from "./types.js";
 
 /** Checks the options of `load`; returns those that the engine reads. */
 export function checkLoadOptions(options: LoadOptions): SessionSettings {
@@ -42,7 +42,12 @@ export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk
 
 /** Checks the options of `chat`. */
 export function checkChatOptions(options: ChatOptions): void {
-  checkOptions(options, { system: askRules.system });
+  checkOptions(options, { system: askRules.system, messages: { type: "other" } });
+  const { messages = [] } = options;
+  const isMessage = (item?: PastMessage) =>
+    typeof item?.content === "string" && Array.isArray(item.images ?? []);
+  if (!Array.isArray(messages) || !messages.every(isMessage))
+    throw wanted("messages", "a list of { role, content, images }", messages);
 }
 
 /**

@@ -106,6 +106,24 @@ export interface ChatOptions {
    * none.
    */
   system?: string | undefined;
+  /**
+   * What was said before, oldest first: questions of the user and answers of the assistant in turn.
+   * Default: nothing.
+   */
+  messages?: readonly PastMessage[] | undefined;
+}
+
+/** One message that a chat is made with. */
+export interface PastMessage {
+  /** Who said it: the user first, then in turn; the assistant last. */
+  role: "user" | "assistant";
+  /** The text. */
+  content: string;
+  /**
+   * The images that were passed with it, the user's only. They are read whenever a question is
+   * asked, until one was answered. Default: none.
+   */
+  images?: readonly ImageInput[] | undefined;
 }
 
 /** One message of a chat. */

@@ -134,22 +134,27 @@ export type LoadEvent =
   /** With `early`: the model can be asked. */
   | { askable: ModelInfo };
 
-/** A question that has been answered, with the ids of its images in the engine. */
-export interface PastTurn {
-  question: string;
-  imageIds: number[];
-  answer: string;
+/** A message of a conversation. */
+export interface Message {
+  role: "system" | "user" | "assistant";
+  content: string;
+  /** Ids in the engine; or -n for the n-th image of the request that the message is sent with. */
+  images: number[];
+}
+
+/** `messages` with ids in the place of images of the request that had these `ids` in its reply. */
+export function withIds(messages: readonly Message[], ids: readonly number[]): Message[] {
+  const idOf = (image: number) => (image < 0 ? ids[-1 - image]! : image);
+  return messages.map((message) => ({ ...message, images: message.images.map(idOf) }));
 }
 
 /** Arguments of `ask`. */
 export interface AskArgs {
-  /** The system prompt; undefined: the model's default. */
-  system: string | undefined;
-  turns: PastTurn[];
-  /** The images of this question. */
+  /** The conversation, the question last. Without a system prompt: the model's default. */
+  messages: Message[];
+  /** Those of its images that are not in the engine yet. */
   images: WireImage[];
   exactPreprocess: boolean;
-  prompt: string;
   sampling: Sampling;
   /** The images stay in the engine under the ids in the reply, until `forget`. */
   keepImages: boolean;

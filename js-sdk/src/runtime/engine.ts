@@ -2,7 +2,7 @@
 // one place that turns a code into a TinyVLMError.
 
 import { codeOfNumber, describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { AskReply } from "../protocol/messages.js";
+import type { AskReply, Message } from "../protocol/messages.js";
 import { bytesOfHex } from "../protocol/hex.js";
 import type { ModelInfo, ModelLayout, Sampling, SessionSettings } from "../protocol/values.js";
 import type { EngineFunctions, EngineModule } from "./module.js";
@@ -30,13 +30,6 @@ interface LayoutReport {
 
 /** What sessionCreate tells. */
 type SessionReport = Pick<ModelInfo, "imageSize" | "imageTokens" | "context">;
-
-/** A message of a conversation, with the numbers of its images. */
-export interface EngineMessage {
-  role: "system" | "user" | "assistant";
-  content: string;
-  images?: number[];
-}
 
 // What can fail; freeing cannot, nor asking how a call ended.
 type CallName = Exclude<keyof EngineFunctions, "modelFree" | "sessionFree" | `last${string}`>;
@@ -208,7 +201,7 @@ export class Engine {
     this.#call("dropImage", this.#openSession(), image);
   }
 
-  ask(messages: EngineMessage[], sampling: Sampling): void {
+  ask(messages: Message[], sampling: Sampling): void {
     this.#call("sessionAsk", this.#openSession(), JSON.stringify({ messages, ...sampling }));
   }
 

@@ -6,10 +6,10 @@ import type { Handlers } from "../protocol/dispatcher.js";
 import type { ModelSink } from "../loader/model-file.js";
 import { openModel } from "../loader/open-model.js";
 import { Arrivals } from "./arrivals.js";
-import type { PastTurn } from "../protocol/messages.js";
+import { withIds } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import type * as Checkpoint from "../checkpoint.js";
-import { Engine, type EngineMessage } from "../runtime/engine.js";
+import { Engine } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
 import { prepareImage } from "./images.js";
 import type { WorkerPlatform } from "./platform.js";
@@ -118,10 +118,7 @@ export function createHandlers(
       return model.modelInfo();
     },
 
-    async ask(
-      { system, turns, images, exactPreprocess, prompt, sampling, keepImages },
-      { emit, signal },
-    ) {
+    async ask({ messages, images, exactPreprocess, sampling, keepImages }, { emit, signal }) {
       const session = started();
       const begun = arrivals.begun;
       const prepared = await Promise.all(
@@ -140,7 +137,7 @@ export function createHandlers(
           image.release();
           decodeImageMs += image.decodeMs;
         }
-        session.ask(conversation(system, turns, prompt, imageIds), sampling);
+        session.ask(withIds(messages, imageIds), sampling);
         asked = true;
       } finally {
         for (const image of prepared) image.release();
@@ -173,20 +170,4 @@ export function createHandlers(
       return started().memoryBytes;
     },
   };
-}
-
-function conversation(
-  system: string | undefined,
-  turns: PastTurn[],
-  question: string,
-  images: number[],
-): EngineMessage[] {
-  const messages: EngineMessage[] =
-    system === undefined ? [] : [{ role: "system", content: system }];
-  for (const turn of turns)
-    messages.push(
-      { role: "user", content: turn.question, images: turn.imageIds },
-      { role: "assistant", content: turn.answer },
-    );
-  return [...messages, { role: "user", content: question, images }];
 }

@@ -157,6 +157,20 @@ test(
     await again.ask("What colour is the background?");
     const { text } = await again.ask(join(samples, images[1]!.image), "And here?");
     assert.equal(text, three.text);
+
+    // So does one that is given what was said, and it computes none of it again.
+    const given = cold.chat({
+      messages: [
+        { role: "user", content: describe, images: [first] },
+        { role: "assistant", content: one.text },
+        { role: "user", content: "What colour is the background?" },
+        { role: "assistant", content: two.text },
+      ],
+    });
+    const restored = await given.ask(join(samples, images[1]!.image), "And here?");
+    assert.equal(restored.text, three.text);
+    assert.equal(restored.usage.encodedImages, 0);
+    assert(restored.usage.reusedTokens > two.usage.promptTokens, "the prompt was computed again");
     chat.dispose();
     await Promise.all([vlm.dispose(), cold.dispose()]);
   },
