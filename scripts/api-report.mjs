@@ -110,9 +110,9 @@ function textOf({ text, ast }, { range: [begin, end] }) {
   return (result + text.slice(at, end)).replaceAll(/\n\s*\n/g, "\n").replace(/^declare /, "");
 }
 
-/** The report of the declarations in `folder`. */
-export async function report(folder) {
-  const modules = await readModules(folder);
+/** The report of the declarations in `folder`, as its entries `from` export them. */
+export async function report(folder, from = entries) {
+  const modules = await readModules(folder, from);
   const tables = new Map([...modules].map(([path, each]) => [path, tableOfNames(path, each)]));
   const found = new Map(); // "path name" → { path, name }
   const visit = (path, name) => {
@@ -126,7 +126,7 @@ export async function report(folder) {
   };
   const list = (names) => names.map((name) => `\`${name}\``).join(", ") || "none";
   const exported = new Map();
-  for (const entry of entries) {
+  for (const entry of from) {
     const path = join(folder, entry);
     const names = [...exportsOf(tables, path)].sort();
     for (const [name] of names) visit(path, name);
@@ -135,7 +135,7 @@ export async function report(folder) {
     exported.set(entry, `Values: ${values}.\n\nTypes: ${types}.`);
   }
   const exportedNames = new Set(
-    entries.flatMap((entry) => [...exportsOf(tables, join(folder, entry)).keys()]),
+    from.flatMap((entry) => [...exportsOf(tables, join(folder, entry)).keys()]),
   );
   // Of two classes of one name, the entry that exports it says which is meant.
   const twice = new Set();
@@ -162,7 +162,7 @@ export async function report(folder) {
     "# The public TypeScript API",
     "Written by `node scripts/api-report.mjs` from the sources of `js-sdk/`; `npm test` fails " +
       "while it is not current. Comments are left out; the files in `dist/types/` have them.",
-    ...entries.flatMap((entry) => [`## Exports of ${entry}`, exported.get(entry)]),
+    ...from.flatMap((entry) => [`## Exports of ${entry}`, exported.get(entry)]),
     "## Exported declarations",
     `\`\`\`ts\n${code(true)}\`\`\``,
     "## Declarations that those refer to",

@@ -19,7 +19,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { wasmModules, wasmVariants as variants } from "./build.mjs";
-import { emitDeclarations } from "./declarations.mjs";
+import { adapters, emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
 import { sourceName } from "../tools/symbolize-wasm.mjs";
@@ -137,6 +137,24 @@ function workers(prefix, folder, files, { minify = true, kinds = ["worker", "wor
   );
 }
 
+/**
+ * Bundles an adapter for import and for require. What it uses of the SDK as a whole, and the library
+ * that it adapts to, are the program's own.
+ */
+function buildAdapter(name, folder) {
+  return [
+    ["esm", "mjs"],
+    ["cjs", "cjs"],
+  ].map(([format, suffix]) =>
+    build({
+      ...output(join(source, "adapters", `${name}.ts`), join(folder, `${name}.${suffix}`), {
+        format,
+      }),
+      packages: "external",
+    }),
+  );
+}
+
 function wasmBuild(variant, name) {
   return join(root, "build", `wasm-${variant}`, name);
 }
@@ -182,6 +200,7 @@ async function buildPackage() {
     }),
     bundle(join(source, "loader", "open-store.ts"), at("storage.mjs"), {}),
     bundle(join(source, "checkpoint.ts"), at("convert/checkpoint.mjs"), {}),
+    ...adapters.flatMap((name) => buildAdapter(name, at("adapters"))),
     build(output(node, at("node.mjs"), { platform: "node", minify: false })),
     build(
       output(node, at("node.cjs"), {

@@ -15,6 +15,8 @@ const sdkImports = {
   "node.ts": ["api", "protocol"],
   "iife.ts": ["index.ts"],
   "cli.ts": ["api", "cli", "protocol"],
+  // Other libraries' ways to ask, each an entry of the package.
+  adapters: ["api", "protocol"],
   "worker.ts": ["worker"],
   "worker-mt.ts": ["worker"],
   "node-worker.ts": ["worker"],

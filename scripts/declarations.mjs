@@ -7,8 +7,15 @@ import { dirname, join, relative } from "node:path";
 import * as typescript from "prettier/plugins/typescript";
 import { root, run } from "./toolchain.mjs";
 
+/** The entries beside the SDK itself: js-sdk/src/adapters/<name>.ts is `tiny-vlm/<name>`. */
+export const adapters = ["openai"];
+
 /** The files that `exports` in package.json names as types. */
-export const entries = ["index.d.ts", "node.d.ts"];
+export const entries = [
+  "index.d.ts",
+  "node.d.ts",
+  ...adapters.map((name) => `adapters/${name}.d.ts`),
+];
 
 /**
  * Writes the declarations of js-sdk/src to `folder`: those that an entry reaches, no other. About
@@ -46,11 +53,11 @@ export function parseDeclarations(text, path) {
 }
 
 /**
- * The declaration files in `folder` that the entries reach: path → { name, text, ast }. `name` is
+ * The declaration files in `folder` that its entries reach: path → { name, text, ast }. `name` is
  * the path below `folder`; `ast` is an ESTree whose nodes carry `range` (begin and end in `text`),
  * its comments in `ast.comments`.
  */
-export async function readModules(folder) {
+export async function readModules(folder, from = entries) {
   const modules = new Map();
   const read = async (path) => {
     if (modules.has(path)) return;
@@ -59,7 +66,7 @@ export async function readModules(folder) {
     modules.set(path, { name: relative(folder, path), text, ast });
     for (const { source } of ast.body) if (source) await read(declarationsAt(path, source.value));
   };
-  for (const entry of entries) await read(join(folder, entry));
+  for (const entry of from) await read(join(folder, entry));
   return modules;
 }
 

@@ -40,6 +40,7 @@ function rows() {
         limits: {},
       }),
     ),
+    ...list("adapters", ".mjs").map((name) => ({ files: [name], limits: {} })),
     ...list("model", ".gguf").map((name) => ({
       files: [name],
       limits: { raw: 10_485_760 },
