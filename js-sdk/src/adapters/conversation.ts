@@ -2,9 +2,10 @@
 // becomes a question to a model.
 
 import type { AnswerStream } from "../api/stream.js";
-import type { AskOptions, ImageInput, PastMessage } from "../api/types.js";
+import type { ImageInput, PastMessage } from "../api/types.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import type { AnsweringModel } from "./model.js";
+import type { AdapterAskOptions } from "./structured.js";
 
 /** One message as another library tells it. */
 export interface Said {
@@ -62,23 +63,25 @@ export function conversationOf(said: readonly Said[]): Conversation {
   };
 }
 
-/** Asks the last question of a conversation. Nothing of it stays in the engine but what it caches. */
+/**
+ * Asks the last question of a conversation. Nothing of it stays in the engine but what it caches.
+ * Other libraries' users expect that an answer ends by itself, or with the context; and that one
+ * with a temperature is another one each time. Throws as conversationOf; the answer fails as those
+ * of a chat.
+ */
 export function askIn(
   model: AnsweringModel,
-  { system, messages, question, images }: Conversation,
-  options: AskOptions,
+  said: readonly Said[],
+  options: AdapterAskOptions,
 ): AnswerStream {
+  const { system, messages, question, images } = conversationOf(said);
   const chat = model.chat({ system, messages });
-  const answer = chat.ask(images, question, options);
+  const { maxTokens = model.info.context, seed } = options;
+  const drawn = options.temperature && seed === undefined ? { seed: randomSeed() } : {};
+  const answer = chat.ask(images, question, { ...options, maxTokens, ...drawn });
   const forget = () => chat.dispose();
   answer.then(forget, forget);
   return answer;
 }
 
-/**
- * The seed of an answer for which none was asked: with a temperature other libraries' users expect
- * another answer each time.
- */
-export function randomSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
-}
+const randomSeed = () => Math.floor(Math.random() * 2 ** 32);

@@ -3,7 +3,7 @@
 
 import type { AnswerStream } from "../../api/stream.js";
 import type { AskOptions } from "../../api/types.js";
-import { askIn, conversationOf, randomSeed, type Said } from "../conversation.js";
+import { askIn, type Said } from "../conversation.js";
 import type { AnsweringModel } from "../model.js";
 import type { AdapterAskOptions, ResponseFormat, TokenLogprob } from "../structured.js";
 import { isObject, type Json } from "./json.js";
@@ -34,15 +34,8 @@ export interface Answering {
 export function ask({ said, options }: AskRequest, answering: Answering): AnswerStream {
   const { model, defaults, request } = answering;
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const all: AdapterAskOptions = {
-    // As of OpenAI's API, an answer ends by itself or with the context.
-    maxTokens: model.info.context,
-    ...defaults,
-    ...Object.fromEntries(given),
-    signal: request.signal,
-  };
-  if (all.temperature && all.seed === undefined) all.seed = randomSeed();
-  const answer = askIn(model, conversationOf(said), all);
+  const all = { ...defaults, ...Object.fromEntries(given), signal: request.signal };
+  const answer = askIn(model, said, all);
   // In Node a Request that nobody holds may be collected, and its signal then never fires.
   const hold = () => request;
   answer.then(hold, hold);
