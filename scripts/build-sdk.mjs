@@ -36,11 +36,11 @@ const demoModel = join(root, "model", "tiny-vlm-demo.gguf");
 // The oldest browsers with module workers, which the package needs.
 const browsers = ["chrome91", "firefox114", "safari15"];
 
-// The URL of the running script, where import.meta.url does not exist or must be hidden: in a
-// worker, bundlers would look for the file of Emscripten's `new URL("tiny-vlm.wasm",
-// import.meta.url)`.
+// The URL of the running script, where import.meta.url does not exist or must be hidden: a worker
+// has to be a classic script and a module at once, because some bundlers drop `type: "module"`, and
+// bundlers would look for the file of Emscripten's `new URL("tiny-vlm.wasm", import.meta.url)`.
 const scriptUrl = {
-  worker: "const scriptUrl=globalThis.location?globalThis.location.href:import.meta.url;",
+  worker: "const scriptUrl=globalThis.location.href;",
   nodeCjs: 'const scriptUrl=require("node:url").pathToFileURL(__filename).href;',
   browserCjs:
     'const scriptUrl=typeof document==="object"' +
@@ -71,21 +71,38 @@ function output(
   };
 }
 
-/** Emscripten's glue without what it does in Node, which has workers of its own here. */
-function withoutNode(path, glue) {
-  const test = /\bvar ENVIRONMENT_IS_NODE=[^;]+;/;
-  if (!test.test(glue)) throw new Error(`${path} does not ask whether it runs in Node`);
-  return glue
-    .replace(test, "")
-    .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, "false")
-    .replace(/\bvar ENVIRONMENT_IS_WEB=[^;]+;/, "")
-    .replaceAll(/\bENVIRONMENT_IS_WEB\b/g, "false")
-    .replace(/\bvar ENVIRONMENT_IS_WORKER=[^;]+;/, "")
-    .replaceAll(/\bENVIRONMENT_IS_WORKER\b(?!=[^=])/g, "true");
+// How Emscripten's glue asks whether it runs in Node. Web Workers of Electron, Deno and Bun have a
+// `process`, too: which of our workers contains the glue decides instead.
+const asksForNode = /\bvar ENVIRONMENT_IS_NODE\s*=[^;]*;/;
+
+// The parts of the glue that read the wasm file. runtime/module.ts does that itself
+// (`instantiateWasm`), and pool threads are sent the compiled module.
+const readsWasm = [
+  /(?<=\belse )if\s*\(ENVIRONMENT_IS_WEB\s*\|\|\s*ENVIRONMENT_IS_WORKER\)/,
+  /\bvar wasmBinaryFile;\s*function findWasmBinary\b[^]*?(?=function getWasmImports\b)/,
+  /\bwasmBinaryFile\s*\?\?=\s*findWasmBinary\(\);[^]*?return exports;?(?=\s*\})/,
+];
+
+/** The glue without its questions for Node, and without what reads the wasm file. */
+function trimmedGlue(glue, path, inNode) {
+  if (!asksForNode.test(glue)) throw new Error(`${path} does not ask for Node as expected`);
+  let trimmed = glue
+    .replace(asksForNode, "")
+    .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, String(inNode));
+  // Other versions of Emscripten read it in other words; their glue is a little larger then.
+  if (readsWasm.every((part) => part.test(trimmed))) {
+    const [byPlatform, ...functions] = readsWasm;
+    trimmed = trimmed.replace(byPlatform, "if(false)");
+    for (const part of functions) trimmed = trimmed.replace(part, "");
+  }
+  return trimmed;
 }
 
-/** Resolves `glue:<variant>` to files; equal ones are bundled once. */
-function gluePlugin(files, { node }) {
+/**
+ * Resolves `glue:<variant>` to files; equal ones are bundled once. `inNode`: whether for the
+ * workers of Node.
+ */
+function gluePlugin(files, inNode) {
   return {
     name: "glue",
     setup(bundler) {
@@ -98,9 +115,9 @@ function gluePlugin(files, { node }) {
         const [, glue, start] = /^([^]*export default \w+;)([^]*)$/.exec(
           readFileSync(path, "utf8"),
         );
-        if (path.includes("-mt/") && !/isPthread\s*&&/.test(start))
+        if (/-mt\/tiny-vlm\.mjs$/.test(path) && !/isPthread\s*&&/.test(start))
           throw new Error(`${path} does not end as expected: ${start}`);
-        return { contents: node ? glue : withoutNode(path, glue), loader: "js" };
+        return { contents: trimmedGlue(glue, path, inNode), loader: "js" };
       });
       bundler.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true }));
     },
@@ -129,8 +146,8 @@ function workers(prefix, folder, files, { minify = true, kinds = ["worker", "wor
   return Promise.all(
     kinds.map((kind) =>
       bundle(join(source, `${prefix}${kind}.ts`), join(folder, `${prefix}${kind}.mjs`), {
-        ...(prefix === "" ? { banner: scriptUrl.worker } : { platform: "node" }),
-        plugins: [gluePlugin(files, { node: prefix !== "" })],
+        ...(prefix === "" ? { format: "iife", banner: scriptUrl.worker } : { platform: "node" }),
+        plugins: [gluePlugin(files, prefix !== "")],
         minify,
       }),
     ),
@@ -189,7 +206,13 @@ async function buildPackage() {
       "the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can contain only one",
     );
   const at = (name) => join(unfinished, name);
-  const [index, node, iife] = ["index.ts", "node.ts", "iife.ts"].map((name) => join(source, name));
+  const [index, node, iife, demo, nodeDemo] = [
+    "index.ts",
+    "node.ts",
+    "iife.ts",
+    "demo-model.ts",
+    "node-demo-model.ts",
+  ].map((name) => join(source, name));
   await Promise.all([
     bundle(index, at("index.mjs"), {}),
     bundle(index, at("index.cjs"), { format: "cjs", banner: scriptUrl.browserCjs }),
@@ -197,6 +220,14 @@ async function buildPackage() {
       format: "iife",
       banner: scriptUrl.iife,
       footer: "})();",
+    }),
+    bundle(demo, at("demo-model.mjs"), {}),
+    bundle(demo, at("demo-model.cjs"), { format: "cjs", banner: scriptUrl.browserCjs }),
+    bundle(nodeDemo, at("node-demo-model.mjs"), { platform: "node" }),
+    bundle(nodeDemo, at("node-demo-model.cjs"), {
+      platform: "node",
+      format: "cjs",
+      banner: scriptUrl.nodeCjs,
     }),
     bundle(join(source, "loader", "open-store.ts"), at("storage.mjs"), {}),
     bundle(join(source, "checkpoint.ts"), at("convert/checkpoint.mjs"), {}),
@@ -275,8 +306,8 @@ async function buildDebugPackage() {
 }
 
 // The declarations twice, for import and for require: the same text in folders whose package.json
-// gives the module type. (The repository's package.json gives none: "module" would make ES modules
-// of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
+// gives the module type. (The repository's package.json says commonjs: "module" would make ES
+// modules of the CommonJS .js files that Emscripten writes below build/ and keeps below .toolchain/.)
 async function buildTypes(types, forRequire) {
   await emitDeclarations(types);
   cpSync(types, forRequire, { recursive: true });

@@ -14,6 +14,8 @@ const sdkImports = {
   "index.ts": ["api", "protocol"],
   "node.ts": ["api", "protocol"],
   "iife.ts": ["index.ts"],
+  "demo-model.ts": ["api"],
+  "node-demo-model.ts": ["api"],
   "cli.ts": ["api", "cli", "protocol"],
   // Other libraries' ways to ask, each an entry of the package.
   adapters: ["api", "protocol"],

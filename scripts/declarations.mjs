@@ -14,6 +14,8 @@ export const adapters = ["ai-sdk", "openai"];
 export const entries = [
   "index.d.ts",
   "node.d.ts",
+  "demo-model.d.ts",
+  "iife.d.ts",
   ...adapters.map((name) => `adapters/${name}.d.ts`),
 ];
 

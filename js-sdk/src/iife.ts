@@ -3,4 +3,11 @@
 
 import { TinyVLM, TinyVLMError } from "./index.js";
 
+declare global {
+  /** The class that `tiny-vlm` exports, with its error class. */
+  var TinyVLM: (typeof import("./index.js"))["TinyVLM"] & {
+    TinyVLMError: (typeof import("./index.js"))["TinyVLMError"];
+  };
+}
+
 Object.assign(globalThis, { TinyVLM: Object.assign(TinyVLM, { TinyVLMError }) });

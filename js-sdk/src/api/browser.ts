@@ -5,7 +5,7 @@ import { PixelReader } from "../image/read-pixels.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource, WireImage } from "../protocol/messages.js";
-import type { Variant } from "../protocol/values.js";
+import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { inspect, type ModelInspection } from "./inspect.js";
@@ -23,12 +23,18 @@ import type { LoadOptions, ModelSource } from "./types.js";
 /** A vision-language model in a Web Worker of this page. `await TinyVLM.load()`, then `ask`. */
 export class TinyVLM extends LoadedModel {
   /**
-   * Loads the model at `source`; without one, the demo model that comes with the package. Rejects
-   * with a TinyVLMError: `invalid_argument`, `invalid_file`, `unsupported`, `out_of_memory`, `io`,
+   * Loads the model at `source`; without one, the demo model that comes with the package, from
+   * beside the script (bundlers copy it where `tiny-vlm/demo-model` is imported). Rejects with a TinyVLMError: `invalid_argument`, `invalid_file`, `unsupported`, `out_of_memory`, `io`,
    * `network`, `http`, `worker` or `aborted`.
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
-    return new TinyVLM(await open(browser, source, options));
+    const platform = withAssets(browser, options);
+    if (platform !== browser) storage = () => platform.storage();
+    return new TinyVLM(
+      await open(platform, source, options).catch((reason: unknown) => {
+        throw withDemoHint(reason);
+      }),
+    );
   }
 
   /**
@@ -54,33 +60,79 @@ export class TinyVLM extends LoadedModel {
   } satisfies CachePlatform);
 }
 
-function storageUrl(): string {
-  return new URL("./storage.mjs", import.meta.url).href;
-}
+// Where the module is that looks at what is kept: that of the last load with `assetsUrl`.
+let storage = () => browser.storage();
 
 // A file of its own, because few pages look at what is kept.
-function storageModule(): Promise<typeof Storage> {
-  return import(storageUrl()) as Promise<typeof Storage>;
+async function storageModule(): Promise<typeof Storage> {
+  const url = storage();
+  try {
+    return (await import(url)) as typeof Storage;
+  } catch (cause) {
+    const message = `wanted a module at ${url}: ${describeReason(cause)}; ${missingFileHint}`;
+    throw new TinyVLMError("network", message, { cause, url });
+  }
 }
 
 // Each URL is written out in full, because bundlers look for exactly this form.
-const ownWorkers: Record<WorkerKind, { start(): Worker; url(): URL }> = {
-  single: {
-    start: () => new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" }),
-    url: () => new URL("./worker.mjs", import.meta.url),
-  },
-  threaded: {
-    start: () => new Worker(new URL("./worker-mt.mjs", import.meta.url), { type: "module" }),
-    url: () => new URL("./worker-mt.mjs", import.meta.url),
-  },
+const ownWorkers: Record<WorkerKind, () => Worker> = {
+  single: () => new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" }),
+  threaded: () => new Worker(new URL("./worker-mt.mjs", import.meta.url), { type: "module" }),
 };
-const ownWasm: Record<Variant, () => URL> = {
-  "relaxed-mt": () => new URL("./wasm/tiny-vlm-relaxed-mt.wasm", import.meta.url),
-  "simd-mt": () => new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url),
-  relaxed: () => new URL("./wasm/tiny-vlm-relaxed.wasm", import.meta.url),
-  simd: () => new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url),
-  scalar: () => new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url),
+const ownFiles: Record<string, () => URL> = {
+  "wasm/tiny-vlm-relaxed-mt.wasm": () =>
+    new URL("./wasm/tiny-vlm-relaxed-mt.wasm?no-inline", import.meta.url),
+  "wasm/tiny-vlm-simd-mt.wasm": () =>
+    new URL("./wasm/tiny-vlm-simd-mt.wasm?no-inline", import.meta.url),
+  "wasm/tiny-vlm-relaxed.wasm": () =>
+    new URL("./wasm/tiny-vlm-relaxed.wasm?no-inline", import.meta.url),
+  "wasm/tiny-vlm-simd.wasm": () => new URL("./wasm/tiny-vlm-simd.wasm?no-inline", import.meta.url),
+  "wasm/tiny-vlm-scalar.wasm": () =>
+    new URL("./wasm/tiny-vlm-scalar.wasm?no-inline", import.meta.url),
+  "storage.mjs": () => new URL("./storage.mjs?no-inline", import.meta.url),
+  "convert/checkpoint.mjs": () => new URL("./convert/checkpoint.mjs?no-inline", import.meta.url),
+  "convert/tiny-vlm-convert.mjs": () =>
+    new URL("./convert/tiny-vlm-convert.mjs?no-inline", import.meta.url),
+  "convert/tiny-vlm-convert.wasm": () =>
+    new URL("./convert/tiny-vlm-convert.wasm?no-inline", import.meta.url),
+  // In another form, because bundlers would copy the demo model for everybody.
+  [demoModelFile]: () => new URL(`../${demoModelFile}`, browser.file("wasm/tiny-vlm-simd.wasm")),
 };
+
+/**
+ * The address from which `start` makes a worker, without making it. A second `new URL(…)` for the
+ * same file would make bundlers copy it twice, so the constructor is exchanged for this one call.
+ */
+function addressOf(start: () => unknown): string {
+  const { Worker } = globalThis;
+  let address = "";
+  function Recorder(url: string | URL) {
+    address = String(url);
+  }
+  try {
+    globalThis.Worker = Recorder as unknown as typeof Worker;
+    start();
+  } finally {
+    globalThis.Worker = Worker;
+  }
+  return address;
+}
+
+const noWorkers =
+  "this context has no Web Workers: load the model in a page or a dedicated worker (in an " +
+  "extension, in an offscreen document: docs/toolchains.md has an example)";
+
+const missingFileHint =
+  "a bundler that copies no files needs `npx tiny-vlm copy-assets <folder>` and the option " +
+  'assetsUrl, Vite\'s dev server optimizeDeps: { exclude: ["tiny-vlm"] }';
+
+const wantedScript =
+  "a URL that answers with JavaScript, allowed by the page's content security policy and, in a " +
+  `cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header; ${missingFileHint}`;
+
+const wantedBlob =
+  "worker-src blob: in the page's content security policy, because this script is of another " +
+  "origin than the page";
 
 const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 
@@ -89,32 +141,30 @@ const browser: Platform = {
   reasonAgainstThreads: () =>
     globalThis.crossOriginIsolated
       ? undefined
-      : "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
-        "Cross-Origin-Embedder-Policy: require-corp)",
+      : globalThis.isSecureContext
+        ? "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
+          "Cross-Origin-Embedder-Policy: require-corp)"
+        : "threads need a secure page (https, or http on localhost): browsers ignore COOP and " +
+          "COEP elsewhere",
   defaultThreads: () => threadsFor(navigator.hardwareConcurrency || 1),
 
   async spawn(kind, url, signal) {
-    const script = url ?? ownWorkers[kind].url().href;
-    if (typeof Worker !== "function")
-      throw new TinyVLMError(
-        "worker",
-        "this context has no Web Workers: load the model in a page or a dedicated worker (in an " +
-          "extension, in an offscreen document)",
-      );
+    if (typeof Worker !== "function") throw new TinyVLMError("worker", noWorkers);
+    let script = url ?? browser.workerFiles[kind];
     try {
-      const worker =
-        url === undefined ? ownWorkers[kind].start() : new Worker(url, { type: "module" });
-      return { endpoint: webEndpoint(worker, script), script: undefined };
+      if (url === undefined) script = absolute(addressOf(ownWorkers[kind]));
+      const worker = url === undefined ? ownWorkers[kind]() : new Worker(url, { type: "module" });
+      return { endpoint: webEndpoint(worker, script, wantedScript), script: undefined };
     } catch (reason) {
       return spawnFromText(script, signal, reason);
     }
   },
 
-  wasmUrl: (variant) => ownWasm[variant]().href,
-  demoModel: () => ({
-    kind: "url",
-    url: new URL("./model/tiny-vlm-demo.gguf", import.meta.url).href,
-  }),
+  file: (name) => bundledUrl(name, ownFiles[name]!),
+  demoModel() {
+    return this.named(this.file(demoModelFile));
+  },
+  missingFileHint,
   hubUrl: () => defaultHubUrl,
   absoluteUrl: absolute,
   blobOf: (content) => ("size" in content ? content : new Blob([content])),
@@ -122,12 +172,16 @@ const browser: Platform = {
     const url = absolute(source);
     return /^https?:[^?#]*\/$/.test(url) ? { kind: "folder", url } : undefined;
   },
-  storage: storageUrl,
-  converter: () => ({
-    loader: new URL("./convert/checkpoint.mjs", import.meta.url).href,
-    script: new URL("./convert/tiny-vlm-convert.mjs", import.meta.url).href,
-    wasm: new URL("./convert/tiny-vlm-convert.wasm", import.meta.url).href,
-  }),
+  storage() {
+    return this.file("storage.mjs");
+  },
+  converter() {
+    return {
+      loader: this.file("convert/checkpoint.mjs"),
+      script: this.file("convert/tiny-vlm-convert.mjs"),
+      wasm: this.file("convert/tiny-vlm-convert.wasm"),
+    };
+  },
   named: (source) => ({ kind: "url", url: absolute(source) }),
 
   pageImage(image, exact) {
@@ -187,18 +241,20 @@ async function spawnFromText(
     throw new TinyVLMError(
       "worker",
       `the worker could not be started from ${url}: ${describeReason(cause)}; ` +
-        `nor could its text be read: ${describeReason(reason)}`,
+        `nor could its text be read: ${describeReason(reason)}; ${missingFileHint}`,
       { cause, url },
     );
   }
   const script = new Blob([text], { type: "text/javascript" });
   const blobUrl = URL.createObjectURL(script);
   try {
-    return { endpoint: webEndpoint(new Worker(blobUrl, { type: "module" }), url), script };
+    const worker = new Worker(blobUrl, { type: "module" });
+    return { endpoint: webEndpoint(worker, url, wantedBlob), script };
   } catch (reason) {
     throw new TinyVLMError(
       "worker",
-      `the worker could not be started from ${url}: ${describeReason(reason)}`,
+      `the worker could not be started from ${url} (wanted: ${wantedBlob}): ` +
+        describeReason(reason),
       { cause: reason, url },
     );
   }

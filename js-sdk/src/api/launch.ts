@@ -5,6 +5,7 @@ import { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
 import type { RejectedVariant, StartedEngine } from "../protocol/messages.js";
 import { isThreaded, variants, type Variant } from "../protocol/values.js";
+import { isMissingFile, withHint } from "./assets.js";
 import { within, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions } from "./types.js";
 
@@ -28,7 +29,9 @@ export async function launch(platform: Platform, options: LoadOptions): Promise<
   const threads = options.threads ?? platform.defaultThreads();
   const attempts = plan(platform, options, threads);
   const wasmUrls = wasmAddresses(platform, options);
-  const ownFiles = options.wasmUrl === undefined && options.workerUrl === undefined;
+  const ownFiles = [options.wasmUrl, options.workerUrl, options.assetsUrl].every(
+    (url) => url === undefined,
+  );
   let failure: TinyVLMError | undefined;
   for (const { kind, tried } of attempts) {
     let channel: Channel | undefined;
@@ -55,7 +58,9 @@ export async function launch(platform: Platform, options: LoadOptions): Promise<
       if (!started) throw cannotRun(rejected);
       return { channel, started };
     } catch (reason) {
-      const error = asTinyVLMError(reason);
+      let error = asTinyVLMError(reason);
+      // What an engine's start cannot read is its wasm file.
+      if (channel && isMissingFile(error)) error = withHint(error, platform.missingFileHint);
       await channel?.close(error);
       if (!mayTryNext(error)) throw error;
       failure = error;
@@ -116,12 +121,14 @@ function plan(
   return attempts.filter(({ tried }) => tried.length > 0);
 }
 
+const wasmFile = (variant: Variant) => `wasm/tiny-vlm-${variant}.wasm`;
+
 function wasmAddresses(
   platform: Platform,
   { wasmUrl, variant }: LoadOptions,
 ): Record<Variant, string> {
   const given = (candidate: Variant): string => {
-    if (wasmUrl === undefined) return platform.wasmUrl(candidate);
+    if (wasmUrl === undefined) return platform.file(wasmFile(candidate));
     if (typeof wasmUrl === "string" || wasmUrl instanceof URL) {
       const url = platform.absoluteUrl(wasmUrl);
       if (!url.endsWith("/") && !variant)
@@ -132,7 +139,7 @@ function wasmAddresses(
       return within(url, `tiny-vlm-${candidate}.wasm`);
     }
     const own = wasmUrl[candidate];
-    return own === undefined ? platform.wasmUrl(candidate) : platform.absoluteUrl(own);
+    return own === undefined ? platform.file(wasmFile(candidate)) : platform.absoluteUrl(own);
   };
   return Object.fromEntries(variants.map((candidate) => [candidate, given(candidate)])) as Record<
     Variant,

@@ -1,7 +1,7 @@
 // TinyVLM in Node: the same worker scripts, run by worker_threads.
 
 import { Blob as NodeBlob } from "node:buffer";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
 import { resolve } from "node:path";
@@ -12,6 +12,7 @@ import { cacheFolder, openNodeFolder } from "../loader/node-folder.js";
 import { nodeEndpoint } from "../protocol/endpoint-node.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { ByteSource } from "../protocol/messages.js";
+import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { inspect, type ModelInspection } from "./inspect.js";
@@ -31,7 +32,11 @@ export class TinyVLM extends LoadedModel {
    * `out_of_memory`, `io`, `network`, `http`, `worker` or `aborted`.
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
-    return new TinyVLM(await open(node, source, options));
+    return new TinyVLM(
+      await open(withAssets(node, options), source, options).catch((reason: unknown) => {
+        throw withDemoHint(reason);
+      }),
+    );
   }
 
   /**
@@ -65,8 +70,6 @@ function ownCacheFolder(): string {
   return cacheFolder(process.env, process.platform, homedir());
 }
 
-const ownFile = (name: string) => new URL(name, import.meta.url);
-
 // Two letters at least: "C:" is a drive.
 const scheme = /^[a-z][a-z0-9+.-]+:/i;
 
@@ -95,13 +98,47 @@ const workerFiles: Record<WorkerKind, string> = {
   threaded: "node-worker-mt.mjs",
 };
 
+// Each URL is written out in full, because tools that collect a program's files look for exactly
+// this form.
+const ownWorkers: Record<WorkerKind, () => URL> = {
+  single: () => new URL("./node-worker.mjs", import.meta.url),
+  threaded: () => new URL("./node-worker-mt.mjs", import.meta.url),
+};
+const ownFiles: Record<string, () => URL> = {
+  "wasm/tiny-vlm-relaxed-mt.wasm": () =>
+    new URL("./wasm/tiny-vlm-relaxed-mt.wasm", import.meta.url),
+  "wasm/tiny-vlm-simd-mt.wasm": () => new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url),
+  "wasm/tiny-vlm-relaxed.wasm": () => new URL("./wasm/tiny-vlm-relaxed.wasm", import.meta.url),
+  "wasm/tiny-vlm-simd.wasm": () => new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url),
+  "wasm/tiny-vlm-scalar.wasm": () => new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url),
+  "convert/checkpoint.mjs": () => new URL("./convert/checkpoint.mjs", import.meta.url),
+  "convert/tiny-vlm-convert.mjs": () => new URL("./convert/tiny-vlm-convert.mjs", import.meta.url),
+  "convert/tiny-vlm-convert.wasm": () =>
+    new URL("./convert/tiny-vlm-convert.wasm", import.meta.url),
+  // In another form, because such tools would take the demo model for everybody.
+  [demoModelFile]: () => new URL(`../${demoModelFile}`, node.file("wasm/tiny-vlm-simd.wasm")),
+};
+
+const missingFileHint =
+  "keep tiny-vlm out of the bundle (esbuild --external:tiny-vlm, webpack externals, Next.js " +
+  'serverExternalPackages: ["tiny-vlm"]), or let the option assetsUrl name the folder dist of the ' +
+  "package";
+
 const node: Platform = {
   workerFiles,
   reasonAgainstThreads: () => undefined,
   defaultThreads: () => threadsFor(availableParallelism()),
 
   async spawn(kind, url) {
-    const script = url === undefined ? ownFile(`./${workerFiles[kind]}`) : new URL(url);
+    const address = url ?? bundledUrl(workerFiles[kind], ownWorkers[kind]);
+    // Asked first: in some runtimes a worker without a script neither starts nor fails.
+    if (!scheme.test(address) || (address.startsWith("file:") && !existsSync(new URL(address))))
+      throw new TinyVLMError(
+        "worker",
+        `there is no worker script at ${address}; ${missingFileHint}`,
+        { url: address },
+      );
+    const script = new URL(address);
     try {
       // Flags of the process (a debugger, a loader) are not meant for the worker.
       return {
@@ -117,8 +154,11 @@ const node: Platform = {
     }
   },
 
-  wasmUrl: (variant) => ownFile(`./wasm/tiny-vlm-${variant}.wasm`).href,
-  demoModel: () => ({ kind: "path", path: fileURLToPath(ownFile("./model/tiny-vlm-demo.gguf")) }),
+  file: (name) => bundledUrl(name, ownFiles[name]!),
+  demoModel() {
+    return this.named(this.file(demoModelFile));
+  },
+  missingFileHint,
 
   hubUrl: () => process.env["HF_ENDPOINT"] || defaultHubUrl,
 
@@ -146,11 +186,13 @@ const node: Platform = {
     return isFolder ? { kind: "path", path } : undefined;
   },
   storage: () => "",
-  converter: () => ({
-    loader: ownFile("./convert/checkpoint.mjs").href,
-    script: ownFile("./convert/tiny-vlm-convert.mjs").href,
-    wasm: ownFile("./convert/tiny-vlm-convert.wasm").href,
-  }),
+  converter() {
+    return {
+      loader: this.file("convert/checkpoint.mjs"),
+      script: this.file("convert/tiny-vlm-convert.mjs"),
+      wasm: this.file("convert/tiny-vlm-convert.wasm"),
+    };
+  },
 
   named(source): ByteSource {
     if (typeof source === "string" && !scheme.test(source))

@@ -100,15 +100,21 @@ export interface LoadOptions {
    */
   compute?: "fast" | "f32" | undefined;
   /**
+   * The folder with the package's own files (workers, wasm files, the demo model): that of
+   * `tiny-vlm copy-assets`, or a copy of the package's `dist`. For bundlers that copy no files.
+   * Default: beside the script.
+   */
+  assetsUrl?: string | URL | undefined;
+  /**
    * Where the wasm files are: a folder (ends in `/`), an address for each variant (`{ simd: url, …
    * }`), or one file together with `variant`.
-   * Default: beside the script.
+   * Default: `wasm/` of `assetsUrl`.
    */
   wasmUrl?: string | URL | Partial<Record<Variant, string | URL>> | undefined;
   /**
    * Where `worker.mjs` and `worker-mt.mjs` (in Node `node-worker.mjs` and `node-worker-mt.mjs`)
    * are: a folder (ends in `/`), or one file.
-   * Default: beside the script.
+   * Default: `assetsUrl`.
    */
   workerUrl?: string | URL | undefined;
 }

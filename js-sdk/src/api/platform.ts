@@ -7,7 +7,6 @@ import type {
   ConverterUrls,
   WireImage,
 } from "../protocol/messages.js";
-import type { Variant } from "../protocol/values.js";
 import type { ImageInput } from "./types.js";
 
 /** The worker of the builds without threads, or of those with. */
@@ -34,10 +33,12 @@ export interface Platform {
     url: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<SpawnedWorker>;
-  /** Absolute URL of the package's own wasm file. */
-  wasmUrl(variant: Variant): string;
-  /** The model that comes with the package. */
+  /** Absolute URL of one of the package's own files, by its name in the folder `dist`. */
+  file(name: string): string;
+  /** The model that comes with the package, where it is beside the script. */
   demoModel(): ByteSource;
+  /** What to do where a file of the package is missing. */
+  missingFileHint: string;
   /** The hub that `hf:` sources name files of. */
   hubUrl(): string;
   /** An absolute URL; in Node a path becomes a file: URL. */

@@ -7,7 +7,7 @@ export interface PrivateInit {
   /** The caller's headers, and those of a range. */
   headers: Record<string, string>;
   /** Whether the HTTP cache may keep the answer. */
-  cache: RequestCache;
+  cache: "default" | "no-store";
   /** Ends the request. */
   signal: AbortSignal;
 }

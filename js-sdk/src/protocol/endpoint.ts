@@ -22,8 +22,10 @@ export interface WorkerPort {
   listen(onMessage: (message: ToWorker) => void): void;
 }
 
-/** Wraps a Web Worker; `script` is its URL, for messages. */
-export function webEndpoint(worker: Worker, script: string): Endpoint {
+/**
+ * Wraps a Web Worker; for messages, `script` is its URL and `wanted` what a script needs to load.
+ */
+export function webEndpoint(worker: Worker, script: string, wanted: string): Endpoint {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen(onMessage, onDeath) {
@@ -39,10 +41,8 @@ export function webEndpoint(worker: Worker, script: string): Endpoint {
           new TinyVLMError(
             "worker",
             message
-              ? `the worker failed: ${message}`
-              : `the worker script could not be loaded: ${script} (wanted: a URL that answers ` +
-                  "with JavaScript, allowed by the page's content security policy and, in a " +
-                  "cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header)",
+              ? `the worker failed (${script}): ${message}`
+              : `the worker script could not be loaded: ${script} (wanted: ${wanted})`,
             { url: script },
           ),
         );

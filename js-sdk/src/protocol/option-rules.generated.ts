@@ -27,6 +27,7 @@ export const loadRules = {
   resize: { type: "choice", choices: ["pad", "crop"] },
   chatStyle: { type: "choice", choices: chatStyles },
   compute: { type: "choice", choices: ["fast", "f32"] },
+  assetsUrl: { type: "other" },
   wasmUrl: { type: "other" },
   workerUrl: { type: "other" },
 } as const satisfies Record<string, OptionRule>;

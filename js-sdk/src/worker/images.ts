@@ -46,7 +46,9 @@ export async function prepareImage(
       const file = await readWhole(opened, maxFileBytes, "invalid_image");
       if (signal.aborted) throw abortedError("the question", signal);
       const began = performance.now();
-      if (exact || typeof OffscreenCanvas !== "function")
+      // Only a worker of Node opens paths. There the engine decodes, also in Deno, whose
+      // OffscreenCanvas has no 2d context.
+      if (exact || openPath || typeof OffscreenCanvas !== "function")
         return bytesImage(file, { format: "encoded" });
       checkImageFile(file);
       // A Blob is decoded as it is, not copied into another. slice() removes its type: the bytes

@@ -1,0 +1,13 @@
+// The package's entry `tiny-vlm/demo-model` for browsers. An entry of its own, so that bundlers copy
+// the file for those alone who import it.
+
+import { bundledUrl, demoModelFile } from "./api/assets.js";
+
+/**
+ * The address of the demo model that comes with the package (6.3 MB), for `TinyVLM.load`. It knows
+ * drawings of about 180 things.
+ */
+export const demoModel: string = bundledUrl(
+  demoModelFile,
+  () => new URL("./model/tiny-vlm-demo.gguf?no-inline", import.meta.url),
+);
