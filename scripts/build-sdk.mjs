@@ -19,6 +19,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { wasmModules, wasmVariants as variants } from "./build.mjs";
+import { packageVersion } from "./check-versions.mjs";
 import { adapters, emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
@@ -75,6 +76,10 @@ function output(
 // `process`, too: which of our workers contains the glue decides instead.
 const asksForNode = /\bvar ENVIRONMENT_IS_NODE\s*=[^;]*;/;
 
+// How the glue asks, in a pool thread of Node, whether the scope itself can post messages. Bun's has
+// the function, but its messages come through parentPort alone, like Node's.
+const asksForMessages = /\bif\s*\(!globalThis\.postMessage\)/;
+
 // The parts of the glue that read the wasm file. runtime/module.ts does that itself
 // (`instantiateWasm`), and pool threads are sent the compiled module.
 const readsWasm = [
@@ -83,12 +88,13 @@ const readsWasm = [
   /\bwasmBinaryFile\s*\?\?=\s*findWasmBinary\(\);[^]*?return exports;?(?=\s*\})/,
 ];
 
-/** The glue without its questions for Node, and without what reads the wasm file. */
+/** The glue without its questions about where it runs, and without what reads the wasm file. */
 function trimmedGlue(glue, path, inNode) {
   if (!asksForNode.test(glue)) throw new Error(`${path} does not ask for Node as expected`);
   let trimmed = glue
     .replace(asksForNode, "")
-    .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, String(inNode));
+    .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, String(inNode))
+    .replace(asksForMessages, "if(true)");
   // Other versions of Emscripten read it in other words; their glue is a little larger then.
   if (readsWasm.every((part) => part.test(trimmed))) {
     const [byPlatform, ...functions] = readsWasm;
@@ -244,7 +250,9 @@ async function buildPackage() {
     build(
       output(join(source, "cli.ts"), at("cli.mjs"), {
         platform: "node",
-        banner: "#!/usr/bin/env node\nconst scriptUrl=import.meta.url;",
+        banner:
+          "#!/usr/bin/env node\nconst scriptUrl=import.meta.url," +
+          `packageVersion=${JSON.stringify(packageVersion())};`,
         minify: false,
       }),
     ),

@@ -7,13 +7,14 @@ export const mainHelp = `tiny-vlm: questions about images, answered on this mach
   tiny-vlm ask <image> <question>      answer in words, as they are made
   tiny-vlm pull <source>               fetches a model or a checkpoint, to be kept here
   tiny-vlm cache                       which models are kept on this machine
+  tiny-vlm copy-assets <folder>        the files that a page needs, for bundlers that copy none
   tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
   tiny-vlm fidelity <f32> <other>      how far a model file strays from the same checkpoint in f32
   tiny-vlm inspect <file>              what a model file holds
   tiny-vlm trace <file> --case <case>  every stage of a model on a given input
 
 Every command takes --variant scalar|simd|relaxed|simd-mt|relaxed-mt and --threads N, and explains
-itself with --help.
+itself with --help. tiny-vlm --version prints the version.
 Errors are one line on stderr; exit codes are listed in docs/errors.md.
 `;
 
@@ -54,4 +55,17 @@ is converted on the way: what is kept is one model file.
 
 HF_ENDPOINT is the hub's address, HF_TOKEN goes to it as a bearer token.
 Interrupted, it goes on where it was.
+`;
+
+export const copyAssetsHelp = `tiny-vlm copy-assets <folder> [--demo-model]
+
+Copies what a page fetches at run time (workers, wasm files, what converts
+checkpoints) to a folder that your server serves. For bundlers that copy no
+files of packages (Rollup, esbuild): the option assetsUrl of TinyVLM.load is
+that folder's address.
+
+  --demo-model  The demo model too (6.3 MB).
+
+Example: tiny-vlm copy-assets public/tiny-vlm
+         TinyVLM.load(source, { assetsUrl: "/tiny-vlm/" })
 `;
