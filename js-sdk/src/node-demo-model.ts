@@ -7,7 +7,7 @@ import { bundledUrl, demoModelFile } from "./api/assets.js";
  * The address of the demo model that comes with the package (6.3 MB), for `TinyVLM.load`. It knows
  * drawings of about 180 things.
  */
-export const demoModel: string = bundledUrl(
-  demoModelFile,
-  () => new URL("./model/tiny-vlm-demo.gguf", import.meta.url),
-);
+export const demoModel: string = bundledUrl(demoModelFile, () => {
+  // In a function with a body, as in api/node.ts.
+  return new URL("./model/tiny-vlm-demo.gguf", import.meta.url);
+});

@@ -98,23 +98,41 @@ const workerFiles: Record<WorkerKind, string> = {
   threaded: "node-worker-mt.mjs",
 };
 
-// Each URL is written out in full, because tools that collect a program's files look for exactly
-// this form.
+// Each URL is written out in full and returned by a function with a body, because tools that collect
+// a program's files (@vercel/nft) find exactly this form.
 const ownWorkers: Record<WorkerKind, () => URL> = {
-  single: () => new URL("./node-worker.mjs", import.meta.url),
-  threaded: () => new URL("./node-worker-mt.mjs", import.meta.url),
+  single: () => {
+    return new URL("./node-worker.mjs", import.meta.url);
+  },
+  threaded: () => {
+    return new URL("./node-worker-mt.mjs", import.meta.url);
+  },
 };
 const ownFiles: Record<string, () => URL> = {
-  "wasm/tiny-vlm-relaxed-mt.wasm": () =>
-    new URL("./wasm/tiny-vlm-relaxed-mt.wasm", import.meta.url),
-  "wasm/tiny-vlm-simd-mt.wasm": () => new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url),
-  "wasm/tiny-vlm-relaxed.wasm": () => new URL("./wasm/tiny-vlm-relaxed.wasm", import.meta.url),
-  "wasm/tiny-vlm-simd.wasm": () => new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url),
-  "wasm/tiny-vlm-scalar.wasm": () => new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url),
-  "convert/checkpoint.mjs": () => new URL("./convert/checkpoint.mjs", import.meta.url),
-  "convert/tiny-vlm-convert.mjs": () => new URL("./convert/tiny-vlm-convert.mjs", import.meta.url),
-  "convert/tiny-vlm-convert.wasm": () =>
-    new URL("./convert/tiny-vlm-convert.wasm", import.meta.url),
+  "wasm/tiny-vlm-relaxed-mt.wasm": () => {
+    return new URL("./wasm/tiny-vlm-relaxed-mt.wasm", import.meta.url);
+  },
+  "wasm/tiny-vlm-simd-mt.wasm": () => {
+    return new URL("./wasm/tiny-vlm-simd-mt.wasm", import.meta.url);
+  },
+  "wasm/tiny-vlm-relaxed.wasm": () => {
+    return new URL("./wasm/tiny-vlm-relaxed.wasm", import.meta.url);
+  },
+  "wasm/tiny-vlm-simd.wasm": () => {
+    return new URL("./wasm/tiny-vlm-simd.wasm", import.meta.url);
+  },
+  "wasm/tiny-vlm-scalar.wasm": () => {
+    return new URL("./wasm/tiny-vlm-scalar.wasm", import.meta.url);
+  },
+  "convert/checkpoint.mjs": () => {
+    return new URL("./convert/checkpoint.mjs", import.meta.url);
+  },
+  "convert/tiny-vlm-convert.mjs": () => {
+    return new URL("./convert/tiny-vlm-convert.mjs", import.meta.url);
+  },
+  "convert/tiny-vlm-convert.wasm": () => {
+    return new URL("./convert/tiny-vlm-convert.wasm", import.meta.url);
+  },
   // In another form, because such tools would take the demo model for everybody.
   [demoModelFile]: () => new URL(`../${demoModelFile}`, node.file("wasm/tiny-vlm-simd.wasm")),
 };
