@@ -19,7 +19,6 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { wasmModules, wasmVariants as variants } from "./build.mjs";
-import { packageVersion } from "./check-versions.mjs";
 import { adapters, emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
 import { thirdPartyNotices } from "./third-party.mjs";
@@ -249,9 +248,7 @@ async function buildPackage() {
     build(
       output(join(source, "cli.ts"), at("cli.mjs"), {
         platform: "node",
-        banner:
-          "#!/usr/bin/env node\nconst scriptUrl=import.meta.url," +
-          `packageVersion=${JSON.stringify(packageVersion())};`,
+        banner: "#!/usr/bin/env node\nconst scriptUrl=import.meta.url;",
         minify: false,
       }),
     ),

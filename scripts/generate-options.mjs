@@ -277,19 +277,27 @@ function placeholder({ type, choices, placeholder }) {
   return type === "integer" || type === "number" ? "N" : "TEXT";
 }
 
-/** The lines of a help text about options, those of asking first. */
-function helpLines(table) {
-  const flags = new Map(table.filter(onCommandLine).map(({ key, flag }) => [key, flag]));
+/** What a help text says of an option; `flags`: the names of all options' flags, by key. */
+function helpText(option, flags) {
   const inWords = (text) =>
     text.replaceAll(/`([^`]*)`/g, (_, word) => flags.get(word) ?? word.replace(/^$/, '""'));
+  const byDefault = defaultText(option, styles.help);
+  const also = [];
+  if (option.type === "strings") also.push("May be repeated.");
+  if (byDefault !== undefined && option.type !== "boolean") also.push(`Default: ${byDefault}.`);
+  return inWords([option.doc, ...also].join(" "));
+}
+
+const flagsByKey = (table) =>
+  new Map(table.filter(onCommandLine).map(({ key, flag }) => [key, flag]));
+
+/** The lines of a help text about options, those of asking first. */
+function helpLines(table) {
+  const flags = flagsByKey(table);
   const indent = " ".repeat(27);
   return table.filter(onCommandLine).flatMap((option) => {
     const head = `  ${option.flag} ${placeholder(option)}`.trimEnd();
-    const byDefault = defaultText(option, styles.help);
-    const also = [];
-    if (option.type === "strings") also.push("May be repeated.");
-    if (byDefault !== undefined && option.type !== "boolean") also.push(`Default: ${byDefault}.`);
-    const lines = wrap(inWords([option.doc, ...also].join(" ")), helpColumns, indent);
+    const lines = wrap(helpText(option, flags), helpColumns, indent);
     if (head.length + 2 > indent.length) return [head, ...lines];
     return [head.padEnd(indent.length) + lines[0].slice(indent.length), ...lines.slice(1)];
   });
@@ -312,7 +320,7 @@ function flagsHeader(table) {
   return cppHeader(
     "cpp/cli/option_flag_table.h",
     "The flags that are options of a model, a session or a question, and help about them.",
-    [],
+    ["cstdint"],
     ["cli/option_flags.h"],
     [
       "inline constexpr OptionFlag kOptionFlags[] = {",
@@ -325,6 +333,9 @@ function flagsHeader(table) {
       "inline constexpr char kOptionFlagsHelp[] =",
       ...help.slice(0, -1),
       `${help.at(-1)};`,
+      "",
+      "// The most that --threads of any command takes.",
+      `inline constexpr int64_t kMaxThreads = ${table.find(({ key }) => key === "threads").max};`,
       "",
     ],
   );
@@ -481,22 +492,35 @@ function cliFile(table) {
     string: "text",
     choice: "text",
   };
+  const names = flagsByKey(table);
+  // Every line but the last one keeps the space that it was broken at.
+  const asText = (line, index, { length }) => asString(index < length - 1 ? `${line} ` : line);
   const flags = (when) =>
     table
       .filter((option) => option.when === when && onCommandLine(option))
-      .map(({ flag, key, type }) => `  ${key}: { flag: "${flag}", kind: "${kinds[type]}" },`);
+      .map((option) => {
+        const value = placeholder(option);
+        return [
+          `  ${option.key}: {`,
+          `flag: "${option.flag}", kind: "${kinds[option.type]}",`,
+          value === "" ? "" : `value: ${asString(value)},`,
+          `help: ${wrap(helpText(option, names), 80, "").map(asText).join(" + ")} },`,
+        ].join("");
+      });
   return [
     "js-sdk/src/cli/options.generated.ts",
     [
       "// The flags of the command line that are options of load and ask.",
       `// ${origin}`,
       "",
-      'import type { FlagKind } from "./flags.js";',
+      'import type { FlagKind } from "./command.js";',
       "",
-      "/** An option's flag, with its dashes, and what it takes. */",
+      "/** An option's flag: its name with dashes, what it takes, and what the help says of it. */",
       "export interface OptionFlag {",
       "  readonly flag: string;",
       "  readonly kind: FlagKind;",
+      "  readonly value?: string;",
+      "  readonly help: string;",
       "}",
       "",
       "/** Flags of the options of `load`, by the option's name. */",
@@ -508,11 +532,6 @@ function cliFile(table) {
       "export const askFlags = {",
       ...flags("ask"),
       "} as const satisfies Record<string, OptionFlag>;",
-      "",
-      "/** Lines about these flags, for a help text. */",
-      "export const optionFlagsHelp = `\\",
-      ...helpLines(ordered(table)).map((line) => line.replaceAll(/[`\\$]/g, "\\$&")),
-      "`;",
       "",
     ].join("\n"),
   ];

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/measure.h"
+#include "cli/threads_flag.h"
 #include "engine/model_file.h"
 #include "engine/session.h"
 
@@ -330,8 +331,7 @@ Status RunBench(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const int64_t image_size, flags.GetInt("--image-size", 0, 1, INT32_MAX));
   TVLM_ASSIGN_OR_RETURN(const int64_t prefix, flags.GetInt("--prefix", kPrefixRows, 1, 1'000'000));
   TVLM_ASSIGN_OR_RETURN(const int64_t rounds, flags.GetInt("--rounds", 5, 1, 10'000));
-  TVLM_ASSIGN_OR_RETURN(const int64_t threads,
-                        flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
+  TVLM_ASSIGN_OR_RETURN(const int64_t threads, ThreadsFlag(flags));
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "fast")));
   options.image_size = static_cast<size_t>(image_size);
   options.prefix = static_cast<size_t>(prefix);

@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/threads_flag.h"
 #include "engine/fidelity.h"
 #include "engine/model_file.h"
 
@@ -115,8 +116,7 @@ Status RunFidelity(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const int64_t random, flags.GetInt("--random", 8, 1, 100'000));
   TVLM_ASSIGN_OR_RETURN(const int64_t seed, flags.GetInt("--seed", 1, 0, INT64_MAX));
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "fast")));
-  TVLM_ASSIGN_OR_RETURN(const int64_t threads,
-                        flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
+  TVLM_ASSIGN_OR_RETURN(const int64_t threads, ThreadsFlag(flags));
   options.steps = static_cast<size_t>(steps);
 
   TVLM_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference,

@@ -3,6 +3,8 @@
 #ifndef TINYVLM_CLI_OPTION_FLAG_TABLE_H_
 #define TINYVLM_CLI_OPTION_FLAG_TABLE_H_
 
+#include <cstdint>
+
 #include "cli/option_flags.h"
 
 namespace tinyvlm {
@@ -97,6 +99,9 @@ inline constexpr char kOptionFlagsHelp[] =
     "  --compute fast|f32       How matrix products are computed: f32 without\n"
     "                           quantised activations, which is slow and for\n"
     "                           comparisons. Default: fast.\n";
+
+// The most that --threads of any command takes.
+inline constexpr int64_t kMaxThreads = 64;
 
 }  // namespace tinyvlm
 

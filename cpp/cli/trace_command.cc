@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/threads_flag.h"
 #include "engine/model_file.h"
 #include "engine/trace.h"
 
@@ -18,8 +19,7 @@ Status RunTrace(const Arguments& arguments) {
   TVLM_ASSIGN_OR_RETURN(const int64_t greedy, flags.GetInt("--greedy", 0, 0, 1'000'000));
   options.greedy = static_cast<size_t>(greedy);
   TVLM_ASSIGN_OR_RETURN(options.compute, ParseCompute(flags.Get("--compute", "f32")));
-  TVLM_ASSIGN_OR_RETURN(const int64_t threads,
-                        flags.GetInt("--threads", static_cast<int64_t>(DefaultThreads()), 1, 64));
+  TVLM_ASSIGN_OR_RETURN(const int64_t threads, ThreadsFlag(flags));
   TVLM_ASSIGN_OR_RETURN(
       const std::shared_ptr<Model> model,
       LoadModel(flags.positional()[0], static_cast<size_t>(threads), ModelUse::kIds));

@@ -1,56 +1,69 @@
-// The command `tiny-vlm`: ask, cache and pull go through the SDK, copy-assets copies files of the
-// package; convert, fidelity, inspect and
-// trace run the C++ command line, compiled to WebAssembly. An error is one line on stderr, its exit
-// code that of docs/errors.md.
+// The command `tiny-vlm`: most commands go through the SDK; convert, fidelity, inspect and trace run
+// the C++ command line, compiled to WebAssembly. An error is one line on stderr; exit codes:
+// cli/exit-codes.ts.
 
+import { readFileSync } from "node:fs";
 import { didYouMean } from "./protocol/did-you-mean.js";
 import { errorNumbers, TinyVLMError } from "./protocol/errors.js";
-import { ask } from "./cli/ask.js";
-import { cache } from "./cli/cache.js";
-import { copyAssets } from "./cli/copy-assets.js";
-import { mainHelp } from "./cli/help.js";
-import { pull } from "./cli/pull.js";
-import { runTool, toolCommands } from "./cli/tools.js";
-
-/** The version in package.json, put here by scripts/build-sdk.mjs. */
-declare const packageVersion: string;
+import { helpFlag } from "./cli/command.js";
+import { commands } from "./cli/commands.js";
+import { interrupted } from "./cli/exit-codes.js";
+import { parseFlags, wrongArgument } from "./cli/flags.js";
+import { commandHelp, mainHelp } from "./cli/help.js";
+import { wasInterrupted } from "./cli/interrupt.js";
+import { complain, painter } from "./cli/terminal.js";
+import { runTool } from "./cli/tools.js";
 
 async function main(args: string[]): Promise<void> {
-  const [command, ...rest] = args;
-  if (command === undefined) {
-    process.stderr.write(mainHelp);
+  const [first, ...rest] = args;
+  if (first === undefined) {
+    process.stderr.write(mainHelp(commands, painter(process.stderr)("bold")));
     process.exitCode = errorNumbers.invalid_argument;
     return;
   }
-  if (command === "help" || command === "--help" || command === "-h")
-    return void process.stdout.write(mainHelp);
-  if (command === "--version" || command === "-v")
-    return void process.stdout.write(`${packageVersion}\n`);
-  if (command === "ask") return ask(rest);
-  if (command === "cache") return cache(rest);
-  if (command === "pull") return pull(rest);
-  if (command === "copy-assets") return copyAssets(rest);
-  if (toolCommands.has(command)) return runTool(command, rest);
-  const meant = didYouMean(command, ["ask", "cache", "pull", "copy-assets", ...toolCommands]);
-  throw new TinyVLMError(
-    "invalid_argument",
-    `there is no command "${command}"${meant}; see tiny-vlm --help`,
-  );
+  // `tiny-vlm help ask` is `tiny-vlm ask --help`.
+  if (first === "help" && rest.length > 0) return main([...rest, "--help"]);
+  const bold = painter(process.stdout)("bold");
+  if (first === "help" || first === "--help" || first === "-h")
+    return void process.stdout.write(mainHelp(commands, bold));
+  if (first === "--version" || first === "-V")
+    return void process.stdout.write(`tiny-vlm ${version()}\n`);
+  const command = commands.find(({ name }) => name === first);
+  if (!command) {
+    const known = commands.map(({ name }) => name);
+    if (first.startsWith("-"))
+      throw wrongArgument(`wanted a command before any flag, found ${first}; see tiny-vlm --help`);
+    throw wrongArgument(
+      `there is no command "${first}"${didYouMean(first, known) || "; see tiny-vlm --help"}`,
+    );
+  }
+  if ("isTool" in command) return runTool(command, rest);
+  const parsed = parseFlags(rest, { ...command.flags, ...helpFlag });
+  if (parsed.switches.has("--help")) return void process.stdout.write(commandHelp(command, bold));
+  return command.run(parsed, commands);
+}
+
+function version(): string {
+  const file = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
 }
 
 // A reader that has enough (`| head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : 1),
-);
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? (process.exitCode ?? 0) : errorNumbers.io),
+  );
 
 main(process.argv.slice(2)).catch((reason: unknown) => {
+  // Threads that an engine had started would keep the process alive.
+  if (wasInterrupted()) {
+    if (process.stderr.isTTY) process.stderr.write("\n"); // below what was being written
+    process.exit(interrupted);
+  }
   const error =
     reason instanceof TinyVLMError
       ? reason
       : new TinyVLMError("internal", String((reason as Error)?.stack ?? reason));
-  // Threads that an engine had started would keep the process alive.
-  process.stderr.write(
-    `tiny-vlm: ${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}\n`,
-    () => process.exit(error.exitCode),
-  );
+  complain(`${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}`, "red");
+  process.exit(error.exitCode);
 });

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { didYouMean } from "../src/protocol/did-you-mean.js";
+import type { FlagTable } from "../src/cli/command.js";
 import { parseFlags } from "../src/cli/flags.js";
 
-const allowed = {
-  "--json": "switch",
-  "--model": "text",
-  "--stop": "texts",
-  "--seed": "number",
-  "-o": "text",
-} as const;
+const allowed: FlagTable = {
+  "--json": { kind: "switch", help: "" },
+  "--model": { kind: "text", help: "" },
+  "--stop": { kind: "texts", help: "" },
+  "--seed": { kind: "number", help: "" },
+  "--output": { kind: "text", short: "-o", help: "" },
+  "--resize": { kind: "text", choices: ["pad", "crop"], help: "" },
+};
 
 test("flags and words may stand in any order", () => {
   const parsed = parseFlags(
@@ -28,12 +30,18 @@ test("a lone dash is a word and two dashes end the flags", () => {
   assert.deepEqual(parseFlags(["-", "--", "--json"], allowed).positionals, ["-", "--json"]);
 });
 
+test("a short name is the long one", () => {
+  assert.deepEqual(parseFlags(["-o", "x"], allowed).texts, new Map([["--output", ["x"]]]));
+});
+
 test("mistakes are named", () => {
   const cases: [string[], RegExp][] = [
     [["--sede", "1"], /unknown flag --sede; did you mean --seed\?/],
     [["--seed"], /--seed wants a value/],
     [["--seed", "many"], /--seed wants a number, found "many"/],
     [["--json=1"], /--json takes no value/],
+    [["--seed", "--json"], /--seed wants a value, found the flag --json \(--seed=--json/],
+    [["--resize", "padd"], /wanted pad or crop for --resize, found "padd"; did you mean pad\?/],
     [["--zzzzzzzz"], /unknown flag --zzzzzzzz$/],
   ];
   for (const [args, message] of cases)

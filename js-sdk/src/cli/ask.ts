@@ -1,114 +1,95 @@
 // tiny-vlm ask
 
-import { TinyVLM } from "../api/node.js";
-import { checkOption } from "../api/options.js";
-import type { AnswerStream } from "../api/stream.js";
-import type { AskOptions, ImageInput, LoadOptions } from "../api/types.js";
-import { TinyVLMError } from "../protocol/errors.js";
-import { askRules, loadRules, type OptionRule } from "../protocol/option-rules.generated.js";
-import { parseFlags, type FlagKind, type Parsed } from "./flags.js";
-import { askHelp } from "./help.js";
-import { askFlags, loadFlags, type OptionFlag } from "./options.generated.js";
+import type { Parsed, SdkCommand } from "./command.js";
+import { showAnswer } from "./answer.js";
+import { loadingOutcomes } from "./exit-codes.js";
+import { textOf, wrongArgument } from "./flags.js";
+import { checkOrder, imagesOf } from "./images.js";
+import { interruption } from "./interrupt.js";
+import { askOptions, loadModel, modelFlags, namingFlags } from "./model-flags.js";
+import { StatusLine } from "./terminal.js";
 
-const optionFlags: Readonly<Record<string, OptionFlag>> = { ...loadFlags, ...askFlags };
-
-const flags: Record<string, FlagKind> = {
-  "--model": "text",
-  "--image": "texts",
-  "--then": "texts",
-  "--json": "switch",
-  "--help": "switch",
-  "-h": "switch",
-  ...Object.fromEntries(Object.values(optionFlags).map(({ flag, kind }) => [flag, kind])),
+export const ask: SdkCommand = {
+  name: "ask",
+  summary: "answers a question about images, word by word",
+  usage: "<image> <question> [flags]",
+  about: [
+    "Answers one question. Words go to stdout as they are made. Warnings go to stderr; where that " +
+      "is a terminal, so does the progress of a download, and how long the answer took.",
+  ],
+  wordsHelp: {
+    "<image>": 'A path or URL of a PNG or JPEG; "-": from stdin; "none": asks without an image.',
+    "<question>": "One word of the shell: put it in quotes.",
+  },
+  words: "files",
+  flags: {
+    "--image": {
+      kind: "texts",
+      value: "FILE",
+      help: "One more image, after <image>. May be repeated.",
+    },
+    "--then": {
+      kind: "texts",
+      value: "QUESTION",
+      help: "A further question of the same conversation. May be repeated.",
+    },
+    "--json": {
+      kind: "switch",
+      help: "Each answer as one line of JSON, with its tokens and timings, instead of the words.",
+    },
+    ...modelFlags,
+  },
+  examples: [
+    ['tiny-vlm ask photo.jpg "What is on the table?"', "The answer, word by word."],
+    [
+      'cat photo.png | tiny-vlm ask - "How many apples?" --json',
+      "An image from a pipe, the answer as JSON.",
+    ],
+    [
+      'tiny-vlm ask old.png "What changed?" --image new.png --then "Where?"',
+      "Two images, and a second question about them.",
+    ],
+  ],
+  outcomes: [...loadingOutcomes, "invalid_image", "context_full"],
+  run,
 };
 
-export async function ask(args: string[]): Promise<void> {
-  const parsed = parseFlags(args, flags);
-  if (parsed.switches.has("--help") || parsed.switches.has("-h"))
-    return void process.stdout.write(askHelp);
-  const { images, question } = imagesAndQuestion(parsed);
-  const loadOptions: LoadOptions = given(parsed, loadFlags, loadRules);
+async function run(parsed: Parsed): Promise<void> {
+  const { image, question } = imageAndQuestion(parsed);
+  const more = parsed.texts.get("--image") ?? [];
+  const further = parsed.texts.get("--then") ?? [];
+  textOf(parsed, "--then");
   // A conversation has one system prompt.
-  const { system, ...askOptions }: AskOptions = given(parsed, askFlags, askRules);
+  const { system, ...options } = askOptions(parsed);
+  const signal = interruption();
+  const images = await imagesOf([
+    ...(image === "none" ? [] : [["<image>", image] as const]),
+    ...more.map((text) => ["--image", text] as const),
+  ]);
+  const vlm = await loadModel(parsed, signal, new StatusLine());
   try {
-    const vlm = await TinyVLM.load(parsed.texts.get("--model")?.[0], loadOptions);
-    try {
+    const chat = vlm.chat({ system });
+    const isJson = parsed.switches.has("--json");
+    await namingFlags(async () => {
       // The first question is about the images; those of --then follow in the same conversation.
-      const chat = vlm.chat({ system });
-      await show(chat.ask(images, question, askOptions), parsed.switches.has("--json"));
-      for (const next of parsed.texts.get("--then") ?? [])
-        await show(chat.ask(next, askOptions), parsed.switches.has("--json"));
-    } finally {
-      await vlm.dispose();
-    }
-  } catch (error) {
-    throw namingFlag(error);
+      await showAnswer(chat.ask(images, question, { ...options, signal }), isJson);
+      for (const next of further) await showAnswer(chat.ask(next, { ...options, signal }), isJson);
+    });
+  } finally {
+    await vlm.dispose();
   }
 }
 
-/** The options whose flags were given, each checked by its rule. Errors name the flags. */
-function given(
-  parsed: Parsed,
-  table: Readonly<Record<string, OptionFlag>>,
-  rules: Readonly<Record<string, OptionRule>>,
-): Record<string, never> {
-  const options: Record<string, unknown> = {};
-  for (const [key, { flag, kind }] of Object.entries(table)) {
-    const value = {
-      switch: () => (parsed.switches.has(flag) ? true : undefined),
-      number: () => parsed.numbers.get(flag),
-      texts: () => parsed.texts.get(flag),
-      text: () => parsed.texts.get(flag)?.[0],
-    }[kind]();
-    if (value === undefined) continue;
-    checkOption(flag, rules[key]!, value);
-    options[key] = value;
-  }
-  return options as Record<string, never>;
-}
-
-/** The engine names an option by its key ("context: …"); here it was a flag. */
-function namingFlag(error: unknown): unknown {
-  if (!(error instanceof TinyVLMError)) return error;
-  const [, key, rest] = /^(\w+)(:[^]*)$/.exec(error.message) ?? [];
-  const option = key === undefined ? undefined : optionFlags[key];
-  return option ? new TinyVLMError(error.code, option.flag + rest, { cause: error }) : error;
-}
-
-async function show(answer: AnswerStream, json: boolean): Promise<void> {
-  if (json) {
-    process.stdout.write(`${JSON.stringify(await answer)}\n`);
-    return;
-  }
-  for await (const piece of answer) process.stdout.write(piece);
-  process.stdout.write("\n");
-  if (!process.stderr.isTTY) return;
-  const { timings, usage, variant, threads } = await answer;
-  const build = threads > 1 ? `${variant}, ${threads} threads` : variant;
-  process.stderr.write(
-    `first word ${timings.firstTokenMs.toFixed(0)} ms, ${usage.completionTokens} tokens ` +
-      `at ${timings.tokensPerSecond.toFixed(0)}/s, ${build}\n`,
-  );
-}
-
-function imagesAndQuestion({ positionals, texts }: Parsed): {
-  images: ImageInput[];
-  question: string;
-} {
-  const [first, question] = positionals;
-  if (positionals.length !== 2 || first === undefined || question === undefined) {
+function imageAndQuestion({ positionals }: Parsed): { image: string; question: string } {
+  const [image, question] = positionals;
+  if (positionals.length !== 2 || image === undefined || question === undefined) {
     const found = positionals.map((word) => JSON.stringify(word)).join(" ") || "nothing";
-    throw new TinyVLMError(
-      "invalid_argument",
+    throw wrongArgument(
       `wanted tiny-vlm ask <image> <question>, found ${found} ` +
-        "(a question of several words needs quotes)",
+        '(a question of several words needs quotes; the image "none" asks without one)',
     );
   }
-  return {
-    images: [
-      ...(first === "-" || first === "none" ? [] : [first]),
-      ...(texts.get("--image") ?? []),
-    ],
-    question,
-  };
+  if (question === "") throw wrongArgument("wanted a text for <question>, found an empty one");
+  checkOrder(image, question);
+  return { image, question };
 }

@@ -1,49 +1,91 @@
 // tiny-vlm cache
 
 import { TinyVLM } from "../api/node.js";
-import { didYouMean } from "../protocol/did-you-mean.js";
 import { TinyVLMError } from "../protocol/errors.js";
-import { parseFlags } from "./flags.js";
-import { cacheHelp } from "./help.js";
+import type { Parsed, SdkCommand } from "./command.js";
+import { checkChoice, wrongArgument } from "./flags.js";
+import { megabytes } from "./terminal.js";
 
-const actions = ["list", "delete", "clear", "folder"];
+const actions = ["list", "delete", "clear", "folder"] as const;
 
-/** Shows and deletes the models that were kept by `ask` and by the SDK. */
-export async function cache(args: string[]): Promise<void> {
-  const { positionals, switches } = parseFlags(args, {
-    "--json": "switch",
-    "--help": "switch",
-    "-h": "switch",
-  });
-  if (switches.has("--help") || switches.has("-h")) return void process.stdout.write(cacheHelp);
+export const cache: SdkCommand = {
+  name: "cache",
+  summary: "lists and deletes the models that are kept here",
+  usage: "[list | delete <url> | clear | folder] [flags]",
+  about: ["Models that are loaded from a URL are kept, so that they are fetched once."],
+  wordsHelp: {
+    list: "Which they are, how much of each is there, when they were last used.",
+    "delete <url>": "Deletes the one from this address.",
+    clear: "Deletes all.",
+    folder: "Where they are. TINYVLM_CACHE sets it.",
+  },
+  words: actions,
+  flags: {
+    "--json": {
+      kind: "switch",
+      help:
+        "One line of JSON: list gives [{ url, storedBytes, totalBytes, lastUsed }], delete and " +
+        "clear { deleted } with a number, folder { folder }.",
+    },
+  },
+  examples: [
+    ["tiny-vlm cache", "What is kept."],
+    [
+      "tiny-vlm cache delete https://example.com/fastvlm.gguf",
+      "Deletes one model; the next load fetches it again.",
+    ],
+  ],
+  outcomes: ["invalid_argument", "not_found", "io"],
+  run,
+};
+
+async function run({ positionals, switches }: Parsed): Promise<void> {
   const [action = "list", ...addresses] = positionals;
-  if (!actions.includes(action))
-    throw new TinyVLMError(
-      "invalid_argument",
-      `wanted one of ${actions.join(", ")}, found "${action}"${didYouMean(action, actions)}`,
-    );
+  checkChoice("the action of cache", actions, action);
   const wanted = action === "delete" ? 1 : 0;
   if (addresses.length !== wanted)
-    throw new TinyVLMError(
-      "invalid_argument",
-      `cache ${action} wants ${wanted} addresses, found ${addresses.length}`,
+    throw wrongArgument(
+      `cache ${action} wants ${wanted === 1 ? "one address" : "no address"}, ` +
+        `found ${addresses.map((address) => JSON.stringify(address)).join(" ") || "none"}`,
     );
-  const json = switches.has("--json");
+  const isJson = switches.has("--json");
+  const told = await actOn(action as (typeof actions)[number], addresses[0] ?? "", isJson);
+  if (isJson) process.stdout.write(`${JSON.stringify(told)}\n`);
+}
+
+/** Does what the action says, and shows it unless as JSON; returns the JSON. */
+async function actOn(
+  action: (typeof actions)[number],
+  address: string,
+  isJson: boolean,
+): Promise<unknown> {
   switch (action) {
-    case "list":
-      return list(json);
+    case "list": {
+      const models = await TinyVLM.cache.list();
+      if (!isJson) await show(models);
+      return models;
+    }
     case "delete":
-      return remove(addresses[0]!);
-    case "clear":
-      return TinyVLM.cache.clear();
-    case "folder":
-      process.stdout.write(`${TinyVLM.cache.folder}\n`);
+      if (!(await TinyVLM.cache.delete(address)))
+        throw new TinyVLMError(
+          "not_found",
+          `nothing is kept of "${address}"; see tiny-vlm cache list`,
+        );
+      return { deleted: 1 };
+    case "clear": {
+      const { length: deleted } = await TinyVLM.cache.list();
+      await TinyVLM.cache.clear();
+      return { deleted };
+    }
+    case "folder": {
+      const { folder } = TinyVLM.cache;
+      if (!isJson) process.stdout.write(`${folder}\n`);
+      return { folder };
+    }
   }
 }
 
-async function list(json: boolean): Promise<void> {
-  const models = await TinyVLM.cache.list();
-  if (json) return void process.stdout.write(`${JSON.stringify(models)}\n`);
+async function show(models: Awaited<ReturnType<typeof TinyVLM.cache.list>>): Promise<void> {
   const { freeBytes } = await TinyVLM.cache.estimate();
   for (const { url, storedBytes, totalBytes, lastUsed } of models) {
     const part =
@@ -55,10 +97,3 @@ async function list(json: boolean): Promise<void> {
   const free = freeBytes === undefined ? "" : `, ${megabytes(freeBytes)} free`;
   process.stderr.write(`${models.length} ${models.length === 1 ? "model" : "models"}${free}\n`);
 }
-
-async function remove(address: string): Promise<void> {
-  if (!(await TinyVLM.cache.delete(address)))
-    throw new TinyVLMError("not_found", `nothing is kept of ${address}; see tiny-vlm cache list`);
-}
-
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;

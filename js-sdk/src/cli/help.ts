@@ -1,71 +1,85 @@
-// Help texts.
+// Help texts, made of the table of commands.
 
-import { optionFlagsHelp } from "./options.generated.js";
+import type { Command, FlagTable, SdkCommand } from "./command.js";
+import { helpFlag } from "./command.js";
+import { allOutcomes, exitCodeLines } from "./exit-codes.js";
+import type { Paint } from "./terminal.js";
 
-export const mainHelp = `tiny-vlm: questions about images, answered on this machine
+const columns = 80;
+const indent = 27;
 
-  tiny-vlm ask <image> <question>      answer in words, as they are made
-  tiny-vlm pull <source>               fetches a model or a checkpoint, to be kept here
-  tiny-vlm cache                       which models are kept on this machine
-  tiny-vlm copy-assets <folder>        the files that a page needs, for bundlers that copy none
-  tiny-vlm convert <folder> -o <file>  a checkpoint folder becomes one model file
-  tiny-vlm fidelity <f32> <other>      how far a model file strays from the same checkpoint in f32
-  tiny-vlm inspect <file>              what a model file holds
-  tiny-vlm trace <file> --case <case>  every stage of a model on a given input
+/** `text` in lines of at most `columns`, each after `margin` spaces. */
+function wrap(text: string, margin: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && margin + line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((each) => " ".repeat(margin) + each);
+}
 
-Every command takes --variant scalar|simd|relaxed|simd-mt|relaxed-mt and --threads N, and explains
-itself with --help. tiny-vlm --version prints the version.
-Errors are one line on stderr; exit codes are listed in docs/errors.md.
-`;
+/** A head (a flag, a word) with its explanation to the right, or below where it is long. */
+function entry(head: string, help: string): string[] {
+  const lines = wrap(help, indent);
+  const start = `  ${head}`;
+  if (start.length + 2 > indent) return [start, ...lines];
+  return [start.padEnd(indent) + lines[0]!.trimStart(), ...lines.slice(1)];
+}
 
-export const askHelp = `tiny-vlm ask <image> <question> [flags]
+function flagLines(flags: FlagTable): string[] {
+  return Object.entries(flags).flatMap(([name, { short, value, choices, help }]) => {
+    const names = short ? `${short}, ${name}` : name;
+    return entry([names, value ?? choices?.join("|") ?? ""].join(" ").trimEnd(), help);
+  });
+}
 
-  <image>  a path or URL of a PNG or JPEG; "-" or "none" asks without an image
+/** Paragraphs with an empty line before each. */
+const paragraphs = (texts: readonly string[]) => texts.flatMap((text) => ["", ...wrap(text, 0)]);
 
-  --model FILE             A model file or its URL. Default: the demo model that
-                           comes with the package.
-  --image FILE             One more image, after <image>. May be repeated.
-  --then QUESTION          A further question of the same conversation. May be
-                           repeated.
-  --json                   One line of JSON on stdout instead of the words.
-${optionFlagsHelp}`;
+/** What `tiny-vlm <command> --help` prints. */
+export function commandHelp(command: SdkCommand, bold: Paint): string {
+  return [
+    bold(`tiny-vlm ${command.name} ${command.usage}`),
+    ...paragraphs(command.about),
+    "",
+    ...Object.entries(command.wordsHelp).flatMap(([word, help]) => entry(word, help)),
+    ...(Object.keys(command.wordsHelp).length > 0 ? [""] : []),
+    ...flagLines({ ...command.flags, ...helpFlag }),
+    ...paragraphs(command.notes ?? []),
+    ...commandEnd(command, bold),
+    "",
+  ].join("\n");
+}
 
-export const cacheHelp = `tiny-vlm cache [list | delete <url> | clear | folder] [--json]
+/** The last part of every command's help: examples and exit codes. */
+export function commandEnd({ examples, outcomes }: Command, bold: Paint): string[] {
+  return [
+    "",
+    bold("Examples:"),
+    ...examples.flatMap(([line, meaning]) => [`  ${line}`, ...wrap(meaning, 6)]),
+    "",
+    bold("Exit codes:"),
+    ...exitCodeLines(outcomes),
+  ];
+}
 
-Models that are loaded from a URL are kept, so that they are fetched once.
-
-  list          Which they are, how much of each is there, when they were last
-                used. --json: as one line of JSON.
-  delete <url>  Deletes the one from this address.
-  clear         Deletes all.
-  folder        Where they are. TINYVLM_CACHE sets it.
-`;
-
-export const pullHelp = `tiny-vlm pull <source> [--type q4_0] [--yes]
-
-Fetches a model, so that later commands need no network. A FastVLM checkpoint
-is converted on the way: what is kept is one model file.
-
-  <source>    hf:owner/repository[@revision] (a checkpoint), hf:owner/
-              repository/file.gguf, a model's URL, or the URL of a checkpoint's
-              folder (ends in /).
-  --type T    Of a checkpoint's weights: f32, f16, bf16, q8_0, q5_0, q4_0.
-              Default: q8_0.
-  --yes       Does not ask after showing licence and size.
-
-HF_ENDPOINT is the hub's address, HF_TOKEN goes to it as a bearer token.
-Interrupted, it goes on where it was.
-`;
-
-export const copyAssetsHelp = `tiny-vlm copy-assets <folder> [--demo-model]
-
-Copies what a page fetches at run time (workers, wasm files, what converts
-checkpoints) to a folder that your server serves. For bundlers that copy no
-files of packages (Rollup, esbuild): the option assetsUrl of TinyVLM.load is
-that folder's address.
-
-  --demo-model  The demo model too (6.3 MB).
-
-Example: tiny-vlm copy-assets public/tiny-vlm
-         TinyVLM.load(source, { assetsUrl: "/tiny-vlm/" })
-`;
+/** What `tiny-vlm --help` prints. */
+export function mainHelp(commands: readonly Command[], bold: Paint): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    bold("tiny-vlm: questions about images, answered on this machine"),
+    "",
+    ...commands.map(({ name, summary }) => `  tiny-vlm ${name.padEnd(width)}  ${summary}`),
+    "",
+    "tiny-vlm <command> --help explains a command; tiny-vlm --version tells which",
+    "version this is. Results go to stdout; everything else, an error in one line",
+    "among it, to stderr. NO_COLOR and FORCE_COLOR=1 decide about colours.",
+    "",
+    bold("Exit codes:"),
+    ...exitCodeLines(allOutcomes),
+    "",
+  ].join("\n");
+}

@@ -1,108 +1,108 @@
 // tiny-vlm pull
 
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { TinyVLM } from "../api/node.js";
-import { defaultHubUrl } from "../api/platform.js";
-import type { LoadOptions } from "../api/types.js";
+import type { WeightType } from "../protocol/options.generated.js";
 import { TinyVLMError } from "../protocol/errors.js";
-import { weightTypes, type WeightType } from "../protocol/options.generated.js";
-import { parseFlags } from "./flags.js";
-import { pullHelp } from "./help.js";
+import type { Parsed, SdkCommand } from "./command.js";
+import { loadingOutcomes } from "./exit-codes.js";
+import { wrongArgument } from "./flags.js";
+import { describeRepository, hubHeaders, type HubRepository } from "./hub.js";
+import { interruption } from "./interrupt.js";
+import { typeFlag } from "./model-flags.js";
+import { complain, loadingLine, megabytes, StatusLine } from "./terminal.js";
+
+export const pull: SdkCommand = {
+  name: "pull",
+  summary: "fetches a model or a checkpoint, to be kept here",
+  usage: "<source> [flags]",
+  about: [
+    "Fetches a model, so that later commands need no network. A FastVLM checkpoint is converted " +
+      "on the way: what is kept is one model file. Interrupted, it goes on where it was.",
+  ],
+  wordsHelp: {
+    "<source>":
+      "hf:owner/repository[@revision] (a checkpoint), hf:owner/repository/file.gguf, a model's " +
+      "URL, or the URL of a checkpoint's folder (ends in /).",
+  },
+  words: "none",
+  flags: {
+    ...typeFlag,
+    "--yes": {
+      kind: "switch",
+      short: "-y",
+      help: "Does not ask after showing licence and size.",
+    },
+    "--json": {
+      kind: "switch",
+      help: "What was fetched as one line of JSON: { source, type, name, fileBytes, folder, licence }.",
+    },
+  },
+  notes: [
+    "HF_ENDPOINT is the hub's address; HF_TOKEN goes to it, and nowhere else, as a bearer token.",
+  ],
+  examples: [
+    [
+      "tiny-vlm pull hf:owner/FastVLM-0.5B --type q4_0",
+      "Shows licence and size, asks, fetches and converts.",
+    ],
+    ["tiny-vlm pull https://example.com/fastvlm.gguf --yes", "A model file, without a question."],
+  ],
+  outcomes: [...loadingOutcomes, "aborted"],
+  run,
+};
 
 /** Fetches a model or a checkpoint, which is converted, so that later commands find it here. */
-export async function pull(args: string[]): Promise<void> {
-  const { positionals, switches, texts } = parseFlags(args, {
-    "--type": "text",
-    "--yes": "switch",
-    "-y": "switch",
-    "--help": "switch",
-    "-h": "switch",
-  });
-  if (switches.has("--help") || switches.has("-h")) return void process.stdout.write(pullHelp);
+async function run({ positionals, switches, texts }: Parsed): Promise<void> {
   const [source, ...more] = positionals;
-  if (source === undefined || more.length > 0)
-    throw new TinyVLMError(
-      "invalid_argument",
-      `pull wants one source, found ${positionals.length}; see tiny-vlm pull --help`,
-    );
+  if (!source || more.length > 0) {
+    const found = positionals.map((word) => JSON.stringify(word)).join(" ") || "none";
+    throw wrongArgument(`pull wants one <source>, found ${found}`);
+  }
   const type = (texts.get("--type")?.[0] ?? "q8_0") as WeightType;
-  if (!weightTypes.includes(type))
-    throw new TinyVLMError(
-      "invalid_argument",
-      `--type: wanted ${weightTypes.join(", ")}, found "${type}"`,
-    );
-  await describeHubModel(source);
-  if (!switches.has("--yes") && !switches.has("-y")) await ask();
-  const options: LoadOptions = { type, threads: 1, onProgress: progressLine() };
-  const token = process.env["HF_TOKEN"];
-  if (token && source.startsWith("hf:")) options.headers = { authorization: `Bearer ${token}` };
-  const vlm = await TinyVLM.load(source, options);
+  const signal = interruption();
+  const repository = await describeRepository(source, signal);
+  if (repository) show(repository);
+  if (!switches.has("--yes")) await confirm(signal);
+  const line = new StatusLine();
+  const vlm = await TinyVLM.load(source, {
+    ...hubHeaders(source),
+    type,
+    threads: 1,
+    signal,
+    onProgress: loadingLine(line),
+    onWarning: (warning) => complain(warning, "yellow", line),
+  }).finally(() => line.clear());
   const { name, fileBytes } = vlm.info;
   await vlm.dispose();
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  process.stdout.write(`${name}: ${megabytes(fileBytes)}, kept in ${TinyVLM.cache.folder}\n`);
-  process.stdout.write(`tiny-vlm ask <image> <question> --model ${source} --type ${type}\n`);
-}
-
-interface HubModel {
-  gated?: boolean | string;
-  cardData?: { license?: string; license_name?: string; license_link?: string };
-  siblings?: { rfilename: string; size?: number }[];
-}
-
-// What a hub says of the repository: licence, size, whether it wants a token.
-async function describeHubModel(source: string): Promise<void> {
-  const [, repository, revision = "main"] = /^hf:([^/]+\/[^/@]+)(?:@([^/]+))?/.exec(source) ?? [];
-  if (!repository) return;
-  const hub = (process.env["HF_ENDPOINT"] || defaultHubUrl).replace(/\/$/, "");
-  const url = `${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const token = process.env["HF_TOKEN"];
-  const response = await fetch(url, token ? { headers: { authorization: `Bearer ${token}` } } : {});
-  if (!response.ok)
-    throw new TinyVLMError(
-      "http",
-      `wanted the repository ${repository} at ${hub}, the server answered ${response.status}` +
-        (response.status === 401 || response.status === 403
-          ? ": it may be gated; accept its licence there and set HF_TOKEN"
-          : ""),
-      { status: response.status, url },
-    );
-  const { gated, cardData = {}, siblings = [] } = (await response.json()) as HubModel;
-  const licence = cardData.license_name ?? cardData.license ?? "not stated";
-  const link = cardData.license_link ? ` (${cardData.license_link})` : "";
-  const wanted = siblings.filter(({ rfilename }) =>
-    /\.(safetensors|json|txt|model|jinja|gguf)$/.test(rfilename),
+  const { folder } = TinyVLM.cache;
+  process.stdout.write(
+    switches.has("--json")
+      ? `${JSON.stringify({ source, type, name, fileBytes, folder, licence: repository?.licence })}\n`
+      : `${name}: ${megabytes(fileBytes)}, kept in ${folder}\n` +
+          `tiny-vlm ask <image> <question> --model ${source} --type ${type}\n`,
   );
-  const bytes = wanted.reduce((sum, { size = 0 }) => sum + size, 0);
+}
+
+function show({ name, revision, licence, isGated, bytes }: HubRepository): void {
   process.stderr.write(
-    `${repository}, revision ${revision}\n` +
-      `licence: ${licence}${link}${gated ? ", gated" : ""}\n` +
+    `${name}, revision ${revision}\n` +
+      `licence: ${licence}${isGated ? ", gated" : ""}\n` +
       `to be fetched: at most ${megabytes(bytes)}\n`,
   );
 }
 
-async function ask(): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new TinyVLMError("invalid_argument", "nobody to ask here: --yes fetches without asking");
+async function confirm(signal: AbortSignal): Promise<void> {
+  if (!process.stdin.isTTY) throw wrongArgument("nobody to ask here: --yes fetches without asking");
   const line = createInterface({ input: process.stdin, output: process.stderr });
+  // At a prompt Ctrl-C is a key, not a signal.
+  line.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  const closed = once(line, "close").then(() => "");
   try {
-    const answer = await line.question("Fetch it? [y/N] ");
+    const answer = await Promise.race([line.question("Fetch it? [y/N] ", { signal }), closed]);
     if (!/^y(es)?$/i.test(answer.trim())) throw new TinyVLMError("aborted", "not fetched");
   } finally {
     line.close();
   }
 }
-
-// One line on a terminal that is written anew; nothing where it is no terminal.
-function progressLine(): NonNullable<LoadOptions["onProgress"]> {
-  return ({ loadedBytes, totalBytes, bytesPerSecond, secondsLeft }) => {
-    if (!process.stderr.isTTY || totalBytes === 0) return;
-    const left = secondsLeft === undefined ? "" : `, ${Math.ceil(secondsLeft)} s left`;
-    const speed = bytesPerSecond > 0 ? `, ${megabytes(bytesPerSecond)}/s` : "";
-    process.stderr.write(
-      `\r\x1b[K${megabytes(loadedBytes)} of ${megabytes(totalBytes)}${speed}${left}`,
-    );
-  };
-}
-
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,0 +1,23 @@
+// The table of commands.
+
+import { ask } from "./ask.js";
+import { batch } from "./batch.js";
+import { cache } from "./cache.js";
+import { chat } from "./chat.js";
+import type { Command } from "./command.js";
+import { completion } from "./completion.js";
+import { copyAssets } from "./copy-assets.js";
+import { pull } from "./pull.js";
+import { toolCommands } from "./tools.js";
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  ask,
+  chat,
+  batch,
+  pull,
+  cache,
+  ...toolCommands,
+  copyAssets,
+  completion,
+];
