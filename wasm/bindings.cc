@@ -114,7 +114,22 @@ CallResult AddImage(uintptr_t address, double bytes, uint32_t flags) {
   uint32_t image = 0;
   const tvlm_code code = tvlm_session_add_image_from(session, ReadImage, nullptr,
                                                      static_cast<size_t>(bytes), flags, &image);
-  return SessionResult(session, code, image);
+  CallResult result = SessionResult(session, code, image);
+  size_t length = 0;
+  const char* const text = tvlm_session_image_info(session, image, &length);
+  result.text.assign(text, length);
+  return result;
+}
+
+CallResult InspectImage(uintptr_t address, double bytes, uint32_t flags) {
+  tvlm_session* const session = SessionAt(address);
+  size_t length = 0;
+  const char* const text = tvlm_session_inspect_image_from(
+      session, ReadImage, nullptr, static_cast<size_t>(bytes), flags, &length);
+  CallResult result =
+      SessionResult(session, text == nullptr ? tvlm_session_error_code(session) : TVLM_OK);
+  if (text != nullptr) result.text.assign(text, length);
+  return result;
 }
 
 // `format` is a tvlm_pixel_format, the number of channels.
@@ -193,6 +208,7 @@ EMSCRIPTEN_BINDINGS(tiny_vlm) {
   function("sessionCreate", &Kept<SessionCreate>::Call);
   function("sessionFree", &SessionFree);
   function("addImage", &Kept<AddImage>::Call);
+  function("inspectImage", &Kept<InspectImage>::Call);
   function("addPixels", &Kept<AddPixels>::Call);
   function("dropImage", &Kept<DropImage>::Call);
   function("sessionAsk", &Kept<SessionAsk>::Call);

@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cinttypes>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "api/internal.h"
 #include "api/request.h"
@@ -61,10 +63,11 @@ struct tvlm_model {
 
 struct tvlm_session {
   std::unique_ptr<Session> session;
-  double decode_image_ms = 0;          // of the answer's images
-  double pending_decode_image_ms = 0;  // of images added since the last ask
+  double decode_image_ms = 0;                                  // of the answer's images
+  double pending_decode_image_ms = 0;                          // of images added since the last ask
+  std::map<ImageId, std::vector<std::string>> image_warnings;  // where there are any
   Status error;
-  std::string info, text, report;
+  std::string info, text, report, image_info, inspected;
 };
 
 namespace {
@@ -240,9 +243,10 @@ Status EstimatePrefix(const void* prefix, size_t bytes, const char* model_option
 // ---- images -------------------------------------------------------------------
 
 Status CheckFlags(uint32_t flags) {
-  if ((flags & ~uint32_t{TVLM_IMAGE_EXACT}) == 0) return Status();
+  if ((flags & ~uint32_t{TVLM_IMAGE_EXACT | TVLM_IMAGE_STRICT}) == 0) return Status();
   return Error(ErrorCode::kInvalidArgument,
-               "flags: 0 or TVLM_IMAGE_EXACT wanted, %" PRIu32 " found", flags);
+               "flags: TVLM_IMAGE_EXACT, TVLM_IMAGE_STRICT, both or 0 wanted, %" PRIu32 " found",
+               flags);
 }
 
 // The caller's function as one that returns a Status.
@@ -258,11 +262,29 @@ Status AddFile(tvlm_session* session, const ByteSource& file, uint32_t flags, ui
   TVLM_RETURN_IF_ERROR(CheckFlags(flags));
   if (file.size() == 0) return Error(ErrorCode::kInvalidImage, "the image is empty");
   double decode_ms = 0;
+  std::vector<std::string> warnings;
   const RowSource rows = [&](RowSink& sink) {
-    return DecodeImage(file, (flags & TVLM_IMAGE_EXACT) != 0, sink);
+    return DecodeImage(file, (flags & TVLM_IMAGE_EXACT) != 0, sink,
+                       (flags & TVLM_IMAGE_STRICT) != 0 ? nullptr : &warnings);
   };
   TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(rows, &decode_ms));
   session->pending_decode_image_ms += decode_ms;
+  if (!warnings.empty()) session->image_warnings[*image] = std::move(warnings);
+  return Status();
+}
+
+Status InspectFile(tvlm_session* session, tvlm_read read, void* user_data, size_t bytes,
+                   uint32_t flags) {
+  if (read == nullptr) return NullArgument("a function that reads the image");
+  TVLM_RETURN_IF_ERROR(CheckFlags(flags));
+  TVLM_ASSIGN_OR_RETURN(
+      const ImageFileReport report,
+      InspectImage(ByteSource(bytes, Reader(read, user_data)), (flags & TVLM_IMAGE_STRICT) != 0));
+  session->inspected = JsonWriter()
+                           .String("format", report.format)
+                           .Bool("whole", report.whole)
+                           .Strings("warnings", report.warnings)
+                           .Finish();
   return Status();
 }
 
@@ -568,6 +590,26 @@ tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read, voi
   return Ended(session, AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image));
 }
 
+const char* tvlm_session_image_info(tvlm_session* session, uint32_t image, size_t* length) {
+  if (session == nullptr) return NoText(length);
+  const auto found = session->image_warnings.find(image);
+  const bool has_some = found != session->image_warnings.end();
+  session->image_info =
+      JsonWriter()
+          .Strings("warnings", has_some ? found->second : std::vector<std::string>())
+          .Finish();
+  return Text(session->image_info, length);
+}
+
+const char* tvlm_session_inspect_image_from(tvlm_session* session, tvlm_read read, void* user_data,
+                                            size_t bytes, uint32_t flags, size_t* length) {
+  if (session == nullptr) return NoText(length);
+  const tvlm_code code = Ended(session, InspectFile(session, read, user_data, bytes, flags));
+  if (code == TVLM_OK) return Text(session->inspected, length);
+  NoText(length);
+  return nullptr;
+}
+
 tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, size_t bytes,
                                   tvlm_pixel_format format, size_t width, size_t height,
                                   size_t stride, uint32_t flags, uint32_t* image) {
@@ -586,6 +628,7 @@ tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read, vo
 tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
   session->session->DropImage(image);
+  session->image_warnings.erase(image);
   return TVLM_OK;
 }
 

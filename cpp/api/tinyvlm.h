@@ -253,12 +253,15 @@ TVLM_EXPORT const char* tvlm_session_info(tvlm_session* session, size_t* length)
 enum {
   /* As the reference implementation does: alpha is dropped instead of laid over white, EXIF
    * orientation is ignored. */
-  TVLM_IMAGE_EXACT = 1
+  TVLM_IMAGE_EXACT = 1,
+  /* A file with a defect that image viewers draw over (a missing end, restart markers out of step,
+   * a damaged chunk that is not needed) is refused instead of told by tvlm_session_image_info. */
+  TVLM_IMAGE_STRICT = 2
 };
 
 /* Adds an image from the bytes of a PNG or JPEG file, which may be freed afterwards. `flags`: 0 or
- * TVLM_IMAGE_EXACT. *image gets its number in this session, 1 or more. TVLM_INVALID_IMAGE where it
- * cannot be decoded, TVLM_UNSUPPORTED where the model reads text only. */
+ * flags of images, added up. *image gets its number in this session, 1 or more. TVLM_INVALID_IMAGE
+ * where it cannot be decoded, TVLM_UNSUPPORTED where the model reads text only. */
 TVLM_EXPORT tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
                                              uint32_t flags, uint32_t* image);
 
@@ -274,6 +277,23 @@ typedef int (*tvlm_read)(uint64_t offset, void* to, size_t bytes, void* user_dat
 TVLM_EXPORT tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read,
                                                   void* user_data, size_t bytes, uint32_t flags,
                                                   uint32_t* image);
+
+/* {"warnings"} of an image of the session as JSON: sentences for people about defects of its file
+ * that were drawn over; mostly none. `length`, where it is not NULL, gets its bytes. Valid until
+ * the next call on the session. */
+TVLM_EXPORT const char* tvlm_session_image_info(tvlm_session* session, uint32_t image,
+                                                size_t* length);
+
+/* Looks at an image file of any format without decoding or adding it, for a caller who has a
+ * decoder of his own. JSON: {"format": "PNG", "JPEG", "WebP", "HEIC", "SVG" ... or "" where it is
+ * not recognised, "whole": false where image data of a JPEG is missing or out of step, so that each
+ * decoder draws something else and the file itself had better be added, "warnings": those that need
+ * no decoding}. NULL, with TVLM_INVALID_IMAGE, for a PNG whose chunks are damaged and for an empty
+ * file: see tvlm_session_error. `read`, `bytes` and `flags` as above; `length`, where it is not
+ * NULL, gets the bytes of the text, which is valid until the next call on the session. */
+TVLM_EXPORT const char* tvlm_session_inspect_image_from(tvlm_session* session, tvlm_read read,
+                                                        void* user_data, size_t bytes,
+                                                        uint32_t flags, size_t* length);
 
 /* Order of the 8-bit channels of a pixel. */
 typedef enum tvlm_pixel_format TVLM_ENUM_INT {

@@ -111,11 +111,10 @@ Result<Json> ParseText(const char* text, size_t length) {
   return ParseJson(std::string_view(text, length));
 }
 
-Status PrintWarnings(tvlm_model* model) {
-  size_t length = 0;
-  const char* const text = tvlm_model_info(model, &length);
+// Those in the information about a model or an image; `of` stands before each.
+Status PrintWarnings(const char* text, size_t length, const std::string& of) {
   TVLM_ASSIGN_OR_RETURN(const Json info, ParseText(text, length));
-  for (const Json& warning : *info.Find("warnings")->array()) PrintWarning(*warning.string());
+  for (const Json& warning : *info.Find("warnings")->array()) PrintWarning(of + *warning.string());
   return Status();
 }
 
@@ -138,7 +137,8 @@ Result<std::string> Ask(tvlm_model* model, tvlm_session* session, const std::str
   return *report.Find("text")->string();
 }
 
-Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool exact) {
+// `flags`: those of tvlm_session_add_image.
+Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, uint32_t flags) {
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
   if (file.size() > kMaxImageFileBytes) {
     return Error(ErrorCode::kInvalidImage,
@@ -155,17 +155,23 @@ Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, bool e
     return r->status.ok() ? 0 : 1;
   };
   uint32_t image = 0;
-  const Status status = ToStatus(
-      tvlm_session_add_image_from(session, read, &reading, static_cast<size_t>(file.size()),
-                                  exact ? uint32_t{TVLM_IMAGE_EXACT} : 0, &image),
-      session);
+  const Status status =
+      ToStatus(tvlm_session_add_image_from(session, read, &reading,
+                                           static_cast<size_t>(file.size()), flags, &image),
+               session);
   TVLM_RETURN_IF_ERROR(reading.status);
   if (!status.ok()) return Status(status.code(), path + ": " + status.message());
+  size_t length = 0;
+  const char* const text = tvlm_session_image_info(session, image, &length);
+  TVLM_RETURN_IF_ERROR(PrintWarnings(text, length, path + ": "));
   return image;
 }
 
 // Runs the command. Errors name options by their JSON keys (see NameFlag).
 Status RunQuestions(const Flags& flags) {
+  uint32_t image_flags = 0;
+  if (flags.Has("--exact-preprocess")) image_flags |= TVLM_IMAGE_EXACT;
+  if (flags.Has("--strict")) image_flags |= TVLM_IMAGE_STRICT;
   std::vector<std::string> images = flags.GetAll("--image");
   if (const std::string& first = flags.positional()[0]; first != "-" && first != "none")
     images.insert(images.begin(), first);
@@ -186,7 +192,9 @@ Status RunQuestions(const Flags& flags) {
   TVLM_RETURN_IF_ERROR(ToStatus(error));
   TVLM_RETURN_IF_ERROR(
       ToStatus(tvlm_model_load_path(model.get(), path.c_str(), nullptr, nullptr), model.get()));
-  TVLM_RETURN_IF_ERROR(PrintWarnings(model.get()));
+  size_t length = 0;
+  const char* const model_info = tvlm_model_info(model.get(), &length);
+  TVLM_RETURN_IF_ERROR(PrintWarnings(model_info, length, ""));
   const OwnedSession session(
       tvlm_session_create(model.get(), session_options.Finish().c_str(), &error));
   TVLM_RETURN_IF_ERROR(ToStatus(error));
@@ -202,8 +210,7 @@ Status RunQuestions(const Flags& flags) {
     answer.start = NowMs();
     std::vector<uint32_t> numbers;
     for (const std::string& image : images) {
-      TVLM_ASSIGN_OR_RETURN(const uint32_t number,
-                            AddImage(session.get(), image, flags.Has("--exact-preprocess")));
+      TVLM_ASSIGN_OR_RETURN(const uint32_t number, AddImage(session.get(), image, image_flags));
       numbers.push_back(number);
     }
     images.clear();

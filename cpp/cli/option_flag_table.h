@@ -23,6 +23,7 @@ inline constexpr OptionFlag kOptionFlags[] = {
     {"--seed", "seed", OptionScope::kSampling, FlagKind::kInteger},
     {"--system", "system", OptionScope::kCaller, FlagKind::kText},
     {"--exact-preprocess", "exactPreprocess", OptionScope::kCaller, FlagKind::kSwitch},
+    {"--strict", "strict", OptionScope::kCaller, FlagKind::kSwitch},
     {"--type", "type", OptionScope::kCaller, FlagKind::kText},
     {"--threads", "threads", OptionScope::kModel, FlagKind::kInteger},
     {"--variant", "variant", OptionScope::kCaller, FlagKind::kText},
@@ -69,6 +70,10 @@ inline constexpr char kOptionFlagsHelp[] =
     "  --exact-preprocess       Prepares images exactly as the reference does: the\n"
     "                           engine's own decoder (PNG, JPEG), alpha dropped, EXIF\n"
     "                           orientation ignored.\n"
+    "  --strict                 Refuses image files with a defect that image viewers\n"
+    "                           draw over (a missing end, restart markers out of\n"
+    "                           step, a damaged chunk that is not needed) instead of\n"
+    "                           answering with a warning.\n"
     "  --type f32|f16|bf16|q8_0|q5_0|q4_0\n"
     "                           Of the weights that a checkpoint becomes, where one\n"
     "                           is the source: smaller types are faster and lose\n"

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,7 @@ enum Marker : uint8_t {
   kDri = 0xdd,
   kApp0 = 0xe0,
   kApp1 = 0xe1,
+  kApp2 = 0xe2,
   kApp14 = 0xee,
   kTem = 0x01,
 };
@@ -48,6 +51,9 @@ constexpr uint8_t kZigzag[kBlockSamples] = {
     0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,
     41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
     30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
+
+// The same where a run of damaged data leads out of the block: libjpeg then takes the last place.
+inline size_t PositionOf(size_t k) { return kZigzag[std::min(k, kBlockSamples - 1)]; }
 
 // The default tables of T.81, annex K.3, which motion JPEG frames omit: the number of codes of each
 // length, then the symbols.
@@ -82,7 +88,7 @@ constexpr uint8_t kStandardAcSymbols[2][162] = {
 
 struct QuantTable {
   bool defined = false;
-  uint16_t step[kBlockSamples];  // natural order
+  uint16_t step[kBlockSamples] = {};  // natural order
 };
 
 struct Component {
@@ -136,7 +142,12 @@ struct Scan {
   size_t until_restart = 0;
   uint8_t restarts = 0;
   uint32_t end_of_band_run = 0;  // blocks that the last end-of-band code still covers
+  bool exhausted = false;        // the data has ended: blocks are empty up to the next restart
+  bool ended = false;            // no restart follows
 };
+
+// What is tolerated where the caller takes warnings. Each is told once, at its first place.
+enum class Defect { kEnd, kData, kRestart, kCode, kComponent, kCount };
 
 // The kind of an error inside entropy-coded data.
 enum class Fault { kNone, kCode, kRun, kValue };
@@ -157,13 +168,18 @@ const char* FaultText(Fault fault) {
 
 class JpegDecoder {
  public:
-  JpegDecoder(const ByteSource& source, bool exact, size_t band_bytes)
+  JpegDecoder(const ByteSource& source, bool exact, std::vector<std::string>* warnings,
+              size_t band_bytes)
       : exact_(exact),
+        warnings_(warnings),
         band_bytes_(band_bytes),
         segments_(source, kMaxSegment),
         window_(source, kWindow) {}
 
   Status Decode(RowSink& sink);
+
+  // Reads all but the image data; whether that is as the headers say.
+  Result<bool> Inspect();
 
  private:
   // Bytes that a segment may have, its marker included, and those that are read of a scan at a
@@ -172,6 +188,11 @@ class JpegDecoder {
 
   // Reads everything but the entropy-coded data: tables, headers and where the scans are.
   Status ReadSegments();
+  // Whether bytes behind the end marker, at `end`, belong to the file: phones append further images
+  // and videos.
+  Result<bool> TrailerIsKnown(size_t end);
+  // Whether a scan's restart markers stand as many and in the order that its header says.
+  Result<bool> RestartsInStep(const Scan& scan);
   // The byte of the first marker at or after `at`, restart markers left out where `in_scan`; the
   // size of the file where there is none.
   Result<size_t> FindMarker(size_t at, bool in_scan);
@@ -181,14 +202,25 @@ class JpegDecoder {
   Status ReadQuantTables(std::span<const uint8_t> body, size_t at);
   Status ReadHuffmanTables(std::span<const uint8_t> body, size_t at);
   void ReadApplication(uint8_t marker, std::span<const uint8_t> body);
+  // The error itself, or none where it is told as a warning.
+  Status Tolerate(Defect defect, Status error);
   Status ReadScanHeader(std::span<const uint8_t> body, size_t at);
   Result<std::shared_ptr<const HuffmanTable>> Table(size_t kind, size_t slot, size_t at);
 
+  // What a scan codes, and how many there are in a row and in all: its own blocks where it has one
+  // component, else MCUs.
+  struct Units {
+    size_t width, height;
+  };
+  Units UnitsOf(const Scan& scan) const;
   // Decodes MCU rows begin..end of a scan, which has been read up to there.
   Status DecodeScan(Scan& scan, size_t begin, size_t end);
   // Makes the reader see at least the bytes of a block.
   Status Refill(Scan& scan, std::span<const uint8_t>& seen);
   Status SkipRestart(Scan& scan, std::span<const uint8_t>& seen);
+  // A block without data.
+  void EmptyBlock(Coded& coded, size_t x, size_t y) const;
+  // Decode a block as libjpeg does, also where they return a fault.
   Fault DecodeBlock(Scan& scan, Coded& coded, size_t x, size_t y);
   Fault DecodeSequential(Coded& coded, BitReader& reader, uint8_t* out);
   Fault DecodeDcFirst(const Scan& scan, Coded& coded, BitReader& reader, int16_t* block);
@@ -209,6 +241,8 @@ class JpegDecoder {
   static Status Bad(size_t at, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
   bool exact_;
+  std::vector<std::string>* warnings_;  // null: what could be one is an error
+  bool told_[static_cast<size_t>(Defect::kCount)] = {};
   size_t band_bytes_;
   ByteWindow segments_, window_;
   QuantTable quant_[4];
@@ -221,6 +255,7 @@ class JpegDecoder {
   bool progressive_ = false;
   size_t restart_interval_ = 0;  // MCUs; 0: none
   bool jfif_ = false;
+  bool more_images_ = false;  // a segment tells of what stands behind the end marker
   int adobe_transform_ = -1;  // -1: no Adobe marker
   bool exif_ = false;
   int orientation_ = 1;
@@ -241,9 +276,29 @@ Status JpegDecoder::Bad(size_t at, const char* format, ...) {
 
 Status JpegDecoder::Decode(RowSink& sink) {
   const Status read = ReadSegments();
+  if (!read.ok() && (scans_.empty() || warnings_ != nullptr)) return read;
   // Damage inside the scans comes first in the file.
-  if (!scans_.empty()) TVLM_RETURN_IF_ERROR(DecodeBands(read.ok() ? &sink : nullptr));
+  TVLM_RETURN_IF_ERROR(DecodeBands(read.ok() ? &sink : nullptr));
   return read;
+}
+
+Result<bool> JpegDecoder::Inspect() {
+  TVLM_RETURN_IF_ERROR(ReadSegments());
+  if (told_[static_cast<size_t>(Defect::kEnd)] || told_[static_cast<size_t>(Defect::kComponent)])
+    return false;
+  for (const Scan& scan : scans_) {
+    TVLM_ASSIGN_OR_RETURN(const bool in_step, RestartsInStep(scan));
+    if (!in_step) return false;
+  }
+  return true;
+}
+
+Status JpegDecoder::Tolerate(Defect defect, Status error) {
+  if (warnings_ == nullptr) return error;
+  bool& told = told_[static_cast<size_t>(defect)];
+  if (!told) warnings_->push_back(error.message());
+  told = true;
+  return Status();
 }
 
 Result<size_t> JpegDecoder::FindMarker(size_t at, bool in_scan) {
@@ -273,10 +328,25 @@ Status JpegDecoder::ReadSegments() {
     // decoder does.
     TVLM_ASSIGN_OR_RETURN(at, FindMarker(at, in_scan));
     in_scan = false;
-    if (at >= size) return Bad(size, "the file ends without its end marker; it is cut off");
+    if (at >= size) {
+      Status cut = Bad(size, "the file ends without its end marker; it is cut off");
+      if (scans_.empty()) return cut;
+      TVLM_RETURN_IF_ERROR(Tolerate(Defect::kEnd, std::move(cut)));
+      break;
+    }
     TVLM_ASSIGN_OR_RETURN(std::span<const uint8_t> bytes, segments_.At(at, 4));
     const uint8_t marker = bytes[1];
-    if (marker == kEoi) break;
+    if (marker == kEoi) {
+      if (warnings_ == nullptr) break;
+      TVLM_ASSIGN_OR_RETURN(const bool known, TrailerIsKnown(at + 2));
+      if (known) break;
+      warnings_->push_back(
+          Bad(at + 2,
+              "%zu bytes follow the end of the image, which no header tells of; they are not read",
+              size - at - 2)
+              .message());
+      break;
+    }
     if (marker == kTem || (marker >= kRst0 && marker <= kRst7)) {
       at += 2;
       continue;
@@ -285,10 +355,13 @@ Status JpegDecoder::ReadSegments() {
     const size_t left = size - at - 2;
     const size_t length = left < 2 ? 0 : size_t{bytes[2]} << 8 | bytes[3];
     if (length < 2 || length > left) {
-      return Bad(at,
-                 "the segment with marker %02x has a length of %zu, 2..%zu wanted; the file is cut "
-                 "off or damaged",
-                 marker, length, left);
+      Status cut = Bad(at,
+                       "the segment with marker %02x has a length of %zu, 2..%zu wanted; the file "
+                       "is cut off or damaged",
+                       marker, length, left);
+      if (scans_.empty() || (left >= 2 && length < 2)) return cut;
+      TVLM_RETURN_IF_ERROR(Tolerate(Defect::kEnd, std::move(cut)));
+      break;
     }
     TVLM_ASSIGN_OR_RETURN(bytes, segments_.At(at, 2 + length));
     const std::span<const uint8_t> body = bytes.subspan(4, length - 2);
@@ -315,8 +388,10 @@ Status JpegDecoder::ReadSegments() {
   }
   if (components_.empty()) return Bad(at, "the file ends without an image");
   for (const Component& component : components_) {
-    if (!component.seen)
-      return Bad(at, "the file ends without data for colour component %d", component.id);
+    if (component.seen) continue;
+    Status missing = Bad(at, "the file ends without data for colour component %d", component.id);
+    if (scans_.empty()) return missing;
+    TVLM_RETURN_IF_ERROR(Tolerate(Defect::kComponent, std::move(missing)));
   }
   return Status();
 }
@@ -443,6 +518,13 @@ void JpegDecoder::ReadApplication(uint8_t marker, std::span<const uint8_t> body)
   };
   // Their length is given. NOLINTBEGIN(bugprone-string-literal-with-embedded-nul)
   if (marker == kApp0 && begins_with("JFIF\0", 5)) jfif_ = true;
+  // The multi-picture format; XMP of motion photos and of images with a gain map.
+  if (marker == kApp2 && begins_with("MPF\0", 4)) more_images_ = true;
+  if (marker == kApp1 && begins_with("http://ns.adobe.com/xap/", 24)) {
+    const std::string_view xmp(reinterpret_cast<const char*>(body.data()), body.size());
+    for (const char* word : {"Container:Directory", "MicroVideo"})
+      more_images_ = more_images_ || xmp.find(word) != std::string_view::npos;
+  }
   if (marker == kApp14 && body.size() >= 12 && begins_with("Adobe", 5)) adobe_transform_ = body[11];
   if (marker == kApp1 && !exif_ && begins_with("Exif\0\0", 6)) {
     exif_ = true;
@@ -556,20 +638,77 @@ Status JpegDecoder::Refill(Scan& scan, std::span<const uint8_t>& seen) {
   return Status();
 }
 
+// Where the marker is not the wanted one, the decision is libjpeg's: one of the next two means that
+// the wanted one is missing, and that there is no data for this interval; one of the last two is
+// left over; any other is taken for the wanted one with a damaged number.
 Status JpegDecoder::SkipRestart(Scan& scan, std::span<const uint8_t>& seen) {
   const size_t here = scan.at + static_cast<size_t>(scan.reader.next() - seen.data());
-  TVLM_ASSIGN_OR_RETURN(const size_t found, FindMarker(here, /*in_scan=*/false));
+  TVLM_ASSIGN_OR_RETURN(size_t found, FindMarker(here, /*in_scan=*/false));
   const uint8_t wanted = static_cast<uint8_t>(kRst0 + scan.restarts++ % 8);
-  seen = {};
-  scan.at = found;
-  TVLM_RETURN_IF_ERROR(Refill(scan, seen));
-  if (seen.size() < 2 || seen[1] != wanted)
-    return Bad(found, "the restart marker %02x is missing; the file is damaged", wanted);
-  scan.reader.Restart(seen.subspan(2));
+  bool resumes = false;
+  for (;;) {
+    seen = {};
+    scan.at = found;
+    TVLM_RETURN_IF_ERROR(Refill(scan, seen));
+    const uint8_t marker = seen.size() < 2 ? uint8_t{kEoi} : seen[1];
+    if (marker != wanted) {
+      TVLM_RETURN_IF_ERROR(
+          Tolerate(Defect::kRestart,
+                   Bad(found, "the restart marker %02x is missing; the file is damaged", wanted)));
+    }
+    const bool restart = marker >= kRst0 && marker <= kRst7;
+    const int ahead = (marker - wanted) & 7;
+    if (restart ? ahead >= 6 : marker < kSof0) {
+      TVLM_ASSIGN_OR_RETURN(found, FindMarker(found + 2, /*in_scan=*/false));
+      continue;
+    }
+    resumes = restart && ahead != 1 && ahead != 2;
+    scan.ended = !restart;
+    break;
+  }
+  scan.reader.Restart(resumes ? seen.subspan(2) : seen);
+  if (resumes) scan.exhausted = false;
   for (Coded& coded : scan.components) coded.dc_prediction = 0;
   scan.end_of_band_run = 0;
   scan.until_restart = scan.restart_interval;
   return Status();
+}
+
+Result<bool> JpegDecoder::TrailerIsKnown(size_t end) {
+  const size_t size = segments_.size();
+  if (more_images_ || end == size) return true;
+  // What Samsung's cameras append ends with these letters.
+  constexpr std::string_view kSamsung = "SEFT";
+  if (size - end < kSamsung.size()) return false;
+  TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes,
+                        segments_.At(size - kSamsung.size(), kSamsung.size()));
+  return std::memcmp(bytes.data(), kSamsung.data(), kSamsung.size()) == 0;
+}
+
+JpegDecoder::Units JpegDecoder::UnitsOf(const Scan& scan) const {
+  const Component& first = *scan.components[0].component;
+  if (scan.components.size() == 1) return {first.blocks_w, first.blocks_h};
+  return {mcus_w_, mcus_h_};
+}
+
+Result<bool> JpegDecoder::RestartsInStep(const Scan& scan) {
+  const Units units = UnitsOf(scan);
+  const size_t interval = scan.restart_interval;
+  const size_t wanted = interval == 0 ? 0 : CeilDiv(units.width * units.height, interval) - 1;
+  size_t at = scan.at;
+  for (size_t restarts = 0;; ++restarts) {
+    TVLM_ASSIGN_OR_RETURN(at, FindMarker(at, /*in_scan=*/false));
+    TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, segments_.At(at, 2));
+    const bool restart = bytes.size() >= 2 && bytes[1] >= kRst0 && bytes[1] <= kRst7;
+    if (!restart) return restarts == wanted;
+    if (restarts == wanted || bytes[1] != kRst0 + restarts % 8) return false;
+    at += 2;
+  }
+}
+
+void JpegDecoder::EmptyBlock(Coded& coded, size_t x, size_t y) const {
+  Component& component = *coded.component;
+  if (!progressive_) InverseDctFlat(0, component.Samples(x, y), component.stride());
 }
 
 Status JpegDecoder::DecodeScan(Scan& scan, size_t begin, size_t end) {
@@ -577,39 +716,54 @@ Status JpegDecoder::DecodeScan(Scan& scan, size_t begin, size_t end) {
   // each.
   const Component& first = *scan.components[0].component;
   const bool alone = scan.components.size() == 1;
-  const size_t units_w = alone ? first.blocks_w : mcus_w_,
-               units_h = alone ? first.blocks_h : mcus_h_;
+  const auto [units_w, units_h] = UnitsOf(scan);
   if (alone) {
     begin = std::min(begin * first.v, units_h);
     end = std::min(end * first.v, units_h);
   }
   std::span<const uint8_t> seen;  // what the reader reads from, of the file from scan.at on
   TVLM_RETURN_IF_ERROR(Refill(scan, seen));
-  for (size_t y = begin; y < end; ++y) {
+  // Scans without data leave coefficients as they are: thousands of them must cost nothing.
+  const auto is_over = [&] { return progressive_ && scan.exhausted && scan.ended; };
+  for (size_t y = begin; y < end && !is_over(); ++y) {
     for (size_t x = 0; x < units_w; ++x) {
-      if (scan.restart_interval != 0 && scan.until_restart-- == 0) {
+      if (scan.restart_interval != 0 && !scan.ended && scan.until_restart-- == 0) {
         TVLM_RETURN_IF_ERROR(SkipRestart(scan, seen));
         --scan.until_restart;
       }
       Fault fault = Fault::kNone;
       for (Coded& coded : scan.components) {
         const size_t h = alone ? 1 : coded.component->h, v = alone ? 1 : coded.component->v;
-        for (size_t i = 0; i < h * v && fault == Fault::kNone; ++i) {
+        for (size_t i = 0; i < h * v; ++i) {
+          const size_t block_x = x * h + i % h, block_y = y * v + i / h;
+          if (scan.exhausted) {
+            EmptyBlock(coded, block_x, block_y);
+            continue;
+          }
           if (scan.reader.left() < kMostBlockBytes && scan.at + seen.size() < window_.size()) {
             TVLM_RETURN_IF_ERROR(Refill(scan, seen));
           }
-          fault = DecodeBlock(scan, coded, x * h + i % h, y * v + i / h);
+          const Fault found = DecodeBlock(scan, coded, block_x, block_y);
+          if (fault == Fault::kNone) fault = found;
         }
       }
-      if (!scan.reader.overrun() && fault == Fault::kNone) continue;
+      if (scan.exhausted || (!scan.reader.overrun() && fault == Fault::kNone)) continue;
       const size_t here = scan.at + static_cast<size_t>(scan.reader.next() - seen.data());
-      if (scan.reader.overrun()) {
-        return Bad(here,
-                   "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the file "
-                   "is cut off or damaged",
-                   x, y, units_w, units_h);
+      if (!scan.reader.overrun()) {
+        TVLM_RETURN_IF_ERROR(Tolerate(
+            Defect::kCode,
+            Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y)));
+        continue;
       }
-      return Bad(here, "damaged image data, %s, in block %zu of row %zu", FaultText(fault), x, y);
+      Status cut = Bad(here,
+                       "the image data ends in block %zu of row %zu, %zux%zu blocks wanted; the "
+                       "file is cut off or damaged",
+                       x, y, units_w, units_h);
+      // Of an image without any data there is nothing to show.
+      if (&scan == &scans_.front() && x == 0 && y == 0) return cut;
+      TVLM_RETURN_IF_ERROR(Tolerate(Defect::kData, std::move(cut)));
+      scan.exhausted = true;
+      if (scan.restart_interval == 0) scan.ended = true;
     }
   }
   scan.at += static_cast<size_t>(scan.reader.next() - seen.data());
@@ -619,22 +773,29 @@ Status JpegDecoder::DecodeScan(Scan& scan, size_t begin, size_t end) {
 Fault JpegDecoder::DecodeBlock(Scan& scan, Coded& coded, size_t x, size_t y) {
   Component& component = *coded.component;
   BitReader& reader = scan.reader;
-  if (!progressive_) return DecodeSequential(coded, reader, component.Samples(x, y));
-  int16_t* block = component.Block(x, y);
-  if (scan.first > 0)
-    return scan.high == 0 ? DecodeAcFirst(scan, coded, block) : DecodeAcRefine(scan, coded, block);
-  if (scan.high == 0) return DecodeDcFirst(scan, coded, reader, block);
-  if (reader.Bit()) block[0] = static_cast<int16_t>(block[0] | 1 << scan.low);
-  return Fault::kNone;
+  Fault fault = Fault::kNone;
+  if (!progressive_) {
+    fault = DecodeSequential(coded, reader, component.Samples(x, y));
+  } else if (int16_t* const block = component.Block(x, y); scan.first > 0) {
+    fault = scan.high == 0 ? DecodeAcFirst(scan, coded, block) : DecodeAcRefine(scan, coded, block);
+  } else if (scan.high == 0) {
+    fault = DecodeDcFirst(scan, coded, reader, block);
+  } else if (reader.Bit()) {
+    block[0] = static_cast<int16_t>(block[0] | 1 << scan.low);
+  }
+  return reader.TakeBadCode() ? Fault::kCode : fault;
+}
+
+inline int16_t ClampCoefficient(int32_t value) {
+  return static_cast<int16_t>(std::clamp<int32_t>(value, INT16_MIN, INT16_MAX));
 }
 
 // Adds the coded difference to the component's prediction.
 inline Fault JpegDecoder::DcDifference(Coded& coded, BitReader& reader) {
   const int bits = reader.Symbol(*coded.dc);
-  if (bits < 0) return Fault::kCode;
-  coded.dc_prediction += reader.Signed(bits);
-  return coded.dc_prediction < INT16_MIN || coded.dc_prediction > INT16_MAX ? Fault::kValue
-                                                                            : Fault::kNone;
+  const int32_t value = coded.dc_prediction + reader.Signed(bits);
+  coded.dc_prediction = ClampCoefficient(value);
+  return coded.dc_prediction == value ? Fault::kNone : Fault::kValue;
 }
 
 inline int16_t Dequantise(int32_t value, int32_t step) {
@@ -642,7 +803,7 @@ inline int16_t Dequantise(int32_t value, int32_t step) {
 }
 
 Fault JpegDecoder::DecodeSequential(Coded& coded, BitReader& reader, uint8_t* out) {
-  if (const Fault fault = DcDifference(coded, reader); fault != Fault::kNone) return fault;
+  Fault fault = DcDifference(coded, reader);
   const Component& component = *coded.component;
   const uint16_t* step = component.quant.step;
   alignas(16) int16_t block[kBlockSamples] = {};
@@ -651,15 +812,14 @@ Fault JpegDecoder::DecodeSequential(Coded& coded, BitReader& reader, uint8_t* ou
   bool flat = true;
   for (size_t k = 1; k < kBlockSamples; ++k) {
     const int symbol = reader.Symbol(table);
-    if (symbol < 0) return Fault::kCode;
     const int run = symbol >> 4, bits = symbol & 15;
     k += static_cast<size_t>(run);
     if (bits == 0) {
       if (run == 15) continue;
       break;
     }
-    if (k >= kBlockSamples) return Fault::kRun;
-    const size_t position = kZigzag[k];
+    if (k >= kBlockSamples) fault = Fault::kRun;
+    const size_t position = PositionOf(k);
     block[position] = Dequantise(reader.Signed(bits), step[position]);
     flat = false;
   }
@@ -668,16 +828,15 @@ Fault JpegDecoder::DecodeSequential(Coded& coded, BitReader& reader, uint8_t* ou
   } else {
     InverseDct(block, out, component.stride());
   }
-  return Fault::kNone;
+  return fault;
 }
 
 Fault JpegDecoder::DecodeDcFirst(const Scan& scan, Coded& coded, BitReader& reader,
                                  int16_t* block) {
-  if (const Fault fault = DcDifference(coded, reader); fault != Fault::kNone) return fault;
+  const Fault fault = DcDifference(coded, reader);
   const int32_t value = coded.dc_prediction * (1 << scan.low);
-  if (value < INT16_MIN || value > INT16_MAX) return Fault::kValue;
-  block[0] = static_cast<int16_t>(value);
-  return Fault::kNone;
+  block[0] = ClampCoefficient(value);
+  return block[0] == value ? fault : Fault::kValue;
 }
 
 Fault JpegDecoder::DecodeAcFirst(Scan& scan, const Coded& coded, int16_t* block) {
@@ -686,10 +845,10 @@ Fault JpegDecoder::DecodeAcFirst(Scan& scan, const Coded& coded, int16_t* block)
     --scan.end_of_band_run;
     return Fault::kNone;
   }
+  Fault fault = Fault::kNone;
   const HuffmanTable& table = *coded.ac;
   for (size_t k = scan.first; k <= scan.last; ++k) {
     const int symbol = reader.Symbol(table);
-    if (symbol < 0) return Fault::kCode;
     const int run = symbol >> 4, bits = symbol & 15;
     if (bits == 0 && run < 15) {
       scan.end_of_band_run = (1u << run) + reader.Bits(run) - 1;
@@ -697,12 +856,13 @@ Fault JpegDecoder::DecodeAcFirst(Scan& scan, const Coded& coded, int16_t* block)
     }
     k += static_cast<size_t>(run);
     if (bits == 0) continue;
-    if (k > scan.last) return Fault::kRun;
+    if (k > scan.last) fault = Fault::kRun;
     const int32_t value = reader.Signed(bits) * (1 << scan.low);
-    if (value < INT16_MIN || value > INT16_MAX) return Fault::kValue;
-    block[kZigzag[k]] = static_cast<int16_t>(value);
+    int16_t& coefficient = block[PositionOf(k)];
+    coefficient = ClampCoefficient(value);
+    if (coefficient != value) fault = Fault::kValue;
   }
-  return Fault::kNone;
+  return fault;
 }
 
 Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block) {
@@ -713,18 +873,17 @@ Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block
     if (reader.Bit() && (value & plane) == 0)
       value = static_cast<int16_t>(value + (value >= 0 ? plane : -plane));
   };
+  Fault fault = Fault::kNone;
   const HuffmanTable& table = *coded.ac;
   size_t k = scan.first;
   while (scan.end_of_band_run == 0 && k <= scan.last) {
     const int symbol = reader.Symbol(table);
-    if (symbol < 0) return Fault::kCode;
     int run = symbol >> 4;
     const int bits = symbol & 15;
     int fresh = 0;
-    if (bits == 1) {
+    if (bits != 0) {
+      if (bits != 1) fault = Fault::kCode;
       fresh = reader.Bit() ? plane : -plane;
-    } else if (bits != 0) {
-      return Fault::kCode;
     } else if (run < 15) {
       scan.end_of_band_run = (1u << run) + reader.Bits(run);
       break;
@@ -732,7 +891,10 @@ Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block
     // The run counts zero coefficients; the new one goes to the zero behind it.
     for (;; ++k) {
       if (k > scan.last) {
-        if (fresh != 0) return Fault::kRun;
+        if (fresh != 0) {
+          fault = Fault::kRun;
+          block[PositionOf(k)] = static_cast<int16_t>(fresh);
+        }
         break;
       }
       int16_t& value = block[kZigzag[k]];
@@ -752,7 +914,7 @@ Fault JpegDecoder::DecodeAcRefine(Scan& scan, const Coded& coded, int16_t* block
       if (value != 0) correct(value);
     }
   }
-  return Fault::kNone;
+  return fault;
 }
 
 // ---- bands of MCU rows ---------------------------------------------------------
@@ -777,6 +939,8 @@ Status JpegDecoder::AllocateBand(size_t rows) {
           component.coefficients,
           AlignedBuffer<int16_t>::Allocate(blocks * kBlockSamples, "image's coefficients"));
     }
+    // What no scan codes is the value of coefficients that are zero.
+    if (!component.seen) std::fill_n(component.plane.data(), component.plane.size(), uint8_t{128});
   }
   // At least as wide as every enlarged row.
   const uint64_t width = mcus_w_ * max_h_ * kBlock;
@@ -963,8 +1127,13 @@ Status JpegDecoder::SendRows(size_t begin, size_t end, RowSink& sink) {
 
 }  // namespace
 
-Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink, size_t band_bytes) {
-  return JpegDecoder(source, exact, band_bytes).Decode(sink);
+Status DecodeJpeg(const ByteSource& source, bool exact, RowSink& sink,
+                  std::vector<std::string>* warnings, size_t band_bytes) {
+  return JpegDecoder(source, exact, warnings, band_bytes).Decode(sink);
+}
+
+Result<bool> InspectJpeg(const ByteSource& source, std::vector<std::string>& warnings) {
+  return JpegDecoder(source, false, &warnings, kJpegBandBytes).Inspect();
 }
 
 }  // namespace tinyvlm

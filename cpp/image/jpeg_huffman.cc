@@ -36,7 +36,10 @@ int BitReader::LongSymbol(const HuffmanTable& table) {
     Drop(length);
     return table.symbols_[static_cast<int32_t>(code) + table.offset_[length]];
   }
-  return kBadCode;
+  // What libjpeg does, so that the same is drawn of damaged data.
+  Drop(HuffmanTable::kMaxBits + 1);
+  bad_code_ = true;
+  return 0;
 }
 
 void BitReader::Fill() {

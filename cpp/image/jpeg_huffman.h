@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace tinyvlm {
 
@@ -35,11 +36,9 @@ class HuffmanTable {
 // tells if they have been read.
 class BitReader {
  public:
-  static constexpr int kBadCode = -1;
-
   BitReader(const uint8_t* begin, const uint8_t* end) : next_(begin), end_(end) {}
 
-  // The next symbol, or kBadCode.
+  // The next symbol. Bits that are no code count as the symbol 0, which TakeBadCode tells.
   int Symbol(const HuffmanTable& table) {
     Ensure();
     const uint32_t entry = table.lookup_[bits_ >> (64 - HuffmanTable::kLookupBits)];
@@ -75,6 +74,9 @@ class BitReader {
 
   bool overrun() const { return count_ < padding_; }
 
+  // Whether there were bits that are no code since the last call.
+  bool TakeBadCode() { return std::exchange(bad_code_, false); }
+
   // Continues behind a restart marker.
   void Restart(std::span<const uint8_t> bytes);
 
@@ -107,6 +109,7 @@ class BitReader {
   uint64_t bits_ = 0;  // left-aligned
   int count_ = 0;      // bits in bits_
   int padding_ = 0;    // zeros appended after the data's end
+  bool bad_code_ = false;
 };
 
 }  // namespace tinyvlm

@@ -152,23 +152,6 @@ Status ReadTransparency(std::span<const uint8_t> content, size_t length, PngHead
   return Status();
 }
 
-// Whether a chunk of a type that is not known here may be skipped.
-Status CheckUnknown(const uint8_t* type, const std::string& name, size_t at) {
-  const auto lower = [&](size_t i) { return (type[i] & 0x20) != 0; };
-  for (size_t i = 0; i < 4; ++i) {
-    const uint8_t letter = static_cast<uint8_t>(type[i] | 0x20);
-    if (letter < 'a' || letter > 'z' || (i == 2 && lower(i))) {
-      return Error(ErrorCode::kInvalidImage,
-                   "PNG: a chunk type wanted, %s found at byte %zu; the file is damaged",
-                   name.c_str(), at);
-    }
-  }
-  if (lower(0)) return Status();
-  return Error(ErrorCode::kInvalidImage,
-               "PNG: the chunk %s at byte %zu is needed to show the image, and not known here",
-               name.c_str(), at);
-}
-
 // The CRC of `length` bytes of content behind the type at `at`, read piece by piece.
 Result<uint32_t> ChunkCrc(ByteWindow& window, size_t at, size_t length, const PngCrc& crc) {
   PngCrc::State state = PngCrc::kStart;
@@ -182,16 +165,43 @@ Result<uint32_t> ChunkCrc(ByteWindow& window, size_t at, size_t length, const Pn
   return ~state;
 }
 
+// A chunk, as VisitChunks hands it out.
+struct Chunk {
+  std::array<uint8_t, 4> type;
+  std::string name;  // the type for messages
+  uint32_t length;   // of the content
+  size_t at;         // byte of the chunk
+};
+
+// Whether a chunk of a type that is not known here may be skipped.
+Status CheckUnknown(const Chunk& chunk) {
+  const auto lower = [&](size_t i) { return (chunk.type[i] & 0x20) != 0; };
+  for (size_t i = 0; i < 4; ++i) {
+    const uint8_t letter = static_cast<uint8_t>(chunk.type[i] | 0x20);
+    if (letter < 'a' || letter > 'z' || (i == 2 && lower(i))) {
+      return Error(ErrorCode::kInvalidImage,
+                   "PNG: a chunk type wanted, %s found at byte %zu; the file is damaged",
+                   chunk.name.c_str(), chunk.at);
+    }
+  }
+  if (lower(0)) return Status();
+  return Error(ErrorCode::kInvalidImage,
+               "PNG: the chunk %s at byte %zu is needed to show the image, and not known here",
+               chunk.name.c_str(), chunk.at);
+}
+
 // Walks all chunks up to IEND, checks that each lies inside the file and has the right CRC, and
-// reads those that say how to decode the image data.
-Result<PngHeader> ReadChunks(const ByteSource& source, bool exact) {
+// calls `visit(chunk, content)` for each but IEND, where content(most) gives the content's first
+// bytes. Chunks that are not needed to show the image are left out where their CRC is wrong, and
+// `warnings` tells of it; where that is null, it is an error. Bytes behind IEND are only told.
+template <typename Visit>
+Status VisitChunks(const ByteSource& source, std::vector<std::string>* warnings,
+                   const Visit& visit) {
   constexpr size_t kWindow = size_t{64} << 10;
-  // Orientations stand in the first kilobytes of a block; the rest may be a large thumbnail.
-  constexpr size_t kMostExif = size_t{1} << 20;
   ByteWindow window(source, kWindow);
   const PngCrc crc;
-  PngHeader header;
-  bool exif = false;
+  std::string damaged;  // the first chunk that was left out
+  size_t more_damaged = 0;
   for (size_t at = sizeof(kPngSignature);;) {
     const size_t left = source.size() - at;
     if (left < kFrame) {
@@ -200,9 +210,10 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact) {
                    source.size());
     }
     TVLM_ASSIGN_OR_RETURN(std::span<const uint8_t> bytes, window.At(at, 8));
-    const std::array<uint8_t, 4> type = {bytes[4], bytes[5], bytes[6], bytes[7]};
     const uint32_t length = BigEndian32(bytes.data());
-    const std::string name = ChunkName(type.data());
+    const Chunk chunk = {
+        {bytes[4], bytes[5], bytes[6], bytes[7]}, ChunkName(bytes.data() + 4), length, at};
+    const std::string& name = chunk.name;
     if (at == sizeof(kPngSignature) && name != "IHDR") {
       return Error(ErrorCode::kInvalidImage,
                    "PNG: IHDR wanted as the first chunk, %s found at byte %zu", name.c_str(), at);
@@ -215,43 +226,76 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact) {
     }
     TVLM_ASSIGN_OR_RETURN(const uint32_t found, ChunkCrc(window, at + 4, length, crc));
     TVLM_ASSIGN_OR_RETURN(bytes, window.At(at + 8 + length, 4));
-    if (const uint32_t wanted = BigEndian32(bytes.data()); wanted != found) {
-      return Error(ErrorCode::kInvalidImage,
-                   "PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32 " wanted, %08" PRIx32
-                   " found",
-                   name.c_str(), at, wanted, found);
-    }
-    const auto content = [&](size_t most) -> Result<std::span<const uint8_t>> {
-      const size_t wanted = std::min<size_t>(length, most);
-      TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> seen, window.At(at + 8, wanted));
-      return seen.first(wanted);
-    };
-    // More than any of the small chunks may have.
-    constexpr size_t kMostSmall = 3 * (kPalette + 1);
-    if (at == sizeof(kPngSignature)) {
-      TVLM_ASSIGN_OR_RETURN(bytes, content(kMostSmall));
-      TVLM_RETURN_IF_ERROR(ReadHeader(bytes, length, header));
-    } else if (name == "IDAT") {
-      if (header.first_data == 0) header.first_data = at;
-      header.data_bytes += length;
-    } else if (name == "IEND") {
-      break;
-    } else if (name == "PLTE") {
-      TVLM_ASSIGN_OR_RETURN(bytes, content(kMostSmall));
-      TVLM_RETURN_IF_ERROR(ReadPalette(bytes, length, header));
-    } else if (name == "tRNS") {
-      TVLM_ASSIGN_OR_RETURN(bytes, content(kMostSmall));
-      TVLM_RETURN_IF_ERROR(ReadTransparency(bytes, length, header));
+    const uint32_t wanted = BigEndian32(bytes.data());
+    if (wanted == found) {
+      if (name == "IEND") {
+        if (left > kFrame && warnings != nullptr) {
+          warnings->push_back(
+              Format("PNG: %zu bytes follow the end of the image (at byte %zu); they are not read",
+                     left - kFrame, at + kFrame));
+        }
+        break;
+      }
+      TVLM_RETURN_IF_ERROR(visit(chunk, [&](size_t most) -> Result<std::span<const uint8_t>> {
+        const size_t count = std::min<size_t>(length, most);
+        TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> seen, window.At(at + 8, count));
+        return seen.first(count);
+      }));
     } else {
-      TVLM_RETURN_IF_ERROR(CheckUnknown(type.data(), name, at));
-      if (name == "eXIf" && !exif && !exact) {
-        exif = true;
-        TVLM_ASSIGN_OR_RETURN(bytes, content(kMostExif));
-        header.orientation = ReadOrientation(bytes);
+      const std::string defect = Format("PNG: the %s chunk at byte %zu is damaged: CRC %08" PRIx32
+                                        " wanted, %08" PRIx32 " found",
+                                        name.c_str(), at, wanted, found);
+      const bool needed = (chunk.type[0] & 0x20) == 0 || !CheckUnknown(chunk).ok();
+      if (needed || warnings == nullptr) return Status(ErrorCode::kInvalidImage, defect);
+      if (damaged.empty()) {
+        damaged = defect + "; it is ignored";
+      } else {
+        ++more_damaged;
       }
     }
     at += kFrame + length;
   }
+  if (more_damaged != 0) damaged += Format(", and %zu more", more_damaged);
+  if (!damaged.empty()) warnings->push_back(std::move(damaged));
+  return Status();
+}
+
+Result<PngHeader> ReadChunks(const ByteSource& source, bool exact,
+                             std::vector<std::string>* warnings) {
+  // Orientations stand in the first kilobytes of a block; the rest may be a large thumbnail.
+  constexpr size_t kMostExif = size_t{1} << 20;
+  // More than any of the small chunks may have.
+  constexpr size_t kMostSmall = 3 * (kPalette + 1);
+  PngHeader header;
+  bool exif = false;
+  const auto read = [&](const Chunk& chunk, const auto& content) -> Status {
+    const std::string& name = chunk.name;
+    if (name == "IDAT") {
+      if (header.first_data == 0) header.first_data = chunk.at;
+      header.data_bytes += chunk.length;
+      return Status();
+    }
+    if (chunk.at == sizeof(kPngSignature)) {
+      TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostSmall));
+      return ReadHeader(bytes, chunk.length, header);
+    }
+    if (name == "PLTE") {
+      TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostSmall));
+      return ReadPalette(bytes, chunk.length, header);
+    }
+    if (name == "tRNS") {
+      TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostSmall));
+      return ReadTransparency(bytes, chunk.length, header);
+    }
+    TVLM_RETURN_IF_ERROR(CheckUnknown(chunk));
+    if (name == "eXIf" && !exif && !exact) {
+      exif = true;
+      TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostExif));
+      header.orientation = ReadOrientation(bytes);
+    }
+    return Status();
+  };
+  TVLM_RETURN_IF_ERROR(VisitChunks(source, warnings, read));
   if (header.color == kIndexed && header.palette_size == 0)
     return Error(ErrorCode::kInvalidImage,
                  "PNG: colour type 3 wants a palette, no PLTE chunk found");
@@ -666,8 +710,9 @@ class LineConverter {
 
 }  // namespace
 
-Status DecodePng(const ByteSource& source, bool exact, RowSink& sink) {
-  TVLM_ASSIGN_OR_RETURN(const PngHeader header, ReadChunks(source, exact));
+Status DecodePng(const ByteSource& source, bool exact, RowSink& sink,
+                 std::vector<std::string>* warnings) {
+  TVLM_ASSIGN_OR_RETURN(const PngHeader header, ReadChunks(source, exact, warnings));
   // Deflate makes at most 1032 bytes of one, so a short file cannot claim a large image; nothing
   // has been allocated yet.
   constexpr uint64_t kMostBytesPerByte = 1032;
@@ -695,6 +740,10 @@ Status DecodePng(const ByteSource& source, bool exact, RowSink& sink) {
     TVLM_RETURN_IF_ERROR(sink.Row(row.data()));
   }
   return passes.back().Finish();
+}
+
+Status InspectPng(const ByteSource& source, std::vector<std::string>* warnings) {
+  return VisitChunks(source, warnings, [](const Chunk&, const auto&) { return Status(); });
 }
 
 }  // namespace tinyvlm

@@ -3,6 +3,8 @@
 #define TINYVLM_IMAGE_PNG_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "image/byte_source.h"
@@ -18,9 +20,18 @@ inline constexpr uint8_t kPngSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x
 // byte. Otherwise transparency is composited on white, the sink is given eXIf's orientation and all
 // 16-bit samples keep their high byte. Gamma and colour profiles are ignored in both.
 //
+// A chunk that is not needed to show the image (its type begins with a lower-case letter) is left
+// out where its CRC is wrong, and `warnings` tells of it; where that is null, it is an error. Bytes
+// behind the end are no error; `warnings` tells of them.
+//
 // Memory: a few rows; interlaced images are inflated from seven places at once. Errors:
 // kInvalidImage with chunk and byte, kOutOfMemory, those of source and sink.
-Status DecodePng(const ByteSource& source, bool exact, RowSink& sink);
+Status DecodePng(const ByteSource& source, bool exact, RowSink& sink,
+                 std::vector<std::string>* warnings = nullptr);
+
+// Checks the chunks of a PNG without reading what is in them. `warnings` and errors: as of
+// DecodePng.
+Status InspectPng(const ByteSource& source, std::vector<std::string>* warnings);
 
 }  // namespace tinyvlm
 

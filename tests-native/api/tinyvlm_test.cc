@@ -188,7 +188,7 @@ TEST_CASE("A caller that stops reading an image is told so, and the session goes
   CHECK(code(nullptr, 3, 10, 0, &image) == TVLM_INVALID_ARGUMENT);
   CHECK(code(ReadFrom, 5, 10, 0, &image) == TVLM_INVALID_ARGUMENT);
   CHECK(code(ReadFrom, 3, 0, 0, &image) == TVLM_INVALID_IMAGE);
-  CHECK(code(ReadFrom, 3, 10, 2, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(code(ReadFrom, 3, 10, 4, &image) == TVLM_INVALID_ARGUMENT);
   CHECK(code(ReadFrom, 3, 10, 0, nullptr) == TVLM_INVALID_ARGUMENT);
   Reading file{sample};
   CHECK(tvlm_session_add_image_from(session.get(), nullptr, &file, 10, 0, &image) ==
@@ -200,6 +200,57 @@ TEST_CASE("A caller that stops reading an image is told so, and the session goes
   CHECK(image == 77);
   CHECK(code(ReadFrom, 3, 10, 0, &image) == TVLM_OK);
   CHECK(image == 1);
+}
+
+TEST_CASE(
+    "A defect that can be drawn over is told of the image, or refused where that is asked for",
+    "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  std::string file = ReadSample("sample-1.png");
+  const std::string whole = file;
+  file.insert(33, std::string("\0\0\0\0tEXt....", 12));  // behind IHDR, with a wrong CRC
+  const auto warnings = [](const char* text) {
+    REQUIRE(text != nullptr);
+    const auto info = ParseJson(text);
+    REQUIRE(info.ok());
+    return *info->Find("warnings")->array();
+  };
+  const auto add = [&](const std::string& bytes, uint32_t flags, uint32_t* image) {
+    return tvlm_session_add_image(session.get(), bytes.data(), bytes.size(), flags, image);
+  };
+  uint32_t good = 0, damaged = 0, strict = 0;
+  REQUIRE(add(whole, TVLM_IMAGE_STRICT, &good) == TVLM_OK);
+  REQUIRE(add(file, 0, &damaged) == TVLM_OK);
+  CHECK(add(file, TVLM_IMAGE_STRICT | TVLM_IMAGE_EXACT, &strict) == TVLM_INVALID_IMAGE);
+  CHECK(strict == 0);
+  size_t length = 0;
+  CHECK(warnings(tvlm_session_image_info(session.get(), good, &length)).empty());
+  const auto told = warnings(tvlm_session_image_info(session.get(), damaged, &length));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].string()->find("the tEXt chunk at byte 33 is damaged") != std::string::npos);
+  CHECK(tvlm_session_drop_image(session.get(), damaged) == TVLM_OK);
+  CHECK(warnings(tvlm_session_image_info(session.get(), damaged, nullptr)).empty());
+  CHECK(std::string(tvlm_session_image_info(nullptr, 1, nullptr)).empty());
+
+  Reading reading{file};
+  const auto inspect = [&](uint32_t flags) {
+    return tvlm_session_inspect_image_from(session.get(), ReadFrom, &reading, reading.bytes.size(),
+                                           flags, &length);
+  };
+  const std::string report(inspect(0));
+  CHECK(report.size() == length);
+  CHECK(report.find(R"({"format":"PNG","whole":true,"warnings":["PNG: the tEXt)") == 0);
+  CHECK(inspect(TVLM_IMAGE_STRICT) == nullptr);
+  CHECK(length == 0);
+  CHECK(tvlm_session_error_code(session.get()) == TVLM_INVALID_IMAGE);
+  CHECK(inspect(4) == nullptr);
+  CHECK(tvlm_session_error_code(session.get()) == TVLM_INVALID_ARGUMENT);
+  reading.bytes = "GIF89a and more";
+  CHECK(std::string(inspect(0)) == R"({"format":"GIF","whole":true,"warnings":[]})");
+  reading.bytes.clear();
+  CHECK(inspect(0) == nullptr);
+  CHECK(tvlm_session_inspect_image_from(session.get(), nullptr, nullptr, 1, 0, &length) == nullptr);
 }
 
 TEST_CASE("Pixels with any stride give the answer that their file gives", "[api]") {
@@ -318,7 +369,7 @@ TEST_CASE("Wrong options and arguments are rejected with a specific error", "[ap
   CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 0, &image) == TVLM_INVALID_IMAGE);
   CHECK(tvlm_session_add_image(s, nullptr, 0, 0, &image) == TVLM_INVALID_IMAGE);
   CHECK(tvlm_session_add_image(s, nullptr, 1, 0, &image) == TVLM_INVALID_ARGUMENT);
-  CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 2, &image) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 4, &image) == TVLM_INVALID_ARGUMENT);
   CHECK(tvlm_session_add_image(s, zeros, sizeof(zeros), 0, nullptr) == TVLM_INVALID_ARGUMENT);
   const auto add = [&](size_t bytes, int format, size_t width, size_t height, size_t stride) {
     return tvlm_session_add_pixels(s, zeros, bytes, static_cast<tvlm_pixel_format>(format), width,

@@ -294,7 +294,7 @@ TEST_CASE("Formats that are not decoded are named", "[image][decode]") {
       {std::string("\0\0\0\x18"
                    "ftypheic\0\0\0\0",
                    16),
-       "this is a HEIC image"},
+       "this is a HEIC image; PNG and JPEG are decoded here; export it as JPEG"},
       {std::string("\0\0\0\x18"
                    "ftypavif\0\0\0\0",
                    16),
@@ -306,7 +306,10 @@ TEST_CASE("Formats that are not decoded are named", "[image][decode]") {
       {std::string("BM\x36\0\0\0\0\0\0\0", 10), "this is a BMP image"},
       {std::string("II*\0\x08\0\0\0", 8), "this is a TIFF image"},
       {std::string("\0\0\1\0\1\0", 6), "this is an ICO image"},
-      {"<svg xmlns=", "this is an SVG image"},
+      {"<svg xmlns=", "this is an SVG image; PNG and JPEG are decoded here; draw it into a PNG"},
+      {"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC 'x'> <svg ",
+       "this is an SVG image"},
+      {"<?xml version='1.0'?><feed>", "27 bytes of an unknown format"},
       {"%PDF-1.7", "this is a PDF document"},
       {"<!DOCTYPE html>", "this is a web page"},
       {"hello", "5 bytes of an unknown format found (they begin with 68 65 6c 6c 6f)"},
@@ -364,7 +367,10 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
   CHECK(Pixels(*DecodeImage(TinyJpeg(), false)) == std::vector<uint8_t>(8 * 8 * 3, 128));
 }
 
-TEST_CASE("Every cut and every changed byte of a PNG is noticed", "[image][decode][png]") {
+TEST_CASE(
+    "Every cut and every changed byte of a PNG is noticed; only chunks that can be spared are "
+    "tolerated",
+    "[image][decode][png]") {
   const auto path = SharedPath("data/images/pngsuite/png");
   for (const char* name : {"basi3p04.png", "tbbn2c16.png", "basn6a08.png"}) {
     INFO(name);
@@ -375,6 +381,14 @@ TEST_CASE("Every cut and every changed byte of a PNG is noticed", "[image][decod
       std::vector<uint8_t> changed = whole;
       changed[i] ^= static_cast<uint8_t>(1 << i % 8);
       CHECK(DecodeImage(changed, false).status().code() == ErrorCode::kInvalidImage);
+      std::vector<std::string> warnings;
+      const Result<Image> image = DecodeImage(changed, false, &warnings);
+      if (!image.ok()) {
+        CHECK(image.status().code() == ErrorCode::kInvalidImage);
+        continue;
+      }
+      REQUIRE(warnings.size() == 1);
+      CHECK_THAT(warnings[0], Catch::Matchers::EndsWith("; it is ignored"));
     }
   }
 }
@@ -389,16 +403,24 @@ TEST_CASE(
     INFO(name);
     const std::vector<uint8_t> whole = ReadBytes(suite / name);
     for (size_t i = 0; i < whole.size(); ++i) {
-      CHECK(DecodeImage(std::span(whole).first(i), false).status().code() ==
-            ErrorCode::kInvalidImage);
+      const std::span<const uint8_t> cut = std::span(whole).first(i);
+      CHECK(DecodeImage(cut, false).status().code() == ErrorCode::kInvalidImage);
+      std::vector<std::string> warnings;
+      const Result<Image> rest = DecodeImage(cut, false, &warnings);
+      CHECK((rest.ok() ? !warnings.empty() : rest.status().code() == ErrorCode::kInvalidImage));
       for (const int value : {0, 0xff, whole[i] ^ 1, whole[i] ^ 0x80, (whole[i] + 3) % 256}) {
         std::vector<uint8_t> changed = whole;
         changed[i] = static_cast<uint8_t>(value);
-        const Result<Image> image = DecodeImage(changed, false);
-        if (!image.ok()) {
-          CHECK(image.status().code() == ErrorCode::kInvalidImage);
-        } else {
-          CHECK(image->width() * image->height() <= kMaxImagePixels);
+        for (std::vector<std::string>* told :
+             {static_cast<std::vector<std::string>*>(nullptr), &warnings}) {
+          warnings.clear();
+          const Result<Image> image = DecodeImage(changed, false, told);
+          if (!image.ok()) {
+            CHECK(image.status().code() == ErrorCode::kInvalidImage);
+          } else {
+            CHECK(image->width() * image->height() <= kMaxImagePixels);
+          }
+          CHECK(warnings.size() <= 6);
         }
       }
     }

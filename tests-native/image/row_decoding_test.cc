@@ -136,9 +136,9 @@ TEST_CASE("The height of the bands does not show in an image of several scans",
     const std::vector<uint8_t> bytes = ReadBytes(path);
     if (bytes.size() < 3 || std::memcmp(bytes.data(), kJpegSignature, 3) != 0) continue;
     Rows whole, row_by_row, few;
-    const Status wanted = DecodeJpeg(ByteSource(bytes), true, whole, size_t{1} << 30);
-    const Status one = DecodeJpeg(InPieces(bytes), true, row_by_row, 0),
-                 some = DecodeJpeg(ByteSource(bytes), true, few, 60000);
+    const Status wanted = DecodeJpeg(ByteSource(bytes), true, whole, nullptr, size_t{1} << 30);
+    const Status one = DecodeJpeg(InPieces(bytes), true, row_by_row, nullptr, 0),
+                 some = DecodeJpeg(ByteSource(bytes), true, few, nullptr, 60000);
     CHECK(one.code() == wanted.code());
     CHECK(some.code() == wanted.code());
     if (!wanted.ok()) continue;

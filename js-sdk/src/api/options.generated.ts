@@ -202,4 +202,10 @@ export interface AskOptions {
    * True or false; default: false.
    */
   exactPreprocess?: boolean | undefined;
+  /**
+   * Refuses image files with a defect that image viewers draw over (a missing end, restart markers
+   * out of step, a damaged chunk that is not needed) instead of answering with a warning.
+   * True or false; default: false.
+   */
+  strict?: boolean | undefined;
 }

@@ -184,4 +184,12 @@ export const askFlags = {
       "Prepares images exactly as the reference does: the engine's own decoder (PNG, " +
       "JPEG), alpha dropped, EXIF orientation ignored.",
   },
+  strict: {
+    flag: "--strict",
+    kind: "switch",
+    help:
+      "Refuses image files with a defect that image viewers draw over (a missing end, " +
+      "restart markers out of step, a damaged chunk that is not needed) instead of " +
+      "answering with a warning.",
+  },
 } as const satisfies Record<string, OptionFlag>;

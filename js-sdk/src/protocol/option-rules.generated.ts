@@ -49,6 +49,7 @@ export const askRules = {
   signal: { type: "other" },
   abortSignal: { type: "other" },
   exactPreprocess: { type: "boolean" },
+  strict: { type: "boolean" },
 } as const satisfies Record<string, OptionRule>;
 
 /** Those of `load` that the engine reads. */
