@@ -98,7 +98,7 @@ function references(declaration) {
 }
 
 /** A declaration's text without comments. */
-function textOf({ text, ast }, { range: [begin, end] }) {
+export function textOf({ text, ast }, { range: [begin, end] }) {
   let result = "";
   let at = begin;
   for (const comment of ast.comments) {
@@ -110,8 +110,13 @@ function textOf({ text, ast }, { range: [begin, end] }) {
   return (result + text.slice(at, end)).replaceAll(/\n\s*\n/g, "\n").replace(/^declare /, "");
 }
 
-/** The report of the declarations in `folder`, as its entries `from` export them. */
-export async function report(folder, from = entries) {
+/**
+ * The declarations in `folder` that users of the entries `from` can meet: `entries`, per entry the names that it exports
+ * (name → whether only as a type); `declarations`, those names and all that they refer to, in
+ * alphabetical order: { name, module, nodes, exported, twice }. `nodes` are the declarations of that
+ * name in the module; `twice` says that another module declares the name too.
+ */
+export async function publicDeclarations(folder, from = entries) {
   const modules = await readModules(folder, from);
   const tables = new Map([...modules].map(([path, each]) => [path, tableOfNames(path, each)]));
   const found = new Map(); // "path name" → { path, name }
@@ -124,45 +129,50 @@ export async function report(folder, from = entries) {
     for (const declaration of tables.get(target.path).declared.get(target.name))
       for (const reference of references(declaration)) visit(target.path, reference);
   };
-  const list = (names) => names.map((name) => `\`${name}\``).join(", ") || "none";
   const exported = new Map();
   for (const entry of from) {
     const path = join(folder, entry);
-    const names = [...exportsOf(tables, path)].sort();
-    for (const [name] of names) visit(path, name);
-    const values = list(names.filter(([, typeOnly]) => !typeOnly).map(([name]) => name));
-    const types = list(names.filter(([, typeOnly]) => typeOnly).map(([name]) => name));
-    exported.set(entry, `Values: ${values}.\n\nTypes: ${types}.`);
+    exported.set(entry, exportsOf(tables, path));
+    for (const name of exported.get(entry).keys()) visit(path, name);
   }
-  const exportedNames = new Set(
-    from.flatMap((entry) => [...exportsOf(tables, join(folder, entry)).keys()]),
-  );
-  // Of two classes of one name, the entry that exports it says which is meant.
-  const twice = new Set();
-  for (const { name, path } of found.values())
-    if ([...found.values()].some((other) => other.name === name && other.path !== path))
-      twice.add(name);
+  const exportedNames = new Set([...exported.values()].flatMap((names) => [...names.keys()]));
+  const all = [...found.values()];
+  const declarations = all.map(({ path, name }) => ({
+    name,
+    module: modules.get(path),
+    nodes: tables.get(path).declared.get(name),
+    exported: exportedNames.has(name),
+    // Of two classes of one name, the entry that exports it says which is meant.
+    twice: all.some((other) => other.name === name && other.path !== path),
+  }));
   const order = (a, b) =>
-    a.name < b.name || (a.name === b.name && modules.get(a.path).name < modules.get(b.path).name)
-      ? -1
-      : 1;
+    a.name < b.name || (a.name === b.name && a.module.name < b.module.name) ? -1 : 1;
+  return { entries: exported, declarations: declarations.sort(order) };
+}
+
+/** The report of the declarations in `folder`, as its entries `from` export them. */
+export async function report(folder, from = entries) {
+  const { entries: exports, declarations } = await publicDeclarations(folder, from);
+  const list = (names) => names.map((name) => `\`${name}\``).join(", ") || "none";
+  const summary = (names) => {
+    const sorted = [...names].sort();
+    const values = list(sorted.filter(([, typeOnly]) => !typeOnly).map(([name]) => name));
+    const types = list(sorted.filter(([, typeOnly]) => typeOnly).map(([name]) => name));
+    return `Values: ${values}.\n\nTypes: ${types}.`;
+  };
   const code = (wanted) =>
-    [...found.values()]
-      .filter(({ name }) => exportedNames.has(name) === wanted)
-      .sort(order)
-      .flatMap(({ path, name }) => [
-        ...(twice.has(name) ? [`// ${modules.get(path).name}`] : []),
-        ...tables
-          .get(path)
-          .declared.get(name)
-          .map((declaration) => `${textOf(modules.get(path), declaration)}\n`),
+    declarations
+      .filter(({ exported }) => exported === wanted)
+      .flatMap(({ module, nodes, twice }) => [
+        ...(twice ? [`// ${module.name}`] : []),
+        ...nodes.map((node) => `${textOf(module, node)}\n`),
       ])
       .join("\n");
   const text = [
     "# The public TypeScript API",
     "Written by `node scripts/api-report.mjs` from the sources of `js-sdk/`; `npm test` fails " +
       "while it is not current. Comments are left out; the files in `dist/types/` have them.",
-    ...from.flatMap((entry) => [`## Exports of ${entry}`, exported.get(entry)]),
+    ...[...exports].flatMap(([entry, names]) => [`## Exports of ${entry}`, summary(names)]),
     "## Exported declarations",
     `\`\`\`ts\n${code(true)}\`\`\``,
     "## Declarations that those refer to",

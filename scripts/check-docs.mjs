@@ -12,15 +12,19 @@ import {
   withDeclarations,
 } from "./declarations.mjs";
 
-/** Is there a docstring right before position `at`? */
-function documented({ text, ast }, at) {
-  return ast.comments.some(
+/** The docstring right before position `at`, without its stars, or undefined. */
+export function docstringBefore({ text, ast }, at) {
+  const comment = ast.comments.find(
     ({ type, range, value }) =>
       type === "Block" &&
       value.startsWith("*") &&
       range[1] <= at &&
       text.slice(range[1], at).trim() === "",
   );
+  return comment?.value
+    .slice(1)
+    .replaceAll(/^[ \t]*\* ?/gm, "")
+    .trim();
 }
 
 const members = new Set([
@@ -39,6 +43,25 @@ function isPrivate({ key, accessibility }) {
   return key?.type === "PrivateIdentifier" || accessibility === "private";
 }
 
+/**
+ * The fields and methods in a declaration that want a docstring, nested ones too:
+ * { name, node, docstring }.
+ */
+export function membersOf(module, declaration) {
+  const list = [];
+  walk(declaration, (node) => {
+    // What stands after `extends` is a pattern, no declaration.
+    if (node.type === "TSConditionalType") return false;
+    if (!members.has(node.type) || isPrivate(node)) return true;
+    const name = node.key
+      ? module.text.slice(...node.key.range)
+      : node.type.replace(/^TS|(Declaration|Signature)$/g, "");
+    list.push({ name, node, docstring: docstringBefore(module, node.range[0]) });
+    return true;
+  });
+  return list;
+}
+
 /** Everything in a module that wants a docstring: { what, has }. */
 function wanted(module) {
   const list = [];
@@ -46,25 +69,13 @@ function wanted(module) {
     const declaration = declarationIn(statement);
     if (!declaration) continue;
     const name = nameOf(declaration);
-    list.push({
-      what: `${module.name}: ${name}`,
-      has: documented(module, statement.range[0]),
-    });
+    const add = (what, docstring) =>
+      list.push({ what: `${module.name}: ${what}`, has: docstring !== undefined });
+    add(name, docstringBefore(module, statement.range[0]));
     // tsc writes the type of a constant itself, without comments.
     if (declaration.type === "VariableDeclaration") continue;
-    walk(declaration, (node) => {
-      // What stands after `extends` is a pattern, no declaration.
-      if (node.type === "TSConditionalType") return false;
-      if (!members.has(node.type) || isPrivate(node)) return true;
-      const member = node.key
-        ? module.text.slice(...node.key.range)
-        : node.type.replace(/^TS|(Declaration|Signature)$/g, "");
-      list.push({
-        what: `${module.name}: ${name}.${member}`,
-        has: documented(module, node.range[0]),
-      });
-      return true;
-    });
+    for (const member of membersOf(module, declaration))
+      add(`${name}.${member.name}`, member.docstring);
   }
   return list;
 }

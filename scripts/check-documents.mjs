@@ -10,19 +10,25 @@ import { trackedFiles } from "./tracked-files.mjs";
 
 const columns = 100;
 
-/** The anchors of a Markdown text's headings, as GitHub makes them. */
-function anchorsOf(text) {
-  const anchors = new Set();
-  for (const [, title] of text.replaceAll(/^```[^]*?^```/gm, "").matchAll(/^#+ +(.*)$/gm)) {
+/** Makes anchors of headings' texts, as GitHub does: of equal ones all but the first get a number. */
+export function anchorMaker() {
+  const given = new Set();
+  return (title) => {
     const anchor = title
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
       .replaceAll(" ", "-");
     let name = anchor;
-    for (let n = 1; anchors.has(name); ++n) name = `${anchor}-${n}`;
-    anchors.add(name);
-  }
-  return anchors;
+    for (let n = 1; given.has(name); ++n) name = `${anchor}-${n}`;
+    given.add(name);
+    return name;
+  };
+}
+
+/** The anchors of a Markdown text's headings. */
+function anchorsOf(text) {
+  const headings = text.replaceAll(/^```[^]*?^```/gm, "").matchAll(/^#+ +(.*)$/gm);
+  return new Set([...headings].map(([, title]) => title).map(anchorMaker()));
 }
 
 /** Violations in Markdown `files` ({ path: text }); `names`: every file or folder that exists. */

@@ -54,7 +54,15 @@ const checks = {
   versions: { about: "one version everywhere", run: async () => checkVersions() },
   checks: {
     about: "the checks themselves, on examples",
-    run: () => complaints(process.execPath, ["--test", join("scripts", "house.test.mjs")]),
+    run: () =>
+      complaints(process.execPath, [
+        "--test",
+        ...["house.test.mjs", "docs.test.mjs"].map((name) => join("scripts", name)),
+      ]),
+  },
+  site: {
+    about: "the documentation's site builds: links, headings, comments of the C interface",
+    run: () => script("docs.mjs"),
   },
   api: {
     about: "js-sdk/api-report.md says what the types say",

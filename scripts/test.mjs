@@ -189,6 +189,12 @@ const suites = {
     package: true,
     run: packageSuite,
   },
+  docs: {
+    title: "Code in the documents",
+    everyday: true,
+    package: true,
+    run: () => nodeSuite(["--test", join("scripts", "snippets.test.mjs")]),
+  },
   browser: { title: "Browser tests (Chromium)", everyday: true, package: true, run: browserSuite },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
   alone: {

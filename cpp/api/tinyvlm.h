@@ -77,7 +77,7 @@ TVLM_EXPORT const char* tvlm_version(void);
 
 /* How a call ended. Numbers are never reused; docs/errors.md says what to do about each. */
 typedef enum tvlm_code TVLM_ENUM_INT {
-  TVLM_OK = 0,
+  TVLM_OK = 0,               /* it did what it is for */
   TVLM_INVALID_ARGUMENT = 1, /* the caller passed something that cannot be */
   TVLM_NOT_FOUND = 2,        /* a file, key or tensor that must be there is not */
   TVLM_INVALID_FILE = 3,     /* damaged, truncated or not of the format that it claims */
@@ -184,6 +184,7 @@ typedef enum tvlm_load_state TVLM_ENUM_INT {
   TVLM_LOAD_COMPLETE = 2 /* all of the file is there */
 } tvlm_load_state;
 
+/* How far this model is loaded; TVLM_LOAD_HEADER for NULL. */
 TVLM_EXPORT tvlm_load_state tvlm_model_state(const tvlm_model* model);
 
 /* What is known of the model, as JSON: {"state" (a tvlm_load_state), "fileBytes" (0 while unknown),

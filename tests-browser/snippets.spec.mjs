@@ -1,0 +1,133 @@
+// The JavaScript and HTML of the documents does what they say: each block runs in a page of its
+// own, with the values that the documents take for granted.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startFakeHub } from "../js-sdk/test/fake-hub.mjs";
+import { snippets } from "../scripts/docs/snippets.mjs";
+import { demoModelPath, launchChromium, root, samplePath, serve } from "./harness.mjs";
+
+/** Which file of the package a page gets for each of its names. */
+function importMap() {
+  const { name, exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const fileOf = (target) =>
+    typeof target === "string" ? target : fileOf(target.browser ?? target.import ?? target.default);
+  const imports = {};
+  for (const [key, target] of Object.entries(exports))
+    if (!key.includes("*")) imports[name + key.slice(1)] = fileOf(target).slice(1);
+  return JSON.stringify({ imports });
+}
+
+// The values of scripts/docs/snippet-globals.d.ts.
+const page = `<!doctype html>
+<script type="importmap">${importMap()}</script>
+<output></output><video muted></video>
+<script type="module">
+import { TinyVLM, TinyVLMError } from "tiny-vlm";
+const blob = await (await fetch("/examples-web/samples/sample-1.png")).blob();
+const file = new File([blob], "image.png", { type: "image/png" });
+const out = document.querySelector("output");
+const video = document.querySelector("video");
+video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+await video.play();
+Object.assign(globalThis, {
+  TinyVLM, TinyVLMError, image: blob, photo: blob, left: blob, right: blob, file, out, video,
+  url: "https://example.com/model.gguf",
+  signal: new AbortController().signal,
+  onProgress() {},
+  show: (text) => out.append(text),
+});
+globalThis.vlm = await TinyVLM.load();
+globalThis.chat = vlm.chat();
+globalThis.isReady = true;
+</script>`;
+
+describe("snippets of the documents", () => {
+  let browser;
+  let server;
+  let hub;
+  const routes = {};
+  before(async () => {
+    browser = await launchChromium();
+    hub = await startFakeHub({
+      repos: {
+        "owner/FastVLM-0.5B": { folder: join(root, "tests-native", "goldens", "t0-hf") },
+      },
+    });
+    const answer = (body, type) => (_, response) =>
+      response.writeHead(200, { "Content-Type": type }).end(body);
+    routes["/snippets.html"] = answer(page, "text/html");
+    server = await serve({
+      routes,
+      cors: true,
+      extraMounts: { "/tiny-vlm/": join(root, "dist") },
+    });
+  });
+  after(async () => {
+    await browser.close();
+    await server.close();
+    await hub.close();
+  });
+
+  /** A page in which other origins are what the documents take them for. */
+  async function withContext(body) {
+    const context = await browser.newContext({ permissions: ["camera"] });
+    const wrong = [];
+    try {
+      const cors = { "Access-Control-Allow-Origin": "*" };
+      await context.route("https://example.com/**", (route) => {
+        const path = new URL(route.request().url()).pathname;
+        const isImage = /\.(png|jpe?g)$/.test(path);
+        return route.fulfill({
+          path: isImage ? samplePath("sample-1.png") : demoModelPath,
+          headers: cors,
+        });
+      });
+      await context.route("https://huggingface.co/**", async (route) => {
+        const { pathname, search } = new URL(route.request().url());
+        const response = await route.fetch({ url: hub.endpoint + pathname + search });
+        return route.fulfill({ response, headers: { ...response.headers(), ...cors } });
+      });
+      const tab = await context.newPage();
+      tab.on("pageerror", (error) => wrong.push(error.message));
+      await body(tab);
+      return wrong;
+    } finally {
+      await context.close();
+    }
+  }
+
+  const runs = ({ word }) => word === undefined;
+  for (const { path, line, code } of snippets("js").filter(runs))
+    test(`${path}:${line} runs`, async () => {
+      routes["/snippet.mjs"] = (_, response) =>
+        response.writeHead(200, { "Content-Type": "text/javascript" }).end(code);
+      const wrong = await withContext(async (tab) => {
+        await tab.goto(`${server.url}/snippets.html`);
+        await tab.waitForFunction(() => window.isReady);
+        await tab.evaluate(() => import("/snippet.mjs"));
+      });
+      assert.deepEqual(wrong, []);
+    });
+
+  for (const { path, line, code } of snippets("html").filter(runs))
+    test(`${path}:${line} is a page that works`, async () => {
+      routes["/snippet.html"] = (_, response) =>
+        response
+          .writeHead(200, { "Content-Type": "text/html" })
+          .end(`<!doctype html><script type="importmap">${importMap()}</script>${code}`);
+      const missing = [];
+      const wrong = await withContext(async (tab) => {
+        tab.on("response", (response) => {
+          if (response.status() >= 400) missing.push(response.url());
+        });
+        await tab.goto(`${server.url}/snippet.html`);
+        // Pages of the documents show an answer in an <output>.
+        if (code.includes("<output"))
+          await tab.waitForFunction(() => document.querySelector("output").textContent !== "");
+      });
+      assert.deepEqual(wrong, []);
+      assert.deepEqual(missing, []);
+    });
+});
