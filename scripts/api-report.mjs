@@ -111,10 +111,10 @@ export function textOf({ text, ast }, { range: [begin, end] }) {
 }
 
 /**
- * The declarations in `folder` that users of the entries `from` can meet: `entries`, per entry the names that it exports
- * (name → whether only as a type); `declarations`, those names and all that they refer to, in
- * alphabetical order: { name, module, nodes, exported, twice }. `nodes` are the declarations of that
- * name in the module; `twice` says that another module declares the name too.
+ * The declarations in `folder` that users of the entries `from` can meet: `entries`, per entry the
+ * names that it exports (name → whether only as a type); `declarations`, those names and all that
+ * they refer to, in alphabetical order: { name, module, nodes, exported, twice }. `nodes` are the
+ * declarations of that name in the module; `twice` says that another module declares the name too.
  */
 export async function publicDeclarations(folder, from = entries) {
   const modules = await readModules(folder, from);

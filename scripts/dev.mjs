@@ -72,7 +72,7 @@ if (wanted.debug) {
 try {
   const server = await listen(wanted);
   console.log(`playground       ${server.url}/`);
-  console.log(`script-tag page  ${server.url}/examples-web/script-tag.html`);
+  console.log(`examples         ${server.url}/examples-web/`);
   console.log(
     `${wanted.isolated ? "cross-origin isolated (threads on)" : "not cross-origin isolated (one thread)"}; Ctrl+C ends it`,
   );

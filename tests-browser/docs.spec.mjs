@@ -90,6 +90,19 @@ describe("documentation", () => {
     }
   });
 
+  test("the site's examples run where the site is", async () => {
+    const server = await startServer({ mounts: { "/folder/": output } });
+    try {
+      const url = `${server.url}/folder/examples-web/script-tag.html`;
+      await withPage(browser, url, async (page) => {
+        await page.click("button");
+        await page.waitForFunction(() => /\.$/.test(document.querySelector("output").textContent));
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
   for (const [name, options] of Object.entries({
     desktop: {},
     phone,
