@@ -1,8 +1,9 @@
 // A page of the extension runs the model as any page does.
 import { TinyVLM } from "./tiny-vlm/index.mjs";
 
-document.querySelector("button").addEventListener("click", async () => {
-  const output = document.querySelector("output");
+const output = document.querySelector("output");
+
+async function ask() {
   try {
     const vlm = await TinyVLM.load();
     const { text } = await vlm.ask("sample.png", document.querySelector("input").value);
@@ -11,4 +12,6 @@ document.querySelector("button").addEventListener("click", async () => {
   } catch (error) {
     output.textContent = error.message;
   }
-});
+}
+
+document.querySelector("button").addEventListener("click", () => void ask());

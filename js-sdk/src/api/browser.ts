@@ -8,7 +8,7 @@ import type { ByteSource, WireImage } from "../protocol/messages.js";
 import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
-import { inspect, type ModelInspection } from "./inspect.js";
+import { inspect } from "./inspect.js";
 import { open } from "./open.js";
 import {
   defaultHubUrl,
@@ -18,7 +18,7 @@ import {
   type WorkerKind,
 } from "./platform.js";
 import { keysOf, tagOf } from "./sources.js";
-import type { LoadOptions, ModelSource } from "./types.js";
+import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 
 /** A vision-language model in a Web Worker of this page. `await TinyVLM.load()`, then `ask`. */
 export class TinyVLM extends LoadedModel {

@@ -15,11 +15,11 @@ import type { ByteSource } from "../protocol/messages.js";
 import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
-import { inspect, type ModelInspection } from "./inspect.js";
+import { inspect } from "./inspect.js";
 import { open } from "./open.js";
 import { keysOf } from "./sources.js";
 import { defaultHubUrl, threadsFor, type Platform, type WorkerKind } from "./platform.js";
-import type { LoadOptions, ModelSource } from "./types.js";
+import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 
 /**
  * A vision-language model in a worker thread of this process. `await TinyVLM.load()`, then `ask`.

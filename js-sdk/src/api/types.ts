@@ -2,7 +2,7 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { FinishReason, Usage, Variant } from "../protocol/values.js";
+import type { FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
 
 export type {
   CachedModel,
@@ -14,7 +14,6 @@ export type {
 } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
 export type { AskOptions, LoadOptions } from "./options.generated.js";
-export type { ModelInspection } from "./inspect.js";
 export type { CacheOptions, LoadProgress } from "./progress.js";
 
 /** A type of the DOM by its name, or `never` in programs compiled without the DOM (Node). */
@@ -150,4 +149,17 @@ export interface Answer {
   variant: Variant;
   /** How many threads computed it. */
   threads: number;
+}
+
+/** What `TinyVLM.inspect` tells of a model that is not loaded. */
+export interface ModelInspection extends ModelInfo {
+  /**
+   * Bytes of memory that the engine would take here with these options, weights included, images
+   * and other things of the moment left out.
+   */
+  memoryBytes: number;
+  /** Bytes of the file that are kept on this device (`TinyVLM.cache`). */
+  cachedBytes: number;
+  /** The build of the engine that would run. */
+  variant: Variant;
 }

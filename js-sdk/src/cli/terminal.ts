@@ -36,7 +36,9 @@ export class StatusLine {
     if (!process.stderr.isTTY) return;
     this.#isShown = true;
     // A longer text would wrap, and its first line would stay.
-    const fitting = [...text].slice(0, (process.stderr.columns || 80) - 1).join("");
+    const fitting = Array.from(text)
+      .slice(0, (process.stderr.columns || 80) - 1)
+      .join("");
     process.stderr.write(`\r\x1b[K${fitting}`);
   }
 
