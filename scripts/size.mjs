@@ -34,12 +34,18 @@ function rows() {
       files: ["index.mjs", worker],
       limits: { brotli: 30_000 },
     })),
-    ...["storage.mjs", "tiny-vlm.iife.js", "index.cjs", "node.mjs", "node.cjs", "cli.mjs"].map(
-      (name) => ({
-        files: [name],
-        limits: {},
-      }),
-    ),
+    ...[
+      "storage.mjs",
+      "page-images.mjs",
+      "tiny-vlm.iife.js",
+      "index.cjs",
+      "node.mjs",
+      "node.cjs",
+      "cli.mjs",
+    ].map((name) => ({
+      files: [name],
+      limits: {},
+    })),
     ...list("adapters", ".mjs").map((name) => ({ files: [name], limits: {} })),
     ...list("model", ".gguf").map((name) => ({
       files: [name],

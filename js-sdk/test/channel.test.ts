@@ -58,6 +58,7 @@ const handlers = (some: Partial<Handlers>): Handlers => ({
   start: unused,
   load: unused,
   ask: unused,
+  drawn: unused,
   forget: unused,
   memory: unused,
   ...some,
@@ -66,11 +67,13 @@ const question: AskArgs = {
   messages: [{ role: "user", content: "?", images: [] }],
   images: [],
   exactPreprocess: false,
+  strict: false,
   sampling: {},
   keepImages: false,
 };
 const answer = {
   imageIds: [],
+  warnings: [],
   text: "yes",
   finishReason: "stop" as const,
   usage: {
@@ -103,7 +106,7 @@ test("a call brings its events in order and then its reply", async () => {
     }),
   );
   await channel.ready;
-  const events: string[] = [];
+  const events: unknown[] = [];
   const reply = await channel.call("ask", question, { onEvent: (piece) => events.push(piece) })
     .reply;
   assert.deepEqual(events, ["a", "b", "c"]);

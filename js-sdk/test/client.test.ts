@@ -328,6 +328,13 @@ test("Blobs of a test environment are read, and bytes need no global Blob", asyn
   class OldBlob extends ForeignBlob {
     override arrayBuffer = undefined as never;
   }
+  // As happy-dom has them: without a name.
+  class NamelessBlob {
+    readonly size = 1;
+    readonly type = "";
+    slice = () => this;
+    arrayBuffer = async () => Uint8Array.of(9).buffer;
+  }
   class OldFileReader {
     result: ArrayBuffer | undefined;
     onload = () => {};
@@ -340,14 +347,21 @@ test("Blobs of a test environment are read, and bytes need no global Blob", asyn
   Object.assign(globalThis, { Blob: ForeignBlob, FileReader: OldFileReader });
   try {
     const vlm = await load();
-    const images = [new ForeignBlob(5), new OldBlob(6), Uint8Array.of(7), "data:,%08"];
+    const images = [
+      ...[new ForeignBlob(5), new OldBlob(6), Uint8Array.of(7), "data:,%08", new NamelessBlob()],
+      ...[new DataView(Uint8Array.of(10).buffer), "data:image/svg+xml;utf8,ö", "data:,%F6%"],
+    ];
     const { images: received } = await heard(vlm.ask(images as unknown as Blob[], "echo"));
     assert.deepEqual(
       received.map(({ first }) => first),
-      [5, 6, 7, 8],
+      [5, 6, 7, 8, 9, 10, 0xc3, 0xf6],
     );
     const gone = await failure(vlm.ask(new ForeignBlob(0) as unknown as Blob, "echo"));
     assert.deepEqual([gone.code, gone.message], ["io", "the Blob could not be read: Error: gone"]);
+    Reflect.deleteProperty(globalThis, "FileReader");
+    const unreadable = await failure(vlm.ask(new OldBlob(6) as unknown as Blob, "echo"));
+    assert.equal(unreadable.code, "io");
+    assert.match(unreadable.message, /no arrayBuffer\(\), and there is no FileReader/);
     await vlm.dispose();
   } finally {
     globalThis.Blob = nodes;

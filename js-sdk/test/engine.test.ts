@@ -11,7 +11,7 @@ import { lastReply } from "./last-reply.js";
 function recordingModule() {
   const calls: string[] = [];
   let next = 8;
-  const { ok, failed, functions } = lastReply();
+  const { ok, failed, functions } = lastReply('{"warnings":[]}');
   const record =
     (name: string, value = 0, text = "{}") =>
     (object: number) => {
@@ -39,6 +39,12 @@ function recordingModule() {
     addPixels(session, channels, width, height, flags) {
       calls.push(`addPixels ${session} ${channels} ${width} ${height} ${flags}`);
       return module.readImage!(0, 32, 3) ? failed(13, "ended") : ok(1);
+    },
+    inspectImage(session, bytes, flags) {
+      calls.push(`inspectImage ${session} ${bytes} ${flags}`);
+      return module.readImage!(0, 32, 1)
+        ? failed(13, "ended")
+        : ok(0, '{"format":"GIF","whole":true,"warnings":[]}');
     },
     dropImage: record("dropImage"),
     sessionAsk: record("sessionAsk"),
@@ -104,10 +110,7 @@ test("an image is read piece by piece, and only while it is added", () => {
   const engine = new Engine(module, () => assert.fail("crashed"));
   engine.createModel(1);
   engine.createSession({});
-  assert.equal(
-    engine.addImage(3, rgb, (_, target) => target.fill(7)),
-    1,
-  );
+  assert.equal(engine.addImage(3, rgb, (_, target) => target.fill(7)).id, 1);
   assert.deepEqual([...module.HEAPU8.subarray(32, 36)], [7, 7, 7, 0]);
   assert.equal(module.readImage, undefined);
 

@@ -60,7 +60,7 @@ const createFake: EngineFactory = async (options) => {
     }
     if (first === 0xbb) return failed(6, "a bad image");
     images.set(++lastImage, { bytes, ...format, exact: flags === 1, first, last });
-    return ok(lastImage);
+    return ok(lastImage, JSON.stringify({ warnings: [] }));
   };
   const module: EngineModule = {
     get HEAPU8() {
@@ -119,6 +119,13 @@ const createFake: EngineFactory = async (options) => {
     addPixels(_, channels, width, height, flags) {
       const format = { format: channels === 4 ? "rgba" : "rgb", width, height };
       return add(width * height * channels, width * channels, flags, format);
+    },
+    inspectImage(_, bytes) {
+      const address = grow(bytes);
+      if (module.readImage!(0, address, bytes) !== 0) return failed(13, "reading was ended");
+      const head = String.fromCharCode(...heap.subarray(address, address + 4));
+      const format = head === "GIF8" ? "GIF" : head === "<svg" ? "SVG" : "PNG";
+      return ok(0, JSON.stringify({ format, whole: true, warnings: [] }));
     },
     dropImage(_, image) {
       images.delete(image);

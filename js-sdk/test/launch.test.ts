@@ -113,7 +113,7 @@ function platformOf(reply: (attempt: Attempt) => StartReply): {
     converter: () => assert.fail("no checkpoint is loaded here"),
     named: () => assert.fail("no model is loaded here"),
     pageImage: () => undefined,
-    decodeForWorker: () => undefined,
+    drawFile: () => assert.fail("no image is drawn here"),
   };
   return { platform, attempts };
 }

@@ -17,6 +17,7 @@ class Model extends LoadedModel {
 
 const answer: AskReply = {
   imageIds: [],
+  warnings: [],
   text: "yes",
   finishReason: "stop",
   usage: {
@@ -36,24 +37,46 @@ const answer: AskReply = {
   },
 };
 
-function model(): { vlm: Model; asked: string[] } {
+/**
+ * `arrive` lets the image of the first question that waits for one arrive. `untilCancelled`: the
+ * worker answers a question only when it is told to end it.
+ */
+function model({ untilCancelled = false } = {}): {
+  vlm: Model;
+  asked: string[];
+  arrive: () => void;
+} {
   const asked: string[] = [];
+  const waiting: (() => void)[] = [];
   let toClient: (message: ToClient) => void = () => {};
   const channel = new Channel({
     listen(onMessage) {
       toClient = onMessage;
     },
     post(message) {
-      if (!("call" in message)) return;
+      if (!("call" in message)) {
+        const reply: AskReply = { ...answer, finishReason: "cancelled" };
+        queueMicrotask(() => toClient({ id: message.id, reply }));
+        return;
+      }
+      if (message.call !== "ask") return;
       asked.push((message.args as AskArgs).messages.at(-1)!.content);
-      queueMicrotask(() => toClient({ id: message.id, reply: answer }));
+      if (!untilCancelled) queueMicrotask(() => toClient({ id: message.id, reply: answer }));
     },
     setBusy() {},
     terminate: async () => {},
   });
-  const platform = { pageImage: () => new Promise(() => {}) };
+  const platform = {
+    pageImage: () =>
+      new Promise((resolve) =>
+        waiting.push(() =>
+          resolve({ kind: "pixels", format: "rgb", width: 1, height: 1, data: new Uint8Array(3) }),
+        ),
+      ),
+  };
   const started = { variant: "simd", threads: 1 };
-  return { vlm: new Model({ channel, started, info: {}, platform } as unknown as Opened), asked };
+  const vlm = new Model({ channel, started, info: {}, platform } as unknown as Opened);
+  return { vlm, asked, arrive: () => waiting.shift()!() };
 }
 
 const neverArrives = {} as ImageInput;
@@ -83,4 +106,60 @@ test("cancel and a signal let the questions behind it be answered", async () => 
   await assert.rejects(aborted.then(), { code: "aborted", cause: reason });
   assert.equal((await behind).text, "yes");
   assert.deepEqual(asked, ["third"]);
+});
+
+test("without them, too, the questions behind it are answered a second later", async () => {
+  const { vlm, asked, arrive } = model();
+  const late = vlm.ask(neverArrives, "late");
+  const never = vlm.ask(neverArrives, "never");
+  assert.equal((await vlm.ask(null, "behind")).text, "yes");
+  assert.deepEqual(asked, ["behind"]);
+  arrive();
+  assert.equal((await late).text, "yes");
+  assert.deepEqual(asked, ["behind", "late"]);
+  await vlm.dispose();
+  await assert.rejects(never.then(), { code: "aborted" });
+});
+
+test("a question of a chat does not overtake an earlier one of the same chat", async () => {
+  const { vlm, asked, arrive } = model();
+  const chat = vlm.chat();
+  const first = chat.ask(neverArrives, "first");
+  const second = chat.ask("second");
+  assert.equal((await vlm.ask(null, "another")).text, "yes");
+  assert.deepEqual(asked, ["another"]);
+  arrive();
+  await second;
+  assert.deepEqual(asked, ["another", "first", "second"]);
+  assert.equal((await first).text, "yes");
+
+  // One whose image never comes lets the next go on once it is cancelled.
+  const third = chat.ask(neverArrives, "third");
+  const fourth = chat.ask("fourth");
+  third.cancel();
+  assert.equal((await fourth).text, "yes");
+  assert.deepEqual(
+    chat.messages.filter(({ role }) => role === "user").map(({ content }) => content),
+    ["first", "second", "fourth"],
+  );
+});
+
+test("undefined and an empty list are no images, and said so", async () => {
+  const { vlm, asked } = model();
+  for (const nothing of [undefined, []])
+    await assert.rejects(vlm.ask(nothing as never, "what?").then(), {
+      code: "invalid_argument",
+      message: /null for none, found (undefined|an empty list)/,
+    });
+  assert.deepEqual(asked, []);
+});
+
+test("a cancel that comes between two steps ends the question, whenever that is", async () => {
+  for (let ticks = 0; ticks < 30; ticks++) {
+    const { vlm } = model({ untilCancelled: true });
+    const question = vlm.ask(null, "?");
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    question.cancel();
+    assert.equal((await question).finishReason, "cancelled", `after ${ticks} ticks`);
+  }
 });

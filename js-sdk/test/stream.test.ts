@@ -6,6 +6,7 @@ import type { Answer } from "../src/api/types.js";
 const answer = (text: string): Answer => ({
   text,
   finishReason: "stop",
+  warnings: [],
   usage: {
     promptTokens: 0,
     imageTokens: 0,

@@ -1,10 +1,10 @@
 // TinyVLM in a page (or in a worker of the caller's own).
 
 import type * as Storage from "../loader/open-store.js";
-import { PixelReader } from "../image/read-pixels.js";
+import type * as PageImages from "../image/page-images.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { ByteSource, WireImage } from "../protocol/messages.js";
+import type { WireImage } from "../protocol/messages.js";
 import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
@@ -63,11 +63,14 @@ export class TinyVLM extends LoadedModel {
 // Where the module is that looks at what is kept: that of the last load with `assetsUrl`.
 let storage = () => browser.storage();
 
-// A file of its own, because few pages look at what is kept.
-async function storageModule(): Promise<typeof Storage> {
-  const url = storage();
+// Files of their own, because few pages need them.
+const storageModule = () => importFile<typeof Storage>(storage());
+const pageImages = (platform: Platform) =>
+  importFile<typeof PageImages>(platform.file("page-images.mjs"));
+
+async function importFile<Module>(url: string): Promise<Module> {
   try {
-    return (await import(url)) as typeof Storage;
+    return (await import(url)) as Module;
   } catch (cause) {
     const message = `wanted a module at ${url}: ${describeReason(cause)}; ${missingFileHint}`;
     throw new TinyVLMError("network", message, { cause, url });
@@ -90,6 +93,7 @@ const ownFiles: Record<string, () => URL> = {
   "wasm/tiny-vlm-scalar.wasm": () =>
     new URL("./wasm/tiny-vlm-scalar.wasm?no-inline", import.meta.url),
   "storage.mjs": () => new URL("./storage.mjs?no-inline", import.meta.url),
+  "page-images.mjs": () => new URL("./page-images.mjs?no-inline", import.meta.url),
   "convert/checkpoint.mjs": () => new URL("./convert/checkpoint.mjs?no-inline", import.meta.url),
   "convert/tiny-vlm-convert.mjs": () =>
     new URL("./convert/tiny-vlm-convert.mjs?no-inline", import.meta.url),
@@ -186,32 +190,22 @@ const browser: Platform = {
 
   pageImage(image, exact) {
     const tag = tagOf(image);
-    if (!drawable.has(tag)) return undefined;
-    const element = image as CanvasImageSource;
-    // The exact mode decodes the file itself; of these elements only an <img> has one.
-    if (exact && tag === "HTMLImageElement")
-      return Promise.resolve({
-        kind: "encoded",
-        source: { kind: "url", url: absolute((element as HTMLImageElement).currentSrc) },
-      });
-    return drawnImage(element, tag);
+    if (tag === "HTMLImageElement") return imageElement(image as HTMLImageElement, exact, this);
+    return drawable.has(tag) ? snapshot(image as CanvasImageSource, tag, this) : undefined;
   },
 
-  // iOS 15 has no OffscreenCanvas: there the page decodes what elsewhere the worker decodes.
-  decodeForWorker: (source) =>
-    workersDraw() || typeof document !== "object" ? undefined : decodeOnPage(source),
+  async drawFile(file, svg, side) {
+    return (await pageImages(this)).drawFile(file, svg, side);
+  },
 };
 
 const drawable = new Set([
   "ImageBitmap",
-  "HTMLImageElement",
   "HTMLCanvasElement",
   "OffscreenCanvas",
   "HTMLVideoElement",
   "VideoFrame",
 ]);
-
-const workersDraw = () => typeof OffscreenCanvas === "function";
 
 function absolute(url: string | URL): string {
   try {
@@ -260,53 +254,45 @@ async function spawnFromText(
   }
 }
 
-async function drawnImage(element: CanvasImageSource, tag: string): Promise<WireImage> {
+async function imageElement(
+  element: HTMLImageElement,
+  exact: boolean,
+  platform: Platform,
+): Promise<WireImage | string> {
+  const { complete, naturalWidth, currentSrc, src } = element;
+  const address = currentSrc || src;
+  // Where the element has no pixels yet (loading="lazy", a slow server), and where the engine is to
+  // decode the file, the worker loads it.
+  if (complete && !exact)
+    try {
+      if (naturalWidth > 0) return await snapshot(element, "HTMLImageElement", platform);
+      await element.decode();
+    } catch (reason) {
+      // An SVG image without a size of its own has none; the worker finds out.
+      if (naturalWidth === 0 || !address) throw unreadable("HTMLImageElement", reason);
+    }
+  if (!address) throw unreadable("HTMLImageElement", "it has no address");
+  return absolute(address);
+}
+
+// A copy, taken at once: the caller's bitmap or frame stays usable.
+async function snapshot(
+  element: CanvasImageSource,
+  tag: string,
+  platform: Platform,
+): Promise<WireImage> {
   try {
-    if (tag === "HTMLImageElement") await (element as HTMLImageElement).decode();
-    if (!workersDraw()) return canvasPixels(element, ...sizeOf(element));
-    // A copy for the worker: the caller's bitmap or frame stays usable.
-    return {
-      kind: "bitmap",
-      bitmap: await createImageBitmap(element, { premultiplyAlpha: "none" }),
-    };
+    const bitmap = await createImageBitmap(element, { premultiplyAlpha: "none" });
+    // iOS 15 has no OffscreenCanvas: there the page reads what elsewhere the worker reads.
+    return typeof OffscreenCanvas === "function"
+      ? { kind: "bitmap", bitmap }
+      : await (await pageImages(platform)).pixelsOf(bitmap);
   } catch (reason) {
-    if (reason instanceof TinyVLMError) throw reason;
-    throw new TinyVLMError(
-      "invalid_image",
-      `there is no image to read in this ${tag}: ${describeReason(reason)}`,
-      { cause: reason },
-    );
+    throw reason instanceof TinyVLMError ? reason : unreadable(tag, reason);
   }
 }
 
-async function decodeOnPage(source: ByteSource): Promise<WireImage> {
-  const blobUrl = source.kind === "blob" ? URL.createObjectURL(source.blob) : undefined;
-  const element = new Image();
-  element.crossOrigin = "anonymous";
-  element.src = blobUrl ?? (source.kind === "url" ? source.url : "");
-  try {
-    return await drawnImage(element, "HTMLImageElement");
-  } finally {
-    if (blobUrl) URL.revokeObjectURL(blobUrl);
-  }
-}
-
-function canvasPixels(element: CanvasImageSource, width: number, height: number): WireImage {
-  const data = new Uint8Array(width * height * 4);
-  const reader = new PixelReader(element, width, height, (canvasWidth, canvasHeight) => {
-    const canvas = Object.assign(document.createElement("canvas"), {
-      width: canvasWidth,
-      height: canvasHeight,
-    });
-    return canvas.getContext("2d", { willReadFrequently: true });
-  });
-  reader.read(0, data);
-  return { kind: "pixels", format: "rgba", width, height, data };
-}
-
-function sizeOf(element: CanvasImageSource): [number, number] {
-  if ("naturalWidth" in element) return [element.naturalWidth, element.naturalHeight];
-  if ("videoWidth" in element) return [element.videoWidth, element.videoHeight];
-  if ("displayWidth" in element) return [element.displayWidth, element.displayHeight];
-  return [Number(element.width), Number(element.height)];
+function unreadable(tag: string, reason: unknown): TinyVLMError {
+  const message = `there is no image to read in this ${tag}: ${describeReason(reason)}`;
+  return new TinyVLMError("invalid_image", message, { cause: reason });
 }

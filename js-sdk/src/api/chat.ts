@@ -19,7 +19,12 @@ export class Chat {
     const said = messages.map(({ role, content, images = [] }): Message => {
       return { role, content, images: images.map((image) => -unread.push(image)) };
     });
-    this.#conversation = { messages: [...systemMessage(system), ...said], unread, disposed: false };
+    this.#conversation = {
+      messages: [...systemMessage(system), ...said],
+      unread,
+      imagesRead: Promise.resolve(),
+      disposed: false,
+    };
   }
 
   /**

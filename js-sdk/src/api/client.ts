@@ -1,9 +1,9 @@
 // A loaded model in its worker: the object that callers hold. Questions are answered one at a time,
-// in the order of the calls.
+// in the order of the calls; one whose images are long in coming lets others go first.
 
 import type { Channel } from "../protocol/channel.js";
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
-import { withIds, type AskReply, type Message } from "../protocol/messages.js";
+import { withIds, type AskReply, type DrawRequest, type Message } from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
 import { Chat } from "./chat.js";
@@ -125,7 +125,7 @@ export class LoadedModel {
     this.#checkAlive();
     if (conversation?.disposed)
       throw new TinyVLMError("not_ready", "the chat was disposed; make another");
-    const { system, sampling, exactPreprocess, signals } = checkAskOptions(prompt, options);
+    const { system, sampling, exactPreprocess, strict, signals } = checkAskOptions(prompt, options);
     if (conversation && system !== undefined)
       throw new TinyVLMError(
         "invalid_argument",
@@ -135,7 +135,8 @@ export class LoadedModel {
     if (aborted) throw abortedError("the question", aborted);
     const text: string[] = [];
     let firstTokenMs = 0;
-    const onEvent = (piece: string) => {
+    const onEvent = (piece: string | DrawRequest) => {
+      if (typeof piece !== "string") return void this.#draw(piece);
       if (text.length === 0) firstTokenMs = performance.now() - began;
       text.push(piece);
       emit(piece);
@@ -157,6 +158,7 @@ export class LoadedModel {
       return {
         text: reply.text,
         finishReason: reply.finishReason,
+        warnings: reply.warnings,
         usage: reply.usage,
         timings,
         variant: this.variant,
@@ -164,43 +166,47 @@ export class LoadedModel {
       };
     };
 
-    const done = this.#inLine(
-      Promise.all([
-        readImages(conversation?.unread, exactPreprocess, this.#platform),
-        readImages(image, exactPreprocess, this.#platform),
-      ]),
-      cancel.signal,
-      async ([given, own]) => {
-        // An earlier question may have taken the given ones along meanwhile.
-        const images = conversation?.unread.length ? [...given, ...own] : own;
-        const places = own.map((_, index) => own.length - images.length - index - 1);
-        const question: Message = { role: "user", content: prompt, images: places };
-        const messages = [...(conversation?.messages ?? systemMessage(system)), question];
-        const args = {
-          messages,
-          images,
-          exactPreprocess,
-          sampling,
-          keepImages: conversation !== undefined,
-        };
-        const call = this.#channel.call("ask", args, {
-          onEvent,
-          transfer: transferables(images),
-          unsendable: "invalid_image", // all else in `args` is text and numbers
-        });
-        cancel.signal.addEventListener("abort", call.cancel, { once: true });
-        const reply = await call.reply;
-        const counts =
-          !signals.some((signal) => signal.aborted) &&
-          (reply.finishReason !== "cancelled" || reply.text !== "");
-        if (counts && conversation && !conversation.disposed) {
-          const answer: Message = { role: "assistant", content: reply.text, images: [] };
-          conversation.messages = withIds([...messages, answer], reply.imageIds);
-          conversation.unread = [];
-        } else if (reply.imageIds.length > 0) this.#forget(reply.imageIds);
-        return reply;
-      },
-    );
+    // A question of a chat needs the turns before it: it does not overtake them.
+    const reading = Promise.all([
+      readImages(conversation?.unread, exactPreprocess, this.#platform),
+      readImages(image, exactPreprocess, this.#platform),
+      conversation?.imagesRead,
+    ]);
+    const given = [cancel.signal, this.#disposal.signal];
+    const read = rejectOnAbort(reading, given);
+    if (conversation) conversation.imagesRead = read.catch(() => {});
+    const done = this.#inLine(read, given, async ([before, own]) => {
+      // An earlier question may have taken the images before it along meanwhile.
+      const images = conversation?.unread.length ? [...before, ...own] : own;
+      const places = own.map((_, index) => own.length - images.length - index - 1);
+      const question: Message = { role: "user", content: prompt, images: places };
+      const messages = [...(conversation?.messages ?? systemMessage(system)), question];
+      const args = {
+        messages,
+        images,
+        exactPreprocess,
+        strict,
+        sampling,
+        keepImages: conversation !== undefined,
+      };
+      const call = this.#channel.call("ask", args, {
+        onEvent,
+        transfer: transferables(images),
+        unsendable: "invalid_image", // all else in `args` is text and numbers
+      });
+      cancel.signal.addEventListener("abort", call.cancel, { once: true });
+      if (cancel.signal.aborted) call.cancel();
+      const reply = await call.reply;
+      const counts =
+        !signals.some((signal) => signal.aborted) &&
+        (reply.finishReason !== "cancelled" || reply.text !== "");
+      if (counts && conversation && !conversation.disposed) {
+        const answer: Message = { role: "assistant", content: reply.text, images: [] };
+        conversation.messages = withIds([...messages, answer], reply.imageIds);
+        conversation.unread = [];
+      } else if (reply.imageIds.length > 0) this.#forget(reply.imageIds);
+      return reply;
+    });
     const answer = done.then(finish, (error: unknown) => {
       // Ended before there was anything to tell.
       if (cancel.signal.aborted && asTinyVLMError(error).code === "aborted" && !this.#disposed)
@@ -211,27 +217,49 @@ export class LoadedModel {
   }
 
   /**
-   * Runs `work` when `prepared` is there and every earlier question has ended. Leaves the line when
-   * `cancelled` fires or the model is disposed before, even where `prepared` never settles.
+   * Runs `work` when `prepared` is there and every earlier question has ended. A question whose
+   * images do not come within a second lets later ones go first: one that never come must not keep
+   * anybody waiting.
    */
   async #inLine<T, R>(
     prepared: Promise<T>,
-    cancelled: AbortSignal,
+    signals: AbortSignal[],
     work: (prepared: T) => Promise<R>,
   ): Promise<R> {
+    let place: Place | undefined = this.#joinLine();
+    const timer = setTimeout(() => {
+      place?.leave();
+      place = undefined;
+    }, patienceMs);
+    try {
+      const ready = await prepared;
+      clearTimeout(timer);
+      place ??= this.#joinLine();
+      await rejectOnAbort(place.before, signals);
+      return await work(ready);
+    } finally {
+      clearTimeout(timer);
+      place?.leave();
+    }
+  }
+
+  #joinLine(): Place {
     const before = this.#lastInLine;
     let leave!: () => void;
     const left = new Promise<void>((resolve) => {
       leave = resolve;
     });
     this.#lastInLine = before.then(() => left);
-    try {
-      const signals = [cancelled, this.#disposal.signal];
-      const [ready] = await rejectOnAbort(Promise.all([prepared, before]), signals);
-      return await work(ready);
-    } finally {
-      leave();
-    }
+    return { before, leave };
+  }
+
+  // Draws a file for the worker, which waits for the image or for the reason why there is none.
+  async #draw({ drawing, file, svg }: DrawRequest): Promise<void> {
+    const image = await this.#platform
+      .drawFile(file, svg, this.info.imageSize)
+      .catch((reason: unknown) => asTinyVLMError(reason).message);
+    const transfer = typeof image === "string" ? [] : transferables([image]);
+    await this.#channel.call("drawn", { drawing, image }, { transfer }).reply.catch(() => {});
   }
 
   get #disposed(): boolean {
@@ -252,8 +280,19 @@ export interface LoadedModel {
 // Older browsers do not have the symbol.
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
+// How long a question keeps its place in the line without its images.
+const patienceMs = 1000;
+
+/** A place in the line of questions. */
+interface Place {
+  /** Resolves when those before have left. */
+  before: Promise<unknown>;
+  leave(): void;
+}
+
 const nothing: AskReply = {
   imageIds: [],
+  warnings: [],
   text: "",
   finishReason: "cancelled",
   usage: {

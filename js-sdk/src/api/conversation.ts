@@ -11,6 +11,8 @@ export interface Conversation {
   messages: Message[];
   /** Images of the messages that the chat was made with, until a question took them along. */
   unread: readonly ImageInput[];
+  /** Settles when the images of all questions so far are there, or have failed. */
+  imagesRead: Promise<unknown>;
   /** Set once the chat was disposed: it takes no further question. */
   disposed: boolean;
 }

@@ -85,6 +85,10 @@ async function nodeBlobOf(blob: Blob): Promise<Blob> {
 }
 
 function readWithFileReader(blob: Blob): Promise<ArrayBuffer> {
+  if (typeof FileReader !== "function")
+    throw new Error(
+      "it has no arrayBuffer(), and there is no FileReader (set globalThis.FileReader)",
+    );
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result as ArrayBuffer);
@@ -235,5 +239,5 @@ const node: Platform = {
   },
 
   pageImage: () => undefined,
-  decodeForWorker: () => undefined,
+  drawFile: () => Promise.reject(new TinyVLMError("internal", "there is no page to draw on")),
 };

@@ -24,6 +24,7 @@ export interface CheckedAsk {
   system: string | undefined;
   sampling: Sampling;
   exactPreprocess: boolean;
+  strict: boolean;
   signals: AbortSignal[];
 }
 
@@ -31,11 +32,12 @@ export interface CheckedAsk {
 export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk {
   if (typeof prompt !== "string") throw wanted("the question", "a string", prompt);
   checkOptions(options, askRules);
-  const { system, stop, exactPreprocess = false, signal, abortSignal } = options;
+  const { system, stop, exactPreprocess = false, strict = false, signal, abortSignal } = options;
   return {
     system,
     sampling: pick({ ...options, stop: typeof stop === "string" ? [stop] : stop }, samplingKeys),
     exactPreprocess,
+    strict,
     signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null),
   };
 }

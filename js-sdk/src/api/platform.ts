@@ -57,12 +57,13 @@ export interface Platform {
   /** The source that a URL or a path names; all others are the same everywhere (sources.ts). */
   named(source: string | URL): ByteSource;
   /**
-   * Reads an image that only pages have (elements, bitmaps); undefined where `image` is none of
-   * those. Called by `ask` synchronously, before the image can change.
+   * Reads an image that only pages have (elements, bitmaps), or gives the address of its file;
+   * undefined where `image` is none of those. Called by `ask` synchronously, before the image can
+   * change.
    */
-  pageImage(image: ImageInput, exact: boolean): Promise<WireImage> | undefined;
-  /** Decodes an encoded image where the worker cannot; undefined where it can. */
-  decodeForWorker(source: ByteSource): Promise<WireImage> | undefined;
+  pageImage(image: ImageInput, exact: boolean): Promise<WireImage | string> | undefined;
+  /** Draws a file for the worker: a DrawRequest; `side`: of the longer side of an SVG image. */
+  drawFile(file: Blob, svg: boolean, side: number): Promise<WireImage>;
 }
 
 /** Where `hf:` sources are, unless told otherwise. */

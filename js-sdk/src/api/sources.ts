@@ -95,11 +95,18 @@ export function readImages(
   platform: Platform,
 ): Promise<WireImage[]> {
   const list =
-    images === null || images === undefined
+    images === null
       ? []
       : Array.isArray(images)
         ? (images as readonly ImageInput[])
         : [images as ImageInput];
+  // Most often a mistake: the answer would be about nothing.
+  if (images === undefined || (images !== null && list.length === 0))
+    throw new TinyVLMError(
+      "invalid_argument",
+      "wanted an image, several, or null for none, found " +
+        (images === undefined ? "undefined" : "an empty list"),
+    );
   return Promise.all(list.map((image) => readImage(image, exact, platform)));
 }
 
@@ -118,12 +125,12 @@ async function readImage(
 ): Promise<WireImage> {
   // Nothing is awaited before an image that may change has been read.
   const plain = plainSource(image as OneSource, platform, "the image");
-  if (plain) {
-    const source = await plain;
-    return (exact ? undefined : platform.decodeForWorker(source)) ?? { kind: "encoded", source };
-  }
+  if (plain) return { kind: "encoded", source: await plain };
   const fromPage = platform.pageImage(image, exact);
-  if (fromPage) return fromPage;
+  if (fromPage) {
+    const read = await fromPage;
+    return typeof read === "string" ? readImage(read, exact, platform) : read;
+  }
   if (typeof image === "object" && image !== null && "data" in image) return rawImage(image);
   throw new TinyVLMError(
     "invalid_argument",
@@ -155,14 +162,18 @@ function plainSource(
     }
     case "ArrayBuffer":
       return ofBlob(source as ArrayBuffer, name);
-    case "Uint8Array":
-      return ofBlob(unshared(source as Uint8Array), name);
     case "Blob":
       return ofBlob(source as Blob, name);
     case "File":
       return ofBlob(source as File, (source as File).name);
   }
-  return undefined;
+  // Blobs of happy-dom do not have the name.
+  const { size, type, slice } = Object(source) as Partial<Blob>;
+  if (typeof size === "number" && typeof type === "string" && typeof slice === "function")
+    return ofBlob(source as Blob, name);
+  if (!ArrayBuffer.isView(source)) return undefined;
+  const { buffer, byteOffset, byteLength } = source;
+  return ofBlob(unshared(new Uint8Array(buffer, byteOffset, byteLength)), name);
 }
 
 function rawImage({ data, width, height }: RawImage): WireImage {
@@ -232,11 +243,16 @@ function dataBytes(address: string): Uint8Array<ArrayBuffer> {
   const comma = address.indexOf(",");
   if (comma < 0)
     throw new TinyVLMError("invalid_argument", "wanted a comma in the data: URL, found none");
+  // Characters that are not escaped stand for their bytes in UTF-8, as in a URL that was parsed.
   const body = address
     .slice(comma + 1)
-    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+    .replace(/[\ud800-\udfff]/gu, "\ufffd")
+    .replace(/[\u0080-\uffff]+/g, encodeURI);
+  const text = body.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  );
   try {
-    const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(body) : body;
+    const binary = /;\s*base64\s*$/i.test(address.slice(0, comma)) ? atob(text) : text;
     return Uint8Array.from(binary, (character) => character.charCodeAt(0));
   } catch (cause) {
     throw new TinyVLMError(
@@ -271,7 +287,7 @@ function hubAddress(source: string, hub: string): string {
 
 // A Blob cannot be made of shared memory.
 function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer
+  return tagOf(bytes.buffer) === "ArrayBuffer"
     ? (bytes as Uint8Array<ArrayBuffer>)
     : new Uint8Array(bytes);
 }

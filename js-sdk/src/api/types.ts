@@ -61,8 +61,8 @@ export interface RawImage {
 /**
  * An image: a URL (also `data:` and `blob:`), a path (Node only), an encoded file as Blob or bytes,
  * raw pixels, or anything that a page can draw. It is read when `ask` is called; a canvas or a
- * video may change afterwards. Browsers decode every format that they can show; Node reads PNG and
- * JPEG.
+ * video may change afterwards. Browsers decode every format that they can show, SVG included; Node
+ * reads PNG and JPEG, and WebP, AVIF, GIF and TIFF where the package sharp is installed.
  */
 export type ImageInput =
   | string
@@ -141,6 +141,11 @@ export interface Answer {
   text: string;
   /** Why the answer ended. */
   finishReason: FinishReason;
+  /**
+   * Sentences for people about defects of the question's images that were drawn over, such as a
+   * JPEG that is cut off; mostly none.
+   */
+  warnings: string[];
   /** How many tokens were read and made. */
   usage: Usage;
   /** How long each stage took. */

@@ -9,7 +9,14 @@ import type { Parsed, SdkCommand } from "./command.js";
 import { wrongArgument } from "./flags.js";
 
 // What a page fetches at run time, as it is called in the package's folder `dist`.
-const pageFiles = ["worker.mjs", "worker-mt.mjs", "storage.mjs", "wasm", "convert"];
+const pageFiles = [
+  "worker.mjs",
+  "worker-mt.mjs",
+  "storage.mjs",
+  "page-images.mjs",
+  "wasm",
+  "convert",
+];
 
 export const copyAssets: SdkCommand = {
   name: "copy-assets",

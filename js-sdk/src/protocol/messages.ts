@@ -148,6 +148,14 @@ export function withIds(messages: readonly Message[], ids: readonly number[]): M
   return messages.map((message) => ({ ...message, images: message.images.map(idOf) }));
 }
 
+/** What a worker asks of its page: to decode an image file that only an `<img>` shows. */
+export interface DrawRequest {
+  /** For `drawn`. */
+  drawing: number;
+  file: Blob;
+  svg: boolean;
+}
+
 /** Arguments of `ask`. */
 export interface AskArgs {
   /** The conversation, the question last. Without a system prompt: the model's default. */
@@ -155,6 +163,7 @@ export interface AskArgs {
   /** Those of its images that are not in the engine yet. */
   images: WireImage[];
   exactPreprocess: boolean;
+  strict: boolean;
   sampling: Sampling;
   /** The images stay in the engine under the ids in the reply, until `forget`. */
   keepImages: boolean;
@@ -163,6 +172,8 @@ export interface AskArgs {
 export interface AskReply {
   /** Ids of the images, where they are kept; otherwise empty. */
   imageIds: number[];
+  /** Defects of the question's images that were drawn over. */
+  warnings: string[];
   text: string;
   finishReason: FinishReason;
   usage: Usage;
@@ -182,8 +193,10 @@ export interface Calls {
   start: { args: StartArgs; event: never; reply: StartReply };
   /** Reads the model file into the engine and makes a session. */
   load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
-  /** Answers a question. Events are pieces of the answer, in order, in whole characters. */
-  ask: { args: AskArgs; event: string; reply: AskReply };
+  /** Answers a question. Texts are pieces of the answer, in order, in whole characters. */
+  ask: { args: AskArgs; event: string | DrawRequest; reply: AskReply };
+  /** What became of a DrawRequest: the image, or why there is none. */
+  drawn: { args: { drawing: number; image: WireImage | string }; event: never; reply: null };
   /** Releases images that were kept. */
   forget: { args: { imageIds: number[] }; event: never; reply: null };
   /** Size of the engine's memory in bytes. */

@@ -18,7 +18,20 @@ export type ImageFormat =
 export type ReadBytes = (offset: number, target: Uint8Array) => void;
 
 /** What the engine says of a finished (or cancelled) answer. */
-export type EngineResult = Omit<AskReply, "imageIds">;
+export type EngineResult = Omit<AskReply, "imageIds" | "warnings">;
+
+/** How an image is added. */
+export type ImageOptions = ImageFormat & { exact: boolean; strict?: boolean };
+
+/** An image file as it looks without decoding it. */
+export interface ImageReport {
+  /** "PNG", "JPEG", "WebP", "SVG" …; "": not recognised. */
+  format: string;
+  /** Whether other decoders draw what the engine does. */
+  whole: boolean;
+  /** Defects that decoders draw over. */
+  warnings: string[];
+}
 
 /** What modelInfo tells of the file; the last two only where it has hashes. */
 interface LayoutReport {
@@ -46,8 +59,9 @@ const runStates = ["running", "done", "waiting", "busy"] as const;
 /** How far an answer is. */
 export type RunState = (typeof runStates)[number];
 
-// TVLM_IMAGE_EXACT.
+// TVLM_IMAGE_EXACT and TVLM_IMAGE_STRICT.
 const exactFlag = 1;
+const strictFlag = 2;
 
 export class Engine {
   readonly #module: EngineModule;
@@ -152,7 +166,7 @@ export class Engine {
           exact: false,
         } as const;
         const black = (_: number, pixels: Uint8Array) => void pixels.fill(0);
-        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, black));
+        images.push(this.addImage(warmUpSide * warmUpSide * 3, format, black).id);
       }
       this.ask([{ role: "user", content: " ", images }], {});
       const end = performance.now() + budgetMs;
@@ -166,12 +180,45 @@ export class Engine {
   }
 
   /**
-   * Adds an image of `bytes` bytes and returns its number. `read` is called for one piece after the
-   * other: for whole rows of pixels, each once from the top on; for any part of a file, mostly from
-   * front to back, some parts again. What it throws is thrown here.
+   * Adds an image of `bytes` bytes; returns its number and what was wrong with its file. `read` is
+   * called for one piece after the other: for whole rows of pixels, each once from the top on; for
+   * any part of a file, mostly from front to back, some parts again. What it throws is thrown here.
    */
-  addImage(bytes: number, options: ImageFormat & { exact: boolean }, read: ReadBytes): number {
+  addImage(
+    bytes: number,
+    options: ImageOptions,
+    read: ReadBytes,
+  ): { id: number; warnings: string[] } {
     const session = this.#openSession();
+    const flags = (options.exact ? exactFlag : 0) | (options.strict ? strictFlag : 0);
+    const id = this.#reading(read, () =>
+      options.format === "encoded"
+        ? this.#call("addImage", session, bytes, flags)
+        : this.#call(
+            "addPixels",
+            session,
+            options.format.length,
+            options.width,
+            options.height,
+            flags,
+          ),
+    );
+    const text = this.#module.lastText();
+    return { id, warnings: text ? (JSON.parse(text) as ImageReport).warnings : [] };
+  }
+
+  /**
+   * Looks at an image file of `bytes` bytes. Throws `invalid_image` for a PNG with damaged chunks
+   * (`strict`: also those that are not needed) and for an empty file.
+   */
+  inspectImage(bytes: number, strict: boolean, read: ReadBytes): ImageReport {
+    const session = this.#openSession();
+    this.#reading(read, () => this.#call("inspectImage", session, bytes, strict ? strictFlag : 0));
+    return JSON.parse(this.#module.lastText()) as ImageReport;
+  }
+
+  // Makes a call that reads an image.
+  #reading(read: ReadBytes, call: () => number): number {
     const module = this.#module;
     let failure: { reason: unknown } | undefined;
     module.readImage = (offset, address, count) => {
@@ -185,10 +232,7 @@ export class Engine {
       }
     };
     try {
-      const flags = options.exact ? exactFlag : 0;
-      if (options.format === "encoded") return this.#call("addImage", session, bytes, flags);
-      const { format, width, height } = options;
-      return this.#call("addPixels", session, format.length, width, height, flags);
+      return call();
     } catch (error) {
       throw failure ? failure.reason : error;
     } finally {
@@ -202,7 +246,11 @@ export class Engine {
   }
 
   ask(messages: Message[], sampling: Sampling): void {
-    this.#call("sessionAsk", this.#openSession(), JSON.stringify({ messages, ...sampling }));
+    // Half a surrogate pair is no character: JSON would carry it, UTF-8 cannot.
+    const wellFormed = (_: string, value: unknown) =>
+      typeof value === "string" ? value.replace(/[\ud800-\udfff]/gu, "\ufffd") : value;
+    const request = JSON.stringify({ messages, ...sampling }, wellFormed);
+    this.#call("sessionAsk", this.#openSession(), request);
   }
 
   /**

@@ -29,9 +29,14 @@ export interface EngineFunctions {
   /** Returns the session. Text: its settings as JSON. */
   sessionCreate(model: number, optionsJson: string): number;
   sessionFree(session: number): void;
-  /** A PNG or JPEG file of `bytes` bytes, read by `readImage`. Returns the image's number. */
+  /**
+   * A PNG or JPEG file of `bytes` bytes, read by `readImage`. Returns the image's number. Text: what
+   * was wrong with it, as JSON.
+   */
   addImage(session: number, bytes: number, flags: number): number;
-  /** Likewise pixels, row by row without gaps. `channels`: 3 (RGB) or 4 (RGBA). */
+  /** Looks at an image file, read by `readImage`. Text: an ImageReport as JSON. */
+  inspectImage(session: number, bytes: number, flags: number): number;
+  /** As addImage for pixels, row by row without gaps. `channels`: 3 (RGB) or 4 (RGBA). */
   addPixels(
     session: number,
     channels: number,
@@ -53,7 +58,7 @@ export interface EngineModule extends EngineFunctions {
    */
   readonly HEAPU8: Uint8Array;
   /**
-   * What addImage and addPixels call while they run: writes `bytes` bytes of the image, from
+   * What the functions above that take an image call while they run: writes `bytes` bytes of the image, from
    * `offset` on, to the engine's memory at `address`. Anything but 0 ends them with `aborted`. It
    * must not throw.
    */

@@ -9,9 +9,10 @@ import { Arrivals } from "./arrivals.js";
 import { withIds } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import type * as Checkpoint from "../checkpoint.js";
-import { Engine } from "../runtime/engine.js";
+import { Engine, type ImageOptions } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
-import { prepareImage } from "./images.js";
+import { prepareImage, type ImageSetting, type PreparedImage } from "./images.js";
+import { Drawings } from "./drawings.js";
 import type { WorkerPlatform } from "./platform.js";
 
 // The engine works in steps of this length; a cancel is seen between two of them. Short enough for
@@ -37,6 +38,7 @@ export function createHandlers(
   };
 
   const arrivals = new Arrivals();
+  const drawings = new Drawings();
 
   return {
     async start({ variants, wasmUrls, threads, script }) {
@@ -118,22 +120,34 @@ export function createHandlers(
       return model.modelInfo();
     },
 
-    async ask({ messages, images, exactPreprocess, sampling, keepImages }, { emit, signal }) {
+    async ask(
+      { messages, images, exactPreprocess, strict, sampling, keepImages },
+      { emit, signal },
+    ) {
       const session = started();
       const begun = arrivals.begun;
-      const prepared = await Promise.all(
-        images.map((image) => prepareImage(image, exactPreprocess, signal, platform.openPath)),
-      );
+      const setting: ImageSetting = {
+        exact: exactPreprocess,
+        strict,
+        signal,
+        platform,
+        inspect: (bytes, read) => session.inspectImage(bytes, strict, read),
+        draw: (file, svg) => drawings.ask(file, svg, emit, signal),
+      };
+      const prepared = await Promise.all(images.map((image) => prepareImage(image, setting)));
       if (signal.aborted) throw abortedError("the question", signal);
       arrivals.check(begun);
       let decodeImageMs = 0;
       const imageIds: number[] = [];
+      const warnings: string[] = [];
       let asked = false;
       try {
         for (const image of prepared) {
-          imageIds.push(
-            session.addImage(image.bytes, { ...image.format, exact: exactPreprocess }, image.read),
-          );
+          const options = { ...image.format, exact: exactPreprocess, strict };
+          const added = addImage(session, image, options);
+          imageIds.push(added.id);
+          const of = prepared.length > 1 ? `image ${imageIds.length}: ` : "";
+          for (const warning of [...image.warnings, ...added.warnings]) warnings.push(of + warning);
           image.release();
           decodeImageMs += image.decodeMs;
         }
@@ -154,11 +168,17 @@ export function createHandlers(
       const { text, finishReason, usage, timings } = session.result();
       return {
         imageIds,
+        warnings,
         text,
         finishReason,
         usage,
         timings: { ...timings, decodeImageMs: timings.decodeImageMs + decodeImageMs },
       };
+    },
+
+    async drawn({ drawing, image }) {
+      drawings.end(drawing, image);
+      return null;
     },
 
     async forget({ imageIds }) {
@@ -170,4 +190,14 @@ export function createHandlers(
       return started().memoryBytes;
     },
   };
+}
+
+// Adds an image; where the browser has refused the same file, the error tells of both.
+function addImage(session: Engine, image: PreparedImage, options: ImageOptions) {
+  try {
+    return session.addImage(image.bytes, options, image.read);
+  } catch (reason) {
+    if (image.refusal === undefined || !(reason instanceof TinyVLMError)) throw reason;
+    throw new TinyVLMError(reason.code, `${reason.message}; ${image.refusal}`, { cause: reason });
+  }
 }

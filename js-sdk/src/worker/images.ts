@@ -1,14 +1,15 @@
 // Turns images into what the engine takes. Browsers decode with their own decoder (which knows
-// WebP, AVIF, HEIC, colour profiles); the exact mode and Node use the engine's, which reads PNG and
-// JPEG.
+// WebP, AVIF, HEIC, colour profiles); the exact mode, Node, damaged JPEGs and browsers whose canvas
+// cannot be trusted use the engine's, which reads PNG and JPEG.
 
 import { abortedError, describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { WireImage } from "../protocol/messages.js";
-import { readWhole, type OpenPath } from "../loader/chunks.js";
+import type { ByteSource, WireImage } from "../protocol/messages.js";
+import { readWhole } from "../loader/chunks.js";
 import { openSource } from "../loader/source.js";
 import { checkImageSize, PixelReader } from "../image/read-pixels.js";
-import type { ImageFormat, ReadBytes } from "../runtime/engine.js";
-import { checkImageFile } from "./image-file.js";
+import { canvasIsTrue } from "../image/canvas-test.js";
+import type { ImageFormat, ImageReport, ReadBytes } from "../runtime/engine.js";
+import type { WorkerPlatform } from "./platform.js";
 
 /** An image that is ready to be read by the engine. */
 export interface PreparedImage {
@@ -22,16 +23,38 @@ export interface PreparedImage {
   release(): void;
   /** Milliseconds spent on decoding so far. */
   decodeMs: number;
+  /** What was found wrong with its file so far, and drawn over. */
+  warnings: string[];
+  /** Why another decoder refused the file. */
+  refusal?: string;
+}
+
+/** How the images of a question are read. */
+export interface ImageSetting {
+  /** Whether the engine decodes all of them. */
+  exact: boolean;
+  /** Whether defects that can be drawn over are errors. */
+  strict: boolean;
+  signal: AbortSignal;
+  platform: Pick<WorkerPlatform, "openPath" | "decodeImage">;
+  /** Engine.inspectImage. */
+  inspect(bytes: number, read: ReadBytes): ImageReport;
+  /** Has the page draw a file. */
+  draw(file: Blob, svg: boolean): Promise<WireImage>;
 }
 
 const maxFileBytes = 512 << 20;
 
-/** Does all that is asynchronous. Errors: `invalid_image`, those of openSource, `aborted`. */
+// A server that sends nothing must not keep later questions waiting for ever.
+const stallMs = 20_000;
+
+/**
+ * Does all that is asynchronous. Errors: `invalid_image`, those of openSource, `aborted`; `network`
+ * where an address sends nothing for 20 s.
+ */
 export async function prepareImage(
   image: WireImage,
-  exact: boolean,
-  signal: AbortSignal,
-  openPath: OpenPath | undefined,
+  setting: ImageSetting,
 ): Promise<PreparedImage> {
   switch (image.kind) {
     case "pixels": {
@@ -39,50 +62,126 @@ export async function prepareImage(
       return bytesImage(data, { format, width, height });
     }
     case "bitmap":
+      checkCanvas("use the image's file (PNG or JPEG) instead");
       return bitmapImage(image.bitmap, performance.now());
-    case "encoded": {
-      const { source } = image;
-      const opened = await openSource(source, signal, openPath);
-      const file = await readWhole(opened, maxFileBytes, "invalid_image");
-      if (signal.aborted) throw abortedError("the question", signal);
-      const began = performance.now();
-      // Only a worker of Node opens paths. There the engine decodes, also in Deno, whose
-      // OffscreenCanvas has no 2d context.
-      if (exact || openPath || typeof OffscreenCanvas !== "function")
-        return bytesImage(file, { format: "encoded" });
-      checkImageFile(file);
-      // A Blob is decoded as it is, not copied into another. slice() removes its type: the bytes
-      // decide the format.
-      const blob = source.kind === "blob" ? source.blob.slice() : new Blob([file]);
-      return bitmapImage(await decodeBitmap(blob), began);
-    }
+    case "encoded":
+      return encodedImage(image.source, setting);
   }
 }
+
+async function encodedImage(source: ByteSource, setting: ImageSetting): Promise<PreparedImage> {
+  const { exact, strict, signal, platform } = setting;
+  const file = await readFile(source, setting);
+  if (signal.aborted) throw abortedError("the question", signal);
+  const began = performance.now();
+  const asFile = (refusal?: string): PreparedImage => ({
+    ...bytesImage(file, { format: "encoded" }),
+    ...(refusal === undefined ? {} : { refusal }),
+  });
+  if (exact) return asFile();
+  const { format, whole, warnings } = setting.inspect(file.length, readerOf(file));
+  const decodes = format === "PNG" || format === "JPEG";
+  if (decodes && !whole) return asFile();
+  let prepared: PreparedImage;
+  if (platform.decodeImage) {
+    // Node.
+    const decoded = decodes ? undefined : await platform.decodeImage(file, format);
+    if (!decoded) return asFile();
+    prepared = await prepareImage(decoded, setting);
+  } else {
+    // A Blob is decoded as it is, not copied into another. slice() removes its type: the bytes
+    // decide the format.
+    const blob = source.kind === "blob" ? source.blob.slice() : new Blob([file]);
+    const svg = format === "SVG";
+    if (svg || typeof OffscreenCanvas !== "function")
+      prepared = await prepareImage(await setting.draw(blob, svg), setting);
+    else {
+      if (decodes && !canvasIsTrue()) return asFile();
+      checkCanvas(`use a PNG or JPEG instead of this ${format || "file"}`);
+      try {
+        prepared = bitmapImage(await decodeBitmap(blob), began);
+      } catch (reason) {
+        // Too large, or the engine's to decode, or to name.
+        if (reason instanceof TinyVLMError) throw reason;
+        return asFile(`nor does this browser decode it: ${describeReason(reason)}`);
+      }
+    }
+  }
+  if (!strict) prepared.warnings.push(...warnings);
+  prepared.decodeMs = performance.now() - began;
+  return prepared;
+}
+
+async function readFile(
+  source: ByteSource,
+  { signal, platform }: ImageSetting,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (source.kind !== "url")
+    return readWhole(
+      await openSource(source, signal, platform.openPath),
+      maxFileBytes,
+      "invalid_image",
+    );
+  const attempt = new AbortController();
+  const abort = () => attempt.abort(signal.reason);
+  signal.addEventListener("abort", abort);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const byteArrived = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => attempt.abort(), stallMs);
+  };
+  async function* watched(chunks: AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
+      byteArrived();
+      yield chunk;
+    }
+  }
+  try {
+    byteArrived();
+    const opened = await openSource(source, attempt.signal);
+    return await readWhole(
+      { ...opened, chunks: watched(opened.chunks) },
+      maxFileBytes,
+      "invalid_image",
+    );
+  } catch (reason) {
+    if (signal.aborted || !attempt.signal.aborted) throw reason;
+    const { url } = source;
+    const message = `${url} sent nothing for ${stallMs / 1000} s`;
+    throw new TinyVLMError("network", message, { cause: reason, url });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+const readerOf =
+  (data: Uint8Array): ReadBytes =>
+  (offset, target) =>
+    target.set(data.subarray(offset, offset + target.length));
 
 function bytesImage(data: Uint8Array, format: ImageFormat): PreparedImage {
   return {
     bytes: data.length,
     format,
-    read: (offset, target) => target.set(data.subarray(offset, offset + target.length)),
+    read: readerOf(data),
     release() {},
     decodeMs: 0,
+    warnings: [],
   };
 }
 
-async function decodeBitmap(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file, {
-      imageOrientation: "from-image",
-      premultiplyAlpha: "none",
-    });
-  } catch (reason) {
+function checkCanvas(remedy: string): void {
+  if (!canvasIsTrue())
     throw new TinyVLMError(
       "invalid_image",
-      `wanted an image that this browser can decode, found ${file.size} bytes that it cannot: ` +
-        describeReason(reason),
-      { cause: reason },
+      "a privacy setting of this browser falsifies what is read from a canvas " +
+        `(privacy.resistFingerprinting, Brave's shields): allow it for this page, or ${remedy}`,
     );
-  }
+}
+
+function decodeBitmap(file: Blob): Promise<ImageBitmap> {
+  return createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
 }
 
 function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
@@ -108,6 +207,7 @@ function bitmapImage(bitmap: ImageBitmap, began: number): PreparedImage {
     },
     release: () => bitmap.close(),
     decodeMs: performance.now() - began,
+    warnings: [],
   };
   return image;
 }

@@ -14,6 +14,7 @@ import { openSource } from "../loader/source.js";
 import { nodeWorkerPort } from "../protocol/endpoint-node.js";
 import { compileBytes, compileUrl } from "../runtime/module.js";
 import type { WorkerPlatform } from "./platform.js";
+import { decodeWithSharp } from "./sharp.js";
 
 const wasmLimit = 64 << 20;
 
@@ -40,6 +41,7 @@ export function nodePlatform(): WorkerPlatform {
       return new FolderStore(await openNodeFolder(fs, folder), maxBytes);
     },
     fetch: nodeFetch,
+    decodeImage: decodeWithSharp,
     yieldToMessages: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }

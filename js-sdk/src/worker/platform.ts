@@ -2,6 +2,7 @@
 
 import type { CheckpointPlatform } from "../loader/open-checkpoint.js";
 import type { WorkerPort } from "../protocol/endpoint.js";
+import type { WireImage } from "../protocol/messages.js";
 
 /** What the worker needs of its surroundings. */
 export interface WorkerPlatform extends CheckpointPlatform {
@@ -13,6 +14,12 @@ export interface WorkerPlatform extends CheckpointPlatform {
   script: string;
   /** Reads and compiles the wasm file at an absolute URL. */
   compile(url: string): Promise<WebAssembly.Module>;
+  /**
+   * Decodes a file of a format that the engine does not know; the promise of undefined where that
+   * is no image. Undefined where a browser decodes. Errors: `invalid_image`, which says what would
+   * decode it.
+   */
+  decodeImage: ((file: Uint8Array, format: string) => Promise<WireImage | undefined>) | undefined;
   /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
   yieldToMessages(): Promise<void>;
 }

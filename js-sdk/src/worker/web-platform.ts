@@ -28,6 +28,7 @@ export function webPlatform(): WorkerPlatform {
       (await openFileStore(maxBytes)) ??
       ((await import(storage)) as typeof Storage).openBrowserStore(maxBytes),
     fetch: webFetch,
+    decodeImage: undefined,
     yieldToMessages: messageYield(),
   };
 }
