@@ -18,6 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { minify as minifyFurther } from "terser";
 import { wasmModules, wasmVariants as variants } from "./build.mjs";
 import { adapters, emitDeclarations } from "./declarations.mjs";
 import { relaxedNode } from "./setup/relaxed-node.mjs";
@@ -147,14 +148,29 @@ function gluePlugin(files, inNode) {
  */
 async function bundle(entry, outfile, options) {
   const { outputFiles } = await build({ ...output(entry, outfile, options), write: false });
+  const script = outputFiles[0].text;
   mkdirSync(dirname(outfile), { recursive: true });
-  const text = outputFiles[0].text
+  const text = (options.minify === false ? script : await minified(script, options))
     .replaceAll(/\bimport\((?!\.)/g, "import(/* webpackIgnore: true */ /* @vite-ignore */ ")
     // Tools that collect a program's files see through this call, but not through the variable.
     .replaceAll(/(?<=\bnew URL\("[^"]*", )scriptUrl\)/g, (variable) =>
       options.banner === scriptUrl.nodeCjs ? "urlOfPath(__filename))" : variable,
     );
   writeFileSync(outfile, text);
+}
+
+/**
+ * A script that esbuild has minified, without the functions of Emscripten's glue that nobody calls:
+ * esbuild drops such functions only where they are not inside another.
+ */
+async function minified(script, { format = "esm" }) {
+  const { code } = await minifyFurther(script, {
+    module: format === "esm",
+    toplevel: true,
+    ecma: 2020,
+    compress: { passes: 3 },
+  });
+  return code;
 }
 
 /** Bundles the workers of an environment: `prefix` "" for pages, "node-" for Node. */
