@@ -278,6 +278,39 @@ describe("image files as people have them", () => {
     }
   });
 
+  test("where workers have no canvas (iOS 15), the page reads the images", async () => {
+    const expected = await inNode(samplePath("sample-1.png"));
+    const found = await withSdk(browser, server, async (page) => {
+      await page.route("**/worker.mjs", async (route) => {
+        const response = await route.fetch();
+        const body = `delete globalThis.OffscreenCanvas;${await response.text()}`;
+        await route.fulfill({ response, body });
+      });
+      return page.evaluate(async (build) => {
+        delete globalThis.OffscreenCanvas;
+        const source = "/examples-web/samples/sample-1.png";
+        const element = Object.assign(new Image(), { src: source });
+        await element.decode();
+        const vlm = await TinyVLM.load(undefined, build);
+        const outcomes = {};
+        const blob = await (await fetch(source)).blob();
+        for (const [name, image] of Object.entries({ source, element, blob })) {
+          const { value, code, message } = await settle(ask(vlm, image, "Describe the image."));
+          outcomes[name] = value
+            ? { text: value.text, warnings: value.warnings }
+            : { code, message };
+        }
+        const broken = await settle(ask(vlm, new Blob(["GIF89a and more"]), "What?"));
+        await vlm.dispose();
+        return { outcomes, broken };
+      }, build);
+    });
+    for (const [name, outcome] of Object.entries(found.outcomes))
+      assert.deepEqual(outcome, expected, name);
+    assert.equal(found.broken.code, "invalid_image");
+    assert.match(found.broken.message, /cannot be shown by this browser/);
+  });
+
   test("half a surrogate pair in a question is a replacement character", async () => {
     const asked = async (text) => outcome(await vlm.ask(null, text, { maxTokens: 8 }));
     assert.deepEqual(

@@ -159,6 +159,7 @@ Result<ImageFileReport> InspectImage(const ByteSource& source, bool strict) {
     const Result<bool> whole = InspectJpeg(source, report.warnings);
     if (!whole.ok() && whole.status().code() != ErrorCode::kInvalidImage) return whole.status();
     report.whole = !whole.ok() || *whole;
+    if (strict) report.warnings.clear();  // as in DecodeImage, which has none then
   } else {
     report.format = RecognizeFormat(bytes).name;
   }

@@ -191,7 +191,7 @@ class JpegDecoder {
   // Whether bytes behind the end marker, at `end`, belong to the file: phones append further images
   // and videos.
   Result<bool> TrailerIsKnown(size_t end);
-  // Whether a scan's restart markers stand as many and in the order that its header says.
+  // Whether a scan's restart markers stand in order and are as many as its header says.
   Result<bool> RestartsInStep(const Scan& scan);
   // The byte of the first marker at or after `at`, restart markers left out where `in_scan`; the
   // size of the file where there is none.
@@ -700,8 +700,9 @@ Result<bool> JpegDecoder::RestartsInStep(const Scan& scan) {
     TVLM_ASSIGN_OR_RETURN(at, FindMarker(at, /*in_scan=*/false));
     TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, segments_.At(at, 2));
     const bool restart = bytes.size() >= 2 && bytes[1] >= kRst0 && bytes[1] <= kRst7;
-    if (!restart) return restarts == wanted;
-    if (restarts == wanted || bytes[1] != kRst0 + restarts % 8) return false;
+    // Some cameras write one more behind the last interval, where every decoder skips it.
+    if (!restart) return restarts >= wanted;
+    if (bytes[1] != kRst0 + restarts % 8) return false;
     at += 2;
   }
 }

@@ -55,7 +55,6 @@ beforeEach(() => {
 const setting = (report: Partial<ImageReport> = {}, more: Partial<ImageSetting> = {}) =>
   ({
     exact: false,
-    strict: false,
     signal: new AbortController().signal,
     platform: { openPath: undefined, decodeImage: undefined },
     inspect: () => ({ format: "GIF", whole: true, warnings: [], ...report }),

@@ -128,7 +128,6 @@ export function createHandlers(
       const begun = arrivals.begun;
       const setting: ImageSetting = {
         exact: exactPreprocess,
-        strict,
         signal,
         platform,
         inspect: (bytes, read) => session.inspectImage(bytes, strict, read),

@@ -33,8 +33,6 @@ export interface PreparedImage {
 export interface ImageSetting {
   /** Whether the engine decodes all of them. */
   exact: boolean;
-  /** Whether defects that can be drawn over are errors. */
-  strict: boolean;
   signal: AbortSignal;
   platform: Pick<WorkerPlatform, "openPath" | "decodeImage">;
   /** Engine.inspectImage. */
@@ -45,12 +43,12 @@ export interface ImageSetting {
 
 const maxFileBytes = 512 << 20;
 
-// A server that sends nothing must not keep later questions waiting for ever.
+// A server, or a network drive, that sends nothing must not keep later questions waiting for ever.
 const stallMs = 20_000;
 
 /**
  * Does all that is asynchronous. Errors: `invalid_image`, those of openSource, `aborted`; `network`
- * where an address sends nothing for 20 s.
+ * (`io` for files) where nothing arrives for 20 s.
  */
 export async function prepareImage(
   image: WireImage,
@@ -70,7 +68,7 @@ export async function prepareImage(
 }
 
 async function encodedImage(source: ByteSource, setting: ImageSetting): Promise<PreparedImage> {
-  const { exact, strict, signal, platform } = setting;
+  const { exact, signal, platform } = setting;
   const file = await readFile(source, setting);
   if (signal.aborted) throw abortedError("the question", signal);
   const began = performance.now();
@@ -107,48 +105,43 @@ async function encodedImage(source: ByteSource, setting: ImageSetting): Promise<
       }
     }
   }
-  if (!strict) prepared.warnings.push(...warnings);
+  prepared.warnings.push(...warnings);
   prepared.decodeMs = performance.now() - began;
   return prepared;
 }
 
+// All bytes of a source that goes on sending.
 async function readFile(
   source: ByteSource,
   { signal, platform }: ImageSetting,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (source.kind !== "url")
-    return readWhole(
-      await openSource(source, signal, platform.openPath),
-      maxFileBytes,
-      "invalid_image",
-    );
   const attempt = new AbortController();
   const abort = () => attempt.abort(signal.reason);
   signal.addEventListener("abort", abort);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const byteArrived = () => {
+  const goOn = () => {
     clearTimeout(timer);
     timer = setTimeout(() => attempt.abort(), stallMs);
   };
   async function* watched(chunks: AsyncIterable<Uint8Array>) {
     for await (const chunk of chunks) {
-      byteArrived();
+      goOn();
       yield chunk;
     }
   }
   try {
-    byteArrived();
-    const opened = await openSource(source, attempt.signal);
-    return await readWhole(
-      { ...opened, chunks: watched(opened.chunks) },
-      maxFileBytes,
-      "invalid_image",
-    );
+    goOn();
+    const opened = await openSource(source, attempt.signal, platform.openPath);
+    const chunks = watched(opened.chunks);
+    return await readWhole({ ...opened, chunks }, maxFileBytes, "invalid_image");
   } catch (reason) {
     if (signal.aborted || !attempt.signal.aborted) throw reason;
-    const { url } = source;
-    const message = `${url} sent nothing for ${stallMs / 1000} s`;
-    throw new TinyVLMError("network", message, { cause: reason, url });
+    const url = source.kind === "url" ? source.url : undefined;
+    throw new TinyVLMError(
+      url === undefined ? "io" : "network",
+      `${url ?? "the image"} sent nothing for ${stallMs / 1000} s`,
+      { cause: reason, url },
+    );
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
