@@ -64,6 +64,6 @@ main(process.argv.slice(2)).catch((reason: unknown) => {
     reason instanceof TinyVLMError
       ? reason
       : new TinyVLMError("internal", String((reason as Error)?.stack ?? reason));
-  complain(`${error.code}: ${error.message.replace(/\s*\n\s*/g, " ")}`, "red");
+  complain(`${error.code}: ${error.message}`, "red");
   process.exit(error.exitCode);
 });

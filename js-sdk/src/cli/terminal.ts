@@ -36,7 +36,7 @@ export class StatusLine {
     if (!process.stderr.isTTY) return;
     this.#isShown = true;
     // A longer text would wrap, and its first line would stay.
-    const fitting = Array.from(text)
+    const fitting = Array.from(oneLine(text))
       .slice(0, (process.stderr.columns || 80) - 1)
       .join("");
     process.stderr.write(`\r\x1b[K${fitting}`);
@@ -54,9 +54,13 @@ export class StatusLine {
   }
 }
 
+/** A text without line ends and other control characters, which file names may have. */
+const oneLine = (text: string) =>
+  text.replace(/\s*\n\s*/g, " ").replace(/[\0-\x1f\x7f]/g, "\ufffd");
+
 /** Writes an error's or a warning's line to stderr, through `line` where one is shown. */
 export function complain(text: string, style: "red" | "yellow", line = new StatusLine()): void {
-  line.print(`${painter(process.stderr)(style)("tiny-vlm:")} ${text}`);
+  line.print(`${painter(process.stderr)(style)("tiny-vlm:")} ${oneLine(text)}`);
 }
 
 // A model that is there at once needs no progress.
