@@ -20,7 +20,7 @@ const pageFiles = [
 
 export const copyAssets: SdkCommand = {
   name: "copy-assets",
-  summary: "copies the files that a page needs, for bundlers that copy none",
+  summary: "copies the files that a page needs at run time",
   usage: "<folder> [flags]",
   about: [
     "Copies what a page fetches at run time (workers, wasm files, what converts checkpoints) to a " +
