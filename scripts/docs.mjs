@@ -5,7 +5,15 @@
 // without a docstring. The site asks nothing of other servers and works in any folder, from a disk
 // too; the examples in it want a server (any) and a built package.
 //   npm run docs -- --serve [--port 8081]    builds, then serves it on this machine
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,11 +35,8 @@ import { trackedFiles } from "./tracked-files.mjs";
 export const output = join(root, "build", "site");
 const assets = join(root, "scripts", "docs", "assets");
 const examples = "examples-web/";
-// What a page loads of the package; command line, Node's files and tools are left out.
-const packageFiles = [
-  ...["index.mjs", "worker.mjs", "worker-mt.mjs", "storage.mjs", "tiny-vlm.iife.js"],
-  ...["wasm", "model", "convert"],
-];
+// Of the package a page loads all but the command line, Node's files and the types.
+const notForPages = /^(cli|node|tools|types)/;
 
 /** Where the page of a Markdown file is in the site: README.md is its folder's index. */
 const urlOf = (path) => path.replace(/README\.md$/, "index.html").replace(/\.md$/, ".html");
@@ -122,7 +127,9 @@ async function writeAssets(pages) {
 function copyExamples() {
   for (const path of trackedFiles().filter((name) => name.startsWith(examples))) copy(path);
   const built = existsSync(join(root, "dist", "index.mjs"));
-  if (built) for (const name of packageFiles) copy(join("dist", name));
+  if (built)
+    for (const name of readdirSync(join(root, "dist")).filter((entry) => !notForPages.test(entry)))
+      copy(join("dist", name));
   return built;
 }
 

@@ -140,7 +140,8 @@ test("questions to the command line are answered", { timeout: 120_000 }, () => {
     .filter(
       ([program, name, command]) => program === "npx" && name === "tiny-vlm" && command === "ask",
     )
-    .filter((words) => words.every((word) => !isFile(word) || files.includes(word)));
+    .filter((words) => words.every((word) => !isFile(word) || files.includes(word)))
+    .filter((words) => !words.some((word) => /^(hf|https?):/.test(word)));
   assert.ok(asked.length > 0);
   for (const [, , ...words] of asked) {
     const answer = execFileSync(process.execPath, [join(root, "dist", "cli.mjs"), ...words], {

@@ -27,12 +27,14 @@ const page = `<!doctype html>
 import { TinyVLM, TinyVLMError } from "tiny-vlm";
 const blob = await (await fetch("/examples-web/samples/sample-1.png")).blob();
 const file = new File([blob], "image.png", { type: "image/png" });
+const model = await (await fetch("/dist/model/tiny-vlm-demo.gguf")).blob();
 const out = document.querySelector("output");
 const video = document.querySelector("video");
 video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
 await video.play();
 Object.assign(globalThis, {
   TinyVLM, TinyVLMError, image: blob, photo: blob, left: blob, right: blob, file, out, video,
+  modelFile: new File([model], "model.gguf"),
   url: "https://example.com/model.gguf",
   signal: new AbortController().signal,
   onProgress() {},
@@ -58,6 +60,7 @@ describe("snippets of the documents", () => {
     const answer = (body, type) => (_, response) =>
       response.writeHead(200, { "Content-Type": type }).end(body);
     routes["/snippets.html"] = answer(page, "text/html");
+    routes["/image.png"] = answer(readFileSync(samplePath("sample-1.png")), "image/png");
     server = await serve({
       routes,
       cors: true,

@@ -11,6 +11,7 @@ declare const photo: Blob;
 declare const left: Blob;
 declare const right: Blob;
 declare const file: File;
+declare const modelFile: File;
 declare const url: string;
 declare const out: HTMLElement;
 declare const video: HTMLVideoElement;
