@@ -104,13 +104,17 @@ function copy(path) {
 }
 
 async function writeAssets(pages) {
+  const searchLicence = readFileSync(
+    join(root, "node_modules", "minisearch", "LICENSE.txt"),
+    "utf8",
+  );
   const { outputFiles } = await build({
     entryPoints: [join(assets, "page.js")],
     bundle: true,
     minify: true,
     format: "iife",
     target: ["chrome91", "firefox114", "safari15"],
-    legalComments: "inline",
+    banner: { js: `/*! Contains MiniSearch.\n\n${searchLicence}*/` },
     write: false,
   });
   write("assets/page.js", outputFiles[0].text);
@@ -118,7 +122,7 @@ async function writeAssets(pages) {
   cpSync(join(assets, "style.css"), join(output, "assets", "style.css"));
   for (const [from, name] of [
     ["playground/icon.svg", "icon.svg"],
-    ["shared/colours.css", "colours.css"],
+    ["shared/base.css", "base.css"],
   ])
     cpSync(join(root, examples, from), join(output, "assets", name));
 }

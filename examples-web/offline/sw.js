@@ -2,7 +2,7 @@
 // last. Models are left to the package, which keeps and verifies them by itself.
 const cacheName = "tiny-vlm-offline-1";
 const shell = [
-  ...["./", "manifest.json", "../shared/style.css", "../shared/colours.css"],
+  ...["./", "manifest.json", "../shared/style.css", "../shared/base.css"],
   ...["../shared/model.js", "../playground/icon.svg"],
 ];
 

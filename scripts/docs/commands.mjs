@@ -21,13 +21,13 @@ export function commandsIn(code) {
 }
 
 const read = (path) => readFileSync(join(root, path), "utf8");
-const flagsIn = (words) =>
-  words.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.split("=")[0]);
+const longFlags = (words) =>
+  words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.split("=")[0]);
 
 /** The flags that a script's source does not name. */
 function unknownFlags(path, words) {
   const source = read(path);
-  return flagsIn(words)
+  return longFlags(words)
     .filter((flag) => !new RegExp(`["\\s\`[]${flag}\\b|"?${flag.slice(2)}"?:`).test(source))
     .map((flag) => `${path} has no flag ${flag}`);
 }
@@ -88,8 +88,8 @@ function commandLine([command, ...rest]) {
   const help = helpOf(command) ?? native.map(read).join("\n");
   if (!helpOf(command) && !help.includes(`"${command}"`))
     return [`tiny-vlm has no command "${command}"`];
-  return flagsIn(rest)
-    .filter((flag) => flag.startsWith("--") && !new RegExp(`${flag.slice(2)}\\b`).test(help))
+  return longFlags(rest)
+    .filter((flag) => !new RegExp(`${flag.slice(2)}\\b`).test(help))
     .map((flag) => `tiny-vlm ${command} has no flag ${flag}`);
 }
 

@@ -60,7 +60,7 @@ export function pageHtml(current, sections) {
 <meta name="color-scheme" content="light dark" />
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="${asset("icon.svg")}" type="image/svg+xml" />
-<link rel="stylesheet" href="${asset("colours.css")}" />
+<link rel="stylesheet" href="${asset("base.css")}" />
 <link rel="stylesheet" href="${asset("style.css")}" />
 <script src="${asset("page.js")}" data-root="${top}" defer></script>
 </head>
