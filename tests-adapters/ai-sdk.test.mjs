@@ -150,7 +150,7 @@ for (const major of [5, 6, 7]) {
       const result = ai.streamText({
         model,
         prompt: "Hi",
-        ...{ temperature: 2, topK: 1000, seed: 1, maxOutputTokens: 2000 },
+        ...{ temperature: 50, seed: 1 }, // 1644 tokens, where nobody ends it
         abortSignal: controller.signal,
       });
       let count = 0;
