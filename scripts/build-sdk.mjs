@@ -238,12 +238,14 @@ async function buildPackage() {
       "the glue of relaxed-mt and simd-mt differs: worker-mt.mjs can contain only one",
     );
   const at = (name) => join(unfinished, name);
-  const [index, node, iife, demo, nodeDemo] = [
+  const [index, node, iife, demo, nodeDemo, support, nodeSupport] = [
     "index.ts",
     "node.ts",
     "iife.ts",
     "demo-model.ts",
     "node-demo-model.ts",
+    "support.ts",
+    "node-support.ts",
   ].map((name) => join(source, name));
   await Promise.all([
     bundle(index, at("index.mjs"), {}),
@@ -262,6 +264,10 @@ async function buildPackage() {
     bundle(join(source, "checkpoint.ts"), at("convert/checkpoint.mjs"), {}),
     ...adapters.flatMap((name) => buildAdapter(name, at("adapters"))),
     build(output(node, at("node.mjs"), { platform: "node", minify: false })),
+    bundle(support, at("support.mjs"), {}),
+    bundle(support, at("support.cjs"), { format: "cjs" }),
+    bundle(nodeSupport, at("node-support.mjs"), { platform: "node", minify: false }),
+    bundle(nodeSupport, at("node-support.cjs"), nodeCommonJs),
     bundle(node, at("node.cjs"), nodeCommonJs),
     build(
       output(join(source, "cli.ts"), at("cli.mjs"), {

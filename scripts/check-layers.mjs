@@ -13,7 +13,10 @@ import { root } from "./toolchain.mjs";
 const sdkImports = {
   "index.ts": ["api", "protocol"],
   "node.ts": ["api", "protocol"],
-  "iife.ts": ["index.ts"],
+  "iife.ts": ["index.ts", "support.ts"],
+  // Which builds run here is decided as the worker decides it.
+  "support.ts": ["api", "runtime"],
+  "node-support.ts": ["api", "runtime"],
   "demo-model.ts": ["api"],
   "node-demo-model.ts": ["api"],
   "cli.ts": ["api", "cli", "protocol"],

@@ -16,6 +16,7 @@ export const entries = [
   "node.d.ts",
   "demo-model.d.ts",
   "iife.d.ts",
+  "support.d.ts",
   ...adapters.map((name) => `adapters/${name}.d.ts`),
 ];
 

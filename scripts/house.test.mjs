@@ -106,6 +106,9 @@ test("the API report has what the entries reach, without comments", async () => 
   const files = {
     "index.d.ts": 'export { A } from "./a.js";\nexport type * from "./types.js";\n',
     "node.d.ts": 'export { A } from "./a.js";\n',
+    "demo-model.d.ts": "export {};\n",
+    "support.d.ts": "export {};\n",
+    "iife.d.ts": "export {};\n",
     "a.d.ts": `import type { Inner } from "./types.js";
 /** A class. */
 export declare class A {

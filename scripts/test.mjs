@@ -141,6 +141,16 @@ async function browserSuite() {
   ]);
 }
 
+// The toolchains that are quick to install; `npm run toolchains` runs all.
+async function toolchainsSuite() {
+  const { status, output } = await runShown(process.execPath, [
+    join("tests-toolchains", "run.mjs"),
+    "--everyday",
+  ]);
+  const [, passed = 0, failed = 1] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+  return { passed: Number(passed), failed: Math.max(Number(failed), status === 0 ? 0 : 1) };
+}
+
 async function packageSuite() {
   await setUp(["relaxed-node"]);
   return nodeSuite([sdk, "--integration"]);
@@ -196,6 +206,12 @@ const suites = {
     run: () => nodeSuite(["--test", join("scripts", "snippets.test.mjs")]),
   },
   browser: { title: "Browser tests (Chromium)", everyday: true, package: true, run: browserSuite },
+  toolchains: {
+    title: "Toolchains: Rollup, esbuild, TypeScript, publint, attw (from the npm registry)",
+    everyday: false,
+    package: true,
+    run: toolchainsSuite,
+  },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
   alone: {
     title: "Native tests without shared data",

@@ -1,6 +1,6 @@
 // The toolchains of programs, and what else looks at a package: Node and its like, bundlers for
 // them, test runners, the type checker, publint, attw, a browser extension. Entries as in web.mjs.
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -8,7 +8,6 @@ import {
   answer,
   askInProgram,
   packedFile,
-  pageScript,
   programScript,
   question,
   run,
@@ -324,8 +323,31 @@ const packageChecks = {
         return { good: true };
       },
     },
+    {
+      name: "the README links to files of the package only",
+      async ask({ path }) {
+        const dead = deadLinks(path);
+        return dead.length === 0 ? { good: true } : { error: dead.join(", ") };
+      },
+    },
+    {
+      name: "tiny-vlm --version",
+      async ask({ path }) {
+        const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+        const told = run(path, ["tiny-vlm", "--version"]).trim();
+        return told === version ? { good: true } : { error: told };
+      },
+    },
   ],
 };
+
+/** Relative links of the README to what the package does not have. */
+function deadLinks(path) {
+  const inside = join(path, "node_modules/tiny-vlm");
+  const readme = readFileSync(join(inside, "README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\((?!\w+:)([^)#]+)/g)].map(([, link]) => link);
+  return links.filter((link) => !existsSync(join(inside, link)));
+}
 
 const extensionSource = join(root, "examples-web", "extension");
 const extensionFlags = ["--no-sandbox", "--disable-gpu", "--no-first-run"];

@@ -81,6 +81,7 @@ const environment = (path) => ({
   ...process.env,
   PATH: `${join(path, "node_modules", ".bin")}:${process.env.PATH}`,
   NEXT_TELEMETRY_DISABLED: "1",
+  NO_COLOR: "1",
   DENO_DIR: join(work, "deno-cache"),
   DENO_NO_UPDATE_CHECK: "1",
   NODE_OPTIONS: "",

@@ -99,17 +99,38 @@ function matrix(rows) {
   ].join("\n");
 }
 
+/** The rows as lists, because a table would be wider than a page. */
+function lists(rows) {
+  const names = [...new Set(rows.map(({ name }) => name))];
+  return names
+    .map((name) => {
+      const own = rows.filter((row) => row.name === name);
+      const versions = own[0].versions ? ` (${own[0].versions})` : "";
+      const items = own.map((row) => {
+        const { error, variant, shipped } = row.found;
+        if (row.complaint) return `- ${row.cell}: **red**: ${oneLine(row.complaint)}`;
+        if (error) return `- ${row.cell}: “${oneLine(error)}”`;
+        const facts = [
+          variant && `\`${variant}\``,
+          shipped && `${kilobytes(shipped.js)} of JavaScript`,
+          shipped && `${kilobytes(shipped.wasm)} of wasm`,
+          shipped?.gguf > 0 && `the demo model`,
+        ].filter(Boolean);
+        return `- ${row.cell}: ${row.found.good ? "passes" : "answers"}${facts.length > 0 ? ` (${facts.join(", ")})` : ""}`;
+      });
+      return `**${name}**${versions}\n\n${items.join("\n")}`;
+    })
+    .join("\n\n");
+}
+
 async function writeMatrix(rows) {
   const path = join(root, "docs", "toolchains.md");
   const date = new Date().toISOString().slice(0, 10);
-  const sentences = rows
-    .filter(({ found, complaint }) => found.error || complaint)
-    .map((row) => `- ${row.name}, ${row.cell}: “${oneLine(row.complaint ?? row.found.error)}”`);
   const text = readFileSync(path, "utf8").replace(
     /(<!-- matrix -->\n)[^]*(<!-- \/matrix -->)/,
     (_, start, end) =>
-      `${start}\nTried on ${date} with Node ${process.versions.node}.\n\n${matrix(rows)}\n\n` +
-      `What those say that do not answer:\n\n${sentences.join("\n")}\n\n${end}`,
+      `${start}\nTried on ${date}, without a cross-origin isolated page where nothing else is said. ` +
+      `Quoted is what an error says.\n\n${lists(rows)}\n\n${end}`,
   );
   const settings = JSON.parse(readFileSync(join(root, ".prettierrc.json"), "utf8"));
   writeFileSync(path, await format(text, { ...settings, filepath: path }));

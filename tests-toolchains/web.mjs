@@ -1,12 +1,12 @@
 // The toolchains of pages. Each entry: `name` and `uses` (packages of versions.json), the `files`
 // of its project, and `cells`: what is built in it and asked of it.
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   askInPage,
   indexHtml,
+  packedFile,
   pageScript,
-  programScript,
   question,
   run,
   sample,
@@ -14,6 +14,7 @@ import {
   shippedBytes,
   startProgram,
 } from "./project.mjs";
+import { root } from "../tests-browser/harness.mjs";
 
 const ownImports = `import { TinyVLM } from "tiny-vlm";\n`;
 
@@ -432,6 +433,55 @@ const plain = {
   ],
 };
 
+// The commands and the script of the README's first steps, as it says them.
+function firstSteps() {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, steps] = /<!-- newcomer -->([^]*)<!-- \/newcomer -->/.exec(readme);
+  const commands = [...steps.matchAll(/^ {4}(\S.*)$/gm)].map(([, command]) => command);
+  const [, script] = /```js\n([^]*?)```/.exec(steps);
+  return { commands, script, lines: commands.length + script.trim().split("\n").length };
+}
+
+const newcomer = {
+  name: "The README's first steps",
+  uses: ["create-vite"],
+  files: {},
+  cells: [
+    {
+      name: "npm create vite … npm run dev, a picture is chosen",
+      async ask({ path, browser }) {
+        const { commands, script, lines } = firstSteps();
+        if (lines > 12) return { error: `${lines} lines to type` };
+        const app = join(path, "my-app");
+        for (const command of commands) {
+          if (command === "npm run dev" || command.startsWith("cd ")) continue;
+          const pinned = command
+            .replace("npm create vite@latest", "create-vite")
+            .replace(" -- ", " ")
+            .replace(/(?<=install )tiny-vlm$/, packedFile());
+          run(pinned.startsWith("create-vite") ? path : app, pinned.split(" "));
+        }
+        writeFileSync(join(app, "src", "main.js"), script);
+        const command = (port) => ["npm", "run", "dev", "--", "--port", port, "--strictPort"];
+        const server = await startProgram(app, command);
+        const page = await browser.newPage();
+        try {
+          const began = performance.now();
+          await page.goto(server.url);
+          await page.waitForFunction(() => document.querySelector("input")?.onchange);
+          await page.setInputFiles("input", sample);
+          const ended = () => /\.$/.test(document.body.innerText.trim());
+          await page.waitForFunction(ended, undefined, { timeout: 60_000 });
+          const text = (await page.innerText("body")).trim();
+          return /\w/.test(text) ? { good: true, ms: performance.now() - began } : { error: text };
+        } finally {
+          await page.close();
+          await server.close();
+        }
+      },
+    },
+  ],
+};
+
 /** All entries of pages. */
-export const web = [vite, webpack, rollup, esbuild, parcel, next, plain];
-export { programScript };
+export const web = [newcomer, vite, webpack, rollup, esbuild, parcel, next, plain];

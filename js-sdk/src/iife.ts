@@ -1,13 +1,15 @@
-// The entry for a script tag: one global, `TinyVLM`, with the error class as
-// `TinyVLM.TinyVLMError`.
+// The entry for a script tag: one global, `TinyVLM`, with what the package exports beside it as
+// `TinyVLM.TinyVLMError` and `TinyVLM.support`.
 
 import { TinyVLM, TinyVLMError } from "./index.js";
+import { support } from "./support.js";
 
 declare global {
-  /** The class that `tiny-vlm` exports, with its error class. */
+  /** The class that `tiny-vlm` exports, with its error class and `support`. */
   var TinyVLM: (typeof import("./index.js"))["TinyVLM"] & {
     TinyVLMError: (typeof import("./index.js"))["TinyVLMError"];
+    support: (typeof import("./support.js"))["support"];
   };
 }
 
-Object.assign(globalThis, { TinyVLM: Object.assign(TinyVLM, { TinyVLMError }) });
+Object.assign(globalThis, { TinyVLM: Object.assign(TinyVLM, { TinyVLMError, support }) });

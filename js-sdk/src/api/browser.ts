@@ -10,13 +10,8 @@ import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { inspect } from "./inspect.js";
 import { open } from "./open.js";
-import {
-  defaultHubUrl,
-  threadsFor,
-  type Platform,
-  type SpawnedWorker,
-  type WorkerKind,
-} from "./platform.js";
+import { defaultThreads, reasonAgainstThreads, reasonAgainstWorkers } from "./page.js";
+import { defaultHubUrl, type Platform, type SpawnedWorker, type WorkerKind } from "./platform.js";
 import { keysOf, tagOf } from "./sources.js";
 import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 
@@ -122,10 +117,6 @@ function addressOf(start: () => unknown): string {
   return address;
 }
 
-const noWorkers =
-  "this context has no Web Workers: load the model in a page or a dedicated worker (in an " +
-  "extension, in an offscreen document: docs/toolchains.md has an example)";
-
 const missingFileHint =
   "a bundler that copies no files needs `npx tiny-vlm copy-assets <folder>` and the option " +
   'assetsUrl, Vite\'s dev server optimizeDeps: { exclude: ["tiny-vlm"] }';
@@ -142,18 +133,12 @@ const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href
 
 const browser: Platform = {
   workerFiles: { single: "worker.mjs", threaded: "worker-mt.mjs" },
-  reasonAgainstThreads: () =>
-    globalThis.crossOriginIsolated
-      ? undefined
-      : globalThis.isSecureContext
-        ? "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
-          "Cross-Origin-Embedder-Policy: require-corp)"
-        : "threads need a secure page (https, or http on localhost): browsers ignore COOP and " +
-          "COEP elsewhere",
-  defaultThreads: () => threadsFor(navigator.hardwareConcurrency || 1),
+  reasonAgainstThreads,
+  defaultThreads,
 
   async spawn(kind, url, signal) {
-    if (typeof Worker !== "function") throw new TinyVLMError("worker", noWorkers);
+    const against = reasonAgainstWorkers();
+    if (against) throw new TinyVLMError("worker", against);
     let script = url ?? browser.workerFiles[kind];
     try {
       if (url === undefined) script = absolute(addressOf(ownWorkers[kind]));
