@@ -37,6 +37,11 @@ import { startWire } from "./http-wire.mjs";
  * @property {boolean} [cors]  whether pages of other origins may read answers; true by default
  * @property {boolean} [exposeHeaders]  whether they may read headers; true by default
  * @property {boolean} [preflight]  whether preflight requests are granted; true by default
+ * @property {(fault?: Fault) => { bytes: number, ms: number }} [pace]  of a line slower than the
+ * loopback, on which a client that hangs up has not been sent megabytes meanwhile: a pause of `ms`
+ * after every `bytes` of an answer with this fault, or without one
+ * @property {number} [silenceMs]  between the last byte of an answer that ends early and its end; 0
+ * by default
  */
 
 /**
@@ -74,6 +79,7 @@ const exposedHeaders = [
  */
 export async function startDownloadServer(find, options = {}) {
   const { etag = "strong", cors = true, exposeHeaders = true, preflight = true } = options;
+  const { pace, silenceMs } = options;
   /** @type {Map<string, { plan: Plan, left: number[], count: number }>} */
   const plans = new Map();
   /** @type {Map<string, Content>} */
@@ -184,6 +190,8 @@ export async function startDownloadServer(find, options = {}) {
         endlessAddress: () => endless,
       });
     }
+    if (pace) answer.drip ??= pace(fault);
+    if (silenceMs) answer.silenceMs = silenceMs;
     return finish(answer);
   });
 

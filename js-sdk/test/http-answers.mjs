@@ -36,6 +36,7 @@ import { open, stat } from "node:fs/promises";
  * @property {number} headerPart  where below 1, the ending comes after this part of the header
  * @property {number} headerDelayMs
  * @property {number} bodyDelayMs  between the header and the first byte of the body
+ * @property {number} [silenceMs]  before an ending other than "complete"
  * @property {{ bytes: number, ms: number }} [drip]  a pause of `ms` after every `bytes`
  * @property {Uint8Array} [extra]  sent behind the end of the body
  * @property {() => void} [afterwards]  runs when the answer is sent or has failed

@@ -234,7 +234,10 @@ export async function startWire(answer) {
         changed();
         await until(() => false, gone);
       }
-      if (reply.ending === "reset") await pause(beforeResetMs, gone);
+      await pause(
+        Math.max(reply.silenceMs ?? 0, reply.ending === "reset" ? beforeResetMs : 0),
+        gone,
+      );
       record.outcome = "broken";
       if (reply.ending === "truncate") socket.end();
       else if (reply.ending === "reset") reset(socket);

@@ -276,7 +276,8 @@ export class HttpReader implements ByteReader {
       const multipart = /^multipart\//i.test(header(response, "content-type"));
       if (multipart || start !== position) {
         void response.body?.cancel().catch(() => {});
-        this.#ignoresRange = true;
+        // The next answer may be right; two in a row that are not are the server's way.
+        this.#ignoresRange = this.#failures > 0;
         throw new TinyVLMError(
           "network",
           `wanted bytes from ${position} on of ${this.name}, the server sent ` +
@@ -285,17 +286,19 @@ export class HttpReader implements ByteReader {
         );
       }
       checkResponse(response, this.name);
-      this.#sameVersion(response, total, 0);
+      this.#sameVersion(response, total, 0, this.#hashed);
       return { start, ended: false };
     }
     const announced = checkResponse(response, this.name);
-    this.#sameVersion(response, 0, announced);
+    // Behind the wrong name of a whole file nothing is gained by reading up to where this one was.
+    this.#sameVersion(response, 0, announced, this.#hashed && whole);
     if (!whole) this.#ignoresRange = true;
     return { start: 0, ended: false };
   }
 
-  // Throws FileChanged where the answer is of another version than those before.
-  #sameVersion(response: Response, total: number, announced: number): void {
+  // Throws FileChanged where the answer is named as of another version than those before, unless
+  // `mayDiffer`: then hashes decide.
+  #sameVersion(response: Response, total: number, announced: number, mayDiffer: boolean): void {
     const known = this.#validator;
     const weak = header(response, "etag");
     const etag = weak && !weak.startsWith("W/") ? weak : undefined;
@@ -307,7 +310,7 @@ export class HttpReader implements ByteReader {
       differs(known.etag, etag) || (!known.etag && differs(known.lastModified, lastModified));
     const resized = differs(known.total, total) || differs(this.#announced, announced);
     this.#doubted ||= renamed || resized;
-    if ((renamed || resized) && !this.#hashed) {
+    if ((renamed || resized) && !mayDiffer) {
       void response.body?.cancel().catch(() => {});
       throw new FileChanged();
     }
@@ -365,28 +368,32 @@ function watchStalls(
   attempt: AbortController,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          reject(stalled(stallMs));
-          attempt.abort();
-        }, stallMs);
-      });
-      try {
-        const { value, done } = await Promise.race([reader.read(), late]);
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } finally {
-        clearTimeout(timer);
-      }
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const late = new Promise<never>((_, reject) => {
+          timer = setTimeout(() => {
+            reject(stalled(stallMs));
+            attempt.abort();
+          }, stallMs);
+        });
+        try {
+          const { value, done } = await Promise.race([reader.read(), late]);
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+      async cancel(reason) {
+        attempt.abort();
+        await reader.cancel(reason).catch(() => {});
+      },
     },
-    async cancel(reason) {
-      attempt.abort();
-      await reader.cancel(reason).catch(() => {});
-    },
-  });
+    // Nothing waits in between: what does is lost when the connection breaks.
+    { highWaterMark: 0 },
+  );
 }
 
 /** Resolves after `ms`, rejects when `signal` fires. */
