@@ -78,9 +78,7 @@ async function hubFiles(
 ): Promise<CheckpointFiles> {
   const at = repository.split("/").map(encodeURIComponent).join("/");
   const listUrl = `${hub}/api/models/${at}/tree/${encodeURIComponent(revision)}?recursive=1`;
-  const list = JSON.parse(
-    new TextDecoder().decode(await readSmall(new HttpReader(listUrl, options, signal))),
-  ) as HubFile[];
+  const list = await readList(listUrl, options, signal);
   const found = list.filter(({ type }) => type === "file");
   const version = await fingerprint(
     found.map(({ path, oid, lfs }) => `${path} ${lfs?.oid ?? oid}`),
@@ -90,6 +88,38 @@ async function hubFiles(
     `${hub}/${at}/resolve/${encodeURIComponent(revision)}/` +
     file.split("/").map(encodeURIComponent).join("/");
   return { ...webFiles(files, addressOf, options, signal), name: repository, version, files };
+}
+
+// A list that comes in pages: each names the next one in its Link header. The caller's headers go to
+// the hub alone.
+async function readList(
+  listUrl: string,
+  options: HttpOptions,
+  signal: AbortSignal,
+): Promise<HubFile[]> {
+  const list: HubFile[] = [];
+  const seen = new Set<string>();
+  for (let page = listUrl; page !== "";) {
+    if (seen.has(page) || new URL(page).origin !== new URL(listUrl).origin)
+      throw new TinyVLMError("network", `wanted the next page of ${listUrl}, found ${page}`, {
+        url: page,
+      });
+    seen.add(page);
+    let link = "";
+    const noting: HttpOptions = {
+      ...options,
+      async fetch(address, init) {
+        const response = await options.fetch(address, init);
+        link = response.headers.get("link") ?? "";
+        return response;
+      },
+    };
+    const bytes = await readSmall(new HttpReader(page, noting, signal));
+    list.push(...(JSON.parse(new TextDecoder().decode(bytes)) as HubFile[]));
+    const [, next] = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(link) ?? [];
+    page = next === undefined ? "" : new URL(next, page).href;
+  }
+  return list;
 }
 
 async function webFolder(

@@ -87,6 +87,23 @@ for (const name of names)
     }
   });
 
+test("a repository whose list of files comes in pages is read as a whole", options, async () => {
+  const paged = await startFakeHub({
+    repos: { "o/t0-llava": { folder: checkpointOf("t0-llava") } },
+    pageSize: 2,
+  });
+  try {
+    await TinyVLM.cache.clear();
+    const settings = { ...quiet, hubUrl: paged.endpoint, type: "q4_0" as const };
+    await (await TinyVLM.load("hf:o/t0-llava", settings)).dispose();
+    assert((await kept()).equals(await converted("t0-llava", "q4_0")));
+    const lists = paged.requests().filter(({ path }) => path.includes("/tree/"));
+    assert.equal(lists.length, Math.ceil((await fs.readdir(checkpointOf("t0-llava"))).length / 2));
+  } finally {
+    await paged.close();
+  }
+});
+
 test("a folder on the web and one of the disk give the same file", options, async () => {
   const wanted = await converted("t0-llava", "q8_0");
   for (const source of [web.url("t0-llava/"), checkpointOf("t0-llava")]) {
