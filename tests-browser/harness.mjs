@@ -33,8 +33,8 @@ export const samples = JSON.parse(
 export const samplePath = (name) => join(root, "examples-web", "samples", name);
 export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");
 
-/** Chromium, headless, with a profile of its own. Throws, with the remedy, where there is none. */
-export function launchChromium() {
+// Throws, with the remedy, where there is none.
+function chromiumOptions() {
   const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find(
     (path) => path && existsSync(path),
   );
@@ -43,8 +43,15 @@ export function launchChromium() {
     "no Chromium found: install it (apt-get install chromium) or name it in the environment " +
       "variable CHROMIUM",
   );
-  return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
+  return { executablePath, args: CHROMIUM_FLAGS };
 }
+
+/** Chromium, headless, with a profile in memory. */
+export const launchChromium = () => chromium.launch(chromiumOptions());
+
+/** Chromium, headless, with its profile in `folder`: what pages store lies on the disk. */
+export const launchChromiumWithProfile = (folder) =>
+  chromium.launchPersistentContext(folder, chromiumOptions());
 
 /**
  * A server of the package, the examples, the test pages and `extraMounts`. Other options as

@@ -69,9 +69,11 @@ export async function convertInto(
       if (signal.aborted) throw new TinyVLMError("aborted", "loading was cancelled");
       const task = converter.next();
       if (task.kind === "read") {
-        const bytes = await source.read(task);
-        converter.memory(task.address, bytes.length).set(bytes);
-        converter.supply(bytes.length);
+        const wanted = task.runs * task.bytes;
+        await source.read(task, (bytes, at) =>
+          converter.memory(task.address + at, bytes.length).set(bytes),
+        );
+        converter.supply(wanted);
       } else if (task.kind === "write") {
         const { headerBytes, dataBytes, offset } = task;
         const fileBytes = headerBytes + dataBytes;
@@ -84,7 +86,8 @@ export async function convertInto(
           await entry.begin(meta);
           begun = true;
         }
-        const bytes = converter.memory(task.address, task.bytes).slice();
+        // Nobody changes the converter's memory until it is asked for its next task.
+        const bytes = converter.memory(task.address, task.bytes) as Uint8Array<ArrayBuffer>;
         const piece = offset === 0 ? 0 : 1 + (offset - headerBytes) / chunkBytes;
         // Without the platform's hashes nothing outlives the load: any digest says "it is there".
         const ofHeader = sha256 ?? (async () => new Uint8Array(32).fill(1));
@@ -121,30 +124,42 @@ function storedChunks(entry: Entry, meta: EntryMeta): string {
 
 type ReadTask = Extract<ConversionTask, { kind: "read" }>;
 
+interface Span {
+  file: string;
+  offset: number;
+  bytes: Uint8Array;
+}
+
+// Whether a read covers the last byte of a span.
+const reaches = (file: string, offset: number, bytes: number, span: Span): boolean => {
+  const end = span.offset + span.bytes.length;
+  return file === span.file && offset < end && end <= offset + bytes;
+};
+
 // Reads for a conversion. Samples of a matrix are many short runs: the whole of it is read at once
 // and kept for a moment, because it is asked for next.
 class SpanReader {
   readonly #checkpoint: CheckpointFiles;
-  #spans: { file: string; offset: number; bytes: Uint8Array }[] = [];
+  #spans: Span[] = [];
 
   constructor(checkpoint: CheckpointFiles) {
     this.#checkpoint = checkpoint;
   }
 
-  async read({ file, offset, bytes, runs, stride }: ReadTask): Promise<Uint8Array> {
-    if (runs === 1) return this.#kept(file, offset, bytes) ?? this.#fetch(file, offset, bytes);
+  /** `take` is given the bytes of each run and where they belong behind the first run's. */
+  async read(
+    { file, offset, bytes, runs, stride }: ReadTask,
+    take: (bytes: Uint8Array, at: number) => void,
+  ): Promise<void> {
     const length = (runs - 1) * stride + bytes;
-    const all = new Uint8Array(runs * bytes);
-    const span =
-      this.#kept(file, offset, length) ??
-      (length <= keptSpanBytes ? await this.#keep(file, offset, length) : undefined);
+    let span = this.#kept(file, offset, length);
+    if (!span && runs > 1 && length <= keptSpanBytes) span = await this.#keep(file, offset, length);
     for (let run = 0; run < runs; run++) {
-      const part = span
-        ? span.subarray(run * stride, run * stride + bytes)
-        : await this.#fetch(file, offset + run * stride, bytes);
-      all.set(part, run * bytes);
+      if (span) take(span.subarray(run * stride, run * stride + bytes), run * bytes);
+      else take(await this.#fetch(file, offset + run * stride, bytes), run * bytes);
     }
-    return all;
+    // A tensor is read from front to back: what reaches the end of a span was the last of it.
+    if (runs === 1) this.#spans = this.#spans.filter((each) => !reaches(file, offset, bytes, each));
   }
 
   #kept(file: string, offset: number, bytes: number): Uint8Array | undefined {
