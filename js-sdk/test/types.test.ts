@@ -34,6 +34,9 @@ export async function usage(
     chatStyle: "v1",
     compute: "f32",
   });
+  const body = new ReadableStream<Uint8Array>();
+  const sources: ModelSource[] = [body, { parts: ["a.gguf", new URL("https://example.com/b")] }];
+  for (const source of sources) await Class.load(source);
   const images: ImageInput[] = [
     "a.png",
     new URL("https://example.com/a.png"),

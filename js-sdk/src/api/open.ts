@@ -10,7 +10,7 @@ import type { LoadProgress } from "./progress.js";
 import type { Platform } from "./platform.js";
 import { deliveryOf } from "./delivery.js";
 import { checkpointSource, modelSources } from "./sources.js";
-import type { LoadOptions, ModelSource } from "./types.js";
+import type { LoadOptions, ModelSource, SplitFile } from "./types.js";
 
 /** A worker in which a model is loaded. */
 export interface Opened {
@@ -43,13 +43,15 @@ export async function open(
     type: options.type ?? "q8_0",
     converter: platform.converter(),
   };
-  const sources = found ? [] : await modelSources(given, options, platform);
+  const parts = (given as SplitFile | undefined)?.parts;
+  const split = parts && platform.converter().loader;
+  const sources = found ? [] : await modelSources(parts ?? given, options, platform);
   const delivery = deliveryOf(options, sources, checkpoint, platform.storage());
   onProgress?.({ ...noBytes, phase: "engine" });
   const { channel, started } = await launch(platform, options);
   const { threads } = started;
   const early = options.early ?? false;
-  const args = { sources, checkpoint, delivery, threads, session, early, headerOnly };
+  const args = { sources, split, checkpoint, delivery, threads, session, early, headerOnly };
   const transfer = sources.flatMap((source) =>
     source.kind === "stream" ? [source.stream as unknown as Transferable] : [],
   );

@@ -76,12 +76,14 @@ async function modelSource(
     return { kind: "url", url: hubAddress(source, hubOf(hubUrl, platform)) };
   }
   if (tagOf(source) === "Response") return responseSource(source as Response);
+  if (tagOf(source) === "ReadableStream" && !(source as ReadableStream).locked)
+    return responseSource(new Response(source as ReadableStream<Uint8Array>), "the given stream");
   const plain = plainSource(source, platform, "the given bytes");
   if (plain) return plain;
   throw new TinyVLMError(
     "invalid_argument",
-    "wanted a model (a URL, several of the same file, a path in Node, a Blob, a Response or " +
-      `bytes), found ${describe(source)}`,
+    "wanted a model (a URL, several of the same file, { parts }, a path in Node, a Blob, a " +
+      `Response, a stream that nobody reads or bytes), found ${describe(source)}`,
   );
 }
 
@@ -206,8 +208,10 @@ function rawImage({ data, width, height }: RawImage): WireImage {
   return { kind: "pixels", format, width, height, data: new Uint8Array(data) };
 }
 
-async function responseSource(response: Response): Promise<ByteSource> {
-  const name = response.url || "the given response";
+async function responseSource(
+  response: Response,
+  name = response.url || "the given response",
+): Promise<ByteSource> {
   const size = checkResponse(response, name);
   if (response.bodyUsed)
     throw new TinyVLMError("invalid_argument", `the body of ${name} has been read already`);

@@ -23,11 +23,18 @@ type PageType<Name extends string> = typeof globalThis extends {
   ? Type
   : never;
 
+/** A file that lies in parts, one behind the other. */
+export interface SplitFile {
+  /** The addresses of the parts, in their order, as those of whole files. */
+  readonly parts: readonly (string | URL)[];
+}
+
 /**
  * Where a model comes from. A model file: a URL (`hf:owner/repository/file` and
  * `hf:owner/repository@revision/file` stand for a file on Hugging Face), several URLs of the same
- * file (tried in turn), a path (Node only), a Blob or File, a Response, or bytes. Bytes are copied;
- * the body of a Response is consumed. A FastVLM checkpoint, which is converted on the way
+ * file (tried in turn), the parts of a file (kept as one, under the address of the first), a path
+ * (Node only), a Blob or File, a Response, a ReadableStream of bytes, or bytes. Bytes are copied;
+ * a stream and the body of a Response are consumed. A FastVLM checkpoint, which is converted on the way
  * (`options.type`): `hf:owner/repository`, the URL of a folder (ends in `/`), a folder's path (Node
  * only), a directory that the user picked, or the files of one.
  */
@@ -36,7 +43,9 @@ export type ModelSource =
   | URL
   | readonly (string | URL)[]
   | Blob
+  | SplitFile
   | Response
+  | ReadableStream<Uint8Array>
   | ArrayBuffer
   | Uint8Array
   | readonly Blob[]

@@ -38,6 +38,7 @@ export async function openModel(
   platform: DeliveryPlatform,
   emit: (event: LoadEvent) => void,
   signal: AbortSignal,
+  origin = originOf,
 ): Promise<void> {
   const progress = progressOf(emit);
   const warn = notStored(emit);
@@ -45,7 +46,7 @@ export async function openModel(
   try {
     for (const [index, source] of sources.entries()) {
       try {
-        await loadModelFile(await originOf(source, delivery, platform, signal), sink, {
+        await loadModelFile(await origin(source, delivery, platform, signal), sink, {
           entry,
           url: delivery.cacheKey ?? nameOf(source),
           digest: sha256,
@@ -88,7 +89,8 @@ export async function openEntry(
   }
 }
 
-async function originOf(
+/** A source as one that can be read again and again, where it is a URL. */
+export async function originOf(
   source: ByteSource,
   { headers, stallTimeout, cacheKey }: Delivery,
   { openPath, fetch }: DeliveryPlatform,

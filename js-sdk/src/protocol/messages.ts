@@ -111,6 +111,10 @@ export interface CheckpointArgs {
 export interface LoadArgs {
   /** Where the model is: one source, or several addresses of the same file, tried in turn. */
   sources: ByteSource[];
+  /**
+   * Where `sources` are the parts of one file: the address of what reads them (checkpoint.ts).
+   */
+  split?: string | undefined;
   /** A checkpoint in place of `sources`. */
   checkpoint: CheckpointArgs | undefined;
   delivery: Delivery;

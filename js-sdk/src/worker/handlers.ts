@@ -58,7 +58,7 @@ export function createHandlers(
     },
 
     async load(
-      { sources, checkpoint, delivery, threads, session, early, headerOnly },
+      { sources, split, checkpoint, delivery, threads, session, early, headerOnly },
       { emit, signal },
     ) {
       const model = started();
@@ -97,8 +97,9 @@ export function createHandlers(
           const converter = async () => loadConverter(script, await platform.compile(wasm));
           await openCheckpoint(checkpoint, delivery, sink, platform, converter, emit, signal);
         } else {
+          const open = split ? ((await import(split)) as typeof Checkpoint).openSplitFile : openModel;
           const load = (cacheKey: string | undefined) =>
-            openModel(sources, { ...delivery, cacheKey }, sink, platform, emit, signal);
+            open(sources, { ...delivery, cacheKey }, sink, platform, emit, signal);
           const { cacheKey } = delivery;
           // A header is not worth waiting for somebody who downloads the file into the cache.
           if (headerOnly)

@@ -258,6 +258,21 @@ test(
   },
 );
 
+test("the parts of a file and a stream are models like the file", options, async () => {
+  const bytes = readFileSync(model);
+  const half = Math.floor(bytes.length / 2);
+  const parts = [bytes.subarray(0, half), bytes.subarray(half)].map((part, index) => {
+    const path = join(folder, `part-${index}`);
+    writeFileSync(path, part);
+    return path;
+  });
+  for (const source of [{ parts }, new Blob([bytes]).stream()]) {
+    const vlm = await TinyVLM.load(source, { threads: 1 });
+    assert.equal(await vlm.ask(first, describe).then(({ text }) => text), described);
+    await vlm.dispose();
+  }
+});
+
 test("require gives the same", options, async () => {
   const required = createRequire(join(root, "x.js"))(join(dist, "node.cjs")) as typeof Sdk;
   const vlm = await required.TinyVLM.load(undefined, { threads: 1 });
