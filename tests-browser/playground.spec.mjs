@@ -1,9 +1,18 @@
 // The playground as people meet it: by finger, by keyboard, with their own images and models, when
 // things go wrong, on a phone.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { demoModelPath, launchChromium, samplePath, serve, withPlayground } from "./harness.mjs";
+import {
+  demoModelPath,
+  launchChromium,
+  root,
+  samplePath,
+  serve,
+  withPlayground,
+} from "./harness.mjs";
 
 const lastAnswer = (page) => page.locator(".answer").last();
 const waitForAnswers = (page, count) =>
@@ -256,6 +265,78 @@ describe("playground", () => {
       await page.click(".chip");
       await waitForAnswers(page, 1);
     });
+  });
+
+  /** Drags a file or a folder of this machine on to the page and lets go. */
+  const dropFromDisk = async (page, path) => {
+    const session = await page.context().newCDPSession(page);
+    const data = { items: [], files: [path], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"])
+      await session.send("Input.dispatchDragEvent", { type, x: 200, y: 300, data });
+    await session.detach();
+  };
+  const detail = (page, pattern) =>
+    page.waitForFunction(
+      ([source]) => new RegExp(source).test(document.getElementById("model-detail").textContent),
+      [pattern.source],
+    );
+
+  test("a checkpoint's folder is dropped: it is converted, with progress, and kept", async () => {
+    const checkpoint = join(root, "tests-native", "goldens", "t0-llava");
+    await withPlayground(browser, server, async (page) => {
+      await detail(page, /^ready/);
+      await page.evaluate(() => {
+        window.seen = new Set();
+        const element = document.getElementById("model-detail");
+        new MutationObserver(() => window.seen.add(element.textContent)).observe(element, {
+          childList: true,
+        });
+      });
+      await dropFromDisk(page, checkpoint);
+      await page.waitForFunction(
+        () => document.getElementById("model-name").textContent === "t0-llava",
+      );
+      await detail(page, /^ready/);
+      const seen = await page.evaluate(() => [...window.seen]);
+      assert.ok(seen.includes("reading the checkpoint"), String(seen));
+      assert.ok(
+        seen.some((text) => /^converting · \d+ (%|s left|min left)$|^converted/.test(text)),
+        String(seen),
+      );
+      // This one cannot be asked, and the page says so.
+      assert.match(await page.textContent("#alert"), /no tokenizer/);
+      assert.ok(await page.isHidden("#drop"));
+    });
+  });
+
+  test("where folders are not handed out, the older way reads them", async () => {
+    await withPlayground(browser, server, async (page) => {
+      await detail(page, /^ready/);
+      await page.evaluate(() => delete DataTransferItem.prototype.getAsFileSystemHandle);
+      await dropFromDisk(page, join(root, "tests-native", "goldens", "t0-llava"));
+      await page.waitForFunction(
+        () => document.getElementById("model-name").textContent === "t0-llava",
+      );
+      await detail(page, /^ready/);
+    });
+  });
+
+  test("a folder without a checkpoint is explained, and the demo model is a tap away", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-empty-"));
+    try {
+      await withPlayground(browser, server, async (page) => {
+        await detail(page, /^ready/);
+        await dropFromDisk(page, folder);
+        await page.waitForSelector("#alert:visible");
+        assert.match(await page.textContent("#alert"), /no checkpoint in that folder/);
+        await page.click("text=Use the demo model");
+        await detail(page, /^ready/);
+        await page.click(".chip");
+        await waitForAnswers(page, 1);
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("progress and time left are shown; a question asked meanwhile is answered", async () => {

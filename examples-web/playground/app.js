@@ -3,6 +3,7 @@
 import { TinyVLM } from "../../dist/index.mjs";
 import { cameraIsOffered, takeImage } from "./camera.js";
 import { Conversation, make, makeTrouble } from "./conversation.js";
+import { droppedCheckpoint } from "./dropped.js";
 import { DEMO_MODEL, ModelSlot } from "./model.js";
 import {
   fileName,
@@ -12,7 +13,7 @@ import {
   ownImage,
   imageFromAddress,
 } from "./images.js";
-import { formatBytes, formatProgress, formatSecondsLeft } from "./words.js";
+import { formatBytes, formatLoading } from "./words.js";
 
 const MAX_TOKENS = 256;
 const QUESTIONS_FOR_LARGER_MODELS = [
@@ -125,7 +126,8 @@ function addSamples(samples) {
 
 // Model
 
-const model = new ModelSlot(({ phase, choice, loadedBytes, totalBytes, secondsLeft, error }) => {
+const model = new ModelSlot((state) => {
+  const { phase, choice, loadedBytes, totalBytes, secondsLeft, error, warnings } = state;
   page.modelName.textContent = choice.label;
   page.modelProgress.hidden = phase !== "loading";
   page.alert.hidden = phase !== "failed";
@@ -134,26 +136,26 @@ const model = new ModelSlot(({ phase, choice, loadedBytes, totalBytes, secondsLe
     showChips();
   }
   if (phase === "loading") {
-    page.modelDetail.textContent =
-      loadedBytes === 0
-        ? "starting"
-        : [
-            formatProgress(loadedBytes, totalBytes),
-            secondsLeft === null ? "" : formatSecondsLeft(secondsLeft),
-          ]
-            .filter(Boolean)
-            .join(" · ");
+    page.modelDetail.textContent = formatLoading(
+      loadedBytes,
+      totalBytes,
+      secondsLeft,
+      choice.isCheckpoint ?? false,
+    );
     page.modelProgress.max = totalBytes || 1;
     if (totalBytes === 0 && loadedBytes > 0) page.modelProgress.removeAttribute("value");
     else page.modelProgress.value = loadedBytes;
   } else if (phase === "ready") {
     page.modelDetail.textContent = loadedBytes ? `ready · ${formatBytes(loadedBytes)}` : "ready";
+    page.alert.hidden = warnings.length === 0;
+    page.alert.replaceChildren(...warnings.map((warning) => make("p", "", warning)));
     announce(`${choice.label} is ready.`);
   } else {
     page.modelDetail.textContent = "could not be loaded";
     const actions = [["Try again", () => useModel(choice)]];
     if (!choice.isDemo) actions.push(["Use the demo model", () => useModel(DEMO_MODEL)]);
-    page.alert.replaceChildren(...makeTrouble("", error, "loading", actions).childNodes);
+    const moment = choice.isCheckpoint ? "converting" : "loading";
+    page.alert.replaceChildren(...makeTrouble("", error, moment, actions).childNodes);
     page.alert.scrollIntoView({ block: "nearest" });
   }
 });
@@ -179,7 +181,7 @@ async function ask(question) {
   if (!model.isReady) exchange.wait("One moment, the model is still on its way.");
   follow(exchange);
   announce(model.isReady ? "Looking at the image." : "Waiting for the model.");
-  let moment = "loading";
+  let moment = model.choice.isCheckpoint ? "converting" : "loading";
   try {
     const vlm = await untilAborted(model.ready(), abort.signal);
     moment = "asking";
@@ -195,7 +197,7 @@ async function ask(question) {
   } catch (error) {
     if (abort.signal.aborted) exchange.stop();
     else {
-      const mustReload = moment === "loading" || error.code === "worker";
+      const mustReload = moment !== "asking" || error.code === "worker";
       exchange.fail(error, moment, [
         [
           "Try again",
@@ -282,6 +284,12 @@ camera.addEventListener("click", () => {
 });
 
 function receive(data) {
+  const checkpoint = droppedCheckpoint(data);
+  if (checkpoint) {
+    useModel({ ...checkpoint, isDemo: false, isCheckpoint: true });
+    announce(`Converting ${checkpoint.label}.`);
+    return true;
+  }
   const brought = fromTransfer(data);
   if (brought === null) return false;
   if (brought.kind === "address") void fetchImage(brought.url);
@@ -305,7 +313,10 @@ document.addEventListener("paste", (event) => {
   if (!isTextForTheQuestion && receive(event.clipboardData)) event.preventDefault();
 });
 let dragDepth = 0; // dragenter and dragleave come for every element passed
-document.addEventListener("dragenter", () => {
+document.addEventListener("dragenter", ({ dataTransfer }) => {
+  // A folder and a model file have no type.
+  const isImage = [...(dataTransfer?.items ?? [])].every(({ type }) => type !== "");
+  page.drop.firstElementChild.textContent = isImage ? "Let go to look at it" : "Let go to use it";
   page.drop.hidden = ++dragDepth === 0;
 });
 document.addEventListener("dragleave", () => {
@@ -351,8 +362,9 @@ function chosenModel() {
   }
   const address = find("model-url").value.trim();
   if (address === "") throw new Error("Write the address of a .gguf file first.");
+  const isCheckpoint = /^hf:[^/]+\/[^/]+$|\/$/.test(address);
   if (address.startsWith("hf:"))
-    return { label: address.split("/").pop(), isDemo: false, source: address };
+    return { label: address.split("/").pop(), isDemo: false, isCheckpoint, source: address };
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(address);
   let url;
   try {
@@ -364,7 +376,12 @@ function chosenModel() {
     throw new Error("That is not a web address.");
   }
   if (!/^https?:$/.test(url.protocol)) throw new Error("The address has to start with https://");
-  return { label: fileName(url) || url.host, isDemo: false, source: url.href };
+  return {
+    label: fileName(url) || url.host,
+    isDemo: false,
+    isCheckpoint: url.pathname.endsWith("/"),
+    source: url.href,
+  };
 }
 
 page.modelButton.addEventListener("click", () => {

@@ -103,8 +103,8 @@ class Exchange {
   }
 
   /**
-   * @param {"loading" | "asking"} moment  what was going on: the model was awaited, or it was at
-   * work
+   * @param {"loading" | "converting" | "asking"} moment  what was going on: the model was awaited, or
+   * converted, or it was at work
    */
   fail(error, moment, actions) {
     this.#waiting.remove();

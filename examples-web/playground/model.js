@@ -4,6 +4,9 @@ import { TinyVLM } from "../../dist/index.mjs";
 
 export const DEMO_MODEL = { label: "Demo model", isDemo: true, source: undefined };
 
+// The smallest: a page has little memory.
+const CHECKPOINT_TYPE = "q4_0";
+
 export class ModelSlot {
   #onChange;
   #choice = null;
@@ -13,7 +16,7 @@ export class ModelSlot {
 
   /**
    * @param {(state: object) => void} onChange  told every change: {phase: "loading" | "ready" |
-   * "failed", choice, loadedBytes, totalBytes, secondsLeft, error}
+   * "failed", choice, loadedBytes, totalBytes, secondsLeft, error, warnings}
    */
   constructor(onChange) {
     this.#onChange = onChange;
@@ -29,8 +32,9 @@ export class ModelSlot {
 
   /**
    * Loads a model in place of the present one, which is disposed of first so that two never share
-   * the memory.
-   * @param {{label: string, isDemo: boolean, source: string | File | undefined}} choice
+   * the memory. A checkpoint is converted on the way.
+   * @param {{label: string, isDemo: boolean, isCheckpoint?: boolean, source: string | File |
+   * undefined | Promise<FileSystemDirectoryHandle | File[]>}} choice
    */
   load(choice) {
     this.#abort?.abort();
@@ -39,6 +43,7 @@ export class ModelSlot {
     this.#choice = choice;
     const abort = new AbortController();
     this.#abort = abort;
+    const warnings = [];
     const tell = (state) => {
       if (!abort.signal.aborted)
         this.#onChange({
@@ -47,6 +52,7 @@ export class ModelSlot {
           totalBytes: 0,
           secondsLeft: null,
           error: null,
+          warnings,
           ...state,
         });
     };
@@ -57,14 +63,20 @@ export class ModelSlot {
       last = { loadedBytes, totalBytes };
       tell({ phase: "loading", ...last, secondsLeft: secondsLeft ?? null });
     };
-    const loading = TinyVLM.load(choice.source, { onProgress, signal: abort.signal }).then(
-      (vlm) => {
+    const options = {
+      onProgress,
+      onWarning: (warning) => warnings.push(warning),
+      signal: abort.signal,
+      type: CHECKPOINT_TYPE,
+    };
+    const loading = Promise.resolve(choice.source)
+      .then((source) => TinyVLM.load(source, options))
+      .then((vlm) => {
         if (abort.signal.aborted) void vlm.dispose();
         else this.#vlm = vlm;
-        tell({ phase: "ready", ...last });
+        tell({ phase: "ready", loadedBytes: vlm.info.fileBytes });
         return vlm;
-      },
-    );
+      });
     loading.catch((error) => tell({ phase: "failed", error, ...last }));
     this.#loading = loading;
   }

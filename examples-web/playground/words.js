@@ -15,6 +15,17 @@ export function formatProgress(loadedBytes, totalBytes) {
     : `${formatMegabytes(loadedBytes)} MB so far`;
 }
 
+/** What a model that is on its way is doing. */
+export function formatLoading(loadedBytes, totalBytes, secondsLeft, isCheckpoint) {
+  if (loadedBytes === 0) return isCheckpoint ? "reading the checkpoint" : "starting";
+  if (isCheckpoint && loadedBytes === totalBytes) return "converted · starting";
+  const left = secondsLeft === null ? [] : [formatSecondsLeft(secondsLeft)];
+  if (!isCheckpoint) return [formatProgress(loadedBytes, totalBytes), ...left].join(" · ");
+  // The bar beside it shows how far it is.
+  const [told = `${Math.floor((100 * loadedBytes) / totalBytes)} %`] = left;
+  return `converting · ${told}`;
+}
+
 function formatMegabytes(bytes) {
   const megabytes = bytes / MEGABYTE;
   return megabytes < 100 ? megabytes.toFixed(1) : String(Math.round(megabytes));
@@ -47,7 +58,8 @@ function formatMilliseconds(milliseconds) {
 }
 
 // What went wrong (title) and what helps (remedy), by the error's code. `loading`: while the model
-// was loaded; `asking`: while it answered.
+// was loaded; `converting`: while a checkpoint was, for what is not as in loading; `asking`: while it
+// answered.
 const EXPLANATIONS = {
   loading: {
     network: [
@@ -78,6 +90,28 @@ const EXPLANATIONS = {
       "Reload the page. An extension or a very strict network filter may be in the way.",
     ],
   },
+  converting: {
+    not_found: [
+      "There is no checkpoint in that folder.",
+      "It should hold config.json and files that end in .safetensors, not in folders of their own.",
+    ],
+    http: [
+      "The server did not hand out the checkpoint.",
+      "Check its name or address; some ask for an account first.",
+    ],
+    invalid_file: [
+      "That checkpoint cannot be converted.",
+      "A file of it may be missing, cut short, or of another model than FastVLM.",
+    ],
+    unsupported: [
+      "That checkpoint is none that this page can convert.",
+      "It has to be a FastVLM, with its weights in .safetensors files.",
+    ],
+    io: [
+      "A file of the checkpoint could not be read.",
+      "Check that the folder is still there, then drop it again.",
+    ],
+  },
   asking: {
     invalid_image: [
       "That image cannot be opened.",
@@ -103,17 +137,19 @@ const EXPLANATIONS = {
 };
 const UNKNOWN = {
   loading: ["The model could not be loaded.", "Try again, or use the demo model."],
+  converting: ["The checkpoint could not be converted.", "Try again, or use the demo model."],
   asking: ["No answer came of that.", "Try again, or ask in another way."],
 };
 
 /**
  * A failure in plain words.
  * @param {Error & {code?: string}} error
- * @param {"loading" | "asking"} moment
+ * @param {"loading" | "converting" | "asking"} moment
  * @returns {{title: string, remedy: string, detail: string}} detail: the library's own sentence,
  * for whoever wants to know
  */
 export function explain(error, moment) {
-  const [title, remedy] = EXPLANATIONS[moment][error.code] ?? UNKNOWN[moment];
+  const asLoading = moment === "converting" ? EXPLANATIONS.loading[error.code] : undefined;
+  const [title, remedy] = EXPLANATIONS[moment][error.code] ?? asLoading ?? UNKNOWN[moment];
   return { title, remedy, detail: String(error.message ?? error) };
 }
