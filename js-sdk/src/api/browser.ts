@@ -23,10 +23,8 @@ export class TinyVLM extends LoadedModel {
    * `network`, `http`, `worker` or `aborted`.
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {
-    const platform = withAssets(browser, options);
-    if (platform !== browser) storage = () => platform.storage();
     return new TinyVLM(
-      await open(platform, source, options).catch((reason: unknown) => {
+      await open(platformOf(options), source, options).catch((reason: unknown) => {
         throw withDemoHint(reason);
       }),
     );
@@ -38,7 +36,7 @@ export class TinyVLM extends LoadedModel {
    * loaded here.
    */
   static inspect(source?: ModelSource, options?: LoadOptions): Promise<ModelInspection> {
-    return inspect(browser, TinyVLM.cache, source, options);
+    return inspect(platformOf(options), TinyVLM.cache, source, options);
   }
 
   /** The models that are kept on this device for pages of this origin. */
@@ -57,6 +55,12 @@ export class TinyVLM extends LoadedModel {
 
 // Where the module is that looks at what is kept: that of the last load with `assetsUrl`.
 let storage = () => browser.storage();
+
+function platformOf(options: LoadOptions | undefined): Platform {
+  const platform = withAssets(browser, options);
+  if (platform !== browser) storage = () => platform.storage();
+  return platform;
+}
 
 // Files of their own, because few pages need them.
 const storageModule = () => importFile<typeof Storage>(storage());

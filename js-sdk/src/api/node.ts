@@ -45,7 +45,7 @@ export class TinyVLM extends LoadedModel {
    * loaded here.
    */
   static inspect(source?: ModelSource, options?: LoadOptions): Promise<ModelInspection> {
-    return inspect(node, TinyVLM.cache, source, options);
+    return inspect(withAssets(node, options), TinyVLM.cache, source, options);
   }
 
   /**

@@ -97,7 +97,9 @@ export function createHandlers(
           const converter = async () => loadConverter(script, await platform.compile(wasm));
           await openCheckpoint(checkpoint, delivery, sink, platform, converter, emit, signal);
         } else {
-          const open = split ? ((await import(split)) as typeof Checkpoint).openSplitFile : openModel;
+          const open = split
+            ? ((await import(split)) as typeof Checkpoint).openSplitFile
+            : openModel;
           const load = (cacheKey: string | undefined) =>
             open(sources, { ...delivery, cacheKey }, sink, platform, emit, signal);
           const { cacheKey } = delivery;
