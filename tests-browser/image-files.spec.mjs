@@ -124,6 +124,14 @@ describe("image files as people have them", () => {
     },
   );
 
+  test("a HEIC image that the browser does not show is named, with what to do", async () => {
+    const { heic } = await inPage(
+      `() => ({ heic: new File(["\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0"], "IMG_1.jpg", { type: "image/jpeg" }) })`,
+    );
+    assert.equal(heic.code, "invalid_image");
+    assert.match(heic.message, /a HEIC image; .*export it as JPEG.*accept="image\/jpeg"/);
+  });
+
   test("an SVG image is drawn, whatever it is given as", async () => {
     const images = `async () => {
       const text = ${JSON.stringify(svg)};
@@ -152,6 +160,8 @@ describe("image files as people have them", () => {
       return { canvas };
     }`;
     const expected = (await inPage(canvas)).canvas;
+    const { canvas: blank } = await inPage(canvas.replace("context.fill()", ""));
+    assert.notEqual(blank.text, expected.text);
     for (const [name, found] of Object.entries(await inPage(images)))
       assert.deepEqual(found, expected, name);
     const broken = await inPage(`() => ({ svg: new Blob(["<svg xmlns='x'><"]) })`);

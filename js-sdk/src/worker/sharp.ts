@@ -35,6 +35,8 @@ export async function decodeWithSharp(
     );
   if (!formats.has(format)) return undefined;
   const article = /^A/.test(format) ? "an" : "a";
+  // Patents keep the decoder of HEIC out of sharp's own builds.
+  const convert = format === "HEIC" ? "export it as JPEG" : "convert it to PNG or JPEG";
   let sharp: (file: Uint8Array) => Sharp;
   try {
     ({ default: sharp } = (await import("sharp" as string)) as { default: typeof sharp });
@@ -42,7 +44,7 @@ export async function decodeWithSharp(
     throw new TinyVLMError(
       "invalid_image",
       `this is ${article} ${format} image; in Node, PNG and JPEG are decoded here, and other ` +
-        `formats where the package sharp is installed (npm install sharp): ${describeReason(cause)}`,
+        `formats where the package sharp is installed (npm install sharp); or ${convert}`,
       { cause },
     );
   }
@@ -55,7 +57,7 @@ export async function decodeWithSharp(
     throw new TinyVLMError(
       "invalid_image",
       `this is ${article} ${format} image, which sharp does not decode here: ` +
-        `${describeReason(cause)}; convert it to PNG or JPEG`,
+        `${describeReason(cause)}; ${convert}`,
       { cause },
     );
   }
