@@ -53,10 +53,7 @@ OtherFormat RecognizeFormat(std::span<const uint8_t> bytes) {
     if (at(8, "avif") || at(8, "avis")) return {"an", "AVIF", kImage};
     for (const std::string_view brand :
          {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
-      if (at(8, brand))
-        return {"a", "HEIC", kImage,
-                "; export it as JPEG, or let the device convert it: <input type=\"file\" "
-                "accept=\"image/jpeg\">"};
+      if (at(8, brand)) return {"a", "HEIC", kImage, "; export it as JPEG"};
     }
     return {"a", "video"};
   }

@@ -116,11 +116,18 @@ test("a damaged JPEG is the engine's to decode", async () => {
   assert.equal(decoded.length, 0);
 });
 
-test("what the browser refuses is handed to the engine, with the browser's reason", async () => {
+test("what the browser refuses is the engine's, or named", async () => {
   refuses = true;
-  const image = await prepare(blobSource());
-  assert.deepEqual(image.format, { format: "encoded" });
-  assert.equal(image.refusal, "nor does this browser decode it: Error: unknown to the browser");
+  for (const format of ["PNG", "JPEG"])
+    assert.equal((await prepare(blobSource(), setting({ format }))).format.format, "encoded");
+  for (const [format, message] of [
+    ["HEIC", /does not decode this HEIC: Error: unknown .*export it as JPEG/],
+    ["", /does not decode this file: Error: unknown to the browser$/],
+  ] as const)
+    await assert.rejects(prepare(blobSource(), setting({ format })), {
+      code: "invalid_image",
+      message,
+    });
 });
 
 test("an SVG image is drawn by the page", async () => {

@@ -9,9 +9,9 @@ import { Arrivals } from "./arrivals.js";
 import { withIds } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import type * as Checkpoint from "../checkpoint.js";
-import { Engine, type ImageOptions } from "../runtime/engine.js";
+import { Engine } from "../runtime/engine.js";
 import { chooseEngine, type Factories } from "../runtime/variants.js";
-import { prepareImage, type ImageSetting, type PreparedImage } from "./images.js";
+import { prepareImage, type ImageSetting } from "./images.js";
 import { Drawings } from "./drawings.js";
 import type { WorkerPlatform } from "./platform.js";
 
@@ -146,7 +146,7 @@ export function createHandlers(
       try {
         for (const image of prepared) {
           const options = { ...image.format, exact: exactPreprocess, strict };
-          const added = addImage(session, image, options);
+          const added = session.addImage(image.bytes, options, image.read);
           imageIds.push(added.id);
           const of = prepared.length > 1 ? `image ${imageIds.length}: ` : "";
           for (const warning of [...image.warnings, ...added.warnings]) warnings.push(of + warning);
@@ -192,14 +192,4 @@ export function createHandlers(
       return started().memoryBytes;
     },
   };
-}
-
-// Adds an image; where the browser has refused the same file, the error tells of both.
-function addImage(session: Engine, image: PreparedImage, options: ImageOptions) {
-  try {
-    return session.addImage(image.bytes, options, image.read);
-  } catch (reason) {
-    if (image.refusal === undefined || !(reason instanceof TinyVLMError)) throw reason;
-    throw new TinyVLMError(reason.code, `${reason.message}; ${image.refusal}`, { cause: reason });
-  }
 }

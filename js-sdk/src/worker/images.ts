@@ -25,8 +25,6 @@ export interface PreparedImage {
   decodeMs: number;
   /** What was found wrong with its file so far, and drawn over. */
   warnings: string[];
-  /** Why another decoder refused the file. */
-  refusal?: string;
 }
 
 /** How the images of a question are read. */
@@ -72,10 +70,7 @@ async function encodedImage(source: ByteSource, setting: ImageSetting): Promise<
   const file = await readFile(source, setting);
   if (signal.aborted) throw abortedError("the question", signal);
   const began = performance.now();
-  const asFile = (refusal?: string): PreparedImage => ({
-    ...bytesImage(file, { format: "encoded" }),
-    ...(refusal === undefined ? {} : { refusal }),
-  });
+  const asFile = () => bytesImage(file, { format: "encoded" });
   if (exact) return asFile();
   const { format, whole, warnings } = setting.inspect(file.length, readerOf(file));
   const decodes = format === "PNG" || format === "JPEG";
@@ -99,9 +94,16 @@ async function encodedImage(source: ByteSource, setting: ImageSetting): Promise<
       try {
         prepared = bitmapImage(await decodeBitmap(blob), began);
       } catch (reason) {
-        // Too large, or the engine's to decode, or to name.
-        if (reason instanceof TinyVLMError) throw reason;
-        return asFile(`nor does this browser decode it: ${describeReason(reason)}`);
+        if (reason instanceof TinyVLMError) throw reason; // too large
+        if (decodes) return asFile();
+        throw new TinyVLMError(
+          "invalid_image",
+          `this browser does not decode this ${format || "file"}: ${describeReason(reason)}` +
+            (format === "HEIC"
+              ? '; export it as JPEG, or let iOS convert it: <input accept="image/jpeg">'
+              : ""),
+          { cause: reason },
+        );
       }
     }
   }
@@ -169,7 +171,7 @@ function checkCanvas(remedy: string): void {
     throw new TinyVLMError(
       "invalid_image",
       "a privacy setting of this browser falsifies what is read from a canvas " +
-        `(privacy.resistFingerprinting, Brave's shields): allow it for this page, or ${remedy}`,
+        `(resistFingerprinting, Brave's shields): allow it for this page, or ${remedy}`,
     );
 }
 
