@@ -34,7 +34,7 @@ export const samplePath = (name) => join(root, "examples-web", "samples", name);
 export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");
 
 // Throws, with the remedy, where there is none.
-function chromiumOptions() {
+function chromiumOptions(flags = []) {
   const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find(
     (path) => path && existsSync(path),
   );
@@ -43,11 +43,11 @@ function chromiumOptions() {
     "no Chromium found: install it (apt-get install chromium) or name it in the environment " +
       "variable CHROMIUM",
   );
-  return { executablePath, args: CHROMIUM_FLAGS };
+  return { executablePath, args: [...CHROMIUM_FLAGS, ...flags] };
 }
 
-/** Chromium, headless, with a profile in memory. */
-export const launchChromium = () => chromium.launch(chromiumOptions());
+/** Chromium, headless, with a profile in memory and these flags more. */
+export const launchChromium = (flags = []) => chromium.launch(chromiumOptions(flags));
 
 /** Chromium, headless, with its profile in `folder`: what pages store lies on the disk. */
 export const launchChromiumWithProfile = (folder) =>

@@ -176,6 +176,39 @@ test("a build that is rejected permanently is not tried again", async () => {
   assert.equal(last.attempts.length, 1);
 });
 
+test("a wasm file that cannot be read ends in an error that says what to do about it", async () => {
+  const error = {
+    code: "http",
+    message: "wanted the engine at file:///simd.wasm, the server answered 404",
+    stack: undefined,
+    status: 404,
+    url: "file:///simd.wasm",
+    cause: undefined,
+  } as const;
+  const missing = platformOf(() => assert.fail("it is answered with an error"));
+  const { spawn } = missing.platform;
+  missing.platform.spawn = async (...args) => {
+    const { endpoint, script } = await spawn(...args);
+    let toClient: (message: ToClient) => void = () => {};
+    const failing: Endpoint = {
+      ...endpoint,
+      listen(onMessage, onDeath) {
+        toClient = onMessage;
+        endpoint.listen(onMessage, onDeath);
+      },
+      post(message) {
+        if ("call" in message) queueMicrotask(() => toClient({ id: message.id, error }));
+      },
+    };
+    return { endpoint: failing, script };
+  };
+  await assert.rejects(launch(missing.platform, { variant: "simd" }), {
+    code: "http",
+    status: 404,
+    message: `${error.message}; a hint`,
+  });
+});
+
 test("what this test takes for granted: plain SIMD and threads in this Node", () => {
   for (const variant of ["simd", "simd-mt"] as const)
     assert.equal(reasonAgainst(variant, true), undefined);

@@ -89,8 +89,11 @@ export class ModelCache {
     return this.#platform.persist();
   }
 
-  // Where nothing can be kept, nothing is.
+  // Where nothing can be kept, nothing is; but a missing file of the package tells nothing of that.
   #store(): Promise<Store | undefined> {
-    return this.#platform.openStore().catch(() => undefined);
+    return this.#platform.openStore().catch((reason: unknown) => {
+      if (reason instanceof TinyVLMError && reason.code === "network") throw reason;
+      return undefined;
+    });
   }
 }
