@@ -132,6 +132,27 @@ describe("the cache", () => {
     });
   });
 
+  test("a tab reads a kept model while another one has it", async () => {
+    await withEmptyCache(async (page) => {
+      assert.equal((await loadAndAsk(page)).text, "Two.");
+      files.reset();
+      // The other one loads very slowly: it has the lock of what is kept.
+      const [lock] = await page.evaluate(async (at) => {
+        const bytes = new TextEncoder().encode(at);
+        const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).subarray(0, 16);
+        const name = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+        void navigator.locks.request(`tiny-vlm/${name}`, () => new Promise(() => {}));
+        return (await navigator.locks.query()).held.map(({ name }) => name);
+      }, url());
+      assert.match(lock, /^tiny-vlm\/[0-9a-f]{32}$/);
+      const again = await loadAndAsk(page);
+      assert.equal(again.text, "Two.");
+      assert.deepEqual(again.warnings, []);
+      assert.equal(again.cachedBytes, model.length);
+      assert.equal(files.requests().length, 0);
+    });
+  });
+
   test("a line that drops, a wrong byte and a server in trouble change nothing", async () => {
     await withEmptyCache(async (page) => {
       files.plan("model.gguf", [

@@ -104,6 +104,8 @@ async function untilStored(cacheFolder: string, bytes: number): Promise<void> {
 }
 
 const at = (name: string): ByteSource => ({ kind: "url", url: server.url(name) });
+// Counted from the end of the file, somewhere in its next to last piece.
+const fromEnd = chunkBytes;
 let folders = 0;
 const newFolder = () => join(folder, `cache-${++folders}`);
 
@@ -205,6 +207,37 @@ test("two that load at once fetch once", async () => {
   ]);
   for (const loaded of both) assertWhole(loaded);
   assert.equal(server.bytesSent(), file.length);
+});
+
+test("a whole model is read by several at once, and what is damaged is fetched", async () => {
+  const cacheFolder = newFolder();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  const store = new FolderStore(await openNodeFolder(fs, cacheFolder));
+  const holder = await store.open("the key", new AbortController().signal);
+  try {
+    server.reset();
+    for (const loaded of await Promise.all([
+      load([at("model")], { cacheFolder }),
+      load([at("model")], { cacheFolder }),
+    ]))
+      assertWhole(loaded);
+    assert.equal(server.requests().length, 0);
+
+    const [entry] = (await fs.readdir(cacheFolder)).filter((name) => !name.endsWith(".lock"));
+    const data = join(cacheFolder, entry!, "data");
+    const stored = await fs.readFile(data);
+    stored[stored.length - fromEnd]! ^= 1;
+    await fs.writeFile(data, stored);
+    assertWhole(await load([at("model")], { cacheFolder }));
+    assert.equal(server.requests().length, 1);
+  } finally {
+    await holder.close();
+  }
+  // Who has it to himself mends it.
+  assertWhole(await load([at("model")], { cacheFolder }));
+  server.reset();
+  assertWhole(await load([at("model")], { cacheFolder }));
+  assert.equal(server.requests().length, 0);
 });
 
 test("another version at the same address replaces the kept one", async () => {

@@ -59,7 +59,8 @@ export interface Store {
   readonly kind: string;
   /**
    * Opens the entry of `url`, empty where there is none, and keeps others from it until `close`.
-   * Waits while another page or process has it, and says every now and then how far that one is.
+   * While another page or process has it, a whole one is opened for reading alone; else this waits,
+   * and says every now and then how far the other one is.
    */
   open(
     url: string,

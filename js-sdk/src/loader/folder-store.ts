@@ -9,6 +9,7 @@
 
 import { TinyVLMError } from "../protocol/errors.js";
 import type { CachedModel } from "../protocol/values.js";
+import { wait } from "./http-reader.js";
 import {
   digestAt,
   digestBytes,
@@ -24,13 +25,18 @@ import {
   type Store,
 } from "./cache.js";
 
-/** A file that is open for reading and writing anywhere in it. */
-export interface OpenFile {
+/** A file that is open for reading. */
+export interface ReadableFile {
   /** Fills `target` from byte `at` on; returns how many bytes there were. */
+  read(target: Uint8Array<ArrayBuffer>, at: number): number | Promise<number>;
+  close(): Promise<void>;
+}
+
+/** A file that is open for reading and writing anywhere in it. */
+export interface OpenFile extends ReadableFile {
   read(target: Uint8Array<ArrayBuffer>, at: number): number;
   write(bytes: Uint8Array, at: number): Promise<void>;
   truncate(size: number): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** The file system below a FolderStore: one level of folders. */
@@ -38,17 +44,15 @@ export interface FileSystem {
   readonly kind: string;
   /**
    * The lock of a folder, released by the function that is returned. undefined where another
-   * process or page has it and `wait` is false.
+   * process or page has it.
    */
-  lock(
-    folder: string,
-    wait: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<(() => Promise<void>) | undefined>;
+  lock(folder: string): Promise<(() => Promise<void>) | undefined>;
   /** Names of the folders. */
   folders(): Promise<string[]>;
   /** Opens a file, which is made where it is missing. */
   open(folder: string, file: string): Promise<OpenFile>;
+  /** Opens a file for reading alone, whoever has its folder's lock. Fails where it is missing. */
+  openForReading(folder: string, file: string): Promise<ReadableFile>;
   /** A whole file; undefined where there is none. Others may be writing it. */
   readFile(folder: string, file: string): Promise<Uint8Array | undefined>;
   /** Deletes a folder with its files; nothing happens where there is none. */
@@ -60,7 +64,7 @@ const dataFile = "data";
 const digestsFile = "digests";
 const usedFile = "last-used";
 
-// How often somebody who waits is told how far the other one is.
+// How often somebody who waits looks how far the other one is.
 const waitingEveryMs = 250;
 
 /** A Store over a FileSystem. */
@@ -82,19 +86,14 @@ export class FolderStore implements Store {
     waiting: (storedBytes: number, totalBytes: number) => void = () => {},
   ): Promise<Entry> {
     const name = await entryName(url);
-    const timer = setInterval(() => {
-      this.#describe(name).then(
-        (model) => model && waiting(model.storedBytes, model.totalBytes),
-        () => {},
-      );
-    }, waitingEveryMs);
     let unlock: (() => Promise<void>) | undefined;
-    try {
-      unlock = await this.#files.lock(name, true, signal);
-    } finally {
-      clearInterval(timer);
+    while (!(unlock = await this.#files.lock(name))) {
+      const whole = await this.#openWhole(name, url).catch(() => undefined);
+      if (whole) return whole;
+      await wait(waitingEveryMs, signal);
+      const model = await this.#describe(name);
+      if (model) waiting(model.storedBytes, model.totalBytes);
     }
-    if (!unlock) throw new TinyVLMError("internal", `the lock of ${url} was not waited for`);
     const makeRoom = (bytes: number) => this.#makeRoom(bytes, name);
     try {
       return await FolderEntry.open(this.#files, name, url, unlock, makeRoom);
@@ -102,6 +101,33 @@ export class FolderStore implements Store {
       await unlock();
       throw reason;
     }
+  }
+
+  // The entry while somebody else has it; undefined where it is not whole. What is wrong in it is
+  // the other one's to mend.
+  async #openWhole(name: string, url: string): Promise<Entry | undefined> {
+    const [text, digests] = await Promise.all(
+      [metaFile, digestsFile].map((file) => this.#files.readFile(name, file)),
+    );
+    let meta = text && parseMeta(new TextDecoder().decode(text));
+    if (meta?.url !== url || !digests || storedBytes(meta, digests) < meta.fileBytes)
+      return undefined;
+    const data = await this.#files.openForReading(name, dataFile);
+    return {
+      get meta() {
+        return meta;
+      },
+      async begin() {
+        meta = undefined;
+      },
+      digest: (piece) => (meta && isKept(digests, piece) ? digestAt(digests, piece) : undefined),
+      read: (piece) => readPiece(data, meta!, piece),
+      async write() {},
+      async drop(piece) {
+        digestAt(digests, piece).fill(0);
+      },
+      close: () => data.close(),
+    };
   }
 
   async list(): Promise<CachedModel[]> {
@@ -122,7 +148,7 @@ export class FolderStore implements Store {
 
   // False where somebody has the entry open.
   async #remove(name: string): Promise<boolean> {
-    const unlock = await this.#files.lock(name, false, undefined);
+    const unlock = await this.#files.lock(name);
     if (!unlock) return false;
     try {
       await this.#files.remove(name);
@@ -162,6 +188,18 @@ export class FolderStore implements Store {
       if (await this.#remove(await entryName(url))) sum -= storedBytes;
     }
   }
+}
+
+// The bytes of a piece that are there.
+async function readPiece(
+  data: ReadableFile,
+  meta: EntryMeta,
+  piece: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { begin, end } = pieceRange(meta, piece);
+  const bytes = new Uint8Array(end - begin);
+  const found = await data.read(bytes, begin);
+  return found === bytes.length ? bytes : bytes.slice(0, found);
 }
 
 class FolderEntry implements Entry {
@@ -229,10 +267,7 @@ class FolderEntry implements Entry {
   }
 
   async read(piece: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { begin, end } = pieceRange(this.#meta!, piece);
-    const bytes = new Uint8Array(end - begin);
-    const found = this.readInto(piece, bytes);
-    return found === bytes.length ? bytes : bytes.slice(0, found);
+    return readPiece(this.#data, this.#meta!, piece);
   }
 
   readInto(piece: number, target: Uint8Array<ArrayBuffer>): number {

@@ -2,7 +2,6 @@
 
 import { readSync } from "node:fs";
 import type * as FsPromises from "node:fs/promises";
-import { abortedError } from "../protocol/errors.js";
 import type { FileSystem, OpenFile } from "./folder-store.js";
 
 type Fs = Pick<
@@ -15,7 +14,6 @@ const touchEveryMs = 2000;
 // The lock of somebody who was not heard of for so long is nobody's: his process was stopped or is
 // on another machine that shares the folder.
 const forgottenAfterMs = 30_000;
-const tryAgainMs = 100;
 
 /** The folder in which Node programs keep model files: `TINYVLM_CACHE`, or the system's own. */
 export function cacheFolder(
@@ -48,10 +46,9 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
   return {
     kind: `the folder ${path}`,
 
-    async lock(folder, wait, signal) {
+    async lock(folder) {
       const lock = at(`${folder}.lock`);
       for (;;) {
-        if (signal?.aborted) throw abortedError("loading", signal);
         try {
           const file = await fs.open(lock, "wx");
           await file.writeFile(String(process.pid));
@@ -69,8 +66,7 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
           );
           continue;
         }
-        if (!wait) return undefined;
-        await new Promise((resolve) => setTimeout(resolve, tryAgainMs));
+        return undefined;
       }
       const timer = setInterval(() => {
         const now = new Date();
@@ -94,6 +90,10 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
         .open(at(folder, file), "r+")
         .catch(() => fs.open(at(folder, file), "w+"));
       return openFile(handle);
+    },
+
+    async openForReading(folder, file) {
+      return openFile(await fs.open(at(folder, file), "r"));
     },
 
     async readFile(folder, file) {

@@ -30,21 +30,17 @@ export async function openOpfs(): Promise<FileSystem> {
   return {
     kind: "the browser's file system",
 
-    async lock(folder, wait, signal) {
+    async lock(folder) {
       if (!navigator.locks) return async () => {};
       let release!: () => void;
       const held = new Promise<void>((resolve) => (release = resolve));
       return new Promise((resolve, reject) => {
         navigator.locks
-          .request(
-            `${rootName}/${folder}`,
-            wait ? (signal ? { signal } : {}) : { ifAvailable: true },
-            (lock) => {
-              if (!lock) return resolve(undefined);
-              resolve(async () => release());
-              return held;
-            },
-          )
+          .request(`${rootName}/${folder}`, { ifAvailable: true }, (lock) => {
+            if (!lock) return resolve(undefined);
+            resolve(async () => release());
+            return held;
+          })
           .catch(reject);
       });
     },
@@ -59,6 +55,19 @@ export async function openOpfs(): Promise<FileSystem> {
       const parent = await top.getDirectoryHandle(folder, { create: true });
       const handle = (await parent.getFileHandle(file, { create: true })) as FileHandle;
       return openFile(await openHandle(handle));
+    },
+
+    async openForReading(folder, file) {
+      const handle = await (await top.getDirectoryHandle(folder)).getFileHandle(file);
+      const data = await handle.getFile();
+      return {
+        async read(target, at) {
+          const part = await data.slice(at, at + target.length).arrayBuffer();
+          target.set(new Uint8Array(part));
+          return part.byteLength;
+        },
+        async close() {},
+      };
     },
 
     async readFile(folder, file) {
