@@ -19,7 +19,7 @@ import {
   statSync,
 } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { launchChromiumWithProfile, serve } from "./harness.mjs";
@@ -70,7 +70,9 @@ async function begin({ source, type }) {
 
 const profile = mkdtempSync(join(tmpdir(), "tiny-vlm-profile-"));
 const context = await launchChromiumWithProfile(profile);
-const server = await serve({ extraMounts: { "/checkpoint/": folder } });
+// The folder's name is the model's.
+const path = `/${basename(folder)}/`;
+const server = await serve({ extraMounts: { [path]: folder } });
 try {
   console.log(
     `Chromium ${context.browser()?.version() ?? ""}, ${cpus().length} × ${cpus()[0].model}`,
@@ -87,7 +89,7 @@ try {
     });
     await page.setInputFiles("input", folder);
   };
-  const source = values.from === "files" ? undefined : `${server.url}/checkpoint/`;
+  const source = values.from === "files" ? undefined : server.url + path;
   await open();
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const start = memoryOf(profile);
@@ -118,6 +120,8 @@ try {
   }
   await watched.stop();
   const seconds = (performance.now() - began) / 1000;
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  console.log(`3 s later: ${megabytes(sum(memoryOf(profile)) - sum(start))}`);
   const wasm = await page.evaluate(async () => (await window.loading).memoryBytes());
   const { totalBytes } = progress;
   console.log(
