@@ -17,7 +17,7 @@ const helpColumns = 80;
 
 // ---- the table --------------------------------------------------------------
 
-const types = ["integer", "number", "boolean", "string", "strings", "choice", "other"];
+const types = ["integer", "number", "boolean", "string", "strings", "choice", "json", "other"];
 const scopes = ["model", "session", "answer", "sampling", "caller"];
 
 /** The table's options, each with its names and with `when`: "load" or "ask". */
@@ -139,6 +139,8 @@ function cppType({ type, cpp, ...option }) {
       return "float";
     case "strings":
       return "std::vector<std::string>";
+    case "json":
+      return "Json";
     case "choice":
       return option.default === undefined ? `std::optional<${cpp.enum}>` : cpp.enum;
   }
@@ -166,6 +168,8 @@ function cppOption(option) {
     }
     case "strings":
       return `StringsOption{${key}}`;
+    case "json":
+      return `JsonOption{${key}}`;
   }
 }
 
@@ -256,7 +260,9 @@ function sessionHeader(table) {
     "cpp/engine/session_options.h",
     "How a model is loaded, how a session uses it, where an answer ends.",
     ["cstddef", "cstdint", "optional", "string", "vector"],
-    [...new Set(["base/option.h", "base/status.h", ...includes.filter(Boolean)])].sort(),
+    [
+      ...new Set(["base/json.h", "base/option.h", "base/status.h", ...includes.filter(Boolean)]),
+    ].sort(),
     [
       ...cppStruct("ModelOptions", "How a model is loaded.", of("model")),
       ...cppStruct("SessionOptions", "How a session uses a model.", of("session")),
@@ -267,7 +273,7 @@ function sessionHeader(table) {
 
 // ---- command lines ----------------------------------------------------------
 
-const onCommandLine = ({ type }) => type !== "other";
+const onCommandLine = ({ type }) => type !== "other" && type !== "json";
 
 /** The value's name in a help text. */
 function placeholder({ type, choices, placeholder }) {
@@ -388,7 +394,7 @@ function tsRule(option) {
       return `{ type: "choice", choices: ${choices} }`;
     }
   }
-  return `{ type: "${option.type}" }`;
+  return `{ type: "${option.type === "json" ? "other" : option.type}" }`;
 }
 
 function protocolFile(table) {
@@ -399,6 +405,8 @@ function protocolFile(table) {
     [
       "// Options that cross the worker's border.",
       `// ${origin}`,
+      "",
+      'import type { ResponseFormat } from "./response-format.js";',
       "",
       ...lists.flatMap(({ tsList, tsName, choices, listDoc, typeDoc }) => [
         `/** ${listDoc} */`,
@@ -475,6 +483,7 @@ function apiFile(table) {
       `// ${origin}`,
       "",
       'import type { ChatStyle, Variant, WeightType } from "../protocol/options.generated.js";',
+      'import type { ResponseFormat } from "../protocol/response-format.js";',
       'import type { CacheOptions, LoadProgress } from "./progress.js";',
       "",
       ...tsInterface("LoadOptions", "How a model is loaded and used.", of("load")),

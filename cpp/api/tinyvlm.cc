@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/answer_constraint.h"
 #include "api/internal.h"
 #include "api/request.h"
 #include "api/self_test.h"
@@ -48,6 +49,7 @@ struct tvlm_model {
   tvlm_load_state state = TVLM_LOAD_HEADER;
   std::mutex publish;            // `model` is read by tvlm_session_create on any thread
   std::shared_ptr<Model> model;  // null until the header is whole
+  const std::shared_ptr<SharedTrie> trie = std::make_shared<SharedTrie>();
   Status error;
   std::string info;
 
@@ -62,6 +64,11 @@ struct tvlm_model {
 };
 
 struct tvlm_session {
+  tvlm_session(std::shared_ptr<Model> of, std::shared_ptr<SharedTrie> trie)
+      : model(std::move(of)), constraints(std::move(trie)) {}
+
+  const std::shared_ptr<Model> model;
+  AnswerConstraints constraints;
   std::unique_ptr<Session> session;
   double decode_image_ms = 0;                                  // of the answer's images
   double pending_decode_image_ms = 0;                          // of images added since the last ask
@@ -340,7 +347,9 @@ Status AddRows(tvlm_session* session, tvlm_read read, void* user_data, tvlm_pixe
 
 Status Ask(tvlm_session* session, const char* request) {
   session->decode_image_ms = std::exchange(session->pending_decode_image_ms, 0);
-  TVLM_ASSIGN_OR_RETURN(const AskOptions options, ParseRequest(request));
+  TVLM_ASSIGN_OR_RETURN(AskOptions options, ParseRequest(request));
+  TVLM_ASSIGN_OR_RETURN(options.constraint,
+                        session->constraints.Get(options.response_format, *session->model));
   return session->session->Ask(options);
 }
 
@@ -546,7 +555,7 @@ tvlm_session* tvlm_session_create(tvlm_model* model, const char* options, tvlm_e
       return Error(ErrorCode::kNotReady, "the model's header has not arrived yet");
     TVLM_ASSIGN_OR_RETURN(const SessionOptions parsed,
                           ParseSessionOptions(options, loaded->decoder().max_positions));
-    auto session = std::make_unique<tvlm_session>();
+    auto session = std::make_unique<tvlm_session>(loaded, model->trie);
     TVLM_ASSIGN_OR_RETURN(session->session, Session::Create(loaded, parsed));
     session->info =
         JsonWriter()

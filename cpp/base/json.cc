@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cinttypes>
 #include <cmath>
@@ -357,6 +358,50 @@ Result<std::string> Json::GetString(std::string_view key, ErrorCode code) const 
   const std::string* const value = member->string();
   if (value == nullptr) return WrongKind(key, code, "a string", *member);
   return *value;
+}
+
+void AppendJson(const Json& value, bool sort_keys, std::string* out) {
+  const std::optional<double> number = value.number();
+  if (const std::optional<int64_t> whole = value.int64(); whole.has_value()) {
+    *out += std::to_string(*whole);
+  } else if (number.has_value() && std::floor(*number) == *number && std::fabs(*number) < 1e15) {
+    *out += Format("%.0f", *number);  // 1.0 and 1 are the same
+  } else if (number.has_value()) {
+    std::string text;
+    for (int digits = 1; digits <= 17; ++digits) {
+      text = Format("%.*g", digits, *number);
+      if (std::strtod(text.c_str(), nullptr) == *number) break;
+    }
+    *out += text;
+  } else if (const std::optional<bool> boolean = value.boolean(); boolean.has_value()) {
+    *out += *boolean ? "true" : "false";
+  } else if (value.string() != nullptr) {
+    AppendJsonString(*value.string(), out);
+  } else if (value.array() != nullptr) {
+    *out += '[';
+    for (const Json& item : *value.array()) {
+      if (&item != value.array()->data()) *out += ',';
+      AppendJson(item, sort_keys, out);
+    }
+    *out += ']';
+  } else if (value.object() != nullptr) {
+    std::vector<const Json::Member*> members;
+    for (const Json::Member& member : *value.object()) members.push_back(&member);
+    if (sort_keys) {
+      std::sort(members.begin(), members.end(),
+                [](const auto* a, const auto* b) { return a->first < b->first; });
+    }
+    *out += '{';
+    for (const Json::Member* const member : members) {
+      if (member != members.front()) *out += ',';
+      AppendJsonString(member->first, out);
+      *out += ':';
+      AppendJson(member->second, sort_keys, out);
+    }
+    *out += '}';
+  } else {
+    *out += "null";
+  }
 }
 
 void AppendJsonString(std::string_view text, std::string* out) {

@@ -77,6 +77,10 @@ class Json {
 // Memory use is at most about 40 times the text.
 Result<Json> ParseJson(std::string_view text);
 
+// Appends a value as compact JSON, members in their order or sorted by key: equal values without
+// repeated keys then have equal texts. Numbers have as few digits as they take.
+void AppendJson(const Json& value, bool sort_keys, std::string* out);
+
 // Appends `text` (valid UTF-8) as a JSON string, quotes included.
 void AppendJsonString(std::string_view text, std::string* out);
 

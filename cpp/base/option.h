@@ -52,6 +52,11 @@ struct StringsOption {
   const char* key;
 };
 
+// The field is a Json: null where there is none, else any value.
+struct JsonOption {
+  const char* key;
+};
+
 // invalid_argument for a value out of range (NaN is), naming key, range and value.
 Status CheckOption(const NumberOption& option, float value);
 

@@ -75,6 +75,15 @@ Status OptionReader::operator()(const StringsOption& option,
   return Status();
 }
 
+Status OptionReader::operator()(const JsonOption& option, Json& field) const {
+  const Json* const member = json_.Find(option.key);
+  if (member == nullptr) return Status();
+  if (member->is_null())
+    return Error(ErrorCode::kInvalidArgument, "%s: a value wanted, null found", option.key);
+  field = *member;
+  return Status();
+}
+
 Result<uint64_t> OptionReader::ReadInteger(const IntegerOption& option) const {
   const Json& member = *json_.Find(option.key);
   const std::optional<double> number = member.number();

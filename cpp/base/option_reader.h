@@ -42,6 +42,7 @@ class OptionReader {
   Status operator()(const BooleanOption& option, bool& field) const;
   Status operator()(const StringOption& option, std::string& field) const;
   Status operator()(const StringsOption& option, std::vector<std::string>& field) const;
+  Status operator()(const JsonOption& option, Json& field) const;
 
   template <typename Integer>
   Status operator()(const IntegerOption& option, Integer& field) const {

@@ -167,6 +167,40 @@ Result<uint32_t> AddImage(tvlm_session* session, const std::string& path, uint32
   return image;
 }
 
+// Writes --schema, --choices or --pattern to `json`, as "responseFormat".
+Status WriteResponseFormat(const Flags& flags, JsonWriter* json) {
+  const bool schema = flags.Has("--schema"), choices = flags.Has("--choices"),
+             pattern = flags.Has("--pattern");
+  if (schema + choices + pattern > 1) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "one of --schema, --choices and --pattern wanted, several found");
+  }
+  constexpr uint64_t kMaxSchemaBytes = uint64_t{1} << 20;
+  JsonWriter format;
+  if (schema) {
+    const std::string path = flags.Get("--schema", "");
+    TVLM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxSchemaBytes));
+    const Result<Json> parsed = ParseJson(text);
+    if (!parsed.ok())
+      return Status(ErrorCode::kInvalidArgument, path + ": " + parsed.status().message());
+    format.Json("schema", text);
+  }
+  if (choices) {
+    std::vector<std::string> texts(1);
+    for (const char c : flags.Get("--choices", "")) {
+      if (c == ',') {
+        texts.emplace_back();
+      } else {
+        texts.back() += c;
+      }
+    }
+    format.Strings("choices", texts);
+  }
+  if (pattern) format.String("pattern", flags.Get("--pattern", ""));
+  if (schema || choices || pattern) json->Object("responseFormat", format);
+  return Status();
+}
+
 // Runs the command. Errors name options by their JSON keys (see NameFlag).
 Status RunQuestions(const Flags& flags) {
   uint32_t image_flags = 0;
@@ -186,6 +220,7 @@ Status RunQuestions(const Flags& flags) {
   TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSession, &session_options));
   TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kAnswer, &answer_options));
   TVLM_RETURN_IF_ERROR(WriteOptions(flags, OptionScope::kSampling, &answer_options));
+  TVLM_RETURN_IF_ERROR(WriteResponseFormat(flags, &answer_options));
 
   tvlm_error* error = nullptr;
   const OwnedModel model(tvlm_model_create(model_options.Finish().c_str(), &error));
@@ -227,7 +262,9 @@ Status RunQuestions(const Flags& flags) {
 }  // namespace
 
 Status RunAsk(const Arguments& arguments) {
-  std::vector<std::string_view> values = {"--image", "--model", "--then"}, switches = {"--json"};
+  std::vector<std::string_view> values = {"--image",  "--model",   "--then",
+                                          "--schema", "--choices", "--pattern"},
+                                switches = {"--json"};
   AddOptionFlags(&values, &switches);
   TVLM_ASSIGN_OR_RETURN(const Flags flags, Flags::Parse(arguments, values, switches, 2, 2));
   return NameFlag(RunQuestions(flags));

@@ -23,7 +23,9 @@ constexpr Command kCommands[] = {
 #if !defined(__EMSCRIPTEN__)
     {"ask", &tinyvlm::RunAsk,
      "ask <image> <question> --model FILE   answers about an image (\"none\": no image)\n"
-     "    [--image FILE]... [--then QUESTION]... [--json]\n",
+     "    [--image FILE]... [--then QUESTION]... [--json]\n"
+     "    [--schema FILE | --choices A,B,... | --pattern REGEX]: what the answer must be: JSON\n"
+     "    that validates against a schema, one of some texts, or a text that matches\n",
      &tinyvlm::OptionFlagsHelp},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"

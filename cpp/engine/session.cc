@@ -157,8 +157,21 @@ Status Session::Ask(const AskOptions& options) {
   if (options.max_tokens == 0)
     return Error(ErrorCode::kInvalidArgument, "maxTokens: at least 1 wanted, 0 found");
   TVLM_ASSIGN_OR_RETURN(sampler_, Sampler::Create(options.sampling, model_->decoder().vocabulary));
-  TVLM_RETURN_IF_ERROR(
-      detokenizer_.Start(options.stop, std::min(options.max_tokens, options_.context)));
+  constraint_ = options.constraint;
+  if (constraint_ != nullptr) {
+    if (!options.stop.empty())
+      return Error(ErrorCode::kInvalidArgument,
+                   "stop: none wanted beside responseFormat, which it would cut; some found");
+    if (options.sampling.no_repeat_ngram != 0)
+      return Error(ErrorCode::kInvalidArgument,
+                   "noRepeatNgram: 0 wanted beside responseFormat, which may have to repeat; %d "
+                   "found",
+                   options.sampling.no_repeat_ngram);
+    constraint_->Start();
+  }
+  TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop,
+                                          std::min(options.max_tokens, options_.context),
+                                          /*strip=*/constraint_ == nullptr));
   TVLM_ASSIGN_OR_RETURN(const ChatStyle style, options_.chat_style.has_value()
                                                    ? *options_.chat_style
                                                    : model_->chat_style());
@@ -285,8 +298,12 @@ Result<RunState> Session::Work(double deadline_ms) {
 }
 
 Result<bool> Session::Step() {
+  std::span<const uint8_t> allowed;  // empty: all
+  if (constraint_ != nullptr) {
+    TVLM_ASSIGN_OR_RETURN(allowed, constraint_->Allowed());
+  }
   TVLM_ASSIGN_OR_RETURN(const int32_t id,
-                        decoder_->Choose(*sampler_, model_->valid_ids(), history_, {}));
+                        decoder_->Choose(*sampler_, model_->valid_ids(), history_, allowed));
   if (id == Sampler::kNoToken) {
     return Error(ErrorCode::kInternal,
                  "the model computed values that are not numbers at answer token %zu; its weights "
@@ -302,7 +319,8 @@ Result<bool> Session::Step() {
     return true;
   }
   detokenizer_.Push(id);
-  if (detokenizer_.stopped()) {
+  if (constraint_ != nullptr) TVLM_RETURN_IF_ERROR(constraint_->Push(id));
+  if (detokenizer_.stopped() || (constraint_ != nullptr && constraint_->complete())) {
     Finish(FinishReason::kStop);
     return true;
   }

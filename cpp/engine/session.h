@@ -19,6 +19,7 @@
 #include "base/aligned.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "constrain/token_constraint.h"
 #include "engine/image_cache.h"
 #include "engine/model.h"
 #include "engine/prompt_rows.h"
@@ -46,11 +47,13 @@ struct AskOptions : AnswerOptions {
   // text at all), then user and assistant in turn; the last is the user's.
   std::vector<Message> messages;
   SamplingOptions sampling;
+  // What the answer must be; null: anything. It is the session's until the answer has ended.
+  std::shared_ptr<TokenConstraint> constraint;
 };
 
 enum class FinishReason {
   kNone,       // not finished (yet); reports call it "cancelled"
-  kStop,       // a stop token or a stop string
+  kStop,       // a stop token, a stop string, or nothing that the constraint allows to follow
   kLength,     // max_tokens, or the context is full
   kCancelled,  // Session::Cancel
 };
@@ -165,6 +168,7 @@ class Session {
   std::unique_ptr<Decoder> decoder_;
   std::optional<Sampler> sampler_;  // made by each Ask, for its options
   Detokenizer detokenizer_;
+  std::shared_ptr<TokenConstraint> constraint_;  // of the running answer; null: none
 
   size_t image_size_ = 0, image_tokens_ = 0;
   std::vector<HeldImage> images_;  // added and not dropped

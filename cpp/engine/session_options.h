@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/compute.h"
+#include "base/json.h"
 #include "base/option.h"
 #include "base/status.h"
 #include "image/preprocess.h"
@@ -74,6 +75,11 @@ struct AnswerOptions {
   size_t max_tokens = 256;
   // Texts that end the answer; it stops before the first of them. A list of texts; default: none.
   std::vector<std::string> stop;
+  // What the answer must be, from its first character to its last: `{ schema }`, JSON that
+  // validates against a JSON Schema; `{ choices }`, one of several texts; or `{ pattern }`, a text
+  // that a regular expression matches. Where `maxTokens` cuts the answer it is only the beginning
+  // of one; the finish reason is then `length`. Default: any text.
+  Json response_format;
 };
 
 // Calls visit(option, field) for every field, until one call returns an error.
@@ -81,6 +87,7 @@ template <typename Visitor>
 Status VisitOptions(AnswerOptions& options, Visitor&& visit) {
   TVLM_RETURN_IF_ERROR(visit(IntegerOption{"maxTokens", 1, INT32_MAX}, options.max_tokens));
   TVLM_RETURN_IF_ERROR(visit(StringsOption{"stop"}, options.stop));
+  TVLM_RETURN_IF_ERROR(visit(JsonOption{"responseFormat"}, options.response_format));
   return Status();
 }
 

@@ -8,7 +8,8 @@ namespace tinyvlm {
 
 Detokenizer::Detokenizer(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
 
-Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens) {
+Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens, bool strip) {
+  strip_ = strip;
   stops_.clear();
   for (const std::string& text : stop) {
     if (text.empty())
@@ -88,14 +89,14 @@ void Detokenizer::Append(std::string_view bytes) {
       stopped_ = true;
       return;
     }
-    const bool leading = begin_ == at && IsWhitespace(step.character);
+    const bool leading = strip_ && begin_ == at && IsWhitespace(step.character);
     at += step.length;
     if (leading) begin_ = released_ = at;
   }
 }
 
 std::string_view Detokenizer::Release(size_t end) {
-  while (end > released_) {
+  while (strip_ && end > released_) {
     size_t start = end - 1;
     while ((static_cast<uint8_t>(text_[start]) & 0xC0) == 0x80) --start;
     if (!IsWhitespace(NextUtf8(std::string_view(text_).substr(start)).character)) break;

@@ -15,7 +15,8 @@
 namespace tinyvlm {
 
 // The concatenation of what Push and Finish return is the decoded answer, with bad UTF-8 replaced
-// by U+FFFD, cut before the first complete stop string, then stripped of surrounding white space.
+// by U+FFFD, cut before the first complete stop string, then stripped of surrounding white space
+// where that is wanted.
 // It does not depend on how the answer is divided into tokens.
 class Detokenizer {
  public:
@@ -23,8 +24,9 @@ class Detokenizer {
   explicit Detokenizer(const Tokenizer* tokenizer);
 
   // Begins an answer of up to max_tokens tokens and allocates memory for it, so that Push allocates
-  // nothing. Errors: kInvalidArgument for a stop string that is empty or not UTF-8.
-  Status Start(std::span<const std::string> stop, size_t max_tokens);
+  // nothing. `strip`: whether surrounding white space is left out. Errors: kInvalidArgument for a
+  // stop string that is empty or not UTF-8.
+  Status Start(std::span<const std::string> stop, size_t max_tokens, bool strip = true);
 
   // The text that is final with this token, often empty: an incomplete character, trailing white
   // space and the possible beginning of a stop string are held back. Valid until the next call.
@@ -66,6 +68,7 @@ class Detokenizer {
   size_t begin_ = 0;     // offset of the first character that is not white space, or text_.size()
   size_t released_ = 0;  // offset of the end of the text that was returned
   bool stopped_ = false;
+  bool strip_ = true;
 };
 
 }  // namespace tinyvlm

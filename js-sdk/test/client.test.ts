@@ -259,6 +259,7 @@ test("options and images reach the engine as they are", async () => {
     presencePenalty: -2,
     noRepeatNgram: 3,
     stop: "x",
+    responseFormat: { schema: { type: "object", properties: { b: {}, a: { enum: ["é"] } } } },
     seed: 4,
     exactPreprocess: true,
   });
@@ -279,6 +280,7 @@ test("options and images reach the engine as they are", async () => {
     presencePenalty: -2,
     noRepeatNgram: 3,
     stop: ["x"],
+    responseFormat: { schema: { type: "object", properties: { b: {}, a: { enum: ["é"] } } } },
     seed: 4,
   });
   assert.deepEqual(heard.images, [

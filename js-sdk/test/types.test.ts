@@ -64,6 +64,11 @@ export async function usage(
   answer.finishReason satisfies "stop" | "length" | "cancelled";
   void [answer.usage.encodedImages + answer.timings.firstTokenMs, answer.threads];
   await vlm.ask(null, "Hello").finally(() => {});
+  await vlm.ask(null, "How many?", { responseFormat: { schema: { type: "integer" } } });
+  await vlm.ask(null, "Which?", { responseFormat: { choices: ["a", "b"] as const } });
+  await vlm.ask(null, "When?", { responseFormat: { pattern: "\\d{2}:\\d{2}" } });
+  // @ts-expect-error one of three keys
+  await vlm.ask(null, "When?", { responseFormat: {} });
   const chat: Chat = vlm.chat({ system: "Be brief." });
   await chat.ask(canvas, "What is this?", { maxTokens: 5 });
   for await (const text of chat.ask("And its colour?", { seed: 1 })) text satisfies string;

@@ -192,7 +192,8 @@ export class LoadedModel {
       const call = this.#channel.call("ask", args, {
         onEvent,
         transfer: transferables(images),
-        unsendable: "invalid_image", // all else in `args` is text and numbers
+        // All else in `args` is text and numbers.
+        unsendable: sampling.responseFormat ? "invalid_argument" : "invalid_image",
       });
       cancel.signal.addEventListener("abort", call.cancel, { once: true });
       if (cancel.signal.aborted) call.cancel();

@@ -13,6 +13,7 @@ export type {
   Variant,
 } from "../protocol/values.js";
 export type { ErrorCode } from "../protocol/errors.js";
+export type { ResponseFormat } from "../protocol/response-format.js";
 export type { AskOptions, LoadOptions } from "./options.generated.js";
 export type { CacheOptions, LoadProgress } from "./progress.js";
 

@@ -9,6 +9,7 @@ import type { FlagTable, Parsed } from "./command.js";
 import { textOf } from "./flags.js";
 import { hubHeaders } from "./hub.js";
 import { askFlags, loadFlags, type OptionFlag } from "./options.generated.js";
+import { responseFormat, responseFormatFlags } from "./response-format.js";
 import { complain, loadingLine, type StatusLine } from "./terminal.js";
 
 type OptionFlags = Readonly<Record<string, OptionFlag>>;
@@ -35,6 +36,7 @@ export const modelFlags: FlagTable = {
       "A model file, its URL, or a checkpoint (a folder, hf:owner/repository). Default: the " +
       "demo model that comes with the package.",
   },
+  ...responseFormatFlags,
   ...tableOf(askFlags, askRules),
   ...tableOf(loadFlags, loadRules),
 };
@@ -42,7 +44,10 @@ export const modelFlags: FlagTable = {
 /** The options of `load` whose flags were given, each checked by its rule. */
 export const loadOptions = (parsed: Parsed): LoadOptions => given(parsed, loadFlags, loadRules);
 /** The options of `ask` whose flags were given, each checked by its rule. */
-export const askOptions = (parsed: Parsed): AskOptions => given(parsed, askFlags, askRules);
+export const askOptions = (parsed: Parsed): AskOptions => ({
+  ...given(parsed, askFlags, askRules),
+  responseFormat: responseFormat(parsed),
+});
 
 // Errors name the flags.
 function given(parsed: Parsed, table: OptionFlags, rules: Rules): Record<string, never> {

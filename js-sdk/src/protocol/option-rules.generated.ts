@@ -44,6 +44,7 @@ export const askRules = {
   presencePenalty: { type: "number", min: -2, max: 2 },
   noRepeatNgram: { type: "integer", min: 0, max: 2 ** 31 - 1 },
   stop: { type: "strings" },
+  responseFormat: { type: "other" },
   seed: { type: "integer", min: 0, max: 2 ** 64 - 1 },
   system: { type: "string" },
   signal: { type: "other" },
@@ -67,5 +68,6 @@ export const samplingKeys = [
   "presencePenalty",
   "noRepeatNgram",
   "stop",
+  "responseFormat",
   "seed",
 ] as const;
