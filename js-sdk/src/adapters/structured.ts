@@ -2,14 +2,10 @@
 
 import type { Answer, AskOptions } from "../api/types.js";
 
-/** What an answer must be: JSON by a schema, one of several texts, or what a pattern matches. */
-export type ResponseFormat = { schema: object } | { choices: string[] } | { pattern: string };
+export type { ResponseFormat } from "../api/types.js";
 
 /** Options of a question that an adapter passes on. */
-export type AdapterAskOptions = AskOptions & {
-  responseFormat?: ResponseFormat | undefined;
-  logprobs?: number | undefined;
-};
+export type AdapterAskOptions = AskOptions & { logprobs?: number | undefined };
 
 /** A token that could have been drawn. */
 export interface TokenLogprob {
