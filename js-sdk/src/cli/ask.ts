@@ -61,11 +61,11 @@ async function run(parsed: Parsed): Promise<void> {
   textOf(parsed, "--then");
   // A conversation has one system prompt.
   const { system, ...options } = askOptions(parsed);
-  const signal = interruption();
   const images = await imagesOf([
     ...(image === "none" ? [] : [["<image>", image] as const]),
     ...more.map((text) => ["--image", text] as const),
   ]);
+  const signal = interruption();
   const vlm = await loadModel(parsed, signal, new StatusLine());
   try {
     const chat = vlm.chat({ system });

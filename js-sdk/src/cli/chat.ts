@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CompleterResult } from "node:readline";
 import { didYouMean } from "../protocol/did-you-mean.js";
-import { TinyVLMError } from "../protocol/errors.js";
+import { abortedError, TinyVLMError } from "../protocol/errors.js";
 import type { AskOptions } from "../api/types.js";
 import { showAnswer } from "./answer.js";
 import type { Parsed, SdkCommand } from "./command.js";
@@ -125,8 +125,8 @@ export const chat: SdkCommand = {
 async function run(parsed: Parsed): Promise<void> {
   const { system, ...options } = askOptions(parsed);
   const isInteractive = process.stdin.isTTY === true;
-  const loading = interruption();
-  const vlm = await loadModel(parsed, loading, new StatusLine());
+  const signal = interruption();
+  const vlm = await loadModel(parsed, signal, new StatusLine());
   try {
     const conversation = new Conversation(vlm, system);
     for (const image of parsed.positionals) {
@@ -135,31 +135,37 @@ async function run(parsed: Parsed): Promise<void> {
     }
     const isJson = parsed.switches.has("--json");
     if (isInteractive) await talk(conversation, options, isJson);
-    else await answerLines(conversation, { ...options, signal: loading }, isJson);
+    else await answerLines(conversation, options, isJson, signal);
   } finally {
     await vlm.dispose();
   }
 }
 
-/** Answers the lines of a pipe. The first error is the end. */
+/** Answers the lines of a pipe. The first error is the end, and so is `signal`. */
 async function answerLines(
   conversation: Conversation,
   options: AskOptions,
   isJson: boolean,
+  signal: AbortSignal,
 ): Promise<void> {
   const reader = new LineReader({
     isInteractive: false,
     complete: () => [[], ""],
     onInterrupt: () => {},
   });
+  signal.addEventListener("abort", () => reader.close());
   try {
     for (;;) {
       const line = (await reader.next(""))?.trim();
+      if (signal.aborted) throw abortedError("the conversation", signal);
       if (line === undefined || line === "/quit") return;
       if (line === "") continue;
       const question = questionOf(line);
       if (question === undefined) runSlash(conversation, line);
-      else await namingFlags(() => showAnswer(conversation.ask(question, options), isJson));
+      else
+        await namingFlags(() =>
+          showAnswer(conversation.ask(question, { ...options, signal }), isJson),
+        );
     }
   } finally {
     reader.close();

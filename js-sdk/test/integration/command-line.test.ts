@@ -190,6 +190,14 @@ test("Ctrl-C ends ask with 130 and without an error", options, async () => {
   assert.deepEqual([code, err], [130, ""]);
 });
 
+test("Ctrl-C ends a chat that waits for the next line of a pipe with 130", options, async () => {
+  const chat = start(["chat", first]);
+  chat.type(`${describe}\n`);
+  await chat.says(`${described}\n`);
+  chat.process.kill("SIGINT");
+  assert.deepEqual(await chat.end(), { code: 130, out: `${described}\n`, err: "" });
+});
+
 test(
   "chat answers the lines of a pipe, in one conversation, and nothing else",
   options,
