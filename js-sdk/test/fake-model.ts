@@ -31,11 +31,14 @@ export function fakeModel(script: (asked: Asked) => Script): {
   const asked: Asked[] = [];
   const ask = (
     chat: ChatOptions,
-    images: readonly ImageInput[],
+    images: readonly ImageInput[] | null,
     question: string,
     options: AdapterAskOptions,
   ) => {
-    const one: Asked = { ...chat, images, question, options, cancelled: false, disposed: false };
+    const one: Asked = {
+      ...{ ...chat, images: images ?? [], question, options },
+      ...{ cancelled: false, disposed: false },
+    };
     asked.push(one);
     const stream = new AnswerStream(
       (emit) => answer(one, emit),
@@ -77,7 +80,7 @@ export function fakeModel(script: (asked: Asked) => Script): {
     chat(options: ChatOptions = {}) {
       let last: Asked | undefined;
       return {
-        ask(images: readonly ImageInput[], question: string, given: AdapterAskOptions) {
+        ask(images: readonly ImageInput[] | null, question: string, given: AdapterAskOptions) {
           const { one, stream } = ask(options, images, question, given);
           last = one;
           return stream;

@@ -78,7 +78,8 @@ export function askIn(
   const chat = model.chat({ system, messages });
   const { maxTokens = model.info.context, seed } = options;
   const drawn = options.temperature && seed === undefined ? { seed: randomSeed() } : {};
-  const answer = chat.ask(images, question, { ...options, maxTokens, ...drawn });
+  const shown = images.length > 0 ? images : null;
+  const answer = chat.ask(shown, question, { ...options, maxTokens, ...drawn });
   const forget = () => chat.dispose();
   answer.then(forget, forget);
   return answer;

@@ -168,7 +168,11 @@ export class LoadedModel {
 
     // A question of a chat needs the turns before it: it does not overtake them.
     const reading = Promise.all([
-      readImages(conversation?.unread, exactPreprocess, this.#platform),
+      readImages(
+        conversation?.unread.length ? conversation.unread : null,
+        exactPreprocess,
+        this.#platform,
+      ),
       readImages(image, exactPreprocess, this.#platform),
       conversation?.imagesRead,
     ]);
