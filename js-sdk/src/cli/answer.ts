@@ -2,11 +2,11 @@
 
 import type { AnswerStream } from "../api/stream.js";
 import type { Answer } from "../api/types.js";
-import { painter } from "./terminal.js";
+import { complain, painter } from "./terminal.js";
 
 /**
- * Writes the words of an answer as they are made, with how long it took on a terminal's stderr; or
- * the whole answer as one line of JSON.
+ * Writes the words of an answer as they are made, then warnings about its images to stderr, with how
+ * long it took where that is a terminal; or the whole answer as one line of JSON.
  */
 export async function showAnswer(stream: AnswerStream, asJson: boolean): Promise<Answer> {
   if (asJson) {
@@ -17,6 +17,7 @@ export async function showAnswer(stream: AnswerStream, asJson: boolean): Promise
   for await (const piece of stream) process.stdout.write(piece);
   process.stdout.write("\n");
   const answer = await stream;
+  for (const warning of answer.warnings) complain(warning, "yellow");
   if (process.stderr.isTTY) {
     const { finishReason, timings, usage, variant, threads } = answer;
     const told = [

@@ -72,7 +72,10 @@ async function run(parsed: Parsed): Promise<void> {
     const isJson = parsed.switches.has("--json");
     await namingFlags(async () => {
       // The first question is about the images; those of --then follow in the same conversation.
-      await showAnswer(chat.ask(images, question, { ...options, signal }), isJson);
+      await showAnswer(
+        chat.ask(images.length > 0 ? images : null, question, { ...options, signal }),
+        isJson,
+      );
       for (const next of further) await showAnswer(chat.ask(next, { ...options, signal }), isJson);
     });
   } finally {

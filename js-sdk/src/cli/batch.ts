@@ -114,9 +114,8 @@ async function run(parsed: Parsed): Promise<void> {
   }
   const failed = done.failed + failedBefore;
   const before = earlier.size > 0 ? `; ${images.length - waiting.length} had a row before` : "";
-  line.print(
-    `${images.length} images: ${images.length - failed} answered, ${failed} failed${before}`,
-  );
+  const all = images.length === 1 ? "1 image" : `${images.length} images`;
+  line.print(`${all}: ${images.length - failed} answered, ${failed} failed${before}`);
   if (failed > 0) process.exitCode = someFailed;
 }
 
@@ -155,16 +154,17 @@ async function askAll(vlm: TinyVLM, task: Task, parsed: Parsed): Promise<Counts>
 
 async function askOne(
   vlm: TinyVLM,
-  { question, signal }: Task,
+  { question, line, signal }: Task,
   image: string,
   parsed: Parsed,
 ): Promise<Row> {
   const options = { ...askOptions(parsed), signal };
   const row = { image, question };
   try {
-    const { text, finishReason, usage, timings } = await namingFlags(() =>
+    const { text, finishReason, warnings, usage, timings } = await namingFlags(() =>
       vlm.ask(image, question, options),
     );
+    for (const warning of warnings) complain(`${image}: ${warning}`, "yellow", line);
     const numbers = { tokens: usage.completionTokens, ms: Math.round(timings.totalMs) };
     return { ...row, answer: text, finishReason, ...numbers, error: null };
   } catch (error) {

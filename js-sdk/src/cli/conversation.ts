@@ -52,7 +52,7 @@ export class Conversation {
     const images = this.#waiting;
     this.#waiting = [];
     const before = this.#turns;
-    const stream = this.#chat.ask(images, question, options);
+    const stream = this.#chat.ask(images.length > 0 ? images : null, question, options);
     // Whoever shows the stream tells the error.
     void stream.then(
       () => void (this.#turns > before && this.#imagesOfTurns.push(images)),

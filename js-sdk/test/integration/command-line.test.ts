@@ -190,6 +190,20 @@ test("Ctrl-C ends ask with 130 and without an error", options, async () => {
   assert.deepEqual([code, err], [130, ""]);
 });
 
+test("defects of an image that is answered about are warnings on stderr", options, async () => {
+  const cut = join(folder, "cut.jpg");
+  const whole = readFileSync(join(root, "examples-web", "samples", "sample-2-1024.jpg"));
+  writeFileSync(cut, whole.subarray(0, whole.length - 2));
+  const { code, out, err } = await run(["ask", cut, describe]);
+  assert.deepEqual([code, out.length > 1], [0, true]);
+  assert.match(err, /^tiny-vlm: JPEG: [^\n]*end marker[^\n]*\n$/);
+  const batch = await run(["batch", cut, "--question", describe]);
+  assert.match(
+    batch.err,
+    /^tiny-vlm: .*cut\.jpg: JPEG: .*end marker.*\n1 image: 1 answered, 0 failed\n$/,
+  );
+});
+
 test("Ctrl-C ends a chat that waits for the next line of a pipe with 130", options, async () => {
   const chat = start(["chat", first]);
   chat.type(`${describe}\n`);
