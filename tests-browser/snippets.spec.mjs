@@ -36,6 +36,7 @@ Object.assign(globalThis, {
   TinyVLM, TinyVLMError, image: blob, photo: blob, left: blob, right: blob, file, out, video,
   modelFile: new File([model], "model.gguf"),
   url: "https://example.com/model.gguf",
+  source: "https://example.com/model.gguf",
   signal: new AbortController().signal,
   onProgress() {},
   show: (text) => out.append(text),

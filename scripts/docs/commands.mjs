@@ -33,7 +33,7 @@ function unknownFlags(path, words) {
 }
 
 function npm([command, name, ...rest]) {
-  if (["install", "ci", "version"].includes(command)) return [];
+  if (["install", "ci", "version", "create"].includes(command)) return [];
   const script = command === "run" ? name : command;
   const found = JSON.parse(read("package.json")).scripts[script];
   if (found === undefined) return [`package.json has no script "${script}"`];

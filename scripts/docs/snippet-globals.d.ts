@@ -13,6 +13,7 @@ declare const right: Blob;
 declare const file: File;
 declare const modelFile: File;
 declare const url: string;
+declare const source: string;
 declare const out: HTMLElement;
 declare const video: HTMLVideoElement;
 declare const signal: AbortSignal;
