@@ -8,7 +8,7 @@ import * as typescript from "prettier/plugins/typescript";
 import { root, run } from "./toolchain.mjs";
 
 /** The entries beside the SDK itself: js-sdk/src/adapters/<name>.ts is `tiny-vlm/<name>`. */
-export const adapters = ["ai-sdk", "openai", "react"];
+export const adapters = ["ai-sdk", "openai", "prompt-api", "react"];
 
 /** The files that `exports` in package.json names as types. */
 export const entries = [

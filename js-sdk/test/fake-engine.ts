@@ -154,7 +154,7 @@ const createFake: EngineFactory = async (options) => {
           ? JSON.stringify({ images: asked, held: images.size, session, question })
           : `${said.length} `;
       said.push(text);
-      done = word === "echo" || said.length === Number(count);
+      done = word === "echo" || [Number(count), question!["maxTokens"]].includes(said.length);
       return ok(done ? 1 : 0, text);
     },
     sessionReport: () =>

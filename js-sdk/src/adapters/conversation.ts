@@ -29,7 +29,7 @@ export interface Conversation {
  * `invalid_argument` where the last message is not the user's, or another's has images.
  */
 export function conversationOf(said: readonly Said[]): Conversation {
-  const join = (texts: string[]) => texts.join("\n\n");
+  const join = (texts: string[]) => texts.filter((text) => text !== "").join("\n\n");
   for (const { role, images } of said)
     if (role !== "user" && images.length > 0)
       throw new TinyVLMError(

@@ -176,6 +176,26 @@ test(
   },
 );
 
+test("each adapter is imported and required as a subpath of the package", options, () => {
+  const names = {
+    "ai-sdk": ["tinyVLM"],
+    openai: ["openaiFetch", "openaiHandler"],
+    "prompt-api": ["installPromptApi", "promptApi"],
+  };
+  const script = (get: (path: string) => string) =>
+    `const told = {};
+    for (const name of ${JSON.stringify(Object.keys(names))})
+      told[name] = Object.keys(${get('"tiny-vlm/" + name')}).sort();
+    process.stdout.write(JSON.stringify(told));`;
+  for (const args of [
+    ["--input-type=module", "-e", script((path) => `await import(${path})`)],
+    ["--input-type=commonjs", "-e", script((path) => `require(${path})`)],
+  ]) {
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+    assert.deepEqual(JSON.parse(stdout || "{}"), names, stderr);
+  }
+});
+
 test("maxTokens, stop, seed and temperature do what they say", options, async () => {
   const vlm = await TinyVLM.load(undefined, { threads: 1 });
   const whole = await vlm.ask(first, describe);
