@@ -140,7 +140,7 @@ async function writeMatrix(rows) {
 const oneLine = (text) =>
   text
     .replaceAll(/\s+/g, " ")
-    .replaceAll(/(file:\/\/)?\/[^\s;:]*\/build\/toolchains/g, "…")
+    .replaceAll(/(file:\/\/)?\/[^\s;:]*\/(build\/toolchains|tiny-vlm-traced-\w+)/g, "…")
     .replaceAll(/http:\/\/(localhost|127\.0\.0\.1):\d+/g, "http://…");
 
 async function main() {
