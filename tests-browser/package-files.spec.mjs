@@ -10,20 +10,17 @@ const html = (script) => (_request, response) =>
 const page = html('<script src="/only/tiny-vlm.iife.js"></script>');
 
 // What `load` with these options rejects with, or the answer of the demo model.
-const load = (tab, options = {}, source = undefined) =>
-  tab.evaluate(
-    async ([source, options]) => {
-      try {
-        const vlm = await TinyVLM.load(source, options);
-        const { text } = await vlm.ask("/examples-web/samples/sample-1.png", "Describe the image.");
-        await vlm.dispose();
-        return { text };
-      } catch ({ name, code, message, status }) {
-        return { name, code, message, status };
-      }
-    },
-    [source, options],
-  );
+const load = (tab, options = {}) =>
+  tab.evaluate(async (options) => {
+    try {
+      const vlm = await TinyVLM.load(undefined, options);
+      const { text } = await vlm.ask("/examples-web/samples/sample-1.png", "Describe the image.");
+      await vlm.dispose();
+      return { text };
+    } catch ({ name, code, message, status }) {
+      return { name, code, message, status };
+    }
+  }, options);
 
 describe("where the package's files are", () => {
   let browser;

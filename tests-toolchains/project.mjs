@@ -3,7 +3,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
   cpSync,
-  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -248,5 +247,3 @@ export function askInProgram(path, command, options) {
 export const indexHtml = (script) =>
   `<!doctype html><meta charset="utf-8"><title>app</title>` +
   `<script type="module" src="${script}"></script>\n`;
-
-export { existsSync, join };
