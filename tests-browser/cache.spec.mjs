@@ -70,6 +70,17 @@ describe("the cache", () => {
       return { text, readyMs, warnings, cachedBytes: last.cachedBytes, progress };
     }, address);
 
+  /** Reloads the page in mid-download, when 3 MiB are kept. */
+  const reloadOnceKept = async (page) => {
+    await page.evaluate(async () => {
+      for (let kept; !(kept?.storedBytes >= 3 << 20); [kept] = await TinyVLM.cache.list())
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    });
+    await page.reload();
+    await page.waitForFunction(() => window.isReady);
+    files.reset();
+  };
+
   test("the second visit needs no network for the model", async () => {
     await withEmptyCache(async (page) => {
       const host = await startFaultyServer({ files: { "model.gguf": model } });
@@ -100,13 +111,7 @@ describe("the cache", () => {
     await withEmptyCache(async (page) => {
       files.plan("model.gguf", [{ name: "stall", at: 4 * chunkBytes }]);
       await page.evaluate((at) => void TinyVLM.load(at).catch(() => {}), url());
-      await page.evaluate(async () => {
-        for (let kept; !(kept?.storedBytes >= 3 << 20); [kept] = await TinyVLM.cache.list())
-          await new Promise((resolve) => setTimeout(resolve, 20));
-      });
-      await page.reload();
-      await page.waitForFunction(() => window.isReady);
-      files.reset();
+      await reloadOnceKept(page);
       const again = await loadAndAsk(page);
       assert.equal(again.text, "Two.");
       assert.deepEqual(again.warnings, []);
@@ -255,13 +260,7 @@ describe("the cache", () => {
       const parts = [files.url("part-0"), files.url("part-1")];
       files.plan("part-1", [{ name: "stall", at: 2 * chunkBytes }]);
       await page.evaluate((parts) => void TinyVLM.load({ parts }).catch(() => {}), parts);
-      await page.evaluate(async () => {
-        for (let kept; !(kept?.storedBytes >= 3 << 20); [kept] = await TinyVLM.cache.list())
-          await new Promise((resolve) => setTimeout(resolve, 20));
-      });
-      await page.reload();
-      await page.waitForFunction(() => window.isReady);
-      files.reset();
+      await reloadOnceKept(page);
       const again = await loadAndAsk(page, { parts });
       assert.equal(again.text, "Two.");
       assert.deepEqual(again.warnings, []);
