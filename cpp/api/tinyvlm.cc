@@ -671,11 +671,12 @@ const char* tvlm_session_report(tvlm_session* session, size_t* length) {
   const Session& s = *session->session;
   JsonWriter timings = TimingsReport(s);
   timings.Number("decodeImageMs", session->decode_image_ms);
-  session->report = JsonWriter()
-                        .String("text", s.text())
-                        .String("finishReason", FinishReasonName(s.finish_reason()))
-                        .Object("usage", UsageReport(s))
-                        .Object("timings", timings)
-                        .Finish();
+  JsonWriter report;
+  report.String("text", s.text())
+      .String("finishReason", FinishReasonName(s.finish_reason()))
+      .Object("usage", UsageReport(s))
+      .Object("timings", timings);
+  if (s.logprobs().wanted()) report.Json("logprobs", LogprobsReport(s));
+  session->report = report.Finish();
   return Text(session->report, length);
 }

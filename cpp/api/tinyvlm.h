@@ -364,8 +364,10 @@ TVLM_EXPORT void tvlm_session_cancel(tvlm_session* session);
 /* The answer so far as JSON: {"text", "finishReason": "stop" | "length" | "cancelled" (also while
  * it is not complete), "usage": {"promptTokens", "imageTokens", "encodedImages", "reusedTokens",
  * "completionTokens"}, "timings": {"decodeImageMs", "preprocessMs", "visionMs", "prefillMs",
- * "decodeMs", "tokensPerSecond"}}. `length`, where it is not NULL, gets its bytes. Valid until the
- * next call on the session. */
+ * "decodeMs", "tokensPerSecond"}} and, where "logprobs" was asked for, {"logprobs": [{"text",
+ * "bytes": [number, ...], "logprob", "top": [{"text", "bytes", "logprob"}, ...]}, ...]}: natural
+ * logarithms, one entry for each token but one that ended the answer. `length`, where it is not
+ * NULL, gets its bytes. Valid until the next call on the session. */
 TVLM_EXPORT const char* tvlm_session_report(tvlm_session* session, size_t* length);
 
 #ifdef __cplusplus

@@ -104,6 +104,11 @@ Result<std::string> ReportLine(const Json& report, const Answer& answer, const J
       .Object("timings", timings)
       .String("variant", "native")
       .Number("threads", *model.Find("threads")->number());
+  if (const Json* const logprobs = report.Find("logprobs"); logprobs != nullptr) {
+    std::string list;
+    AppendJson(*logprobs, /*sort_keys=*/false, &list);
+    line.Json("logprobs", list);
+  }
   return line.Finish();
 }
 

@@ -20,6 +20,7 @@ inline constexpr OptionFlag kOptionFlags[] = {
     {"--presence-penalty", "presencePenalty", OptionScope::kSampling, FlagKind::kNumber},
     {"--no-repeat-ngram", "noRepeatNgram", OptionScope::kSampling, FlagKind::kInteger},
     {"--stop", "stop", OptionScope::kAnswer, FlagKind::kTexts},
+    {"--logprobs", "logprobs", OptionScope::kAnswer, FlagKind::kInteger},
     {"--seed", "seed", OptionScope::kSampling, FlagKind::kInteger},
     {"--system", "system", OptionScope::kCaller, FlagKind::kText},
     {"--exact-preprocess", "exactPreprocess", OptionScope::kCaller, FlagKind::kSwitch},
@@ -63,6 +64,11 @@ inline constexpr char kOptionFlagsHelp[] =
     "                           can be quoted and asked again. 0: off. Default: 0.\n"
     "  --stop TEXT              Texts that end the answer; it stops before the first\n"
     "                           of them. May be repeated. Default: none.\n"
+    "  --logprobs N             The answer tells the log probability of each of its\n"
+    "                           tokens, and of this many of the most probable ones in\n"
+    "                           its place: as the model computed them, before\n"
+    "                           penalties, temperature and what responseFormat\n"
+    "                           allows. Default: none.\n"
     "  --seed N                 Start of the random numbers: with the same seed, the\n"
     "                           same question gets the same answer. Default: 0.\n"
     "  --system TEXT            The system prompt; an empty one is none at all.\n"

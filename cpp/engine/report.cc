@@ -1,6 +1,27 @@
 #include "engine/report.h"
 
+#include <cinttypes>
+#include <string_view>
+#include <vector>
+
+#include "text/utf8.h"
+
 namespace tinyvlm {
+
+namespace {
+
+JsonWriter LogprobReport(const Session& session, const TokenLogprob& token) {
+  const std::string_view bytes = session.TokenBytes(token.id);
+  std::string text, list;
+  AppendValidUtf8(bytes, &text);
+  for (const char byte : bytes)
+    list += Format("%s%d", list.empty() ? "" : ",", static_cast<uint8_t>(byte));
+  JsonWriter report;
+  report.String("text", text).Json("bytes", "[" + list + "]").Number("logprob", token.logprob);
+  return report;
+}
+
+}  // namespace
 
 const char* FinishReasonName(FinishReason reason) {
   switch (reason) {
@@ -38,6 +59,18 @@ JsonWriter TimingsReport(const Session& session) {
       .Number("decodeMs", timings.decode_ms)
       .Number("tokensPerSecond", timings.decode_ms > 0 ? steps / timings.decode_ms * 1000 : 0);
   return report;
+}
+
+std::string LogprobsReport(const Session& session) {
+  const Logprobs& logprobs = session.logprobs();
+  std::string text = "[";
+  for (size_t i = 0; i < logprobs.tokens(); ++i) {
+    if (i > 0) text += ',';
+    std::vector<JsonWriter> top;
+    for (const TokenLogprob& token : logprobs.top(i)) top.push_back(LogprobReport(session, token));
+    text += LogprobReport(session, logprobs.chosen(i)).Array("top", top).Finish();
+  }
+  return text + "]";
 }
 
 }  // namespace tinyvlm

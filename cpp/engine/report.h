@@ -2,6 +2,8 @@
 #ifndef TINYVLM_ENGINE_REPORT_H_
 #define TINYVLM_ENGINE_REPORT_H_
 
+#include <string>
+
 #include "base/json_writer.h"
 #include "engine/session.h"
 
@@ -15,6 +17,10 @@ JsonWriter UsageReport(const Session& session);
 
 // {preprocessMs, visionMs, prefillMs, decodeMs, tokensPerSecond}
 JsonWriter TimingsReport(const Session& session);
+
+// [{text, bytes, logprob, top: [{text, bytes, logprob}]}], one entry for each token; logprobs were
+// asked for.
+std::string LogprobsReport(const Session& session);
 
 }  // namespace tinyvlm
 

@@ -172,6 +172,8 @@ Status Session::Ask(const AskOptions& options) {
   TVLM_RETURN_IF_ERROR(detokenizer_.Start(options.stop,
                                           std::min(options.max_tokens, options_.context),
                                           /*strip=*/constraint_ == nullptr));
+  TVLM_RETURN_IF_ERROR(logprobs_.Start(options.logprobs, model_->valid_ids(),
+                                       std::min(options.max_tokens, options_.context)));
   TVLM_ASSIGN_OR_RETURN(const ChatStyle style, options_.chat_style.has_value()
                                                    ? *options_.chat_style
                                                    : model_->chat_style());
@@ -298,6 +300,10 @@ Result<RunState> Session::Work(double deadline_ms) {
 }
 
 Result<bool> Session::Step() {
+  if (logprobs_.wanted()) {
+    TVLM_ASSIGN_OR_RETURN(const std::span<const float> logits, decoder_->ReadLogits());
+    logprobs_.Read(logits);
+  }
   std::span<const uint8_t> allowed;  // empty: all
   if (constraint_ != nullptr) {
     TVLM_ASSIGN_OR_RETURN(allowed, constraint_->Allowed());
@@ -318,6 +324,7 @@ Result<bool> Session::Step() {
     Finish(FinishReason::kStop);
     return true;
   }
+  if (logprobs_.wanted()) logprobs_.Add(id);
   detokenizer_.Push(id);
   if (constraint_ != nullptr) TVLM_RETURN_IF_ERROR(constraint_->Push(id));
   if (detokenizer_.stopped() || (constraint_ != nullptr && constraint_->complete())) {

@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "constrain/token_constraint.h"
 #include "engine/image_cache.h"
+#include "engine/logprobs.h"
 #include "engine/model.h"
 #include "engine/prompt_rows.h"
 #include "engine/session_options.h"
@@ -121,6 +122,13 @@ class Session {
   // The whole answer so far.
   std::string_view text() const { return detokenizer_.text(); }
   const std::vector<int32_t>& answer_ids() const { return answer_ids_; }
+
+  // Of the answer's tokens, where they were asked for: all but a stop token.
+  const Logprobs& logprobs() const { return logprobs_; }
+
+  // The bytes that a token adds to an answer; the model has a tokenizer.
+  std::string_view TokenBytes(int32_t id) const { return model_->tokenizer()->TokenBytes(id); }
+
   FinishReason finish_reason() const { return finish_; }
   const Usage& usage() const { return usage_; }
   const SessionTimings& timings() const { return timings_; }
@@ -169,6 +177,7 @@ class Session {
   std::optional<Sampler> sampler_;  // made by each Ask, for its options
   Detokenizer detokenizer_;
   std::shared_ptr<TokenConstraint> constraint_;  // of the running answer; null: none
+  Logprobs logprobs_;
 
   size_t image_size_ = 0, image_tokens_ = 0;
   std::vector<HeldImage> images_;  // added and not dropped

@@ -80,6 +80,10 @@ struct AnswerOptions {
   // that a regular expression matches. Where `maxTokens` cuts the answer it is only the beginning
   // of one; the finish reason is then `length`. Default: any text.
   Json response_format;
+  // The answer tells the log probability of each of its tokens, and of this many of the most
+  // probable ones in its place: as the model computed them, before penalties, temperature and what
+  // `responseFormat` allows. A whole number from 0 to 20; default: -1, none.
+  int32_t logprobs = -1;
 };
 
 // Calls visit(option, field) for every field, until one call returns an error.
@@ -88,6 +92,7 @@ Status VisitOptions(AnswerOptions& options, Visitor&& visit) {
   TVLM_RETURN_IF_ERROR(visit(IntegerOption{"maxTokens", 1, INT32_MAX}, options.max_tokens));
   TVLM_RETURN_IF_ERROR(visit(StringsOption{"stop"}, options.stop));
   TVLM_RETURN_IF_ERROR(visit(JsonOption{"responseFormat"}, options.response_format));
+  TVLM_RETURN_IF_ERROR(visit(IntegerOption{"logprobs", 0, 20}, options.logprobs));
   return Status();
 }
 

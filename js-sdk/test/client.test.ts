@@ -230,6 +230,15 @@ test("an answer streams, and awaits to the whole", async () => {
   ]);
   assert(timings.firstTokenMs > 0 && timings.firstTokenMs <= timings.totalMs);
   assert((await vlm.memoryBytes()) > 0);
+  assert(!("logprobs" in (await stream)));
+  const { logprobs } = await vlm.ask(null, "count 2", { logprobs: 0 });
+  assert.deepEqual(
+    logprobs?.map(({ text, logprob }) => [text, logprob]),
+    [
+      ["0 ", -0.5],
+      ["1 ", -0.5],
+    ],
+  );
   await vlm.dispose();
 });
 
@@ -260,6 +269,7 @@ test("options and images reach the engine as they are", async () => {
     noRepeatNgram: 3,
     stop: "x",
     responseFormat: { schema: { type: "object", properties: { b: {}, a: { enum: ["é"] } } } },
+    logprobs: 2,
     seed: 4,
     exactPreprocess: true,
   });
@@ -281,6 +291,7 @@ test("options and images reach the engine as they are", async () => {
     noRepeatNgram: 3,
     stop: ["x"],
     responseFormat: { schema: { type: "object", properties: { b: {}, a: { enum: ["é"] } } } },
+    logprobs: 2,
     seed: 4,
   });
   assert.deepEqual(heard.images, [

@@ -10,6 +10,8 @@
 import type { EngineFactory, EngineModule } from "../src/runtime/module.js";
 import { lastReply } from "./last-reply.js";
 
+const withLogprob = (text: string) => ({ text, bytes: [1], logprob: -0.5, top: [] });
+
 interface Question {
   messages: { role: string; content: string; images?: number[] }[];
   [option: string]: unknown;
@@ -178,6 +180,7 @@ const createFake: EngineFactory = async (options) => {
             decodeMs: 5,
             tokensPerSecond: 6,
           },
+          logprobs: question!["logprobs"] === undefined ? undefined : said.map(withLogprob),
         }),
       ),
   };

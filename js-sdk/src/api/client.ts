@@ -155,15 +155,8 @@ export class LoadedModel {
         totalMs,
         tokensPerSecond,
       };
-      return {
-        text: reply.text,
-        finishReason: reply.finishReason,
-        warnings: reply.warnings,
-        usage: reply.usage,
-        timings,
-        variant: this.variant,
-        threads: this.threads,
-      };
+      const { imageIds: _, ...said } = reply;
+      return { ...said, timings, variant: this.variant, threads: this.threads };
     };
 
     // A question of a chat needs the turns before it: it does not overtake them.

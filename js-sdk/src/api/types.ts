@@ -2,13 +2,15 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { FinishReason, ModelInfo, Usage, Variant } from "../protocol/values.js";
+import type { FinishReason, ModelInfo, TokenLogprob, Usage, Variant } from "../protocol/values.js";
 
 export type {
   CachedModel,
   ChatStyle,
   FinishReason,
+  Logprob,
   ModelInfo,
+  TokenLogprob,
   Usage,
   Variant,
 } from "../protocol/values.js";
@@ -164,6 +166,12 @@ export interface Answer {
   variant: Variant;
   /** How many threads computed it. */
   threads: number;
+  /**
+   * With the option `logprobs`: its tokens in order, but for one that ended it, each with its log
+   * probability and the most probable ones in its place. Those of the model's own distribution:
+   * before penalties, temperature and what `responseFormat` allows.
+   */
+  logprobs?: TokenLogprob[];
 }
 
 /** What `TinyVLM.inspect` tells of a model that is not loaded. */

@@ -161,6 +161,15 @@ export const askFlags = {
       "Texts that end the answer; it stops before the first of them. May be repeated. " +
       "Default: none.",
   },
+  logprobs: {
+    flag: "--logprobs",
+    kind: "number",
+    value: "N",
+    help:
+      "The answer tells the log probability of each of its tokens, and of this many of " +
+      "the most probable ones in its place: as the model computed them, before " +
+      "penalties, temperature and what responseFormat allows. Default: none.",
+  },
   seed: {
     flag: "--seed",
     kind: "number",

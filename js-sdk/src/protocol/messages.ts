@@ -7,6 +7,7 @@ import type {
   ModelInfo,
   Sampling,
   SessionSettings,
+  TokenLogprob,
   Usage,
   Variant,
 } from "./values.js";
@@ -189,6 +190,8 @@ export interface AskReply {
     decodeMs: number;
     tokensPerSecond: number;
   };
+  /** Where they were asked for. */
+  logprobs?: TokenLogprob[];
 }
 
 /** Every call of the protocol. */

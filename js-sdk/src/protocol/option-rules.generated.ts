@@ -45,6 +45,7 @@ export const askRules = {
   noRepeatNgram: { type: "integer", min: 0, max: 2 ** 31 - 1 },
   stop: { type: "strings" },
   responseFormat: { type: "other" },
+  logprobs: { type: "integer", min: 0, max: 20 },
   seed: { type: "integer", min: 0, max: 2 ** 64 - 1 },
   system: { type: "string" },
   signal: { type: "other" },
@@ -69,5 +70,6 @@ export const samplingKeys = [
   "noRepeatNgram",
   "stop",
   "responseFormat",
+  "logprobs",
   "seed",
 ] as const;

@@ -126,6 +126,13 @@ export interface Sampling {
    */
   responseFormat?: ResponseFormat | undefined;
   /**
+   * The answer tells the log probability of each of its tokens, and of this many of the most
+   * probable ones in its place: as the model computed them, before penalties, temperature and what
+   * `responseFormat` allows.
+   * A whole number from 0 to 20; default: none.
+   */
+  logprobs?: number | undefined;
+  /**
    * Start of the random numbers: with the same seed, the same question gets the same answer.
    * A whole number, 0 or more; default: 0.
    */

@@ -40,6 +40,22 @@ export interface ModelInfo {
   warnings: string[];
 }
 
+/** A token with its probability. */
+export interface Logprob {
+  /** Its bytes as text, parts of characters replaced by U+FFFD; empty for one that ends answers. */
+  text: string;
+  /** The bytes that it adds to an answer. */
+  bytes: number[];
+  /** Natural logarithm of its probability, -9999 at least. */
+  logprob: number;
+}
+
+/** A token of an answer, as `logprobs` tells it. */
+export interface TokenLogprob extends Logprob {
+  /** The most probable tokens in its place, best first: as many as `logprobs` says. */
+  top: Logprob[];
+}
+
 /** How many tokens a question and its answer took. */
 export interface Usage {
   /** Tokens of the prompt, those of images included. */

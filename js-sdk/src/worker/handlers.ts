@@ -167,15 +167,9 @@ export function createHandlers(
         if (state === "waiting") await arrivals.wait(signal);
         else await platform.yieldToMessages();
       }
-      const { text, finishReason, usage, timings } = session.result();
-      return {
-        imageIds,
-        warnings,
-        text,
-        finishReason,
-        usage,
-        timings: { ...timings, decodeImageMs: timings.decodeImageMs + decodeImageMs },
-      };
+      const result = session.result();
+      result.timings.decodeImageMs += decodeImageMs;
+      return { imageIds, warnings, ...result };
     },
 
     async drawn({ drawing, image }) {
