@@ -153,5 +153,21 @@ TEST_CASE("JSONTestSuite: every y_ file is read, every n_ file refused", "[base]
   CHECK(either == 35);
 }
 
+TEST_CASE("Values are written as compact JSON, with as few digits as they take", "[base][json]") {
+  const auto rewritten = [](std::string_view text, bool sort_keys) {
+    std::string written;
+    AppendJson(*ParseJson(text), sort_keys, &written);
+    return written;
+  };
+  const char* const text =
+      R"( { "b" : [ 1.0, -0.1, 1e21, 9007199254740993, [ ], { } ], "a" : "é\n\"" , "c" : null })";
+  CHECK(rewritten(text, false) ==
+        R"({"b":[1,-0.1,1e+21,9007199254740993,[],{}],"a":"é\n\"","c":null})");
+  CHECK(rewritten(text, true) ==
+        R"({"a":"é\n\"","b":[1,-0.1,1e+21,9007199254740993,[],{}],"c":null})");
+  CHECK(rewritten("true", true) == "true");
+  CHECK(rewritten("0.30000000000000004", true) == "0.30000000000000004");
+}
+
 }  // namespace
 }  // namespace tinyvlm

@@ -213,5 +213,18 @@ TEST_CASE("A second answer starts afresh", "[text][detokenizer]") {
   CHECK(detokenizer.Push('b') == "b");
 }
 
+TEST_CASE("White space around an answer stays where it is wanted", "[text][detokenizer]") {
+  const ByteTokenizer tokenizer;
+  Detokenizer detokenizer(&tokenizer);
+  for (const bool strip : {false, true, false}) {
+    REQUIRE(detokenizer.Start({}, 10, strip).ok());
+    std::string text;
+    for (const char c : std::string_view(" \na b \t")) text += detokenizer.Push(c);
+    text += detokenizer.Finish();
+    CHECK(text == (strip ? "a b" : " \na b \t"));
+    CHECK(detokenizer.text() == text);
+  }
+}
+
 }  // namespace
 }  // namespace tinyvlm
