@@ -2,16 +2,15 @@
 // the test gives it to say.
 
 import type { AnsweringModel } from "../src/adapters/model.js";
-import type { AdapterAskOptions } from "../src/adapters/structured.js";
 import { AnswerStream } from "../src/api/stream.js";
-import type { Answer, ChatOptions, ImageInput } from "../src/api/types.js";
+import type { Answer, AskOptions, ChatOptions, ImageInput } from "../src/api/types.js";
 import { abortedError } from "../src/protocol/errors.js";
 
 /** One question that the model was asked. */
 export interface Asked extends ChatOptions {
   images: readonly ImageInput[];
   question: string;
-  options: AdapterAskOptions;
+  options: AskOptions;
   /** Whether the answer was cancelled, and whether the conversation was forgotten. */
   cancelled: boolean;
   disposed: boolean;
@@ -33,7 +32,7 @@ export function fakeModel(script: (asked: Asked) => Script): {
     chat: ChatOptions,
     images: readonly ImageInput[] | null,
     question: string,
-    options: AdapterAskOptions,
+    options: AskOptions,
   ) => {
     const one: Asked = {
       ...{ ...chat, images: images ?? [], question, options },
@@ -80,7 +79,7 @@ export function fakeModel(script: (asked: Asked) => Script): {
     chat(options: ChatOptions = {}) {
       let last: Asked | undefined;
       return {
-        ask(images: readonly ImageInput[] | null, question: string, given: AdapterAskOptions) {
+        ask(images: readonly ImageInput[] | null, question: string, given: AskOptions) {
           const { one, stream } = ask(options, images, question, given);
           last = one;
           return stream;

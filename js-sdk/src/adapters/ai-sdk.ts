@@ -2,7 +2,7 @@
 // (packages ai 6 and 7) and v2 (ai 5).
 
 import type { AnswerStream } from "../api/stream.js";
-import type { Answer, AskOptions, ImageInput } from "../api/types.js";
+import type { Answer, AskOptions, ImageInput, ResponseFormat } from "../api/types.js";
 import { UnsupportedFunctionalityError } from "./ai-sdk/errors.js";
 import type {
   CallOptions,
@@ -21,7 +21,6 @@ import type {
 import { bytesOfBase64, bytesOfDataUrl } from "./base64.js";
 import { askIn, type Said } from "./conversation.js";
 import type { AnsweringModel } from "./model.js";
-import type { AdapterAskOptions, ResponseFormat } from "./structured.js";
 
 export type { AnsweringModel } from "./model.js";
 export type * from "./ai-sdk/types.js";
@@ -196,7 +195,7 @@ function warningsOf({ reasoning = "none" }: CallOptions): Warning[] {
   ];
 }
 
-function optionsOf(call: CallOptions): AdapterAskOptions {
+function optionsOf(call: CallOptions): AskOptions {
   const { tools = [], toolChoice, responseFormat } = call;
   if (tools.length > 0 && toolChoice?.type !== "none")
     throw new UnsupportedFunctionalityError("tools", "this model calls no tools");

@@ -2,10 +2,9 @@
 // becomes a question to a model.
 
 import type { AnswerStream } from "../api/stream.js";
-import type { ImageInput, PastMessage } from "../api/types.js";
+import type { AskOptions, ImageInput, PastMessage } from "../api/types.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import type { AnsweringModel } from "./model.js";
-import type { AdapterAskOptions } from "./structured.js";
 
 /** One message as another library tells it. */
 export interface Said {
@@ -72,7 +71,7 @@ export function conversationOf(said: readonly Said[]): Conversation {
 export function askIn(
   model: AnsweringModel,
   said: readonly Said[],
-  options: AdapterAskOptions,
+  options: AskOptions,
 ): AnswerStream {
   const { system, messages, question, images } = conversationOf(said);
   const chat = model.chat({ system, messages });

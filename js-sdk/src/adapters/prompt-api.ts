@@ -3,7 +3,7 @@
 
 import type { LoadedModel } from "../api/client.js";
 import type { AnswerStream } from "../api/stream.js";
-import type { LoadOptions, ModelSource } from "../api/types.js";
+import type { AskOptions, LoadOptions, ModelSource, ResponseFormat } from "../api/types.js";
 import { asTinyVLMError } from "../protocol/errors.js";
 import { askIn, type Said } from "./conversation.js";
 import { exceptionOf, notSupported } from "./prompt-api/exceptions.js";
@@ -21,7 +21,6 @@ import type {
   SamplingMode,
   SignalOptions,
 } from "./prompt-api/types.js";
-import type { AdapterAskOptions, ResponseFormat } from "./structured.js";
 
 export type * from "./prompt-api/types.js";
 
@@ -231,7 +230,7 @@ export function promptApi({ source, ...load }: PromptApiOptions = {}): LanguageM
     }
 
     #ask(said: readonly Said[], { signal, responseConstraint }: PromptOptions, more = {}) {
-      const options: AdapterAskOptions = {
+      const options: AskOptions = {
         ...samplingOf(this.#made.options),
         responseFormat: responseConstraint && formatOf(responseConstraint),
         signal,

@@ -2,10 +2,9 @@
 // answer comes whole or as a stream of events.
 
 import type { AnswerStream } from "../../api/stream.js";
-import type { AskOptions } from "../../api/types.js";
+import type { AskOptions, Logprob, ResponseFormat } from "../../api/types.js";
 import { askIn, type Said } from "../conversation.js";
 import type { AnsweringModel } from "../model.js";
-import type { AdapterAskOptions, ResponseFormat, TokenLogprob } from "../structured.js";
 import { isObject, type Json } from "./json.js";
 import type { MayFetch } from "./messages.js";
 import { invalid, optionalObject } from "./parameters.js";
@@ -14,7 +13,7 @@ import { refusalOf, type ParameterNames, type Refusal } from "./refusal.js";
 /** A request that was read. */
 export interface AskRequest {
   said: Said[];
-  options: AdapterAskOptions;
+  options: AskOptions;
 }
 
 /** How requests are answered. */
@@ -82,7 +81,7 @@ export function seedOf(seed: number | undefined): number | undefined {
 }
 
 /** A token with its probability, as OpenAI's API tells it. */
-export function tokenJson({ text, bytes, logprob }: TokenLogprob): Json {
+export function tokenJson({ text, bytes, logprob }: Logprob): Json {
   return { token: text, logprob, bytes: Array.from(bytes) };
 }
 

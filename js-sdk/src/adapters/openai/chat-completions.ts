@@ -2,7 +2,6 @@
 
 import type { AnswerStream } from "../../api/stream.js";
 import type { Answer } from "../../api/types.js";
-import { logprobsOf } from "../structured.js";
 import {
   ask,
   eventStream,
@@ -171,7 +170,7 @@ function usageJson({ usage }: Answer): Json {
 }
 
 function logprobsJson(answer: Answer): Json | null {
-  const tokens = logprobsOf(answer);
+  const tokens = answer.logprobs;
   if (!tokens) return null;
   const content = tokens.map((token) => {
     return { ...tokenJson(token), top_logprobs: token.top.map(tokenJson) };

@@ -2,7 +2,6 @@
 
 import type { AnswerStream } from "../../api/stream.js";
 import type { Answer } from "../../api/types.js";
-import { logprobsOf } from "../structured.js";
 import {
   ask,
   eventStream,
@@ -196,7 +195,7 @@ class ToldResponse {
 }
 
 function tokensJson(answer: Answer): Json[] {
-  return (logprobsOf(answer) ?? []).map((token) => {
+  return (answer.logprobs ?? []).map((token) => {
     return { ...tokenJson(token), top_logprobs: token.top.map(tokenJson) };
   });
 }
