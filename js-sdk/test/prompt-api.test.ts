@@ -146,11 +146,14 @@ test("sampling, constraints and usage", async () => {
   await session.append("count 2");
   assert.equal(session.contextUsage, measured);
   assert.equal(await session.measureContextUsage([]), 0);
-  // This engine has no structured output: what matters is that it is asked for it.
-  for (const responseConstraint of [{ type: "object" }, /a|b/])
-    await session
-      .prompt("count 1", { responseConstraint })
-      .then((text) => assert.equal(text, "0 "), named("NotSupportedError", /responseFormat/));
+  for (const [responseConstraint, wanted] of [
+    [{ type: "object" }, { schema: { type: "object" } }],
+    [/a|b/, { pattern: "a|b" }],
+  ] as const) {
+    const given = { responseConstraint, omitResponseConstraintInput: true };
+    const { question } = JSON.parse(await session.prompt("echo", given)) as Heard;
+    assert.deepEqual(question["responseFormat"], wanted);
+  }
   await assert.rejects(session.prompt("a", { omitResponseConstraintInput: true }), TypeError);
   session.destroy();
 });
