@@ -151,8 +151,10 @@ test("sampling, constraints and usage", async () => {
     [/a|b/, { pattern: "a|b" }],
   ] as const) {
     const given = { responseConstraint, omitResponseConstraintInput: true };
-    const { question } = JSON.parse(await session.prompt("echo", given)) as Heard;
+    const another = await LanguageModel.create();
+    const { question } = JSON.parse(await another.prompt("echo", given)) as Heard;
     assert.deepEqual(question["responseFormat"], wanted);
+    another.destroy();
   }
   await assert.rejects(session.prompt("a", { omitResponseConstraintInput: true }), TypeError);
   session.destroy();

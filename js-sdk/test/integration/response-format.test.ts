@@ -80,7 +80,7 @@ test("the command line has a flag for each form", options, () => {
   assert.match(ask("--pattern", "[0-9]{4}").out, /^[0-9]{4}\n$/);
   const both = ask("--pattern", "a", "--choices", "a");
   assert.equal(both.code, 1);
-  assert.match(both.err, /one of --schema, --choices and --pattern wanted/);
+  assert.match(both.err, /wanted one of --schema, --choices and --pattern/);
   const missing = ask("--schema", join(folder, "none.json"));
   assert.equal(missing.code, 2);
   assert.match(missing.err, /none\.json: a JSON Schema wanted/);
