@@ -32,8 +32,10 @@ const out = document.querySelector("output");
 const video = document.querySelector("video");
 video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
 await video.play();
+const canvas = document.createElement("canvas");
+canvas.getContext("2d").fillRect(0, 0, 50, 50);
 Object.assign(globalThis, {
-  TinyVLM, TinyVLMError, image: blob, photo: blob, left: blob, right: blob, file, out, video,
+  TinyVLM, TinyVLMError, image: blob, photo: blob, left: blob, right: blob, file, out, video, canvas,
   modelFile: new File([model], "model.gguf"),
   url: "https://example.com/model.gguf",
   source: "https://example.com/model.gguf",
@@ -62,6 +64,7 @@ describe("snippets of the documents", () => {
       response.writeHead(200, { "Content-Type": type }).end(body);
     routes["/snippets.html"] = answer(page, "text/html");
     routes["/image.png"] = answer(readFileSync(samplePath("sample-1.png")), "image/png");
+    routes["/model.gguf"] = answer(readFileSync(demoModelPath), "application/octet-stream");
     server = await serve({
       routes,
       cors: true,

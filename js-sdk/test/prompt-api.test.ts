@@ -248,9 +248,15 @@ test("the model is loaded once, watched, and given up when nobody wants it", asy
   assert.equal(await LanguageModel.availability(), "downloadable");
 });
 
-test("it is installed where there is none", async () => {
-  assert.equal(installPromptApi(load), true);
-  assert.equal(installPromptApi(load), false);
+test("it is installed where there is none that works", async () => {
+  const scope = globalThis as { LanguageModel?: { availability(): Promise<string> } };
+  const works = { availability: async () => "downloadable" };
+  scope.LanguageModel = works;
+  assert.equal(await installPromptApi(load), false);
+  assert.equal(scope.LanguageModel, works);
+  scope.LanguageModel = { availability: async () => "unavailable" };
+  assert.equal(await installPromptApi(load), true);
+  assert.equal(await installPromptApi(load), false);
   const { LanguageModel } = globalThis as unknown as {
     LanguageModel: ReturnType<typeof promptApi>;
   };

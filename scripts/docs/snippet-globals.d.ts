@@ -16,6 +16,8 @@ declare const url: string;
 declare const source: string;
 declare const out: HTMLElement;
 declare const video: HTMLVideoElement;
+declare const canvas: HTMLCanvasElement;
+declare const LanguageModel: import("tiny-vlm/prompt-api").LanguageModelClass;
 declare const signal: AbortSignal;
 declare function onProgress(progress: import("tiny-vlm").LoadProgress): void;
 declare function show(text: string): void;

@@ -13,6 +13,7 @@ import type {
   Availability,
   CreateCoreOptions,
   CreateOptions,
+  DownloadMonitor,
   LanguageModelClass,
   LanguageModelParams,
   LanguageModelSession,
@@ -80,7 +81,7 @@ export function promptApi({ source, ...load }: PromptApiOptions = {}): LanguageM
       if (reason) throw notSupported(reason);
       const said = await readPrompt(initialPrompts, takesImages(core), true);
       const target = new EventTarget();
-      monitor?.(target);
+      monitor?.(target as DownloadMonitor);
       let last = -1;
       const watch = (loaded: number) => {
         if (loaded <= last) return;
@@ -268,10 +269,17 @@ export function promptApi({ source, ...load }: PromptApiOptions = {}): LanguageM
 }
 
 /**
- * Makes `promptApi(options)` the page's `LanguageModel`, where it has none. Returns whether it did.
+ * Makes `promptApi(options)` the page's `LanguageModel`, where it has none or one that can answer
+ * about no image here (many browsers have the API without a model). Resolves to whether it did.
  */
-export function installPromptApi(options: PromptApiOptions = {}): boolean {
-  if ("LanguageModel" in globalThis) return false;
+export async function installPromptApi(options: PromptApiOptions = {}): Promise<boolean> {
+  const { LanguageModel } = globalThis as {
+    LanguageModel?: Pick<LanguageModelClass, "availability">;
+  };
+  const available = await LanguageModel?.availability({
+    expectedInputs: [{ type: "image" }],
+  }).catch(() => undefined);
+  if (available !== undefined && available !== "unavailable") return false;
   Object.defineProperty(globalThis, "LanguageModel", {
     value: promptApi(options),
     configurable: true,

@@ -45,15 +45,16 @@ function schemaOf(path: string): object {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "not_found" : "io";
-    throw new TinyVLMError(code, `--schema: ${(cause as Error).message}`, { cause });
+    const message = `--schema: wanted a JSON Schema in ${path}: ${(cause as Error).message}`;
+    throw new TinyVLMError(code, message, { cause });
   }
   let schema: unknown;
   try {
     schema = JSON.parse(text);
   } catch (cause) {
-    throw wrongArgument(`--schema: wanted JSON in ${path}: ${(cause as Error).message}`);
+    throw wrongArgument(`--schema: wanted a JSON Schema in ${path}: ${(cause as Error).message}`);
   }
   if (typeof schema !== "object" || schema === null || Array.isArray(schema))
-    throw wrongArgument(`--schema: wanted a JSON object in ${path}, found ${text.slice(0, 40)}`);
+    throw wrongArgument(`--schema: wanted a JSON Schema in ${path}, found ${text.slice(0, 40)}`);
   return schema;
 }

@@ -61,10 +61,19 @@ export interface CreateOptions extends CreateCoreOptions {
   /**
    * Given an EventTarget that is told of the download: `downloadprogress`, with `loaded` from 0 to 1.
    */
-  monitor?: ((target: EventTarget) => void) | undefined;
+  monitor?: ((target: DownloadMonitor) => void) | undefined;
   /** What was said before. */
   initialPrompts?: readonly PromptMessage[] | undefined;
 }
+
+/** What `monitor` is given. */
+export type DownloadMonitor = {
+  /** As EventTarget's; `loaded` is a share, from 0 to 1. */
+  addEventListener(
+    type: "downloadprogress",
+    listener: (event: Event & { readonly loaded: number }) => void,
+  ): void;
+} & EventTarget;
 
 /** Options of a prompt. */
 export interface PromptOptions {
