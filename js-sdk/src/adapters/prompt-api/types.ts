@@ -66,12 +66,18 @@ export interface CreateOptions extends CreateCoreOptions {
   initialPrompts?: readonly PromptMessage[] | undefined;
 }
 
+/** The event `downloadprogress`. */
+export interface DownloadProgressEvent extends Event {
+  /** The share of the download that has arrived, from 0 to 1. */
+  readonly loaded: number;
+}
+
 /** What `monitor` is given. */
 export type DownloadMonitor = {
-  /** As EventTarget's; `loaded` is a share, from 0 to 1. */
+  /** As EventTarget's. */
   addEventListener(
     type: "downloadprogress",
-    listener: (event: Event & { readonly loaded: number }) => void,
+    listener: (event: DownloadProgressEvent) => void,
   ): void;
 } & EventTarget;
 
