@@ -1,0 +1,146 @@
+// How long loading a kept model takes, beside reading the same bytes from the same storage, in
+// Chromium (with its profile on the disk, as users have it) and in Node. Printed, not asserted.
+//   node tests-browser/cached-load.bench.mjs [--model FILE] [--runs 5] [--context 512]
+//     [--variant relaxed|simd|…]
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { createServer } from "node:http";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { demoModelPath, launchChromiumWithProfile, root, serve } from "./harness.mjs";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string", default: demoModelPath },
+    runs: { type: "string", default: "5" },
+    context: { type: "string", default: "512" },
+    variant: { type: "string" },
+  },
+});
+const runs = Number(values.runs);
+const options = { context: Number(values.context), threads: 1, variant: values.variant };
+const { size } = statSync(values.model);
+
+const line = createServer((_request, response) => {
+  response.writeHead(200, {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "etag",
+    "content-length": size,
+    etag: '"1"',
+  });
+  createReadStream(values.model, { highWaterMark: 1 << 20 }).pipe(response);
+});
+await new Promise((resolve) => line.listen(0, "127.0.0.1", resolve));
+const url = `http://127.0.0.1:${line.address().port}/model.gguf`;
+const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-cached-load-"));
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const show = (where, [first, ...kept], reading, variant) =>
+  console.log(
+    `${where} (${variant}): first load ${first.toFixed(0)} ms, from the cache ` +
+      `${median(kept).toFixed(0)} ms (median of ${kept.length}), reading the same bytes ` +
+      `${median(reading).toFixed(0)} ms`,
+  );
+
+async function inChromium() {
+  const context = await launchChromiumWithProfile(join(folder, "profile"));
+  const server = await serve();
+  try {
+    const page = await context.newPage();
+    await page.goto(`${server.url}/tests-browser/pages/sdk.html`);
+    await page.waitForFunction(() => window.isReady);
+    const { loads, reading, variant } = await page.evaluate(
+      async ([address, given, count]) => {
+        const loads = [];
+        let variant = "";
+        for (let run = 0; run <= count; run++) {
+          const began = performance.now();
+          const vlm = await TinyVLM.load(address, given);
+          loads.push(performance.now() - began);
+          variant = vlm.variant;
+          await vlm.dispose();
+        }
+        // Synchronous handles are for workers only.
+        const reader = new Worker(
+          URL.createObjectURL(
+            new Blob([
+              `onmessage = async () => {
+                const root = await navigator.storage.getDirectory();
+                const top = await root.getDirectoryHandle("tiny-vlm");
+                for await (const folder of top.values()) {
+                  if (folder.kind !== "directory") continue;
+                  const file = await (await folder.getFileHandle("data")).createSyncAccessHandle();
+                  const buffer = new Uint8Array(1 << 20);
+                  const began = performance.now();
+                  for (let at = 0, read; (read = file.read(buffer, { at })) > 0;) at += read;
+                  postMessage(performance.now() - began);
+                  file.close();
+                }
+              };`,
+            ]),
+          ),
+        );
+        const reading = [];
+        for (let run = 0; run < count; run++)
+          reading.push(
+            await new Promise((resolve) => {
+              reader.onmessage = ({ data }) => resolve(data);
+              reader.postMessage(0);
+            }),
+          );
+        return { loads, reading, variant };
+      },
+      [url, options, runs],
+    );
+    show("Chromium", loads, reading, variant);
+  } finally {
+    await context.close();
+    await server.close();
+  }
+}
+
+async function inNode() {
+  process.env.TINYVLM_CACHE = join(folder, "node");
+  const { TinyVLM } = await import(join(root, "dist", "node.mjs"));
+  const loads = [];
+  let variant = "";
+  for (let run = 0; run <= runs; run++) {
+    const began = performance.now();
+    const vlm = await TinyVLM.load(url, options);
+    loads.push(performance.now() - began);
+    ({ variant } = vlm);
+    await vlm.dispose();
+  }
+  const entry = readdirSync(TinyVLM.cache.folder, { withFileTypes: true }).find((each) =>
+    each.isDirectory(),
+  );
+  const reading = [];
+  for (let run = 0; run < runs; run++) {
+    const file = openSync(join(TinyVLM.cache.folder, entry.name, "data"), "r");
+    const buffer = Buffer.alloc(1 << 20);
+    const began = performance.now();
+    while (readSync(file, buffer) > 0);
+    reading.push(performance.now() - began);
+    closeSync(file);
+  }
+  show(`Node ${process.versions.node}`, loads, reading, variant);
+}
+
+try {
+  console.log(`${(size / 1e6).toFixed(0)} MB, one thread, ${cpus().length} × ${cpus()[0].model}`);
+  await inChromium();
+  await inNode();
+} finally {
+  line.closeAllConnections();
+  line.close();
+  rmSync(folder, { recursive: true });
+}
