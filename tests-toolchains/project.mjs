@@ -60,6 +60,9 @@ export function makeProject({ folder, uses, files, packageJson = {} }) {
   const path = folder.startsWith("/") ? folder : join(work, folder);
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
+  // Bundlers take the next tsconfig.json above a project: not the repository's, whose paths lead to
+  // the sources.
+  writeFileSync(join(work, "tsconfig.json"), "{}");
   const about = { name: "app", private: true, type: "module", ...packageJson };
   writeFileSync(join(path, "package.json"), JSON.stringify(about));
   for (const [name, text] of Object.entries(files)) {
