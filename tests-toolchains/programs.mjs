@@ -335,7 +335,7 @@ const packageChecks = {
       async ask({ path }) {
         const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
         const told = run(path, ["tiny-vlm", "--version"]).trim();
-        return told === version ? { good: true } : { error: told };
+        return told === `tiny-vlm ${version}` ? { good: true } : { error: told };
       },
     },
   ],
