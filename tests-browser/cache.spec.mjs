@@ -47,6 +47,30 @@ describe("the cache", () => {
       await body(page);
     });
 
+  // The answer of a worker in which `statements` run first; with the warnings of its load.
+  const answerWithout = (page, statements) =>
+    page.evaluate(
+      async ([at, before]) => {
+        const source = await (await fetch("/dist/worker.mjs")).text();
+        const workerUrl = URL.createObjectURL(
+          new Blob([before + source], { type: "text/javascript" }),
+        );
+        const warnings = [];
+        const vlm = await TinyVLM.load(at, {
+          threads: 1,
+          workerUrl,
+          onWarning: (warning) => warnings.push(warning),
+        });
+        const { text } = await vlm.ask(
+          "/examples-web/samples/sample-5.png",
+          "How many objects do you see?",
+        );
+        await vlm.dispose();
+        return { text, warnings };
+      },
+      [url(), statements],
+    );
+
   /** Loads the model and asks about a sample; times in ms. */
   const loadAndAsk = (page, address = url()) =>
     page.evaluate(async (address) => {
@@ -306,26 +330,7 @@ describe("the cache", () => {
 
   test("where there is no file system, the Cache API keeps the model", async () => {
     await withEmptyCache(async (page) => {
-      const load = () =>
-        page.evaluate(async (at) => {
-          const source = await (await fetch("/dist/worker.mjs")).text();
-          const without = "navigator.storage.getDirectory=undefined;";
-          const workerUrl = URL.createObjectURL(
-            new Blob([without + source], { type: "text/javascript" }),
-          );
-          const warnings = [];
-          const vlm = await TinyVLM.load(at, {
-            threads: 1,
-            workerUrl,
-            onWarning: (warning) => warnings.push(warning),
-          });
-          const { text } = await vlm.ask(
-            "/examples-web/samples/sample-5.png",
-            "How many objects do you see?",
-          );
-          await vlm.dispose();
-          return { text, warnings };
-        }, url());
+      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
       assert.deepEqual(await load(), { text: "Two.", warnings: [] });
       assert.equal(files.bytesSent(), model.length);
       files.reset();
@@ -336,28 +341,12 @@ describe("the cache", () => {
 
   test("where nothing can be kept the model runs, with one warning that says why", async () => {
     await withEmptyCache(async (page) => {
-      const { text, warnings } = await page.evaluate(async (at) => {
-        const warnings = [];
-        // A worker whose storage is taken away, as in a private window.
-        const source = await (await fetch("/dist/worker.mjs")).text();
-        const without =
-          "navigator.storage.getDirectory=()=>Promise.reject(new DOMException('no','SecurityError'));" +
-          "caches.open=()=>Promise.reject(new DOMException('no storage here','SecurityError'));";
-        const workerUrl = URL.createObjectURL(
-          new Blob([without + source], { type: "text/javascript" }),
-        );
-        const vlm = await TinyVLM.load(at, {
-          threads: 1,
-          workerUrl,
-          onWarning: (warning) => warnings.push(warning),
-        });
-        const { text } = await vlm.ask(
-          "/examples-web/samples/sample-5.png",
-          "How many objects do you see?",
-        );
-        await vlm.dispose();
-        return { text, warnings };
-      }, url());
+      // As in a private window.
+      const { text, warnings } = await answerWithout(
+        page,
+        "navigator.storage.getDirectory=()=>Promise.reject(new DOMException('no','SecurityError'));" +
+          "caches.open=()=>Promise.reject(new DOMException('no storage here','SecurityError'));",
+      );
       assert.equal(text, "Two.");
       assert.equal(warnings.length, 1);
       assert.match(warnings[0], /not stored on this device: .*no storage here/);

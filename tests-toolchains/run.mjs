@@ -141,6 +141,7 @@ const oneLine = (text) =>
   text
     .replaceAll(/\s+/g, " ")
     .replaceAll(/(file:\/\/)?\/[^\s;:]*\/(build\/toolchains|tiny-vlm-traced-\w+)/g, "…")
+    .replaceAll("file:///$bunfs/root", "…") // in a program that Bun has compiled
     .replaceAll(/http:\/\/(localhost|127\.0\.0\.1):\d+/g, "http://…");
 
 async function main() {

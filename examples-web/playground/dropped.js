@@ -20,7 +20,11 @@ export function droppedCheckpoint(data) {
   return weights ? { label: weights.name, source: Promise.resolve(files) } : null;
 }
 
-/** The files right in a folder. @param {FileSystemDirectoryEntry} folder @returns {Promise<File[]>} */
+/**
+ * The files right in a folder.
+ * @param {FileSystemDirectoryEntry} folder
+ * @returns {Promise<File[]>}
+ */
 async function filesOf(folder) {
   const reader = folder.createReader();
   const entries = [];

@@ -1,6 +1,9 @@
 // What a fake engine answers: as the real one it returns a value and tells the rest when asked.
 
-/** The last reply, with `usualText` where a call says no other; its three functions are those of an EngineModule. */
+/**
+ * The last reply, with `usualText` where a call says no other; its three functions are those of an
+ * EngineModule.
+ */
 export function lastReply(usualText = "") {
   let last = { code: 0, message: "", text: "" };
   return {

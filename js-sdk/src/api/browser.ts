@@ -19,7 +19,8 @@ import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 export class TinyVLM extends LoadedModel {
   /**
    * Loads the model at `source`; without one, the demo model that comes with the package, from
-   * beside the script (bundlers copy it where `tiny-vlm/demo-model` is imported). Rejects with a TinyVLMError: `invalid_argument`, `invalid_file`, `unsupported`, `out_of_memory`, `io`,
+   * beside the script (bundlers copy it where `tiny-vlm/demo-model` is imported). Rejects with a
+   * TinyVLMError: `invalid_argument`, `invalid_file`, `unsupported`, `out_of_memory`, `io`,
    * `network`, `http`, `worker` or `aborted`.
    */
   static async load(source?: ModelSource, options?: LoadOptions): Promise<TinyVLM> {

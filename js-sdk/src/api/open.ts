@@ -25,8 +25,8 @@ export interface Opened {
 }
 
 /**
- * Starts a worker and loads the model into it, or only its header. Errors: those of launch, of the loader and of the
- * engine, and `aborted`.
+ * Starts a worker and loads the model into it, or only its header. Errors: those of launch, of the
+ * loader and of the engine, and `aborted`.
  */
 export async function open(
   platform: Platform,

@@ -36,10 +36,10 @@ export interface SplitFile {
  * Where a model comes from. A model file: a URL (`hf:owner/repository/file` and
  * `hf:owner/repository@revision/file` stand for a file on Hugging Face), several URLs of the same
  * file (tried in turn), the parts of a file (kept as one, under the address of the first), a path
- * (Node only), a Blob or File, a Response, a ReadableStream of bytes, or bytes. Bytes are copied;
- * a stream and the body of a Response are consumed. A FastVLM checkpoint, which is converted on the way
- * (`options.type`): `hf:owner/repository`, the URL of a folder (ends in `/`), a folder's path (Node
- * only), a directory that the user picked, or the files of one.
+ * (Node only), a Blob or File, a Response, a ReadableStream of bytes, or bytes. Bytes are copied; a
+ * stream and the body of a Response are consumed. A FastVLM checkpoint, which is converted on the
+ * way (`options.type`): `hf:owner/repository`, the URL of a folder (ends in `/`), a folder's path
+ * (Node only), a directory that the user picked, or the files of one.
  */
 export type ModelSource =
   | string

@@ -5,8 +5,8 @@ import { describeReason, TinyVLMError } from "../protocol/errors.js";
 
 /**
  * The functions bound in wasm/bindings.cc, over the C interface (cpp/api/tinyvlm.h says what each
- * does). All are synchronous. Whether one succeeded is asked afterwards. `model` and `session` are addresses of the engine's objects, which
- * nothing checks: runtime/engine.ts alone calls these.
+ * does). All are synchronous. Whether one succeeded is asked afterwards. `model` and `session` are
+ * addresses of the engine's objects, which nothing checks: runtime/engine.ts alone calls these.
  */
 export interface EngineFunctions {
   /** Of the last call: 0 for success, else a code of cpp/base/status.h. */
@@ -58,9 +58,9 @@ export interface EngineModule extends EngineFunctions {
    */
   readonly HEAPU8: Uint8Array;
   /**
-   * What the functions above that take an image call while they run: writes `bytes` bytes of the image, from
-   * `offset` on, to the engine's memory at `address`. Anything but 0 ends them with `aborted`. It
-   * must not throw.
+   * What the functions above that take an image call while they run: writes `bytes` bytes of the
+   * image, from `offset` on, to the engine's memory at `address`. Anything but 0 ends them with
+   * `aborted`. It must not throw.
    */
   readImage?: ((offset: number, address: number, bytes: number) => number) | undefined;
   /** In the threaded builds: Emscripten's pool. */
