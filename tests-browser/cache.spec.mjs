@@ -339,6 +339,49 @@ describe("the cache", () => {
     });
   });
 
+  test("the Cache API: a piece that is altered is fetched alone", async () => {
+    await withEmptyCache(async (page) => {
+      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
+      await load();
+      files.reset();
+      await page.evaluate(async () => {
+        const cache = await caches.open("tiny-vlm");
+        const piece = (await cache.keys()).find(({ url }) => /\/piece\/3\//.test(url));
+        const bytes = new Uint8Array(await (await cache.match(piece)).arrayBuffer());
+        bytes[bytes.length >> 1] ^= 1;
+        await cache.put(piece, new Response(bytes));
+      });
+      assert.deepEqual(await load(), { text: "Two.", warnings: [] });
+      assert.equal(files.bytesSent(), chunkBytes);
+      files.reset();
+      assert.deepEqual(await load(), { text: "Two.", warnings: [] });
+      assert.equal(files.requests().length, 0);
+    });
+  });
+
+  test("the Cache API: a whole entry is read along while another worker has it", async () => {
+    await withEmptyCache(async (page) => {
+      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
+      await load();
+      files.reset();
+      const taken = await page.evaluate(async () => {
+        const cache = await caches.open("tiny-vlm");
+        const [{ url }] = await cache.keys();
+        const name = `tiny-vlm/${new URL(url).pathname.split("/")[1]}`;
+        return new Promise((resolve) => {
+          void navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+            resolve(lock !== null);
+            await new Promise((release) => (window.release = release));
+          });
+        });
+      });
+      assert(taken);
+      assert.deepEqual(await load(), { text: "Two.", warnings: [] });
+      assert.equal(files.requests().length, 0);
+      await page.evaluate(() => window.release());
+    });
+  });
+
   test("where nothing can be kept the model runs, with one warning that says why", async () => {
     await withEmptyCache(async (page) => {
       // As in a private window.

@@ -76,6 +76,7 @@ async function load(
     openPath: undefined,
     openStore: async () => new FolderStore(await openNodeFolder(fs, cacheFolder!), cacheBytes),
     fetch: nodeFetch,
+    yieldToMessages: () => new Promise<void>((resolve) => setImmediate(resolve)),
   };
   let error: TinyVLMError | undefined;
   try {
@@ -166,7 +167,7 @@ test("whatever is left of a kept file, the next load is right", async () => {
   const cacheFolder = newFolder();
   assertWhole(await load([at("model")], { cacheFolder }));
   const [entry] = (await fs.readdir(cacheFolder)).filter((name) => !name.endsWith(".lock"));
-  for (const name of ["entry.json", "data", "digests", "last-used"]) {
+  for (const name of ["entry.json", "data", "records", "last-used"]) {
     for (const keep of [0, 0.5, 0.99]) {
       const path = join(cacheFolder, entry!, name);
       const bytes = await fs.readFile(path);

@@ -52,6 +52,7 @@ async function load({ cacheFolder, signal, parts = names }: Settings = {}): Prom
       openPath: undefined,
       openStore: async () => new FolderStore(await openNodeFolder(fs, cacheFolder!)),
       fetch: nodeFetch,
+      yieldToMessages: () => new Promise<void>((resolve) => setImmediate(resolve)),
     },
     () => {},
     signal ?? new AbortController().signal,

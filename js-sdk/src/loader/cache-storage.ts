@@ -1,21 +1,18 @@
 // Keeps model files in the browser's Cache API, where its file system (OPFS) is missing: each piece
-// is an answer of its own, whose address holds its SHA-256.
+// is an answer of its own, whose address holds its record: SHA-256 and checksum.
 
 import { bytesOfHex, hexOf } from "../protocol/hex.js";
 import type { CachedModel } from "../protocol/values.js";
 import {
-  digestAt,
-  digestBytes,
-  entryName,
-  inUse,
-  isKept,
   parseMeta,
   pieceCount,
-  storedBytes,
+  PieceRecords,
   type Entry,
   type EntryMeta,
   type Store,
 } from "./cache.js";
+import { entryForReading, SharedStore, type Unlock } from "./shared-store.js";
+import { takeWebLock } from "./web-lock.js";
 
 const cacheName = "tiny-vlm";
 // Nothing is ever asked of this host: ".invalid" is reserved (RFC 2606).
@@ -23,117 +20,122 @@ const origin = "https://tiny-vlm.invalid";
 
 const metaAddress = (name: string) => `${origin}/${name}/entry.json`;
 const usedAddress = (name: string) => `${origin}/${name}/last-used`;
+const pieceAddress = (name: string, piece: number, record: Uint8Array) =>
+  `${origin}/${name}/piece/${piece}/${hexOf(record)}`;
 
 /** Opens the store. Throws where the browser has no Cache API or does not let this page use it. */
-export async function openCacheStorage(): Promise<Store> {
-  const cache = await caches.open(cacheName);
+export async function openCacheStorage(maxBytes?: number): Promise<Store> {
+  return new CacheStore(await caches.open(cacheName), maxBytes);
+}
 
-  const paths = async () =>
-    (await cache.keys()).map(({ url }) => url.slice(origin.length + 1).split("/"));
+class CacheStore extends SharedStore {
+  readonly kind = "the browser's cache";
+  readonly #cache: Cache;
 
-  async function text(address: string): Promise<string | undefined> {
-    return (await cache.match(address))?.text();
+  constructor(cache: Cache, maxBytes?: number) {
+    super(maxBytes);
+    this.#cache = cache;
   }
 
-  async function digestsOf(name: string, meta: EntryMeta): Promise<Uint8Array> {
-    const digests = new Uint8Array(pieceCount(meta) * digestBytes);
-    for (const [of, kind, piece, digest] of await paths())
-      if (of === name && kind === "piece" && Number(piece) < pieceCount(meta))
-        digests.set(bytesOfHex(digest!), Number(piece) * digestBytes);
-    return digests;
+  protected lock(name: string): Promise<Unlock | undefined> {
+    return takeWebLock(`${cacheName}/${name}`);
   }
 
-  async function remove(name: string): Promise<void> {
-    for (const { url } of await cache.keys())
-      if (url.startsWith(`${origin}/${name}/`)) await cache.delete(url);
+  protected async names(): Promise<string[]> {
+    return [...new Set((await this.#paths()).map(([name]) => name!))];
   }
 
-  async function open(url: string): Promise<Entry> {
-    const name = await entryName(url);
-    const found = parseMeta((await text(metaAddress(name))) ?? "");
+  protected async describe(name: string): Promise<CachedModel | undefined> {
+    const meta = await this.#meta(name);
+    if (!meta) return undefined;
+    return {
+      url: meta.url,
+      storedBytes: (await this.#records(name, meta)).storedBytes(meta),
+      totalBytes: meta.fileBytes,
+      lastUsed: new Date(Number(await this.#text(usedAddress(name))) || meta.begun),
+    };
+  }
+
+  protected async remove(name: string): Promise<void> {
+    for (const { url } of await this.#cache.keys())
+      if (url.startsWith(`${origin}/${name}/`)) await this.#cache.delete(url);
+  }
+
+  protected async readAlong(name: string, url: string): Promise<Entry | undefined> {
+    const meta = await this.#meta(name);
+    if (meta?.url !== url) return undefined;
+    const records = await this.#records(name, meta);
+    if (records.storedBytes(meta) < meta.fileBytes) return undefined;
+    const read = (piece: number) => this.#read(name, records, piece);
+    return entryForReading(meta, records, read, async () => {});
+  }
+
+  protected async openEntry(
+    name: string,
+    url: string,
+    unlock: Unlock,
+    makeRoom: (bytes: number) => Promise<void>,
+  ): Promise<Entry> {
+    const cache = this.#cache;
+    const found = await this.#meta(name);
     let meta = found?.url === url ? found : undefined;
-    let digests = meta ? await digestsOf(name, meta) : new Uint8Array(0);
+    let records = meta && (await this.#records(name, meta));
     if (meta) await cache.put(usedAddress(name), new Response(String(Date.now())));
-    const digest = (piece: number) =>
-      isKept(digests, piece) ? digestAt(digests, piece) : undefined;
-    const address = (piece: number, of: Uint8Array) =>
-      `${origin}/${name}/piece/${piece}/${hexOf(of)}`;
-
+    const begin = async (now: EntryMeta) => {
+      meta = undefined;
+      await this.remove(name);
+      await makeRoom(now.fileBytes);
+      await cache.put(metaAddress(name), new Response(JSON.stringify(now)));
+      meta = now;
+      records = new PieceRecords(now);
+    };
     return {
       get meta() {
         return meta;
       },
-      digest,
-      async begin(now) {
-        await remove(name);
-        meta = now;
-        digests = new Uint8Array(pieceCount(now) * digestBytes);
-        await cache.put(metaAddress(name), new Response(JSON.stringify(now)));
-      },
-      async read(piece) {
-        const response = await cache.match(address(piece, digest(piece)!));
-        return new Uint8Array(response ? await response.arrayBuffer() : []);
-      },
-      async write(piece, bytes, of) {
-        await cache.put(address(piece, of), new Response(bytes.slice()));
-        digests.set(of, piece * digestBytes);
+      begin,
+      digest: (piece) => records?.digest(piece),
+      read: (piece) => this.#read(name, records!, piece),
+      async write(piece, bytes, digest) {
+        const record = PieceRecords.of(bytes, digest);
+        await cache.put(pieceAddress(name, piece, record), new Response(bytes.slice()));
+        records!.at(piece).set(record);
       },
       async drop(piece) {
-        const old = digest(piece);
-        if (old) await cache.delete(address(piece, old));
-        digests.fill(0, piece * digestBytes, (piece + 1) * digestBytes);
+        await cache.delete(pieceAddress(name, piece, records!.at(piece)));
+        records!.at(piece).fill(0);
       },
-      async close() {},
+      close: unlock,
     };
   }
 
-  return {
-    kind: "the browser's cache",
+  async #read(
+    name: string,
+    records: PieceRecords,
+    piece: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const response = await this.#cache.match(pieceAddress(name, piece, records.at(piece)));
+    const bytes = new Uint8Array(response ? await response.arrayBuffer() : []);
+    return records.agrees(piece, bytes) ? bytes : undefined;
+  }
 
-    async open(url, signal) {
-      if (!navigator.locks) return open(url);
-      let release!: () => void;
-      const held = new Promise<void>((resolve) => (release = resolve));
-      return new Promise((resolve, reject) => {
-        navigator.locks
-          .request(`${cacheName}/${url}`, { signal }, async () => {
-            const entry = await open(url);
-            resolve(Object.defineProperty(entry, "close", { value: async () => release() }));
-            await held;
-          })
-          .catch(reject);
-      });
-    },
+  async #meta(name: string): Promise<EntryMeta | undefined> {
+    return parseMeta((await this.#text(metaAddress(name))) ?? "");
+  }
 
-    async list() {
-      const names = [...new Set((await paths()).map(([name]) => name!))];
-      const models = names.map(async (name): Promise<CachedModel | undefined> => {
-        const meta = parseMeta((await text(metaAddress(name))) ?? "");
-        if (!meta) return undefined;
-        return {
-          url: meta.url,
-          storedBytes: storedBytes(meta, await digestsOf(name, meta)),
-          totalBytes: meta.fileBytes,
-          lastUsed: new Date(Number(await text(usedAddress(name))) || meta.begun),
-        };
-      });
-      return (await Promise.all(models)).filter((model) => model !== undefined);
-    },
+  async #records(name: string, meta: EntryMeta): Promise<PieceRecords> {
+    const records = new PieceRecords(meta);
+    for (const [of, kind, piece, record] of await this.#paths())
+      if (of === name && kind === "piece" && Number(piece) < pieceCount(meta))
+        records.at(Number(piece)).set(bytesOfHex(record!));
+    return records;
+  }
 
-    async delete(url) {
-      const name = await entryName(url);
-      if ((await text(metaAddress(name))) === undefined) return false;
-      const locks = navigator.locks as LockManager | undefined;
-      const free = await (locks?.request(
-        `${cacheName}/${url}`,
-        { ifAvailable: true },
-        async (lock) => {
-          if (lock) await remove(name);
-          return lock !== null;
-        },
-      ) ?? remove(name).then(() => true));
-      if (!free) throw inUse(url);
-      return true;
-    },
-  };
+  async #paths(): Promise<string[][]> {
+    return (await this.#cache.keys()).map(({ url }) => url.slice(origin.length + 1).split("/"));
+  }
+
+  async #text(address: string): Promise<string | undefined> {
+    return (await this.#cache.match(address))?.text();
+  }
 }

@@ -1,14 +1,16 @@
 // Model files that are kept on the device, piece by piece: what is common to every storage. An
-// entry is one version of the file at one address. Only pieces whose hash was right are kept; what
-// the storage gives back is compared with that hash again before it is used.
+// entry is one version of the file at one address. Only pieces whose SHA-256 was right are kept,
+// each with a checksum, with which what the storage gives back is compared before it is used.
 
 import { TinyVLMError } from "../protocol/errors.js";
 import { hexOf } from "../protocol/hex.js";
 import type { CachedModel } from "../protocol/values.js";
+import { checksum, checksumBytes } from "./checksum.js";
+import { joined } from "./chunks.js";
 import type { Validator } from "./http-reader.js";
 
 /** Length of a SHA-256. */
-export const digestBytes = 32;
+const digestBytes = 32;
 
 /** What is known of a file that is kept, wholly or in part. */
 export interface EntryMeta {
@@ -28,7 +30,7 @@ export interface EntryMeta {
   begun: number;
 }
 /** The layout of entries that this version writes. */
-export const entryFormat = 1;
+export const entryFormat = 2;
 
 /** One file in a storage, held by nobody else meanwhile. */
 export interface Entry {
@@ -38,13 +40,16 @@ export interface Entry {
   begin(meta: EntryMeta): Promise<void>;
   /** The SHA-256 of a piece as it was written; undefined: it is not kept. */
   digest(piece: number): Uint8Array | undefined;
-  /** The bytes of a piece, fewer where the storage has lost some. The array is the caller's. */
-  read(piece: number): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Likewise at once, into `target`; returns how many bytes there were. Absent where the storage is
-   * read asynchronously.
+   * The bytes of a piece as they were written; undefined: the storage has lost or altered some. The
+   * array is the caller's.
    */
-  readInto?(piece: number, target: Uint8Array<ArrayBuffer>): number;
+  read(piece: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * Likewise at once, into `target`, which has the piece's length; false: the storage has lost or
+   * altered some. Absent where the storage is read asynchronously.
+   */
+  readInto?(piece: number, target: Uint8Array<ArrayBuffer>): boolean;
   /** Keeps a piece; when this resolves it outlives the process. */
   write(piece: number, bytes: Uint8Array, digest: Uint8Array): Promise<void>;
   /** Forgets a piece. */
@@ -96,19 +101,49 @@ export function pieceRange(
   return { begin, end: Math.min(fileBytes, begin + chunkBytes) };
 }
 
-/** Bytes that the pieces with a digest have together. */
-export function storedBytes(meta: EntryMeta, digests: Uint8Array): number {
-  let bytes = 0;
-  for (let piece = 0; piece < pieceCount(meta); piece++) {
-    const { begin, end } = pieceRange(meta, piece);
-    if (isKept(digests, piece)) bytes += end - begin;
-  }
-  return bytes;
-}
+/** What a storage keeps of each piece beside its bytes: SHA-256 and checksum, one behind the other. */
+export class PieceRecords {
+  /** Bytes of one. */
+  static readonly bytes = digestBytes + checksumBytes;
+  /** Those of all pieces; zeros: the piece is not kept. */
+  readonly all: Uint8Array<ArrayBuffer>;
 
-/** Whether `digests` has one for the piece: a missing one is zeros. */
-export function isKept(digests: Uint8Array, piece: number): boolean {
-  return digestAt(digests, piece).some((byte) => byte !== 0);
+  /** Of a file of this description, `stored` before; of what is missing in it nothing is kept. */
+  constructor(meta: EntryMeta, stored: Uint8Array = new Uint8Array(0)) {
+    this.all = new Uint8Array(pieceCount(meta) * PieceRecords.bytes);
+    this.all.set(stored.subarray(0, this.all.length));
+  }
+
+  /** The record of a piece of these bytes and this SHA-256. */
+  static of(bytes: Uint8Array, digest: Uint8Array): Uint8Array<ArrayBuffer> {
+    return joined([digest, checksum(bytes)], PieceRecords.bytes);
+  }
+
+  /** A piece's record; to be filled. */
+  at(piece: number): Uint8Array<ArrayBuffer> {
+    return this.all.subarray(piece * PieceRecords.bytes, (piece + 1) * PieceRecords.bytes);
+  }
+
+  /** The SHA-256 of a piece; undefined: it is not kept. */
+  digest(piece: number): Uint8Array | undefined {
+    const record = this.at(piece);
+    return record.some((byte) => byte !== 0) ? record.subarray(0, digestBytes) : undefined;
+  }
+
+  /** Whether these are the bytes that were kept. */
+  agrees(piece: number, bytes: Uint8Array): boolean {
+    return sameBytes(this.at(piece).subarray(digestBytes), checksum(bytes));
+  }
+
+  /** Bytes that the pieces that are kept have together. */
+  storedBytes(meta: EntryMeta): number {
+    let bytes = 0;
+    for (let piece = 0; piece < pieceCount(meta); piece++) {
+      const { begin, end } = pieceRange(meta, piece);
+      if (this.digest(piece)) bytes += end - begin;
+    }
+    return bytes;
+  }
 }
 
 /** Whether every piece of the model file is kept. */
@@ -117,11 +152,6 @@ export function isWhole(entry: Entry): boolean {
   if (!meta) return false;
   for (let piece = 0; piece < pieceCount(meta); piece++) if (!entry.digest(piece)) return false;
   return true;
-}
-
-/** The digest of a piece among those of all. */
-export function digestAt(digests: Uint8Array, piece: number): Uint8Array {
-  return digests.subarray(piece * digestBytes, (piece + 1) * digestBytes);
 }
 
 /** The metadata in a file of a storage; undefined where it is damaged or of another layout. */

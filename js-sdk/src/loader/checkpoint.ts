@@ -205,8 +205,8 @@ export class MemoryEntry implements Entry {
   digest(piece: number): Uint8Array | undefined {
     return this.#pieces.get(piece)?.digest;
   }
-  async read(piece: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = this.#pieces.get(piece)?.bytes ?? new Uint8Array(0);
+  async read(piece: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const bytes = this.#pieces.get(piece)?.bytes;
     this.#pieces.delete(piece); // the engine has it now
     return bytes;
   }
@@ -249,7 +249,9 @@ export class EntryReader implements ByteReader {
       if (this.#rest.length === 0) {
         const { meta } = this.#entry;
         if (!meta || this.#piece >= pieceCount(meta)) break;
-        this.#rest = await this.#entry.read(this.#piece++);
+        const bytes = await this.#entry.read(this.#piece++);
+        if (!bytes) break;
+        this.#rest = bytes;
       }
       const part = this.#rest.subarray(0, length - filled);
       bytes.set(part, filled);

@@ -2,28 +2,15 @@
 // is a folder of its own:
 //   entry.json  an EntryMeta, written once
 //   data        the file's bytes, each piece at its place
-//   digests     32 bytes a piece: its SHA-256, written after the piece; zeros: not kept
+//   records     40 bytes a piece: its SHA-256 and its checksum, written after the piece; zeros: not
+//               kept
 //   last-used   a time
-// A process that ends at any moment leaves an entry that is right: a piece counts when its digest
+// A process that ends at any moment leaves an entry that is right: a piece counts when its record
 // is there and agrees with it.
 
-import { TinyVLMError } from "../protocol/errors.js";
 import type { CachedModel } from "../protocol/values.js";
-import { wait } from "./http-reader.js";
-import {
-  digestAt,
-  digestBytes,
-  entryName,
-  inUse,
-  isKept,
-  parseMeta,
-  pieceCount,
-  pieceRange,
-  storedBytes,
-  type Entry,
-  type EntryMeta,
-  type Store,
-} from "./cache.js";
+import { parseMeta, pieceRange, PieceRecords, type Entry, type EntryMeta } from "./cache.js";
+import { entryForReading, SharedStore, type Unlock } from "./shared-store.js";
 
 /** A file that is open for reading. */
 export interface ReadableFile {
@@ -61,172 +48,107 @@ export interface FileSystem {
 
 const metaFile = "entry.json";
 const dataFile = "data";
-const digestsFile = "digests";
+const recordsFile = "records";
 const usedFile = "last-used";
 
-// How often somebody who waits looks how far the other one is.
-const waitingEveryMs = 250;
-
 /** A Store over a FileSystem. */
-export class FolderStore implements Store {
+export class FolderStore extends SharedStore {
   readonly kind: string;
   readonly #files: FileSystem;
-  // The most bytes that all entries may have together.
-  readonly #maxBytes: number;
 
-  constructor(files: FileSystem, maxBytes = Infinity) {
+  constructor(files: FileSystem, maxBytes?: number) {
+    super(maxBytes);
     this.kind = files.kind;
     this.#files = files;
-    this.#maxBytes = maxBytes;
   }
 
-  async open(
-    url: string,
-    signal: AbortSignal,
-    waiting: (storedBytes: number, totalBytes: number) => void = () => {},
-  ): Promise<Entry> {
-    const name = await entryName(url);
-    let unlock: (() => Promise<void>) | undefined;
-    while (!(unlock = await this.#files.lock(name))) {
-      const whole = await this.#openWhole(name, url).catch(() => undefined);
-      if (whole) return whole;
-      await wait(waitingEveryMs, signal);
-      const model = await this.#describe(name);
-      if (model) waiting(model.storedBytes, model.totalBytes);
-    }
-    const makeRoom = (bytes: number) => this.#makeRoom(bytes, name);
-    try {
-      return await FolderEntry.open(this.#files, name, url, unlock, makeRoom);
-    } catch (reason) {
-      await unlock();
-      throw reason;
-    }
+  protected lock(name: string): Promise<Unlock | undefined> {
+    return this.#files.lock(name);
   }
 
-  // The entry while somebody else has it; undefined where it is not whole. What is wrong in it is
-  // the other one's to mend.
-  async #openWhole(name: string, url: string): Promise<Entry | undefined> {
-    const [text, digests] = await Promise.all(
-      [metaFile, digestsFile].map((file) => this.#files.readFile(name, file)),
-    );
-    let meta = text && parseMeta(new TextDecoder().decode(text));
-    if (meta?.url !== url || !digests || storedBytes(meta, digests) < meta.fileBytes)
-      return undefined;
-    const data = await this.#files.openForReading(name, dataFile);
-    return {
-      get meta() {
-        return meta;
-      },
-      async begin() {
-        meta = undefined;
-      },
-      digest: (piece) => (meta && isKept(digests, piece) ? digestAt(digests, piece) : undefined),
-      read: (piece) => readPiece(data, meta!, piece),
-      async write() {},
-      async drop(piece) {
-        digestAt(digests, piece).fill(0);
-      },
-      close: () => data.close(),
-    };
+  protected names(): Promise<string[]> {
+    return this.#files.folders();
   }
 
-  async list(): Promise<CachedModel[]> {
-    const found = await Promise.all(
-      (await this.#files.folders()).map((name) => this.#describe(name)),
-    );
-    return found
-      .filter((model) => model !== undefined)
-      .sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
-  }
-
-  async delete(url: string): Promise<boolean> {
-    const name = await entryName(url);
-    if (!(await this.#files.folders()).includes(name)) return false;
-    if (!(await this.#remove(name))) throw inUse(url);
-    return true;
-  }
-
-  // False where somebody has the entry open.
-  async #remove(name: string): Promise<boolean> {
-    const unlock = await this.#files.lock(name);
-    if (!unlock) return false;
-    try {
-      await this.#files.remove(name);
-    } finally {
-      await unlock();
-    }
-    return true;
-  }
-
-  async #describe(name: string): Promise<CachedModel | undefined> {
-    const [text, digests, used] = await Promise.all(
-      [metaFile, digestsFile, usedFile].map((file) => this.#files.readFile(name, file)),
+  protected async describe(name: string): Promise<CachedModel | undefined> {
+    const [text, records, used] = await Promise.all(
+      [metaFile, recordsFile, usedFile].map((file) => this.#files.readFile(name, file)),
     );
     const meta = text && parseMeta(new TextDecoder().decode(text));
     if (!meta) return undefined;
     return {
       url: meta.url,
-      storedBytes: digests ? storedBytes(meta, digests) : 0,
+      storedBytes: new PieceRecords(meta, records).storedBytes(meta),
       totalBytes: meta.fileBytes,
       lastUsed: new Date(Number(used ? new TextDecoder().decode(used) : 0) || meta.begun),
     };
   }
 
-  // Deletes the entries that were not used for longest until `bytes` more fit under the limit.
-  async #makeRoom(bytes: number, except: string): Promise<void> {
-    if (this.#maxBytes === Infinity) return;
-    if (bytes > this.#maxBytes)
-      throw new TinyVLMError(
-        "io",
-        `it has ${bytes} bytes, and at most ${this.#maxBytes} may be kept (cache.maxBytes)`,
-      );
-    const own = await this.#describe(except);
-    const others = (await this.list()).filter(({ url }) => url !== own?.url);
-    let sum = bytes + others.reduce((total, { storedBytes }) => total + storedBytes, 0);
-    for (const { url, storedBytes } of others.reverse()) {
-      if (sum <= this.#maxBytes) return;
-      if (await this.#remove(await entryName(url))) sum -= storedBytes;
-    }
+  protected openEntry(
+    name: string,
+    url: string,
+    unlock: Unlock,
+    makeRoom: (bytes: number) => Promise<void>,
+  ): Promise<Entry> {
+    return FolderEntry.open(this.#files, name, url, unlock, makeRoom);
+  }
+
+  protected async readAlong(name: string, url: string): Promise<Entry | undefined> {
+    const [text, stored] = await Promise.all(
+      [metaFile, recordsFile].map((file) => this.#files.readFile(name, file)),
+    );
+    const meta = text && parseMeta(new TextDecoder().decode(text));
+    if (!meta || meta.url !== url) return undefined;
+    const records = new PieceRecords(meta, stored);
+    if (records.storedBytes(meta) < meta.fileBytes) return undefined;
+    const data = await this.#files.openForReading(name, dataFile);
+    const read = (piece: number) => readPiece(data, meta, records, piece);
+    return entryForReading(meta, records, read, () => data.close());
+  }
+
+  protected remove(name: string): Promise<void> {
+    return this.#files.remove(name);
   }
 }
 
-// The bytes of a piece that are there.
+// The bytes of a piece; undefined where they are not those that were written.
 async function readPiece(
   data: ReadableFile,
   meta: EntryMeta,
+  records: PieceRecords,
   piece: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { begin, end } = pieceRange(meta, piece);
   const bytes = new Uint8Array(end - begin);
   const found = await data.read(bytes, begin);
-  return found === bytes.length ? bytes : bytes.slice(0, found);
+  return found === bytes.length && records.agrees(piece, bytes) ? bytes : undefined;
 }
 
 class FolderEntry implements Entry {
   readonly #files: FileSystem;
   readonly #name: string;
-  readonly #unlock: () => Promise<void>;
+  readonly #unlock: Unlock;
   readonly #makeRoom: (bytes: number) => Promise<void>;
   readonly #data: OpenFile;
-  readonly #digestFile: OpenFile;
+  readonly #recordFile: OpenFile;
   #meta: EntryMeta | undefined;
-  #digests = new Uint8Array(0);
+  #records: PieceRecords | undefined;
 
   static async open(
     files: FileSystem,
     name: string,
     url: string,
-    unlock: () => Promise<void>,
+    unlock: Unlock,
     makeRoom: (bytes: number) => Promise<void>,
   ): Promise<FolderEntry> {
     const text = await files.readFile(name, metaFile);
     const meta = text && parseMeta(new TextDecoder().decode(text));
-    const [data, digests] = [await files.open(name, dataFile), await files.open(name, digestsFile)];
-    const entry = new FolderEntry(files, name, unlock, makeRoom, data, digests);
+    const [data, records] = [await files.open(name, dataFile), await files.open(name, recordsFile)];
+    const entry = new FolderEntry(files, name, unlock, makeRoom, data, records);
     if (meta && meta.url === url) {
       entry.#meta = meta;
-      entry.#digests = new Uint8Array(pieceCount(meta) * digestBytes);
-      digests.read(entry.#digests, 0);
+      entry.#records = new PieceRecords(meta);
+      records.read(entry.#records.all, 0);
       await entry.#writeWhole(usedFile, String(Date.now()));
     }
     return entry;
@@ -235,17 +157,17 @@ class FolderEntry implements Entry {
   private constructor(
     files: FileSystem,
     name: string,
-    unlock: () => Promise<void>,
+    unlock: Unlock,
     makeRoom: (bytes: number) => Promise<void>,
     data: OpenFile,
-    digestFile: OpenFile,
+    recordFile: OpenFile,
   ) {
     this.#files = files;
     this.#name = name;
     this.#unlock = unlock;
     this.#makeRoom = makeRoom;
     this.#data = data;
-    this.#digestFile = digestFile;
+    this.#recordFile = recordFile;
   }
 
   get meta(): EntryMeta | undefined {
@@ -254,8 +176,8 @@ class FolderEntry implements Entry {
 
   async begin(meta: EntryMeta): Promise<void> {
     this.#meta = undefined;
-    this.#digests = new Uint8Array(pieceCount(meta) * digestBytes);
-    await this.#digestFile.truncate(0);
+    this.#records = new PieceRecords(meta);
+    await this.#recordFile.truncate(0);
     await this.#data.truncate(0);
     await this.#makeRoom(meta.fileBytes);
     await this.#writeWhole(metaFile, JSON.stringify(meta));
@@ -263,30 +185,31 @@ class FolderEntry implements Entry {
   }
 
   digest(piece: number): Uint8Array | undefined {
-    return isKept(this.#digests, piece) ? digestAt(this.#digests, piece) : undefined;
+    return this.#records?.digest(piece);
   }
 
-  async read(piece: number): Promise<Uint8Array<ArrayBuffer>> {
-    return readPiece(this.#data, this.#meta!, piece);
+  async read(piece: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return readPiece(this.#data, this.#meta!, this.#records!, piece);
   }
 
-  readInto(piece: number, target: Uint8Array<ArrayBuffer>): number {
-    return this.#data.read(target, pieceRange(this.#meta!, piece).begin);
+  readInto(piece: number, target: Uint8Array<ArrayBuffer>): boolean {
+    const found = this.#data.read(target, pieceRange(this.#meta!, piece).begin);
+    return found === target.length && this.#records!.agrees(piece, target);
   }
 
   async write(piece: number, bytes: Uint8Array, digest: Uint8Array): Promise<void> {
     await this.#data.write(bytes, pieceRange(this.#meta!, piece).begin);
-    await this.#setDigest(piece, digest);
+    await this.#setRecord(piece, PieceRecords.of(bytes, digest));
   }
 
   async drop(piece: number): Promise<void> {
-    await this.#setDigest(piece, new Uint8Array(digestBytes));
+    await this.#setRecord(piece, new Uint8Array(PieceRecords.bytes));
   }
 
   async close(): Promise<void> {
     try {
       await this.#data.close();
-      await this.#digestFile.close();
+      await this.#recordFile.close();
       // What was opened and never begun is not worth a folder.
       if (!this.#meta) await this.#files.remove(this.#name);
     } finally {
@@ -294,9 +217,9 @@ class FolderEntry implements Entry {
     }
   }
 
-  async #setDigest(piece: number, digest: Uint8Array): Promise<void> {
-    await this.#digestFile.write(digest, piece * digestBytes);
-    this.#digests.set(digest, piece * digestBytes);
+  async #setRecord(piece: number, record: Uint8Array): Promise<void> {
+    await this.#recordFile.write(record, piece * PieceRecords.bytes);
+    this.#records!.at(piece).set(record);
   }
 
   async #writeWhole(name: string, text: string): Promise<void> {

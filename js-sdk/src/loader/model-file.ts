@@ -71,6 +71,8 @@ export interface ModelFileOptions {
   url: string;
   /** SHA-256; undefined: the engine computes it. */
   digest: ((bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>) | undefined;
+  /** Called every now and then while nothing else is waited for; ends the load where it throws. */
+  pause(): Promise<void>;
   onProgress(progress: ModelProgress): void;
   /** Looks at the first bytes, and throws where they cannot be a model's. */
   checkStart(bytes: Uint8Array): void;
@@ -82,6 +84,8 @@ export interface ModelFileOptions {
 const ownChunkBytes = 1 << 20;
 // While the header's length is unknown it is asked for in steps of this size.
 const headerStepBytes = 64 << 10;
+// How long kept pieces are read before others are heard.
+const pauseEveryMs = 20;
 // Pieces that are hashed while the next ones arrive.
 const piecesInFlight = 4;
 // How often a piece with a wrong hash is fetched, and a file that changes is begun.
@@ -132,9 +136,10 @@ interface Piece {
   /** undefined: they lie in the sink's memory. */
   bytes: Uint8Array<ArrayBuffer> | undefined;
   length: number;
+  /** Its SHA-256; undefined: it is not known here. */
   digest: Promise<Uint8Array> | undefined;
-  /** Where the piece was kept: the SHA-256 under which it was. */
-  kept: Uint8Array | undefined;
+  /** Whether it was kept, and has not changed since. */
+  kept: boolean;
 }
 
 // Runs work one after the other while more is added.
@@ -213,7 +218,7 @@ class Load {
     const meta = this.#entry?.meta;
     if (!meta) return undefined;
     const piece = await this.#fromEntry(0, meta);
-    if (!piece || !(await this.#isAsKept(piece))) return undefined;
+    if (!piece) return undefined;
     const header = piece.bytes!;
     const whole = this.#sink.append(header, false) !== "header" && this.#describe(header.length);
     if (!whole || !this.#canGoOn(meta)) {
@@ -303,8 +308,13 @@ class Load {
   async #pieces(rest: Uint8Array<ArrayBuffer>, inFlight: InOrder): Promise<boolean> {
     // What came with the header is in the engine already, which hashes the rest of that piece.
     let appended = rest.length;
+    let paused = performance.now();
     const count = pieceCount(this.#meta);
     for (let index = 1; index < count; index++) {
+      if (performance.now() - paused > pauseEveryMs) {
+        await this.#options.pause();
+        paused = performance.now();
+      }
       const { begin, end } = pieceRange(this.#meta, index);
       const given = rest.subarray(0, Math.min(rest.length, end - begin));
       rest = rest.subarray(given.length);
@@ -342,7 +352,7 @@ class Load {
     const bytes = given.length === 0 ? tail : joined([given, tail], given.length + tail.length);
     const { length } = bytes;
     const whole = length === end - begin;
-    return { index, bytes, length, digest: whole ? digest?.(bytes) : undefined, kept: undefined };
+    return { index, bytes, length, digest: whole ? digest?.(bytes) : undefined, kept: false };
   }
 
   // Appends a piece of which `partly` bytes are in the engine, and keeps it.
@@ -350,16 +360,11 @@ class Load {
     const { index, length } = piece;
     let { bytes } = piece;
     if (piece.kept) {
-      if (await this.#isAsKept(piece)) {
-        this.#count(length, true);
-        this.#ahead -= length;
-        if (bytes) this.#sink.append(bytes, true);
-        else this.#sink.takePlaced(length);
-        return;
-      }
-      bytes = await this.#fetched(index, this.#arrivals());
-      if (bytes.length < length) throw new FileChanged();
-      piece.digest = this.#options.digest!(bytes);
+      this.#count(length, true);
+      this.#ahead -= length;
+      if (bytes) this.#sink.append(bytes, true);
+      else this.#sink.takePlaced(length);
+      return;
     }
     let digest = await piece.digest;
     const wanted = this.#hashed ? this.#hashes.subarray((index - 1) * 32, index * 32) : undefined;
@@ -407,49 +412,37 @@ class Load {
   }
 
   // A single piece, by a request of its own.
-  async #fetched(
-    index: number,
-    onBytes?: (filled: number) => void,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  async #fetched(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const { begin, end } = pieceRange(this.#meta, index);
     const reader = this.#newReader();
     try {
-      return await reader.read(begin, end - begin, end, onBytes);
+      return await reader.read(begin, end - begin, end);
     } finally {
       await reader.close();
     }
   }
 
-  // A piece that is kept under the hash that the file gives, where it gives one; #isAsKept tells
-  // whether its bytes have it. What was kept under another is forgotten.
+  // A piece that is kept under the SHA-256 that the file gives, where it gives one. What was kept
+  // under another, or has changed since, is forgotten.
   async #fromEntry(index: number, meta: EntryMeta): Promise<Piece | undefined> {
     const entry = this.#entry;
-    const { digest } = this.#options;
-    const kept = entry?.digest(index)?.slice();
-    if (!entry || !kept || !digest) return undefined;
+    const digest = entry?.digest(index);
+    if (!entry || !digest) return undefined;
     try {
       const ofFile = this.#hashes.subarray((index - 1) * 32, index * 32);
-      if (index === 0 || !this.#hashed || sameBytes(kept, ofFile)) {
+      if (index === 0 || !this.#hashed || sameBytes(digest, ofFile)) {
         const { begin, end } = pieceRange(meta, index);
         const length = end - begin;
         const place = index > 0 && entry.readInto && this.#sink.place(this.#ahead, length);
         const bytes = place ? undefined : await entry.read(index);
-        const found = place ? entry.readInto!(index, place) : bytes!.length;
-        if (found === length)
-          return { index, bytes, length, digest: digest(place || bytes!), kept };
+        if (place ? entry.readInto!(index, place) : bytes)
+          return { index, bytes, length, digest: undefined, kept: true };
       }
       await entry.drop(index);
     } catch (reason) {
       this.#abandonEntry(reason);
     }
     return undefined;
-  }
-
-  // Whether a piece from the entry has the hash under which it was kept; if not, it is forgotten.
-  async #isAsKept({ index, digest, kept }: Piece): Promise<boolean> {
-    if (sameBytes((await digest)!, kept!)) return true;
-    await this.#keep((entry) => entry.drop(index));
-    return false;
   }
 
   // Where the run of pieces that are missing from `index` on ends.

@@ -8,7 +8,14 @@ import { isWhole } from "./cache.js";
 import { convertInto, EntryReader, MemoryEntry } from "./checkpoint.js";
 import { openCheckpointFiles, type OpenFolder } from "./checkpoint-files.js";
 import { loadModelFile, type ModelSink } from "./model-file.js";
-import { notStored, openEntry, progressOf, sha256, type DeliveryPlatform } from "./open-model.js";
+import {
+  notStored,
+  openEntry,
+  progressOf,
+  pauseOf,
+  sha256,
+  type DeliveryPlatform,
+} from "./open-model.js";
 
 /** What a checkpoint needs besides. */
 export interface CheckpointPlatform extends DeliveryPlatform {
@@ -72,6 +79,7 @@ export async function openCheckpoint(
           entry: kept === entry ? entry : undefined,
           url,
           digest: sha256,
+          pause: pauseOf(platform, signal),
           onProgress: () => {},
           checkStart: () => {},
           onCacheFailure: warn,

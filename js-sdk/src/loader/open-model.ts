@@ -22,6 +22,8 @@ export interface DeliveryPlatform {
   openStore(maxBytes: number, storage: string): Promise<Store>;
   /** Asks for the model without sending the caller's headers to another origin. */
   fetch: PrivateFetch;
+  /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
+  yieldToMessages(): Promise<void>;
 }
 
 // At most 20 progress events a second.
@@ -50,6 +52,7 @@ export async function openModel(
           entry,
           url: delivery.cacheKey ?? nameOf(source),
           digest: sha256,
+          pause: pauseOf(platform, signal),
           onProgress: progress.at,
           checkStart: (bytes) => refuseWebPage(bytes, nameOf(source)),
           onCacheFailure: warn,
@@ -120,6 +123,14 @@ export const sha256 = globalThis.crypto?.subtle
   ? async (bytes: Uint8Array<ArrayBuffer>) =>
       new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
   : undefined;
+
+/** Delivers what was said to the worker meanwhile; throws where that was to end the load. */
+export function pauseOf(platform: DeliveryPlatform, signal: AbortSignal): () => Promise<void> {
+  return async () => {
+    await platform.yieldToMessages();
+    if (signal.aborted) throw abortedError("loading", signal);
+  };
+}
 
 /** Tells `emit`, once, why the model is not kept. */
 export function notStored(emit: (event: LoadEvent) => void): (reason: unknown) => void {

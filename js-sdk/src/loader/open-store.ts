@@ -14,6 +14,6 @@ export async function openBrowserStore(maxBytes?: number): Promise<Store> {
     throw new Error("browsers keep files for secure pages only (https, or http on localhost)");
   const files = await openFileStore(maxBytes);
   if (files) return files;
-  if (typeof caches === "object") return openCacheStorage();
+  if (typeof caches === "object") return openCacheStorage(maxBytes);
   throw new Error("this browser has neither a file system nor a Cache API");
 }

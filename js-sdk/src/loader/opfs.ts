@@ -3,6 +3,7 @@
 
 import { TinyVLMError } from "../protocol/errors.js";
 import type { FileSystem, OpenFile } from "./folder-store.js";
+import { takeWebLock } from "./web-lock.js";
 
 // The folder that holds every entry.
 const rootName = "tiny-vlm";
@@ -30,20 +31,7 @@ export async function openOpfs(): Promise<FileSystem> {
   return {
     kind: "the browser's file system",
 
-    async lock(folder) {
-      if (!navigator.locks) return async () => {};
-      let release!: () => void;
-      const held = new Promise<void>((resolve) => (release = resolve));
-      return new Promise((resolve, reject) => {
-        navigator.locks
-          .request(`${rootName}/${folder}`, { ifAvailable: true }, (lock) => {
-            if (!lock) return resolve(undefined);
-            resolve(async () => release());
-            return held;
-          })
-          .catch(reject);
-      });
-    },
+    lock: (folder) => takeWebLock(`${rootName}/${folder}`),
 
     async folders() {
       const names: string[] = [];

@@ -20,6 +20,4 @@ export interface WorkerPlatform extends CheckpointPlatform {
    * decode it.
    */
   decodeImage: ((file: Uint8Array, format: string) => Promise<WireImage | undefined>) | undefined;
-  /** Lets waiting messages be delivered. Not a timer: browsers delay those by 4 ms and more. */
-  yieldToMessages(): Promise<void>;
 }
