@@ -1,6 +1,6 @@
 // The toolchains of programs, and what else looks at a package: Node and its like, bundlers for
 // them, test runners, the type checker, publint, attw, a browser extension. Entries as in web.mjs.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -66,6 +66,37 @@ const nodes = [
     ],
   },
 ];
+
+// Plug'n'Play: packages stay in archives, but for those that ask to be unpacked.
+const yarn = {
+  name: "Yarn, Plug'n'Play",
+  uses: ["@yarnpkg/cli-dist"],
+  folder: join(tmpdir(), "tiny-vlm-yarn"), // no node_modules may lie above it
+  files: programFiles,
+  prepare({ path }) {
+    const registry = run(path, ["npm", "config", "get", "registry"]).trim();
+    const http = registry.startsWith("http:") ? [new URL(registry).hostname] : [];
+    cpSync(join(path, "node_modules/@yarnpkg/cli-dist/bin/yarn.js"), join(path, "yarn.cjs"));
+    for (const name of ["node_modules", "package-lock.json"])
+      rmSync(join(path, name), { recursive: true });
+    const dependencies = { "tiny-vlm": `file:${packedFile()}` };
+    writeFileSync(join(path, "package.json"), JSON.stringify({ name: "app", dependencies }));
+    writeFileSync(
+      join(path, ".yarnrc.yml"),
+      JSON.stringify({
+        ...{ npmRegistryServer: registry, unsafeHttpWhitelist: http, enableTelemetry: false },
+        ...{
+          nodeLinker: "pnp",
+          pnpEnableEsmLoader: true,
+          enableGlobalCache: false,
+          enableImmutableInstalls: false,
+        },
+      }),
+    );
+    run(path, [process.execPath, "yarn.cjs", "install"]);
+  },
+  cells: nodeCells(() => [process.execPath, "yarn.cjs", "node"]),
+};
 
 /** Copies what nft traces from a program to an empty folder, and runs it there. */
 async function askTraced(path, name) {
@@ -425,6 +456,7 @@ const extension = {
 /** All entries of programs. */
 export const programs = [
   ...nodes,
+  yarn,
   tracer,
   nodeBundles,
   webpackForNode,

@@ -44,9 +44,9 @@ export async function runToolchains(chosen, log = console.log) {
   const rows = [];
   try {
     for (const toolchain of chosen) {
-      const { name, uses, cells, prepare } = toolchain;
+      const { name, uses, shown = uses, cells, prepare } = toolchain;
       const folder = toolchain.folder ?? name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-      const versions = versionsOf(uses);
+      const versions = versionsOf(shown);
       log(`\n${name}${versions ? ` (${versions})` : ""}`);
       let path;
       try {

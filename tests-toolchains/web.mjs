@@ -1,5 +1,6 @@
-// The toolchains of pages. Each entry: `name` and `uses` (packages of versions.json), the `files`
-// of its project, and `cells`: what is built in it and asked of it.
+// The toolchains of pages. Each entry: `name` and `uses` (packages of versions.json; those whose
+// versions are shown are `shown`, else all), the `files` of its project, and `cells`: what is built
+// in it and asked of it.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -232,6 +233,106 @@ const parcel = {
   ],
 };
 
+// A workspace as `ng new` makes it, without what tests and editors need. The builder copies no files
+// of packages: an entry of "assets" does.
+const angularWorkspace = {
+  version: 1,
+  projects: {
+    app: {
+      projectType: "application",
+      root: "",
+      sourceRoot: "src",
+      architect: {
+        build: {
+          builder: "@angular/build:application",
+          options: {
+            browser: "src/main.ts",
+            index: "src/index.html",
+            tsConfig: "tsconfig.json",
+            assets: [
+              { glob: "**/*", input: "node_modules/tiny-vlm/dist", output: "tiny-vlm" },
+              { glob: "sample.png", input: ".", output: "." },
+            ],
+          },
+        },
+      },
+    },
+  },
+  cli: { analytics: false },
+};
+
+const angular = {
+  name: "Angular",
+  shown: ["@angular/build"],
+  uses: [
+    ...["@angular/build", "@angular/cli", "@angular/common", "@angular/compiler"],
+    ...["@angular/compiler-cli", "@angular/core", "@angular/platform-browser", "rxjs"],
+    "typescript",
+  ],
+  files: {
+    "angular.json": JSON.stringify(angularWorkspace),
+    "tsconfig.json": JSON.stringify({
+      compilerOptions: {
+        ...{ strict: true, target: "ES2022", module: "preserve", moduleResolution: "bundler" },
+        ...{ experimentalDecorators: true, lib: ["ES2022", "DOM"], types: [] },
+      },
+      files: ["src/main.ts"],
+    }),
+    "src/index.html":
+      '<!doctype html><meta charset="utf-8"><title>app</title><base href="/"><app-root></app-root>\n',
+    "src/main.ts": `import { Component, provideZonelessChangeDetection, signal } from "@angular/core";
+import { bootstrapApplication } from "@angular/platform-browser";
+import { TinyVLM } from "tiny-vlm";
+
+@Component({ selector: "app-root", template: "<p>{{ text() }}</p>" })
+class App {
+  readonly text = signal("…");
+
+  constructor() {
+    const began = performance.now();
+    this.answer().then(
+      ([text, variant]) => {
+        this.text.set(text);
+        Object.assign(globalThis, { found: { text, variant, ms: performance.now() - began } });
+      },
+      (error) => Object.assign(globalThis, { found: { error: String(error) } }),
+    );
+  }
+
+  async answer(): Promise<[string, string]> {
+    const vlm = await TinyVLM.load(undefined, { assetsUrl: "/tiny-vlm/" });
+    const { text } = await vlm.ask("/sample.png", ${JSON.stringify(question)});
+    return [text, vlm.variant];
+  }
+}
+
+bootstrapApplication(App, { providers: [provideZonelessChangeDetection()] });
+`,
+  },
+  cells: [
+    {
+      name: "build, by its assets",
+      async ask({ path, browser }) {
+        run(path, ["ng", "build"]);
+        const shipped = shippedBytes(join(path, "dist/app/browser"), ["tiny-vlm/"]);
+        return { ...(await askFolder(browser, join(path, "dist/app/browser"))), shipped };
+      },
+    },
+    {
+      name: "dev server",
+      ask: ({ path, browser }) => {
+        const workspace = structuredClone(angularWorkspace);
+        workspace.projects.app.architect.serve = {
+          builder: "@angular/build:dev-server",
+          options: { buildTarget: "app:build" },
+        };
+        writeFileSync(join(path, "angular.json"), JSON.stringify(workspace));
+        return askProgram(browser, path, (port) => ["ng", "serve", "--port", port]);
+      },
+    },
+  ],
+};
+
 const nextPage = `"use client";
 import { useEffect, useState } from "react";
 import { TinyVLM } from "tiny-vlm";
@@ -375,6 +476,19 @@ const policy = (workers) =>
   `default-src 'none'; script-src 'self' CDN 'wasm-unsafe-eval'; worker-src 'self' ${workers}; ` +
   "connect-src 'self' CDN";
 
+const nodeGlobals = `Object.assign(globalThis, {
+  global: globalThis,
+  process: {
+    type: "renderer", platform: "linux", argv: [], env: {},
+    versions: { node: "22.20.0", electron: "38.2.0", chrome: "140.0.0" },
+  },
+  require(name) { throw new Error("Node's module " + name + " was asked for"); },
+  module: { exports: {} },
+  exports: {},
+  Buffer: class extends Uint8Array {},
+  setImmediate: (work) => setTimeout(work, 0),
+})`;
+
 const plain = {
   name: "No bundler",
   uses: [],
@@ -411,6 +525,30 @@ const plain = {
           browser,
           path,
           '<!doctype html><script type="importmap">{"imports":{"tiny-vlm":"CDN/index.mjs",' +
+            '"tiny-vlm/demo-model":"CDN/demo-model.mjs"}}</script>' +
+            '<script type="module" src="/mapped.js"></script>',
+          "",
+        ),
+    },
+    {
+      // What an Electron renderer has with node integration, in the page and in its workers.
+      name: "a page and workers with Node's globals",
+      ask: ({ path, browser }) =>
+        askAcross(
+          browser,
+          path,
+          `<!doctype html><script>${nodeGlobals}
+const W = Worker;
+globalThis.Worker = class extends W {
+  constructor(url, options) {
+    const address = JSON.stringify(String(url));
+    const globals = \`${nodeGlobals}\`;
+    const text = options?.type === "module"
+      ? \`import "data:text/javascript,\${encodeURIComponent(globals)}"; import \${address};\`
+      : \`\${globals}; importScripts(\${address});\`;
+    super(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), options);
+  }
+};</script><script type="importmap">{"imports":{"tiny-vlm":"CDN/index.mjs",` +
             '"tiny-vlm/demo-model":"CDN/demo-model.mjs"}}</script>' +
             '<script type="module" src="/mapped.js"></script>',
           "",
@@ -484,4 +622,4 @@ const newcomer = {
 };
 
 /** All entries of pages. */
-export const web = [newcomer, vite, webpack, rollup, esbuild, parcel, next, plain];
+export const web = [newcomer, vite, webpack, rollup, esbuild, parcel, angular, next, plain];
