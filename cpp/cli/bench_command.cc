@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/run_to_end.h"
+#include "cli/bench_constrain.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/measure.h"
@@ -233,13 +234,13 @@ Result<std::vector<std::string>> ParseWorks(const std::string& list) {
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string work = list.substr(begin, end - begin);
-    if (work != "vision" && work != "load" && work != "ready" && CountOf(work, "prefill-") == 0 &&
-        CountOf(work, "decode-") == 0) {
-      return Error(
-          ErrorCode::kInvalidArgument,
-          "--work: \"vision\", \"prefill-N\", \"decode-N\" (N of 1..100000), \"load\" or \"ready\" "
-          "wanted, \"%s\" found",
-          work.c_str());
+    if (work != "vision" && work != "load" && work != "ready" && work != "constrain" &&
+        CountOf(work, "prefill-") == 0 && CountOf(work, "decode-") == 0 &&
+        CountOf(work, "constrained-") == 0) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--work: \"vision\", \"prefill-N\", \"decode-N\", \"constrained-N\" (N of "
+                   "1..100000), \"constrain\", \"load\" or \"ready\" wanted, \"%s\" found",
+                   work.c_str());
     }
     works.push_back(work);
     begin = end + 1;
@@ -252,6 +253,19 @@ Result<WorkResult> RunWork(const std::string& work, Model& model, const BenchOpt
   if (const size_t rows = CountOf(work, "prefill-"); rows != 0)
     return BenchPrefill(model, options, rows, work.c_str());
   return BenchDecode(model, options, CountOf(work, "decode-"), work.c_str());
+}
+
+// Works that are about response formats.
+bool IsConstrain(const std::string& work) {
+  return work == "constrain" || CountOf(work, "constrained-") != 0;
+}
+
+Result<std::vector<ConstrainedDecode>> BenchConstrained(Model& model, const BenchOptions& options,
+                                                        size_t count, const char* work) {
+  TVLM_ASSIGN_OR_RETURN(const auto decoder,
+                        CreateDecoder(model, options, options.prefix + count, work));
+  TVLM_RETURN_IF_ERROR(TimeRows(*decoder, RandomRows(model, options.prefix)).status());
+  return BenchConstrainedDecode(model, *decoder, options.prefix, count, options.rounds);
 }
 
 // Operations by their share of the time, the largest first.
@@ -343,6 +357,10 @@ Status RunBench(const Arguments& arguments) {
   ThreadPool two(std::min<size_t>(2, options.threads));
   const MachineState before = CheckMachine(two);
   std::vector<WorkResult> results;
+  std::vector<ConstraintCost> constraint_costs;
+  std::vector<ConstrainedDecode> constrained_decodes;
+  size_t constrained_tokens = 0;
+  const bool asks = std::any_of(options.works.begin(), options.works.end(), IsConstrain);
   std::shared_ptr<Model> model;
   for (const std::string& work : options.works) {
     if (work == "load" || work == "ready") {
@@ -353,7 +371,18 @@ Status RunBench(const Arguments& arguments) {
       continue;
     }
     if (model == nullptr) {
-      TVLM_ASSIGN_OR_RETURN(model, LoadModel(options.model_path, options.threads, ModelUse::kIds));
+      TVLM_ASSIGN_OR_RETURN(model, LoadModel(options.model_path, options.threads,
+                                             asks ? ModelUse::kAsk : ModelUse::kIds));
+    }
+    if (work == "constrain") {
+      TVLM_ASSIGN_OR_RETURN(constraint_costs, BenchConstraint(*model, options.rounds));
+      continue;
+    }
+    if (const size_t tokens = CountOf(work, "constrained-"); tokens != 0) {
+      TVLM_ASSIGN_OR_RETURN(constrained_decodes,
+                            BenchConstrained(*model, options, tokens, work.c_str()));
+      constrained_tokens = tokens;
+      continue;
     }
     TVLM_ASSIGN_OR_RETURN(WorkResult result, RunWork(work, *model, options));
     results.push_back(std::move(result));
@@ -377,7 +406,13 @@ Status RunBench(const Arguments& arguments) {
     report.String("compute", flags.Get("--compute", "fast"))
         .Object("before", MachineReport(before))
         .Object("after", MachineReport(after));
-    std::printf("%s\n", report.Bool("valid", valid).Array("works", works).Finish().c_str());
+    report.Bool("valid", valid).Array("works", works);
+    if (!constraint_costs.empty()) report.Array("constrain", ConstraintReport(constraint_costs));
+    if (!constrained_decodes.empty()) {
+      report.Number("constrainedTokens", static_cast<double>(constrained_tokens))
+          .Array("constrained", ConstrainedDecodeReport(constrained_decodes));
+    }
+    std::printf("%s\n", report.Finish().c_str());
     return Status();
   }
   std::printf("%zu threads, %zu rounds\n", options.threads, options.rounds);
@@ -386,7 +421,10 @@ Status RunBench(const Arguments& arguments) {
   std::printf("this run is %s\n\n", valid ? "valid"
                                           : "NOT valid: other work took more than 10 % of its "
                                             "cores, or the machine was not steady");
-  PrintText(results, options.rounds, flags.Has("--profile"));
+  if (!results.empty()) PrintText(results, options.rounds, flags.Has("--profile"));
+  if (!constraint_costs.empty()) PrintConstraintCosts(constraint_costs);
+  if (!constrained_decodes.empty())
+    PrintConstrainedDecodes(constrained_decodes, constrained_tokens);
   return Status();
 }
 

@@ -29,8 +29,8 @@ constexpr Command kCommands[] = {
      &tinyvlm::OptionFlagsHelp},
     {"bench", &tinyvlm::RunBench,
      "bench <model>   measures the engine's phases: medians of rounds, and where the time goes\n"
-     "    [--work vision,prefill-N,decode-N,load,ready] [--image-size N] [--prefix TOKENS] "
-     "[--rounds N] "
+     "    [--work vision,prefill-N,decode-N,constrain,constrained-N,load,ready] [--image-size N] "
+     "[--prefix TOKENS] [--rounds N] "
      "[--compute fast|f32] [--profile] [--json] [--threads N]\n"},
 #endif
     {"convert", &tinyvlm::RunConvert,

@@ -1,9 +1,31 @@
 #include "constrain/matcher.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <iterator>
 
 namespace tinyvlm {
+
+bool Matcher::SeenPlaces::Insert(const Place& place) {
+  if (2 * ++count_ > slots_.size()) {
+    std::vector<Slot> larger(2 * slots_.size());
+    std::swap(slots_, larger);
+    count_ = 1;
+    for (const Slot& slot : larger) {
+      if (slot.round == round_) Insert(slot.place);
+    }
+  }
+  for (size_t at = PlaceHash()(place);; ++at) {
+    Slot& slot = slots_[at & (slots_.size() - 1)];
+    if (slot.round != round_) {
+      slot = {place, round_};
+      return true;
+    }
+    if (slot.place == place) {
+      --count_;
+      return false;
+    }
+  }
+}
 
 Matcher::Matcher(std::shared_ptr<const Grammar> grammar) : grammar_(std::move(grammar)) { Clear(); }
 
@@ -29,11 +51,12 @@ Matcher::Stack Matcher::Push(Grammar::State return_to, Stack rest) {
 }
 
 Matcher::Set Matcher::Close(std::vector<Place> places) {
-  std::unordered_set<Place, PlaceHash> seen(places.begin(), places.end());
+  seen_.Clear();
+  std::erase_if(places, [&](const Place& place) { return !seen_.Insert(place); });
   SetData data;
   const auto add = [&](Grammar::State state, Stack stack) {
     const Place place(state, stack);
-    if (seen.insert(place).second) places.push_back(place);
+    if (seen_.Insert(place)) places.push_back(place);
   };
   for (size_t i = 0; i < places.size(); ++i) {
     if (++work_ > kMaxWork || stacks_.size() > kMaxStacks) {
@@ -95,19 +118,61 @@ Matcher::Set Matcher::Find(Set set, uint8_t byte) {
     sets_[set].next = std::make_unique<std::array<int32_t, 256>>();
     sets_[set].next->fill(kUnknown);
   }
+  // Bytes around this one that the same edges take lead to the same set.
+  size_t first = 0, last = 255;
   std::vector<Place> places;
   work_ += sets_[set].places.size();
   for (const auto& [state, stack] : sets_[set].places) {
     for (const Grammar::Edge& edge : grammar_->edges(state)) {
-      if (edge.kind == Grammar::Edge::kBytes && edge.first <= byte && byte <= edge.last)
+      if (edge.kind != Grammar::Edge::kBytes) continue;
+      if (edge.last < byte) {
+        first = std::max(first, size_t{edge.last} + 1);
+      } else if (edge.first > byte) {
+        last = std::min(last, size_t{edge.first} - 1);
+      } else {
+        first = std::max(first, size_t{edge.first});
+        last = std::min(last, size_t{edge.last});
         places.emplace_back(edge.to, stack);
+      }
     }
   }
-  std::sort(places.begin(), places.end());
-  places.erase(std::unique(places.begin(), places.end()), places.end());
   const Set next = Close(std::move(places));
-  if (!full_) (*sets_[set].next)[byte] = static_cast<int32_t>(next);
+  if (!full_) {
+    std::array<int32_t, 256>& table = *sets_[set].next;
+    std::fill(table.begin() + static_cast<ptrdiff_t>(first),
+              table.begin() + static_cast<ptrdiff_t>(last) + 1, static_cast<int32_t>(next));
+  }
   return next;
+}
+
+Matcher::Set Matcher::Find(Set set, CharClass chars) {
+  Set all = kUnasked;
+  for (uint8_t byte = 0; byte < 0x80 && all != kMixed; ++byte) {
+    if (!InClass(chars, byte)) continue;
+    const Set next = Next(set, byte);
+    all = all == kUnasked || all == next ? next : kMixed;
+  }
+  if (chars == kStringText && all != kMixed && !OthersLeadTo(set, all)) all = kMixed;
+  if (!full_) sets_[set].behind[chars] = all;
+  return all;
+}
+
+bool Matcher::OthersLeadTo(Set set, Set to) {
+  // The one set behind the bytes of a range; kMixed where there are several.
+  const auto behind = [&](Set from, size_t first, size_t last) {
+    const Set next = Next(from, static_cast<uint8_t>(first));
+    for (size_t byte = first + 1; byte <= last; ++byte) {
+      if (Next(from, static_cast<uint8_t>(byte)) != next) return kMixed;
+    }
+    return next;
+  };
+  return std::all_of(std::begin(kStringTextRows), std::end(kStringTextRows), [&](const auto& row) {
+    Set next = behind(set, row.first, row.last_first);
+    if (next != kMixed) next = behind(next, row.second, row.last_second);
+    if (next != kMixed && row.third != 0) next = behind(next, row.third, row.last_third);
+    if (next != kMixed && row.fourth != 0) next = behind(next, row.fourth, row.last_fourth);
+    return next == to;
+  });
 }
 
 Matcher::Set Matcher::Forget(Set keep) {
@@ -118,6 +183,7 @@ Matcher::Set Matcher::Forget(Set keep) {
   // The chains of `keep`, innermost call last.
   SetData data = std::move(sets_[keep]);
   data.next = nullptr;
+  data.behind.fill(kUnasked);
   const std::vector<Place> stacks = std::move(stacks_);
   Clear();
   for (Place& place : data.places) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "constrain/char_class.h"
 #include "constrain/grammar.h"
 
 namespace tinyvlm {
@@ -35,6 +36,14 @@ class Matcher {
     return known != kUnknown ? static_cast<Set>(known) : Find(set, byte);
   }
 
+  // The set behind any one character of the class: kNone where none of them can follow, kMixed
+  // where not all of them lead to the same set.
+  static constexpr Set kMixed = UINT32_MAX;
+  Set Next(Set set, CharClass chars) {
+    const Set known = sets_[set].behind[chars];
+    return known != kUnasked ? known : Find(set, chars);
+  }
+
   // Whether the bytes so far are a whole text.
   bool accepts(Set set) const { return sets_[set].accepts; }
 
@@ -56,6 +65,7 @@ class Matcher {
 
  private:
   static constexpr int32_t kUnknown = -1;
+  static constexpr Set kUnasked = kMixed - 1;
   static constexpr size_t kManySets = 4096, kMaxSets = 8 * kManySets;
   static constexpr size_t kManyPlaces = size_t{1} << 18, kMaxPlaces = 8 * kManyPlaces;
   static constexpr size_t kMaxStacks = size_t{1} << 20;
@@ -74,9 +84,30 @@ class Matcher {
     std::vector<Place> places;  // those from which a byte leads on, sorted
     bool accepts = false;
     std::unique_ptr<std::array<int32_t, 256>> next;  // null until one is wanted
+    std::array<Set, kCharClasses> behind = {kUnasked, kUnasked, kUnasked, kUnasked};
+  };
+
+  // A set of places. Emptying it costs nothing.
+  class SeenPlaces {
+   public:
+    void Clear() { ++round_, count_ = 0; }
+    // False where it is there already.
+    bool Insert(const Place& place);
+
+   private:
+    struct Slot {
+      Place place;
+      uint64_t round = 0;  // the one that filled it; of an earlier one: free
+    };
+    std::vector<Slot> slots_ = std::vector<Slot>(64);  // a power of two, at least half of them free
+    uint64_t round_ = 0;
+    size_t count_ = 0;
   };
 
   Set Find(Set set, uint8_t byte);
+  Set Find(Set set, CharClass chars);
+  // Whether each character of kStringText beyond ASCII leads from `set` to `to`.
+  bool OthersLeadTo(Set set, Set to);
   // The set of all places that `places` lead to without a byte.
   Set Close(std::vector<Place> places);
   Set Number(SetData data);
@@ -84,6 +115,7 @@ class Matcher {
   void Clear();
 
   const std::shared_ptr<const Grammar> grammar_;
+  SeenPlaces seen_;
   std::vector<SetData> sets_;
   std::unordered_multimap<size_t, Set> numbers_;  // by hash
   std::vector<Place> stacks_;

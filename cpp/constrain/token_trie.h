@@ -2,11 +2,14 @@
 #ifndef TINYVLM_CONSTRAIN_TOKEN_TRIE_H_
 #define TINYVLM_CONSTRAIN_TOKEN_TRIE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "constrain/char_class.h"
 #include "constrain/matcher.h"
 #include "text/tokenizer.h"
 
@@ -36,13 +39,35 @@ class TokenTrie {
     uint8_t byte;
     uint16_t depth;        // bytes before it
     uint32_t end;          // the first node that is not below this one
-    uint32_t first_token;  // in tokens_: those that end with this byte, up to the next node's
+    uint32_t first_token;  // in tokens: those that end with this byte, up to the next node's
+  };
+  struct Token {
+    std::string_view bytes;
+    int32_t id;
+  };
+  // Some of the tokens.
+  struct Part {
+    std::vector<Node> nodes;  // in order of their bytes; behind the last one a node for its end
+    std::vector<int32_t> tokens;
+    size_t max_depth = 0;
+  };
+  // Longer ones are few, and finding out that a text has room for them takes long.
+  static constexpr size_t kMaxChars = 24;
+  // Tokens of up to kMaxChars characters of one class that are not all of a smaller one.
+  struct ClassPart : Part {
+    std::vector<int32_t> by_length;  // their ids
+    std::array<uint32_t, kMaxChars + 1>
+        up_to{};  // [n]: how many of these have at most n characters
   };
 
+  static Part MakePart(const std::vector<Token>& sorted);
+  static ClassPart MakeClassPart(const std::vector<Token>& sorted);
+  static size_t Walk(const Part& part, Matcher& matcher, Matcher::Set set,
+                     std::span<uint8_t> allowed);
+
   size_t size_;
-  std::vector<Node> nodes_;  // in order of their bytes; behind the last one a node for its end
-  std::vector<int32_t> tokens_;
-  size_t max_depth_ = 0;
+  std::array<ClassPart, kCharClasses> classes_;
+  Part rest_;
 };
 
 }  // namespace tinyvlm

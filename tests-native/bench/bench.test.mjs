@@ -200,3 +200,41 @@ test(
     }
   },
 );
+
+test(
+  "tiny-vlm bench measures response formats, alone and beside free decoding",
+  { skip: cli ? false : "no command line in this build" },
+  () => {
+    const model = fileURLToPath(new URL("../../model/tiny-vlm-demo.gguf", import.meta.url));
+    const works = "constrain,constrained-2";
+    const flags = ["--work", works, "--rounds", "2", "--threads", "1", "--prefix", "3"];
+    const { status, stdout, stderr } = run(cli, "bench", model, ...flags, "--json");
+    assert.equal(status, 0, stderr);
+    const report = JSON.parse(stdout);
+    assert.deepEqual(report.works, []);
+    const formats = report.constrain.map(({ format }) => format);
+    assert.ok(formats.includes("text, maxLength 200") && formats.includes("choices"));
+    for (const { tokens, readMs, firstMs, averageMs, worstMs } of report.constrain) {
+      assert.ok(tokens > 100 && readMs > 0 && firstMs > 0);
+      assert.ok(averageMs > 0 && averageMs <= worstMs);
+    }
+    assert.equal(report.constrainedTokens, 2);
+    assert.deepEqual(
+      report.constrained.map(({ format }) => format),
+      formats,
+    );
+    for (const { freeMs, constrainedMs, ratio } of report.constrained) {
+      assertSpread(freeMs);
+      assertSpread(constrainedMs);
+      assert.ok(Math.abs((ratio * constrainedMs.median) / freeMs.median - 1) < 1e-6);
+    }
+
+    const text = run(cli, "bench", model, ...flags).stdout;
+    assert.match(text, /^\| choices \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|$/m);
+    assert.match(text, /^\| choices \| [\d.]+ \(.*\) \| [\d.]+ \(.*\) \| \d+\.\d{3} \|$/m);
+
+    const bare = run(cli, "bench", join(root, "t0.gguf"), "--work", "constrain");
+    assert.notEqual(bare.status, 0);
+    assert.match(bare.stderr, /unsupported: --work constrain: .*tokenizer wanted, one without/);
+  },
+);

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8_encode.h"
 #include "catch_amalgamated.hpp"
 #include "constrain/follow.h"
+#include "constrain/plain_follower.h"
+#include "constrain/schemas.h"
 
 namespace tinyvlm {
 namespace {
@@ -147,6 +150,190 @@ TEST_CASE("A token is allowed exactly where its bytes can be followed, however o
       }
     }
   }
+}
+
+// Tokens of every kind that a vocabulary has: all bytes, words with and without a space before
+// them, characters of every length, parts of characters, runs, escapes, punctuation.
+TokenList MixedVocabulary(std::mt19937& random) {
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  const auto add = [&](size_t count, size_t longest, const std::vector<std::string>& parts) {
+    for (size_t i = 0; i < count; ++i) {
+      std::string token;
+      for (size_t length = 1 + random() % longest; length > 0; --length)
+        token += parts[random() % parts.size()];
+      tokens.push_back(token);
+    }
+  };
+  add(60, 5, {"a", "b", "c", "t", "r", "u", "e"});
+  add(40, 5, {"a", "Z", "_", "7", "0"});
+  add(40, 5, {" ", "a", "b", "T", "1"});
+  add(60, 4, {"a", ".", "-", "é", "ж", "字", "\u20ac", "😀", "\u2027", "\u202a", " "});
+  add(20, 3, {"\u2028", "\u2029", "a", "é"});
+  add(60, 4, {"\"", ",", ":", "{", "}", "[", "]", "a", "1"});
+  add(40, 4, {"\\", "u", "n", "d8", "\"", "00", "e9"});
+  add(30, 3, {"\n", "\t", "\x7f", "a", " "});
+  add(30, 3, {"\xe2", "\x80", "\xa8", "\xf0\x9f", "\xc3", "a", "\xed\xa0\x80"});
+  add(40, 4, {"1", "0", "9", ".", "-", "e"});
+  for (const size_t length : {23u, 24u, 25u, 60u}) {
+    tokens.emplace_back(length, ' ');
+    tokens.emplace_back(length, 'a');
+    tokens.push_back(std::string(length - 1, 'a') + "é");
+  }
+  return TokenList(tokens);
+}
+
+std::string RandomSchema(std::mt19937& random, int depth) {
+  const auto number = [&](int most) {
+    return std::to_string(static_cast<int>(random() % static_cast<unsigned>(most)));
+  };
+  const auto child = [&] { return RandomSchema(random, depth - 1); };
+  switch (random() % (depth > 0 ? 9 : 6)) {
+    case 0:
+      return R"({"type":"string","minLength":)" + number(4) + R"(,"maxLength":)" +
+             std::to_string(4 + random() % 60) + "}";
+    case 1:
+      return R"({"type":["string","null"],"minLength":)" + number(30) + "}";
+    case 2: {
+      constexpr const char* kPatterns[] = {"^.{2,30}$",
+                                           "^[a-z]{1,25}$",
+                                           "^\\\\w+$",
+                                           "^[\\\\w ]{3,}$",
+                                           "a.b",
+                                           "^[^a]{1,9}$",
+                                           "^(\\\\d{1,3}-)*[a-zé ]+$",
+                                           "^\\\\S{20}$"};
+      return R"({"type":"string","pattern":")" + std::string(kPatterns[random() % 8]) + "\"}";
+    }
+    case 3:
+      return R"({"type":"integer","minimum":)" + number(40) + R"(,"maximum":)" +
+             std::to_string(40 + random() % 2000) + "}";
+    case 4:
+      return R"({"type":"number","minimum":-)" + number(9) + ".5}";
+    case 5:
+      return R"({"enum":["a b","ab",1,null,"é)" + number(100) + R"(",[true]]})";
+    case 6:
+      return R"({"type":"array","items":)" + child() + R"(,"maxItems":)" + number(4) + "}";
+    case 7:
+      return R"({"anyOf":[)" + child() + "," + child() + "]}";
+    default:
+      return R"({"type":"object","properties":{"a":)" + child() + R"(,"ab":)" + child() +
+             R"(},"required":["ab"],"additionalProperties":)" +
+             (random() % 2 == 0 ? "false" : child()) + "}";
+  }
+}
+
+TEST_CASE("Masks are those of the plain definition", "[constrain][vocabulary_constraint]") {
+  std::mt19937 random(7);
+  const TokenList vocabulary = MixedVocabulary(random);
+  std::vector<int32_t> by_bytes(static_cast<size_t>(vocabulary.stop_id()));
+  for (size_t i = 0; i < by_bytes.size(); ++i) by_bytes[i] = static_cast<int32_t>(i);
+  std::sort(by_bytes.begin(), by_bytes.end(), [&](int32_t a, int32_t b) {
+    return vocabulary.TokenBytes(a) < vocabulary.TokenBytes(b);
+  });
+  std::vector<std::string> formats = {
+      R"({"pattern":"\\d{3}-\\d{4}"})", R"({"pattern":"(.|\\n){1,40}"})",
+      R"({"pattern":"[a-z ]{0,30}é?"})", R"({"pattern":"[\\s\\S]*"})",
+      R"({"choices":["a","ab","a b","éa","true"]})"};
+  for (const char* const schema : kSchemas)
+    formats.push_back(R"({"schema":)" + std::string(schema) + "}");
+  for (int i = 0; i < 60; ++i) formats.push_back(R"({"schema":)" + RandomSchema(random, 3) + "}");
+  size_t masks = 0;
+  for (const std::string& format : formats) {
+    INFO(format);
+    const auto grammar = GrammarOf(format);
+    const PlainFollower plain(grammar);
+    VocabularyConstraint constraint = Constrain(grammar, vocabulary);
+    for (int answer = 0; answer < 2; ++answer) {
+      constraint.Start();
+      PlainFollower::Places places = plain.start();
+      for (int step = 0; step < 5; ++step) {
+        const auto allowed = constraint.Allowed();
+        REQUIRE(allowed.ok());
+        ++masks;
+        std::vector<int32_t> ids;
+        std::string last;
+        std::vector<PlainFollower::Places> behind{places};  // so many bytes of `last`
+        for (const int32_t id : by_bytes) {
+          const std::string bytes(vocabulary.TokenBytes(id));
+          size_t shared = 0;
+          while (shared + 1 < behind.size() && shared < bytes.size() &&
+                 bytes[shared] == last[shared])
+            ++shared;
+          behind.resize(shared + 1);
+          for (size_t i = shared; i < bytes.size() && !behind.back().empty(); ++i)
+            behind.push_back(plain.Next(behind.back(), static_cast<uint8_t>(bytes[i])));
+          last = bytes;
+          const bool right = behind.size() == bytes.size() + 1 && !behind.back().empty();
+          if (((*allowed)[static_cast<size_t>(id)] != 0) != right)
+            FAIL("step " << step << ": token \"" << bytes << "\": " << right << " is right");
+          if (right) ids.push_back(id);
+        }
+        REQUIRE(((*allowed)[static_cast<size_t>(vocabulary.stop_id())] != 0) ==
+                plain.accepts(places));
+        if (ids.empty()) break;
+        // Long tokens lead deepest.
+        int32_t id = ids[random() % ids.size()];
+        for (int draw = 0; draw < 3 && step != 0; ++draw) {
+          const int32_t other = ids[random() % ids.size()];
+          if (vocabulary.TokenBytes(other).size() > vocabulary.TokenBytes(id).size()) id = other;
+        }
+        REQUIRE(constraint.Push(id).ok());
+        places = plain.Next(places, vocabulary.TokenBytes(id));
+      }
+    }
+  }
+  CHECK(masks > 800);
+}
+
+TEST_CASE("A class of characters leads where each of its characters leads",
+          "[constrain][matcher]") {
+  const auto utf8 = [](char32_t c) {
+    std::string bytes;
+    AppendUtf8(c, &bytes);
+    return bytes;
+  };
+  std::vector<std::vector<std::string>> classes(kCharClasses);
+  for (char32_t c = 0; c <= 0x10ffff; c += c < 0x3100 ? 1 : 0x3d) {
+    if (c >= 0xd800 && c <= 0xdfff) continue;
+    for (size_t i = 0; i < kCharClasses; ++i) {
+      const bool in = c < 0x80 ? InClass(static_cast<CharClass>(i), static_cast<uint8_t>(c))
+                               : i == kStringText && c != 0x2028 && c != 0x2029;
+      if (in) classes[i].push_back(utf8(c));
+    }
+  }
+  CHECK(classes[kLowercase].size() == 26);
+  CHECK(classes[kWord].size() == 63);
+  CHECK(classes[kWords].size() == 64);
+  std::mt19937 random(8);
+  size_t mixed = 0, together = 0;
+  for (const char* const schema : kSchemas) {
+    INFO(schema);
+    const auto grammar = GrammarOfSchema(schema);
+    Matcher matcher(grammar);
+    std::string text = MakeText(matcher, random, 20);
+    text.resize(random() % (text.size() + 1));
+    Matcher::Set set = matcher.start();
+    for (const char byte : text) set = matcher.Next(set, static_cast<uint8_t>(byte));
+    for (size_t i = 0; i < kCharClasses; ++i) {
+      std::set<Matcher::Set> behind;
+      for (const std::string& c : classes[i]) {
+        Matcher::Set at = set;
+        for (const char byte : c) at = matcher.Next(at, static_cast<uint8_t>(byte));
+        behind.insert(at);
+      }
+      const Matcher::Set next = matcher.Next(set, static_cast<CharClass>(i));
+      if (behind.size() > 1) {
+        ++mixed;
+        CHECK(next == Matcher::kMixed);
+      } else {
+        ++together;
+        CHECK(next == *behind.begin());
+      }
+    }
+  }
+  CHECK(mixed > 20);
+  CHECK(together > 20);
 }
 
 TEST_CASE("A vocabulary that cannot continue a text is an error",
