@@ -53,10 +53,11 @@ async function fetchFromDebian(name, entry) {
 }
 
 // The source distribution is only downloaded, yet pip wants to be able to read its metadata, for
-// which it needs setuptools and wheel.
+// which it needs what the distribution is built with: setuptools and wheel where the lock names
+// nothing.
 async function fetchFromPython({ archive, version }) {
   if (!existsSync(join(archives, archive.file))) {
-    await runPip(["install", "setuptools==80.9.0", "wheel==0.45.1"]);
+    await runPip(["install", ...(archive.builtWith ?? ["setuptools==80.9.0", "wheel==0.45.1"])]);
     await runPip([
       "download",
       "--no-deps",

@@ -23,7 +23,7 @@ TEST_CASE("Every text of a schema parses and validates", "[constrain][json_schem
     const JsonValidator validator(parsed);
     Matcher matcher(GrammarOfSchema(schema));
     for (int i = 0; i < 40; ++i, ++texts) {
-      const std::string text = MakeText(matcher, random, random() % 60);
+      const std::string text = MadeText(matcher, random, random() % 60);
       const auto value = ParseJson(text);
       INFO(schema << ": " << text << ": " << value.status().message());
       REQUIRE(value.ok());

@@ -311,7 +311,7 @@ TEST_CASE("A class of characters leads where each of its characters leads",
     INFO(schema);
     const auto grammar = GrammarOfSchema(schema);
     Matcher matcher(grammar);
-    std::string text = MakeText(matcher, random, 20);
+    std::string text = MadeText(matcher, random, 20);
     text.resize(random() % (text.size() + 1));
     Matcher::Set set = matcher.start();
     for (const char byte : text) set = matcher.Next(set, static_cast<uint8_t>(byte));
