@@ -65,7 +65,11 @@ export function membersOf(module, declaration) {
 /** Everything in a module that wants a docstring: { what, has }. */
 function wanted(module) {
   const list = [];
-  for (const statement of module.ast.body) {
+  const isBlock = ({ type }) => type === "TSModuleDeclaration"; // declare global { … }
+  const statements = module.ast.body.flatMap((statement) =>
+    isBlock(statement) ? statement.body.body : [statement],
+  );
+  for (const statement of statements) {
     const declaration = declarationIn(statement);
     if (!declaration) continue;
     const name = nameOf(declaration);
@@ -73,7 +77,7 @@ function wanted(module) {
       list.push({ what: `${module.name}: ${what}`, has: docstring !== undefined });
     add(name, docstringBefore(module, statement.range[0]));
     // tsc writes the type of a constant itself, without comments.
-    if (declaration.type === "VariableDeclaration") continue;
+    if (declaration.type === "VariableDeclaration" && declaration.kind === "const") continue;
     for (const member of membersOf(module, declaration))
       add(`${name}.${member.name}`, member.docstring);
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { report } from "./api-report.mjs";
+import { anyTypes } from "./check-any.mjs";
 import { undocumented } from "./check-docs.mjs";
 import { wrongImports, wrongIncludes } from "./check-layers.mjs";
 import { obstacles } from "./release.mjs";
@@ -71,6 +72,18 @@ test("imports against the table, of Emscripten, and in circles are found", () =>
   assert.match(at({ "new/a.ts": "" })[0], /new is missing/);
 });
 
+test("any is found in every part of a declaration, in words it is not", async () => {
+  const text = `/** Any text. */
+export interface A {
+    any: string;
+    f(any: Map<string, any>): unknown;
+}
+declare const b: <T = any>() => T;
+export type C = "any" | { c: any[] };
+`;
+  assert.deepEqual(await anyTypes("a.d.ts", text), ["a.d.ts:4: A", "a.d.ts:6: b", "a.d.ts:7: C"]);
+});
+
 test("declarations, fields and methods without a docstring are found, nested ones too", async () => {
   const text = `/** A. */
 export interface A {
@@ -91,6 +104,10 @@ export declare class B {
 export declare const numbers: { readonly one: 1 };
 /** C. */
 export type C = A extends { pattern: infer Type } ? Type : never;
+declare global {
+    /** D. */
+    var D: A & { e: string };
+}
 `;
   assert.deepEqual(await undocumented("x.d.ts", text), [
     "x.d.ts: A.b",
@@ -98,6 +115,7 @@ export type C = A extends { pattern: infer Type } ? Type : never;
     "x.d.ts: A.Symbol.dispose",
     "x.d.ts: B.ask",
     "x.d.ts: numbers",
+    "x.d.ts: D.e",
   ]);
 });
 

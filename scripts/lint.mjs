@@ -72,6 +72,10 @@ const checks = {
     about: "every public declaration has one",
     run: () => script("check-docs.mjs"),
   },
+  any: {
+    about: "no public type is any",
+    run: () => script("check-any.mjs"),
+  },
   options: {
     about: "what scripts/generate-options.mjs writes is current",
     run: () => script("generate-options.mjs", "--check"),

@@ -10,8 +10,10 @@ import type {
   Finish,
   FinishV2,
   GenerateResult,
+  JsonValue,
   PromptMessage,
   PromptPart,
+  ProviderMetadata,
   StreamPart,
   TinyVLMLanguageModel,
   TinyVLMLanguageModelV2,
@@ -182,10 +184,10 @@ const warningV2 = ({ feature, details }: Warning): WarningV2 => {
 };
 
 // How it was computed, beside what every model tells.
-function metadata({ timings, variant, threads, ...answer }: Answer) {
+function metadata({ timings, variant, threads, ...answer }: Answer): ProviderMetadata {
   const logprobs = "logprobs" in answer ? { logprobs: answer.logprobs } : {};
   const told = { timings: { ...timings }, variant, threads, ...logprobs };
-  return { [provider]: JSON.parse(JSON.stringify(told)) as Record<string, unknown> };
+  return { [provider]: JSON.parse(JSON.stringify(told)) as Record<string, JsonValue> };
 }
 
 function warningsOf({ reasoning = "none" }: CallOptions): Warning[] {

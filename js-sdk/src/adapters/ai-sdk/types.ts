@@ -129,8 +129,20 @@ export interface FinishV2 {
   };
 }
 
+/** A value that JSON has. */
+export type JsonValue =
+  | null
+  | string
+  | number
+  | boolean
+  | JsonValue[]
+  | {
+      /** A member by its name. */
+      [name: string]: JsonValue;
+    };
+
 /** What each part of a stream and a whole answer tell of how it was computed, by provider. */
-export type ProviderMetadata = Record<string, Record<string, any>>;
+export type ProviderMetadata = Record<string, Record<string, JsonValue>>;
 
 /** The text of an answer. */
 export interface TextContent {
