@@ -2,27 +2,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { TinyVLM } from "tiny-vlm";
 import { tinyVLM } from "tiny-vlm/ai-sdk";
-import { sample, serveSamples } from "./samples.mjs";
+import { samples, vlm } from "./loaded.mjs";
+import { sample } from "./samples.mjs";
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const root = process.cwd();
 const [first, second] = [sample(0), sample(1)];
-let vlm;
-let samples;
-before(async () => {
-  vlm = await TinyVLM.load(undefined, { threads: 1 });
-  samples = await serveSamples();
-});
-after(async () => {
-  await vlm.dispose();
-  await samples.close();
-});
 
 const user = (...content) => ({ role: "user", content });
 const text = (of) => ({ type: "text", text: of });

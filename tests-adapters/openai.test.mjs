@@ -1,25 +1,15 @@
 // tiny-vlm/openai with OpenAI's own client in three majors, LangChain's, and Hono as a server.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { ChatOpenAI } from "@langchain/openai";
 import { AIMessage, HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { Hono } from "hono";
-import { TinyVLM } from "tiny-vlm";
 import { openaiFetch, openaiHandler } from "tiny-vlm/openai";
-import { sample, serveSamples } from "./samples.mjs";
+import { samples, vlm } from "./loaded.mjs";
+import { sample } from "./samples.mjs";
 
 const [first, second] = [sample(0), sample(1)];
-let vlm;
-let samples;
-before(async () => {
-  vlm = await TinyVLM.load(undefined, { threads: 1 });
-  samples = await serveSamples();
-});
-after(async () => {
-  await vlm.dispose();
-  await samples.close();
-});
 
 const model = "demo-model";
 const text = (of) => ({ type: "text", text: of });

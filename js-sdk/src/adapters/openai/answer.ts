@@ -2,7 +2,7 @@
 // answer comes whole or as a stream of events.
 
 import type { AnswerStream } from "../../api/stream.js";
-import type { AskOptions, Logprob, ResponseFormat } from "../../api/types.js";
+import type { Answer, AskOptions, Logprob, ResponseFormat } from "../../api/types.js";
 import { askIn, type Said } from "../conversation.js";
 import type { AnsweringModel } from "../model.js";
 import { isObject, type Json } from "./json.js";
@@ -30,7 +30,7 @@ export interface Answering {
 }
 
 /** Starts the answer. */
-export function ask({ said, options }: AskRequest, answering: Answering): AnswerStream {
+function ask({ said, options }: AskRequest, answering: Answering): AnswerStream {
   const { model, defaults, request } = answering;
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const all = { ...defaults, ...Object.fromEntries(given), signal: request.signal };
@@ -98,12 +98,37 @@ export const nowSeconds = () => Math.floor(Date.now() / 1000);
 // for a dead one.
 const keepAliveMs = 10_000;
 
+/** How the answer to one kind of request is told. */
+export interface Telling {
+  /** As a stream of events. */
+  stream: boolean;
+  /** The response that has all of it. */
+  whole: (answer: Answer) => Response;
+  /** The events of a stream, as texts. */
+  events: (answer: AnswerStream) => AsyncGenerator<string>;
+  /** The event of a failure in the middle of a stream. */
+  failure: (refusal: Refusal) => string;
+  /** For refusals. */
+  params: ParameterNames;
+}
+
+/** Answers a request, whole or as a stream. Throws a Refusal, or what the model rejects with. */
+export async function respond(
+  request: AskRequest,
+  answering: Answering,
+  { stream, whole, events, failure, params }: Telling,
+): Promise<Response> {
+  const answer = ask(request, answering);
+  if (!stream) return whole(await answer);
+  return eventStream(events(answer), answer, answering.request, params, failure);
+}
+
 /**
  * A response of server-sent events: the texts of `events`. Where the first one is a failure, it is
  * thrown, so that the response has its status; what fails later becomes the event of `failure`.
  * `answer` is cancelled where the client does not read on.
  */
-export async function eventStream(
+async function eventStream(
   events: AsyncGenerator<string>,
   answer: AnswerStream,
   { signal }: Request,

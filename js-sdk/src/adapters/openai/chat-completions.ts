@@ -3,10 +3,9 @@
 import type { AnswerStream } from "../../api/stream.js";
 import type { Answer } from "../../api/types.js";
 import {
-  ask,
-  eventStream,
   newId,
   nowSeconds,
+  respond,
   responseFormat,
   seedOf,
   stopOf,
@@ -90,7 +89,6 @@ export async function chatCompletion(body: Json, answering: Answering): Promise<
       "stream_options",
       "invalid_value",
     );
-  const answer = ask(request, answering);
   const { model, name } = answering;
   const head = {
     id: newId("chatcmpl-"),
@@ -99,14 +97,13 @@ export async function chatCompletion(body: Json, answering: Answering): Promise<
     service_tier: "default",
     system_fingerprint: `tiny-vlm-${model.variant}`,
   };
-  if (!stream) return whole(await answer, head);
-  return eventStream(
-    chunks(answer, head, wantsUsage),
-    answer,
-    answering.request,
-    chatParams,
-    (refusal) => event(refusal.body),
-  );
+  return respond(request, answering, {
+    stream,
+    whole: (answer) => whole(answer, head),
+    events: (answer) => chunks(answer, head, wantsUsage),
+    failure: (refusal) => event(refusal.body),
+    params: chatParams,
+  });
 }
 
 function readRequest(body: Json, mayFetch: MayFetch): AskRequest {

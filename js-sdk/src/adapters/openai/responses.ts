@@ -3,10 +3,9 @@
 import type { AnswerStream } from "../../api/stream.js";
 import type { Answer } from "../../api/types.js";
 import {
-  ask,
-  eventStream,
   newId,
   nowSeconds,
+  respond,
   responseFormat,
   tokenJson,
   type Answering,
@@ -70,18 +69,16 @@ export async function response(body: Json, answering: Answering): Promise<Respon
   checkNames(body, read, unread);
   const request = readRequest(body, answering.mayFetch);
   const stream = optionalBoolean(body, "stream") ?? false;
-  const answer = ask(request, answering);
   const told = new ToldResponse(body, answering.name);
-  if (!stream) return jsonResponse(told.ended(await answer));
-  return eventStream(events(answer, told), answer, answering.request, responseParams, (refusal) =>
-    told.event("error", {
-      code: refusal.code,
-      message: refusal.message,
-      param: refusal.param,
-      // Where the clients look for it.
-      ...refusal.body,
-    }),
-  );
+  return respond(request, answering, {
+    stream,
+    whole: (answer) => jsonResponse(told.ended(answer)),
+    events: (answer) => events(answer, told),
+    failure: ({ code, message, param, body: refused }) =>
+      // The fields of the body are where the clients look for them.
+      told.event("error", { code, message, param, ...refused }),
+    params: responseParams,
+  });
 }
 
 function readRequest(body: Json, mayFetch: MayFetch): AskRequest {
