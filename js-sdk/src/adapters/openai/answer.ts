@@ -7,7 +7,7 @@ import { askIn, type Said } from "../conversation.js";
 import type { AnsweringModel } from "../model.js";
 import { isObject, type Json } from "./json.js";
 import type { MayFetch } from "./messages.js";
-import { invalid, optionalObject } from "./parameters.js";
+import { invalid, optionalBoolean, optionalObject } from "./parameters.js";
 import { refusalOf, type ParameterNames, type Refusal } from "./refusal.js";
 
 /** A request that was read. */
@@ -100,8 +100,6 @@ const keepAliveMs = 10_000;
 
 /** How the answer to one kind of request is told. */
 export interface Telling {
-  /** As a stream of events. */
-  stream: boolean;
   /** The response that has all of it. */
   whole: (answer: Answer) => Response;
   /** The events of a stream, as texts. */
@@ -112,12 +110,17 @@ export interface Telling {
   params: ParameterNames;
 }
 
-/** Answers a request, whole or as a stream. Throws a Refusal, or what the model rejects with. */
+/**
+ * Answers the request that was read of `body`, whole or as a stream, as its `stream` says. Throws a
+ * Refusal, or what the model rejects with.
+ */
 export async function respond(
+  body: Json,
   request: AskRequest,
   answering: Answering,
-  { stream, whole, events, failure, params }: Telling,
+  { whole, events, failure, params }: Telling,
 ): Promise<Response> {
+  const stream = optionalBoolean(body, "stream") ?? false;
   const answer = ask(request, answering);
   if (!stream) return whole(await answer);
   return eventStream(events(answer), answer, answering.request, params, failure);

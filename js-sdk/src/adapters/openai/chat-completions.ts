@@ -79,10 +79,9 @@ export const chatParams: ParameterNames = {
 export async function chatCompletion(body: Json, answering: Answering): Promise<Response> {
   checkNames(body, read, unread);
   const request = readRequest(body, answering.mayFetch);
-  const stream = optionalBoolean(body, "stream") ?? false;
   const streamOptions = optionalObject(body, "stream_options") ?? {};
   const wantsUsage = optionalBoolean(streamOptions, "include_usage") ?? false;
-  if (body["stream_options"] && !stream)
+  if (body["stream_options"] && !optionalBoolean(body, "stream"))
     throw new Refusal(
       400,
       "The 'stream_options' parameter is only allowed when 'stream' is true.",
@@ -97,8 +96,7 @@ export async function chatCompletion(body: Json, answering: Answering): Promise<
     service_tier: "default",
     system_fingerprint: `tiny-vlm-${model.variant}`,
   };
-  return respond(request, answering, {
-    stream,
+  return respond(body, request, answering, {
     whole: (answer) => whole(answer, head),
     events: (answer) => chunks(answer, head, wantsUsage),
     failure: (refusal) => event(refusal.body),

@@ -18,7 +18,6 @@ import {
   commonUnread,
   isEmpty,
   optional,
-  optionalBoolean,
   optionalNumber,
   optionalObject,
   optionalString,
@@ -68,10 +67,8 @@ export const responseParams: ParameterNames = {
 export async function response(body: Json, answering: Answering): Promise<Response> {
   checkNames(body, read, unread);
   const request = readRequest(body, answering.mayFetch);
-  const stream = optionalBoolean(body, "stream") ?? false;
   const told = new ToldResponse(body, answering.name);
-  return respond(request, answering, {
-    stream,
+  return respond(body, request, answering, {
     whole: (answer) => jsonResponse(told.ended(answer)),
     events: (answer) => events(answer, told),
     failure: ({ code, message, param, body: refused }) =>
