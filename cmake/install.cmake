@@ -2,7 +2,8 @@
 # libtinyvlm.a, files for find_package(TinyVLM) and pkg-config, licences. docs/c-api.md tells how
 # they are used.
 #
-#   TinyVLM::shared   libtinyvlm.so: exports what cpp/api/exports.txt lists and nothing else
+#   TinyVLM::shared   libtinyvlm.so: exports what cpp/api/exports.txt lists and nothing else; with
+#                     TINYVLM_JNI also the natives of mobile/android (cpp/api/exports-jni.txt)
 #   TinyVLM::static   natively one archive of all layers and the libraries below them
 #   TinyVLM::tinyvlm  the shared one where it is built, else the static one
 #
@@ -17,6 +18,10 @@ find_package(Threads REQUIRED)
 set(exports_file "${api_dir}/exports.txt")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${exports_file}")
 file(STRINGS "${exports_file}" exports)
+if(TINYVLM_JNI)
+  file(STRINGS "${api_dir}/exports-jni.txt" jni_exports)
+  list(APPEND exports ${jni_exports})
+endif()
 file(STRINGS "${api_dir}/tinyvlm.h" TINYVLM_ABI_VERSION REGEX "^#define TVLM_ABI_VERSION ")
 string(REGEX REPLACE "[^0-9]" "" TINYVLM_ABI_VERSION "${TINYVLM_ABI_VERSION}")
 
@@ -45,15 +50,31 @@ endif()
 # archives as far as they are needed.
 if(TINYVLM_BUILD_SHARED)
   add_library(tinyvlm_shared SHARED "${api_dir}/tinyvlm.cc")
-  target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions -fno-rtti)
+  target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
   target_compile_definitions(tinyvlm_shared PRIVATE TVLM_BUILDING_SHARED
     TINYVLM_VERSION="${PROJECT_VERSION}")
   target_link_libraries(tinyvlm_shared PRIVATE tinyvlm_api)
+  if(TINYVLM_JNI)
+    # The NDK has jni.h among its own headers; elsewhere it comes from a JDK.
+    if(NOT ANDROID)
+      file(GLOB jdks /usr/lib/jvm/*)
+      find_path(TINYVLM_JNI_INCLUDE jni.h HINTS ENV JAVA_HOME PATHS ${jdks} PATH_SUFFIXES include
+        REQUIRED)
+      target_include_directories(tinyvlm_shared PRIVATE "${TINYVLM_JNI_INCLUDE}"
+        "${TINYVLM_JNI_INCLUDE}/linux" "${TINYVLM_JNI_INCLUDE}/darwin")
+    endif()
+    target_sources(tinyvlm_shared PRIVATE
+      "${PROJECT_SOURCE_DIR}/mobile/android/src/main/c/tinyvlm_jni.c")
+  endif()
   target_include_directories(tinyvlm_shared INTERFACE "${api_dir}")
   set_target_properties(tinyvlm_shared PROPERTIES OUTPUT_NAME tinyvlm
-    VERSION ${PROJECT_VERSION} SOVERSION ${TINYVLM_ABI_VERSION}
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}"
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  if(NOT TINYVLM_JNI)  # System.loadLibrary finds libtinyvlm.so alone
+    set_target_properties(tinyvlm_shared PROPERTIES
+      VERSION ${PROJECT_VERSION} SOVERSION ${TINYVLM_ABI_VERSION})
+  endif()
   if(APPLE)
     list(TRANSFORM exports PREPEND "_" OUTPUT_VARIABLE symbols)
     string(REPLACE ";" "\n" symbols "${symbols}")
