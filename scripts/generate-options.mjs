@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Makes of the table of options (cpp/engine/options.json, which says what its entries mean) all
 // that is the same for every option: C++ structs and their readers, TypeScript types and checks,
-// flags and help of both command lines, the lists in docs/. `--check` writes nothing and fails
-// where a file is not current. Files are formatted as `npm run format` would.
+// Kotlin's classes, flags and help of both command lines, the lists in docs/. `--check` writes
+// nothing and fails where a file is not current. Files are formatted as `npm run format` would.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -67,6 +67,7 @@ const styles = {
   cpp: { quote: (word) => JSON.stringify(word), engine: true, texts: "a list of texts" },
   json: { quote: (word) => `\`"${word}"\``, engine: true, texts: "a list of texts" },
   sdk: { quote: (word) => `\`${word}\``, engine: false, texts: "a text or several" },
+  kotlin: { quote: (word) => `\`${constant(word)}\``, engine: true, texts: "a list of texts" },
   help: { quote: (word) => word, engine: false, texts: "a text" },
 };
 
@@ -92,6 +93,7 @@ function rangeText({ type, min, max, choices }, { quote, texts }) {
 
 /** The default, as a text; undefined where there is nothing to say. */
 function defaultText(option, style) {
+  if (style === styles.kotlin && option.kotlinDefaultText) return option.kotlinDefaultText;
   if (style.engine && option.engineDefaultText) return option.engineDefaultText;
   if (option.defaultText !== undefined) {
     const zero = style === styles.cpp ? option.cpp.default : undefined;
@@ -546,6 +548,120 @@ function cliFile(table) {
   ];
 }
 
+// ---- Kotlin -----------------------------------------------------------------
+
+const constant = (word) => word.toUpperCase();
+
+function kotlinType(option) {
+  switch (option.type) {
+    case "integer":
+      return option.max === "2^64-1" ? "Long" : "Int";
+    case "number":
+      return "Double";
+    case "boolean":
+      return "Boolean";
+    case "string":
+      return "String";
+    case "strings":
+      return "List<String>";
+    case "choice":
+      return option.tsName ?? pascal(option.field);
+    case "json":
+      return option.tsType;
+  }
+  throw new Error(`${option.key}: no Kotlin type for type ${option.type} yet`);
+}
+
+const kdoc = (texts, indent) => [
+  `${indent}/**`,
+  ...texts.flatMap((text) => wrap(text, columns, `${indent} * `)),
+  `${indent} */`,
+];
+
+const kotlinDoc = (option, indent) =>
+  kdoc([sdkDoc(option), factsText(option, styles.kotlin)], indent);
+
+/** An enum for each option that is a choice. */
+function kotlinEnum(option) {
+  return [
+    ...kdoc([option.typeDoc ?? option.doc], ""),
+    `public enum class ${kotlinType(option)}(internal val word: String) {`,
+    ...option.choices.map((word) => `  ${constant(word)}(${asString(word)}),`),
+    "}",
+    "",
+  ];
+}
+
+/** A class of options; `parts`: the JSON objects that the engine is given, by function. */
+function kotlinClass(name, about, options, parts) {
+  const value = ({ key, type }) => (type === "choice" ? `${key}?.word` : key);
+  return [
+    `/** ${about} What is null has its default. */`,
+    `public class ${name}(`,
+    ...options.flatMap((option) => [
+      ...kotlinDoc(option, "  "),
+      `  public val ${option.key}: ${kotlinType(option)}? = null,`,
+    ]),
+    ") {",
+    ...Object.entries(parts).flatMap(([part, holds]) => [
+      `  internal fun ${part}(): Map<String, Any?> =`,
+      "    mapOf(",
+      ...options.filter(holds).map((option) => `      "${option.key}" to ${value(option)},`),
+      "    )",
+      "",
+    ]),
+    `  /** Makes [${name}] step by step, for Java. */`,
+    "  public class Builder {",
+    ...options.map((option) => `    private var ${option.key}: ${kotlinType(option)}? = null`),
+    "",
+    ...options.flatMap((option) => [
+      `    /** [${name}.${option.key}]. */`,
+      `    public fun ${option.key}(value: ${kotlinType(option)}): Builder =`,
+      `      apply { ${option.key} = value }`,
+      "",
+    ]),
+    "    /** The options so far. */",
+    `    public fun build(): ${name} =`,
+    `      ${name}(`,
+    ...options.map(({ key }) => `        ${key},`),
+    "      )",
+    "  }",
+    "}",
+    "",
+  ];
+}
+
+function kotlinFile(table) {
+  const engine = ["model", "session", "answer", "sampling"];
+  const options = table.filter(({ scope, key }) => engine.includes(scope) || kotlinCaller.has(key));
+  const of = (wanted) => options.filter(({ when }) => when === wanted);
+  const inScope =
+    (...scopes) =>
+    ({ scope }) =>
+      scopes.includes(scope);
+  return [
+    "mobile/android/src/main/kotlin/dev/tinyvlm/Options.kt",
+    [
+      "// The options of loading a model and of asking it.",
+      `// ${origin}`,
+      "",
+      "package dev.tinyvlm",
+      "",
+      ...options.filter(({ type }) => type === "choice").flatMap(kotlinEnum),
+      ...kotlinClass("LoadOptions", "How a model is loaded and used.", of("load"), {
+        model: inScope("model"),
+        session: inScope("session"),
+      }),
+      ...kotlinClass("AskOptions", "How a question is answered.", of("ask"), {
+        answer: inScope("answer", "sampling"),
+      }),
+    ].join("\n"),
+  ];
+}
+
+/** The options that the engine does not read and Kotlin has, too. */
+const kotlinCaller = new Set(["system", "exactPreprocess", "strict"]);
+
 // ---- documents --------------------------------------------------------------
 
 /** Lists in documents stand between `<!-- options: NAME -->` and `<!-- /options -->`. */
@@ -598,12 +714,13 @@ export async function generate() {
     rulesFile(table),
     apiFile(table),
     cliFile(table),
+    kotlinFile(table),
     ...documents.flatMap((path) => documentFile(path, table)),
   ];
   const settings = JSON.parse(readFileSync(join(root, ".prettierrc.json"), "utf8"));
   return Promise.all(
     files.map(async ([path, text]) =>
-      path.endsWith(".h")
+      /\.(h|kt)$/.test(path)
         ? [path, text]
         : [path, await prettier.format(text, { ...settings, filepath: path })],
     ),
