@@ -8,11 +8,16 @@ import dev.tinyvlm.TinyVlmException
 import java.io.File
 import java.io.FileOutputStream
 import java.io.IOException
+import java.io.OutputStream
 import java.io.RandomAccessFile
 import java.security.MessageDigest
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.random.Random
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.GlobalScope
+import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
@@ -22,7 +27,6 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
-import kotlinx.coroutines.withContext
 
 /** The server has another version of the file than the one that was begun. */
 private class FileChanged : Exception()
@@ -35,6 +39,7 @@ internal class FileTransfer(
   private val download: ModelDownload,
   private val firstDelayMillis: Long = 250,
   private val usableSpace: (File) -> Long = File::getUsableSpace,
+  private val append: (File) -> OutputStream = { FileOutputStream(it, true) },
 ) {
   private val file = download.file
   private val part = partOf(file)
@@ -57,10 +62,23 @@ internal class FileTransfer(
       return if (header.chunkBytes == 0L && told > 0) told else header.fileBytes
     }
 
-  suspend fun run(onProgress: (LoadProgress) -> Unit) = withContext(Dispatchers.IO) {
-    this@FileTransfer.onProgress = onProgress
-    locks.computeIfAbsent(file.absolutePath) { Mutex() }.withLock {
-      if (!file.exists()) fetch()
+  /**
+   * Returns at once where it is cancelled. A read that waits for the network cannot always be
+   * interrupted: it ends later, on its own thread, and nothing is written then; a next call waits
+   * for it.
+   */
+  @OptIn(DelicateCoroutinesApi::class)
+  suspend fun run(onProgress: (LoadProgress) -> Unit) {
+    this.onProgress = onProgress
+    val work = GlobalScope.async(Dispatchers.IO) {
+      locks.computeIfAbsent(file.absolutePath) { Mutex() }.withLock {
+        if (!file.exists()) fetch()
+      }
+    }
+    try {
+      work.await()
+    } finally {
+      work.cancel()
     }
   }
 
@@ -152,7 +170,8 @@ internal class FileTransfer(
 
   // One answer of the server, to its end.
   private suspend fun transfer() = coroutineScope {
-    val canceller = launch(Dispatchers.Unconfined) {
+    // Not on the thread that cancels, which may be the one that draws.
+    val canceller = launch(Dispatchers.IO, CoroutineStart.UNDISPATCHED) {
       try {
         awaitCancellation()
       } finally {
@@ -179,7 +198,7 @@ internal class FileTransfer(
     checkSpace()
     var skip = length - answer.start // a server that does not know ranges sends all again
     val buffer = ByteArray(BUFFER_BYTES)
-    FileOutputStream(part, true).use { output ->
+    append(part).use { output ->
       while (totalBytes == 0L || length < totalBytes) {
         val read = answer.body.read(buffer)
         if (read < 0) break
@@ -192,7 +211,7 @@ internal class FileTransfer(
     if (length < totalBytes) throw Passing(broken(null), null)
   }
 
-  private fun take(buffer: ByteArray, from: Int, count: Int, output: FileOutputStream) {
+  private fun take(buffer: ByteArray, from: Int, count: Int, output: OutputStream) {
     if (length == 0L) refuseWebPage(buffer, from, count)
     try {
       output.write(buffer, from, count)

@@ -14,7 +14,7 @@ internal class ModelHeader private constructor(info: JsonObject) {
   /** Bytes of the data section under each hash; 0 where the file has none. */
   val chunkBytes: Long = if (info.has("chunkBytes")) info.long("chunkBytes") else 0
 
-  private val hashes = if (chunkBytes > 0) info.texts("chunkSha256") else emptyList()
+  private val hashes = if (chunkBytes > 0) info.text("chunkSha256").chunked(64) else emptyList()
 
   val chunks: Int get() = hashes.size
 
