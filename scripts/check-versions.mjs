@@ -1,5 +1,6 @@
 // The version is written once, in package.json; CMakeLists.txt reads it there. What repeats it has
-// to agree: package-lock.json, and the newest release that CHANGELOG.md has, if any.
+// to agree: package-lock.json, the Android library's two builds, and the newest release that
+// CHANGELOG.md has, if any. The two builds agree in what they are built with, too.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./toolchain.mjs";
@@ -19,6 +20,26 @@ export function changelogHeadings(text = read("CHANGELOG.md")) {
   });
 }
 
+/** What disagrees in mobile/android. */
+function androidVersions(version) {
+  const [pom, gradle, catalogue] = ["pom.xml", "build.gradle.kts", "gradle/libs.versions.toml"].map(
+    (name) => read(join("mobile", "android", name)),
+  );
+  const found = (text, pattern) => pattern.exec(text)?.[1];
+  const wrong = [];
+  const compare = (what, here, wanted) => {
+    if (here !== wanted) wrong.push(`mobile/android/${what} says ${here}, not ${wanted}`);
+  };
+  compare("pom.xml", found(pom, /^ {2}<version>(.*)<\/version>$/m), version);
+  compare("build.gradle.kts", found(gradle, /^version = "(.*)"$/m), version);
+  for (const name of ["kotlin", "coroutines"]) {
+    const inPom = found(pom, new RegExp(`<${name}\\.version>(.*)</`));
+    const inGradle = found(catalogue, new RegExp(`^${name} = "(.*)"$`, "m"));
+    compare(`gradle/libs.versions.toml: ${name}`, inGradle, inPom);
+  }
+  return wrong;
+}
+
 /** What disagrees. */
 export function checkVersions() {
   const version = packageVersion();
@@ -29,6 +50,7 @@ export function checkVersions() {
     wrong.push(`package-lock.json says ${locked}, package.json ${version}: run \`npm install\``);
   if (/\bVERSION \d+\.\d+/.test(/^project\([^)]*\)/m.exec(read("CMakeLists.txt"))[0]))
     wrong.push("CMakeLists.txt: project() names a version; it comes from package.json");
+  wrong.push(...androidVersions(version));
   const headings = changelogHeadings();
   for (const heading of headings)
     if (typeof heading === "string" && heading !== "Unreleased")
