@@ -12,6 +12,7 @@ import { setUp } from "./setup.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
 import { findChromium } from "./setup/system-programs.mjs";
 import { reportSizes } from "./size.mjs";
+import { androidSuite } from "./test-android.mjs";
 import { root, runShown, toolEnvironment } from "./toolchain.mjs";
 
 // What a test case printed, or gave as the reason why it was skipped, where its data is missing.
@@ -164,7 +165,8 @@ async function typeCheck() {
 const sdk = join("scripts", "build-sdk.mjs");
 
 // "everyday": run by a plain `npm test`. "package": wants dist/. "preset": whose test programs it
-// builds.
+// builds. "parts": what is set up for it (scripts/setup.mjs), where it is not all that a build of
+// the package needs.
 const suites = {
   house: { title: "Formatting, linter, layers, documents", everyday: true, run: () => lint() },
   native: {
@@ -212,6 +214,12 @@ const suites = {
     package: true,
     run: toolchainsSuite,
   },
+  android: {
+    title: "Android: Kotlin, Robolectric, AAR (Maven fetches 600 MB)",
+    everyday: false,
+    parts: ["tools", "engine-sources", "modules"],
+    run: androidSuite,
+  },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
   alone: {
     title: "Native tests without shared data",
@@ -258,7 +266,7 @@ async function main(names) {
   const begin = performance.now();
   const results = [];
   announce(chosen);
-  await setUp();
+  await setUp(chosen.every(({ parts }) => parts) ? chosen.flatMap(({ parts }) => parts) : []);
   if (chosen.some((suite) => suite.package)) await buildPackage();
   for (const { title, run } of chosen) {
     console.log(`\n== ${title} ==`);

@@ -7,9 +7,12 @@ import { root } from "../toolchain.mjs";
 import { trackedFiles } from "../tracked-files.mjs";
 import { codeBlocks } from "./markdown.mjs";
 
-/** Languages whose blocks are tested, and those that are only shown. */
+/**
+ * Languages whose blocks are tested, and those that are only shown (Kotlin's are run by a suite of
+ * its own: mobile/android/src/test, GuideTest.kt).
+ */
 export const tested = ["js", "ts", "html", "sh", "c", "json"];
-const shown = ["text", "cmake", "nginx", "http", "css"];
+const shown = ["text", "cmake", "nginx", "http", "css", "kotlin"];
 
 // Written by a script, from what is tested otherwise; and the past.
 const left = ["js-sdk/api-report.md", "CHANGELOG.md"];

@@ -180,14 +180,16 @@ internal constructor(
 /** What [TinyVlm.loading] tells. */
 public sealed class Loading {
   /** The load goes on. */
-  public class Progress internal constructor(
+  public class Progress
+  internal constructor(
     /** How far it is. */
-    public val progress: LoadProgress,
+    public val progress: LoadProgress
   ) : Loading()
 
   /** The last one: the model, which belongs to the collector now. */
-  public class Ready internal constructor(
+  public class Ready
+  internal constructor(
     /** To be closed by the collector. */
-    public val model: TinyVlm,
+    public val model: TinyVlm
   ) : Loading()
 }

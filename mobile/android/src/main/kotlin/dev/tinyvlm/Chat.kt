@@ -30,8 +30,7 @@ internal constructor(private val engine: Engine, private val conversation: Conve
     question: String,
     images: List<ImageInput> = emptyList(),
     options: AskOptions = AskOptions(),
-  ): Flow<String> =
-    TinyVlm.flowOf(engine, conversation, images, question, checked(options))
+  ): Flow<String> = TinyVlm.flowOf(engine, conversation, images, question, checked(options))
 
   /** Asks with one new image. */
   @JvmOverloads
@@ -47,9 +46,10 @@ internal constructor(private val engine: Engine, private val conversation: Conve
     images: List<ImageInput> = emptyList(),
     options: AskOptions = AskOptions(),
     onText: suspend (String) -> Unit = {},
-  ): Answer = withContext(Engine.dispatcher) {
-    engine.answer(conversation, images, question, checked(options), onText)
-  }
+  ): Answer =
+    withContext(Engine.dispatcher) {
+      engine.answer(conversation, images, question, checked(options), onText)
+    }
 
   /** Asks, for Java: [listener] is called on [executor]. */
   public fun askAsync(
@@ -58,9 +58,10 @@ internal constructor(private val engine: Engine, private val conversation: Conve
     options: AskOptions,
     executor: Executor,
     listener: AnswerListener,
-  ): Request = launchRequest(executor, listener::onError) {
-    listener.onComplete(answer(question, images, options) { onExecutor { listener.onText(it) } })
-  }
+  ): Request =
+    launchRequest(executor, listener::onError) {
+      listener.onComplete(answer(question, images, options) { onExecutor { listener.onText(it) } })
+    }
 
   /** Ends the conversation and releases its images. May be called more than once. */
   @OptIn(DelicateCoroutinesApi::class)

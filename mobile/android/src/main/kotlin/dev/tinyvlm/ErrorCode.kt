@@ -1,9 +1,11 @@
 package dev.tinyvlm
 
-/** The kind of a failure, to branch on: the codes of docs/errors.md with their numbers and words. */
+/**
+ * The kind of a failure, to branch on: the codes of docs/errors.md with their numbers and words.
+ */
 public enum class ErrorCode(
   /** The number, as the C interface and the command line have it. */
-  public val number: Int,
+  public val number: Int
 ) {
   /** An argument or option that the call does not take. */
   INVALID_ARGUMENT(1),

@@ -14,11 +14,10 @@ public abstract class ImageInput internal constructor() {
 
   public companion object {
     /**
-     * The bytes of an image file. PNG and JPEG are decoded by the engine; other formats (WebP, HEIC,
-     * AVIF, GIF) by Android, as far as the device knows them.
+     * The bytes of an image file. PNG and JPEG are decoded by the engine; other formats (WebP,
+     * HEIC, AVIF, GIF) by Android, as far as the device knows them.
      */
-    @JvmStatic
-    public fun encoded(file: ByteArray): ImageInput = EncodedImage(file)
+    @JvmStatic public fun encoded(file: ByteArray): ImageInput = EncodedImage(file)
 
     /**
      * Rows of RGBA, 8 bits a channel, alpha not premultiplied, the top one first.
@@ -87,13 +86,12 @@ private class RgbaImage(
 
   override fun addTo(target: ImageTarget) =
     target.addRows(width, height) { first, count, to ->
-      for (row in 0 until count)
-        pixels.copyInto(
-          to,
-          row * 4 * width,
-          (first + row) * stride,
-          (first + row) * stride + 4 * width,
-        )
+      for (row in 0 until count) pixels.copyInto(
+        to,
+        row * 4 * width,
+        (first + row) * stride,
+        (first + row) * stride + 4 * width,
+      )
     }
 }
 

@@ -8,26 +8,31 @@ public sealed class ModelSource {
   internal abstract val name: String
 
   internal class InFile(val file: File) : ModelSource() {
-    override val name get() = file.path
+    override val name
+      get() = file.path
   }
 
   internal class InMemory(val bytes: ByteArray) : ModelSource() {
-    override val name get() = "the given bytes"
+    override val name
+      get() = "the given bytes"
   }
 
   internal class InDescriptor(val descriptor: Int, val offset: Long, val length: Long) :
     ModelSource() {
-    override val name get() = "the descriptor $descriptor"
+    override val name
+      get() = "the descriptor $descriptor"
   }
 
   internal class InAssets(override val name: String) : ModelSource()
 
   internal class InContent(val uri: String) : ModelSource() {
-    override val name get() = uri
+    override val name
+      get() = uri
   }
 
   internal class Downloaded(val download: ModelDownload) : ModelSource() {
-    override val name get() = download.url
+    override val name
+      get() = download.url
   }
 
   public companion object {
@@ -63,7 +68,6 @@ public sealed class ModelSource {
     @JvmStatic public fun content(uri: String): ModelSource = InContent(uri)
 
     /** A file that is fetched first, where it is not there yet. */
-    @JvmStatic
-    public fun download(download: ModelDownload): ModelSource = Downloaded(download)
+    @JvmStatic public fun download(download: ModelDownload): ModelSource = Downloaded(download)
   }
 }

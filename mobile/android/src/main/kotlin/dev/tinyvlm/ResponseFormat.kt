@@ -6,8 +6,8 @@ import dev.tinyvlm.internal.Json
 public class ResponseFormat private constructor(internal val json: Map<String, Any?>) {
   public companion object {
     /**
-     * JSON that validates against a JSON Schema (draft 2020-12), which is given as JSON. docs/sdk.md
-     * lists the keywords. Throws `invalid_argument` where [schema] is no JSON.
+     * JSON that validates against a JSON Schema (draft 2020-12), which is given as JSON.
+     * docs/sdk.md lists the keywords. Throws `invalid_argument` where [schema] is no JSON.
      */
     @JvmStatic
     public fun schema(schema: String): ResponseFormat =

@@ -31,7 +31,8 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
   @Volatile private var onClose: (() -> Unit)? = null
 
   /** Name, sizes and limits of the model. */
-  public val info: ModelInfo get() = engine.info
+  public val info: ModelInfo
+    get() = engine.info
 
   /**
    * Asks about images, or about none. The flow is cold: each collector asks anew. It gives the
@@ -72,9 +73,8 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     question: String,
     options: AskOptions = AskOptions(),
     onText: suspend (String) -> Unit = {},
-  ): Answer = withContext(Engine.dispatcher) {
-    engine.answer(null, images, question, options, onText)
-  }
+  ): Answer =
+    withContext(Engine.dispatcher) { engine.answer(null, images, question, options, onText) }
 
   /**
    * Asks, for Java: [listener] is called on [executor].
@@ -88,9 +88,10 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     options: AskOptions = AskOptions(),
     executor: Executor,
     listener: AnswerListener,
-  ): Request = launchRequest(executor, listener::onError) {
-    listener.onComplete(answer(images, question, options) { onExecutor { listener.onText(it) } })
-  }
+  ): Request =
+    launchRequest(executor, listener::onError) {
+      listener.onComplete(answer(images, question, options) { onExecutor { listener.onText(it) } })
+    }
 
   /**
    * Starts a conversation: each question is asked with the images and answers before it. Tokens
@@ -149,13 +150,13 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     ): TinyVlm = load(source, options, null, onProgress)
 
     /**
-     * The same as a flow, for a screen that shows progress: [Loading.Progress] again and again, then
-     * [Loading.Ready] with the model, which is the collector's to close.
+     * The same as a flow, for a screen that shows progress: [Loading.Progress] again and again,
+     * then [Loading.Ready] with the model, which is the collector's to close.
      */
-    public fun loading(
-      source: ModelSource,
-      options: LoadOptions = LoadOptions(),
-    ): Flow<Loading> = loadingFlow { onProgress -> load(source, options, onProgress) }
+    public fun loading(source: ModelSource, options: LoadOptions = LoadOptions()): Flow<Loading> =
+      loadingFlow { onProgress ->
+        load(source, options, onProgress)
+      }
 
     /** The same for Java: [listener] is called on [executor]. */
     @JvmStatic
@@ -173,16 +174,17 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     public suspend fun estimateMemory(
       file: File,
       options: LoadOptions = LoadOptions(),
-    ): MemoryEstimate = withContext(Engine.dispatcher) {
-      Library.require()
-      val (weights, tokenizer, kvCache, activations) =
-        Native.estimatePath(
-          file.path.toByteArray(),
-          Engine.modelOptions(options),
-          Engine.bytesOf(options.session()),
-        )
-      MemoryEstimate(weights, tokenizer, kvCache, activations)
-    }
+    ): MemoryEstimate =
+      withContext(Engine.dispatcher) {
+        Library.require()
+        val (weights, tokenizer, kvCache, activations) =
+          Native.estimatePath(
+            file.path.toByteArray(),
+            Engine.modelOptions(options),
+            Engine.bytesOf(options.session()),
+          )
+        MemoryEstimate(weights, tokenizer, kvCache, activations)
+      }
 
     internal suspend fun load(
       source: ModelSource,
@@ -200,9 +202,10 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
             } else {
               source
             }
-          val engine = Engine.load(local, options, platform) { bytes, total ->
-            onProgress(LoadProgress(LoadPhase.WEIGHTS, bytes, total))
-          }
+          val engine =
+            Engine.load(local, options, platform) { bytes, total ->
+              onProgress(LoadProgress(LoadPhase.WEIGHTS, bytes, total))
+            }
           TinyVlm(engine).also { loaded = it }
         }
       } catch (error: Throwable) {
@@ -234,9 +237,10 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
       executor: Executor,
       listener: LoadListener,
       load: suspend ((LoadProgress) -> Unit) -> TinyVlm,
-    ): Request = launchRequest(executor, listener::onError) {
-      listener.onComplete(load { progress -> executor.execute { listener.onProgress(progress) } })
-    }
+    ): Request =
+      launchRequest(executor, listener::onError) {
+        listener.onComplete(load { progress -> executor.execute { listener.onProgress(progress) } })
+      }
 
     internal fun flowOf(
       engine: Engine,

@@ -14,8 +14,9 @@ import java.io.IOException
 import kotlinx.coroutines.flow.Flow
 
 /**
- * A Bitmap of any configuration; a hardware bitmap is copied when it is read. It is read row by row,
- * without a copy of the whole, when its question's turn comes, and must not be recycled before.
+ * A Bitmap of any configuration; a hardware bitmap is copied when it is read. It is read row by
+ * row, without a copy of the whole, when its question's turn comes, and must not be recycled
+ * before.
  */
 public fun ImageInput.Companion.bitmap(bitmap: Bitmap): ImageInput = BitmapImage(bitmap)
 
@@ -92,7 +93,11 @@ private class BitmapImage(private val bitmap: Bitmap) : ImageInput() {
   }
 
   private fun recycled(cause: Throwable? = null) =
-    TinyVlmException(ErrorCode.INVALID_IMAGE, "wanted a Bitmap with pixels, found one that was recycled", cause)
+    TinyVlmException(
+      ErrorCode.INVALID_IMAGE,
+      "wanted a Bitmap with pixels, found one that was recycled",
+      cause,
+    )
 }
 
 private class UriImage(private val context: Context, private val uri: Uri) : ImageInput() {

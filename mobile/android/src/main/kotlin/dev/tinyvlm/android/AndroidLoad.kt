@@ -19,9 +19,9 @@ import kotlinx.coroutines.withContext
 
 /**
  * Loads a model: from the app's assets, another app's content, a file, memory or a download. It
- * frees what can be made again when Android asks for memory ([TinyVlm.trimMemory]). Errors are those
- * of [TinyVlm.load] without a Context; for an asset also `not_found`, and `unsupported` where it is
- * compressed. Any Context: its application's is used.
+ * frees what can be made again when Android asks for memory ([TinyVlm.trimMemory]). Errors are
+ * those of [TinyVlm.load] without a Context; for an asset also `not_found`, and `unsupported` where
+ * it is compressed. Any Context: its application's is used.
  */
 public suspend fun TinyVlm.Companion.load(
   context: Context,
@@ -30,9 +30,10 @@ public suspend fun TinyVlm.Companion.load(
   onProgress: (LoadProgress) -> Unit = {},
 ): TinyVlm {
   val application = context.applicationContext ?: context
-  val model = withContext(Dispatchers.IO) {
-    open(application, source) { load(it, options, AndroidPlatform, onProgress) }
-  }
+  val model =
+    withContext(Dispatchers.IO) {
+      open(application, source) { load(it, options, AndroidPlatform, onProgress) }
+    }
   trimWithSystem(application, model)
   return model
 }
@@ -105,7 +106,11 @@ private fun contentDescriptor(context: Context, uri: String): ParcelFileDescript
     try {
       context.contentResolver.openFileDescriptor(Uri.parse(uri), "r")
     } catch (error: FileNotFoundException) {
-      throw TinyVlmException(ErrorCode.NOT_FOUND, "there is nothing at $uri: ${error.message}", error)
+      throw TinyVlmException(
+        ErrorCode.NOT_FOUND,
+        "there is nothing at $uri: ${error.message}",
+        error,
+      )
     } catch (error: SecurityException) {
       throw TinyVlmException(ErrorCode.IO, "$uri may not be read: ${error.message}", error)
     } ?: throw TinyVlmException(ErrorCode.NOT_FOUND, "there is nothing at $uri")
@@ -120,18 +125,19 @@ private fun contentDescriptor(context: Context, uri: String): ParcelFileDescript
 // The callbacks do not keep a model that nobody closes.
 private fun trimWithSystem(application: Context, model: TinyVlm) {
   val reference = WeakReference(model)
-  val callbacks = object : ComponentCallbacks2 {
-    override fun onTrimMemory(level: Int) {
-      if (level != ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN) reference.get()?.trimMemory()
-    }
+  val callbacks =
+    object : ComponentCallbacks2 {
+      override fun onTrimMemory(level: Int) {
+        if (level != ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN) reference.get()?.trimMemory()
+      }
 
-    override fun onConfigurationChanged(newConfig: Configuration) {}
+      override fun onConfigurationChanged(newConfig: Configuration) {}
 
-    @Deprecated("Of ComponentCallbacks: Android calls both.")
-    override fun onLowMemory() {
-      reference.get()?.trimMemory()
+      @Deprecated("Of ComponentCallbacks: Android calls both.")
+      override fun onLowMemory() {
+        reference.get()?.trimMemory()
+      }
     }
-  }
   application.registerComponentCallbacks(callbacks)
   model.whenClosed { application.unregisterComponentCallbacks(callbacks) }
 }

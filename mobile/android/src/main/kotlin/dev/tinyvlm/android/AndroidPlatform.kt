@@ -28,7 +28,8 @@ internal object AndroidPlatform : Platform {
   @TargetApi(Build.VERSION_CODES.P)
   private fun decode(file: ByteArray, side: Int): Bitmap? =
     try {
-      ImageDecoder.decodeBitmap(ImageDecoder.createSource(ByteBuffer.wrap(file))) { decoder, info, _ ->
+      ImageDecoder.decodeBitmap(ImageDecoder.createSource(ByteBuffer.wrap(file))) { decoder, info, _
+        ->
         decoder.allocator = ImageDecoder.ALLOCATOR_SOFTWARE
         decoder.isUnpremultipliedRequired = true
         decoder.setTargetSampleSize(sampleSize(info.size.width, info.size.height, side))

@@ -43,17 +43,18 @@ internal class Engine(
   // Null after a trim, until the next question. Written in a question's turn, or while none is.
   @Volatile private var session: Handle? = openSession()
 
-  val info: ModelInfo = session!!.use { session ->
-    val ofSession = JsonObject(Native.sessionInfo(session))
-    model.use { ModelInfo(JsonObject(Native.modelInfo(it)), ofSession) }
-  }
+  val info: ModelInfo =
+    session!!.use { session ->
+      val ofSession = JsonObject(Native.sessionInfo(session))
+      model.use { ModelInfo(JsonObject(Native.modelInfo(it)), ofSession) }
+    }
 
   private fun openSession() =
     model.use { Handle(Native.sessionCreate(it, sessionOptions), CLOSED, Native::sessionFree) }
 
   /**
-   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled
-   * or the engine is closed.
+   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled or
+   * the engine is closed.
    */
   suspend fun answer(
     conversation: Conversation?,
@@ -94,8 +95,7 @@ internal class Engine(
             }
           }
           val report = JsonObject(Native.sessionReport(pointer))
-          if (closed.get() && report.text("finishReason") == "cancelled")
-            throw aborted()
+          if (closed.get() && report.text("finishReason") == "cancelled") throw aborted()
           val firstTokenMs = if (firstText == 0L) 0.0 else ms(firstText - began)
           Answer(report, warnings, firstTokenMs, ms(System.nanoTime() - began))
         } finally {
@@ -184,7 +184,9 @@ internal class Engine(
     private const val STEP_MS = 20.0
     private const val CLOSED = "the model was closed; load it again"
 
-    /** Where all native work is done: not on the caller's thread, and in no pool of a fixed size. */
+    /**
+     * Where all native work is done: not on the caller's thread, and in no pool of a fixed size.
+     */
     val dispatcher: CoroutineDispatcher = Dispatchers.IO
 
     private fun notReady(message: String) = TinyVlmException(ErrorCode.NOT_READY, message)
@@ -202,9 +204,8 @@ internal class Engine(
       bytesOf(options.model() + mapOf("threads" to (options.threads ?: fastCores())))
 
     private fun requestOf(messages: List<Message>, options: AskOptions): ByteArray {
-      val said = messages.map {
-        mapOf("role" to it.role, "content" to it.content, "images" to it.images)
-      }
+      val said =
+        messages.map { mapOf("role" to it.role, "content" to it.content, "images" to it.images) }
       val format = options.responseFormat?.json
       return bytesOf(options.answer() + mapOf("messages" to said, "responseFormat" to format))
     }

@@ -23,8 +23,9 @@ internal fun fastCores(
 /** In kHz, of all cores; empty where that of one cannot be read. */
 private fun maxFrequencies(cpuFolder: File): List<Long> {
   val cores = cpuFolder.listFiles { file -> file.name.matches(Regex("cpu[0-9]+")) }.orEmpty()
-  val found = cores.map { core ->
-    runCatching { File(core, "cpufreq/cpuinfo_max_freq").readText().trim().toLong() }.getOrNull()
-  }
+  val found =
+    cores.map { core ->
+      runCatching { File(core, "cpufreq/cpuinfo_max_freq").readText().trim().toLong() }.getOrNull()
+    }
   return if (null in found) emptyList() else found.filterNotNull()
 }

@@ -70,11 +70,12 @@ internal class FileTransfer(
   @OptIn(DelicateCoroutinesApi::class)
   suspend fun run(onProgress: (LoadProgress) -> Unit) {
     this.onProgress = onProgress
-    val work = GlobalScope.async(Dispatchers.IO) {
-      locks.computeIfAbsent(file.absolutePath) { Mutex() }.withLock {
-        if (!file.exists()) fetch()
+    val work =
+      GlobalScope.async(Dispatchers.IO) {
+        locks
+          .computeIfAbsent(file.absolutePath) { Mutex() }
+          .withLock { if (!file.exists()) fetch() }
       }
-    }
     try {
       work.await()
     } finally {
@@ -171,13 +172,14 @@ internal class FileTransfer(
   // One answer of the server, to its end.
   private suspend fun transfer() = coroutineScope {
     // Not on the thread that cancels, which may be the one that draws.
-    val canceller = launch(Dispatchers.IO, CoroutineStart.UNDISPATCHED) {
-      try {
-        awaitCancellation()
-      } finally {
-        http.abort()
+    val canceller =
+      launch(Dispatchers.IO, CoroutineStart.UNDISPATCHED) {
+        try {
+          awaitCancellation()
+        } finally {
+          http.abort()
+        }
       }
-    }
     try {
       if (totalBytes == 0L || length < totalBytes) receive()
     } finally {
@@ -278,12 +280,13 @@ internal class FileTransfer(
   }
 
   private fun saveState() {
-    val saved = mapOf(
-      "url" to download.url,
-      "etag" to known?.etag,
-      "lastModified" to known?.lastModified,
-      "total" to (known?.total ?: 0),
-    )
+    val saved =
+      mapOf(
+        "url" to download.url,
+        "etag" to known?.etag,
+        "lastModified" to known?.lastModified,
+        "total" to (known?.total ?: 0),
+      )
     try {
       state.writeText(Json.write(saved))
     } catch (error: IOException) {

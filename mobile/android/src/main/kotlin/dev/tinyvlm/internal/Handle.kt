@@ -20,7 +20,9 @@ internal class Handle(
   val isClosed: Boolean
     @Synchronized get() = closed
 
-  /** Calls `block` with the pointer, which stays valid meanwhile. Throws `not_ready` after close. */
+  /**
+   * Calls `block` with the pointer, which stays valid meanwhile. Throws `not_ready` after close.
+   */
   inline fun <T> use(block: (Long) -> T): T {
     if (!acquire()) throw TinyVlmException(ErrorCode.NOT_READY, closedMessage)
     try {
@@ -42,11 +44,12 @@ internal class Handle(
 
   /** May be called more than once. */
   fun close() {
-    val now = synchronized(this) {
-      val first = !closed
-      closed = true
-      first && users == 0
-    }
+    val now =
+      synchronized(this) {
+        val first = !closed
+        closed = true
+        first && users == 0
+      }
     if (now) free(pointer)
   }
 

@@ -7,10 +7,13 @@ import java.io.InputStream
 import java.net.HttpURLConnection
 import java.net.URL
 
-/** By what two answers are known to be of one version of a file; null where the server is silent. */
+/**
+ * By what two answers are known to be of one version of a file; null where the server is silent.
+ */
 internal class Validator(val etag: String?, val lastModified: String?, val total: Long) {
   /** What `If-Range` takes: a strong ETag, else the date. */
-  val condition: String? get() = etag?.takeUnless { it.startsWith("W/") } ?: lastModified
+  val condition: String?
+    get() = etag?.takeUnless { it.startsWith("W/") } ?: lastModified
 
   /** Whether both can be of one version. */
   fun mayEqual(other: Validator): Boolean =
@@ -28,7 +31,8 @@ internal class RangeAnswer(
   val start: Long,
   val validator: Validator,
 ) {
-  val body: InputStream get() = connection.inputStream
+  val body: InputStream
+    get() = connection.inputStream
 }
 
 /** A failure that another attempt may not meet. */

@@ -6,8 +6,8 @@ import dev.tinyvlm.TinyVlmException
 /** What the system does for the engine; a PC has none of it. */
 internal interface Platform {
   /**
-   * Adds an image file whose format the engine does not decode; null where the system does not
-   * know it either.
+   * Adds an image file whose format the engine does not decode; null where the system does not know
+   * it either.
    */
   fun addFile(file: ByteArray, target: ImageTarget): Int?
 }
@@ -22,7 +22,9 @@ internal class ImageTarget(
 ) {
   fun addFile(file: ByteArray): Int {
     if (!engineDecodes(file) && flags and Native.IMAGE_EXACT == 0)
-      platform?.addFile(file, this)?.let { return it }
+      platform?.addFile(file, this)?.let {
+        return it
+      }
     return Native.sessionAddImage(session, file, flags)
   }
 

@@ -16,7 +16,8 @@ internal object Json {
 
   private fun append(to: StringBuilder, value: Any?) {
     when (value) {
-      null, is Boolean -> to.append(value)
+      null,
+      is Boolean -> to.append(value)
       is Double -> {
         if (!value.isFinite()) throw invalid("wanted a finite number, found $value")
         to.append(value)

@@ -16,7 +16,8 @@ internal class ModelHeader private constructor(info: JsonObject) {
 
   private val hashes = if (chunkBytes > 0) info.text("chunkSha256").chunked(64) else emptyList()
 
-  val chunks: Int get() = hashes.size
+  val chunks: Int
+    get() = hashes.size
 
   /** The bytes start until end of the file, which a chunk takes. */
   fun rangeOf(chunk: Int): LongRange {

@@ -27,14 +27,15 @@ internal fun launchRequest(
 ): Request {
   val dispatcher = executor.asCoroutineDispatcher()
   // Atomic: the listener hears of a request that was cancelled before it began.
-  val job = CoroutineScope(dispatcher).launch(start = CoroutineStart.ATOMIC) {
-    try {
-      ListenerScope(dispatcher).work()
-    } catch (error: TinyVlmException) {
-      onError(error)
-    } catch (_: CancellationException) {
-      onError(TinyVlmException(ErrorCode.ABORTED, "the request was cancelled"))
+  val job =
+    CoroutineScope(dispatcher).launch(start = CoroutineStart.ATOMIC) {
+      try {
+        ListenerScope(dispatcher).work()
+      } catch (error: TinyVlmException) {
+        onError(error)
+      } catch (_: CancellationException) {
+        onError(TinyVlmException(ErrorCode.ABORTED, "the request was cancelled"))
+      }
     }
-  }
   return Request { job.cancel() }
 }

@@ -26,7 +26,9 @@ private class Samples(plane: YuvPlane, name: String, width: Int, height: Int) {
   operator fun get(x: Int, y: Int) = bytes[y * rowStride + x * pixelStride].toInt() and 255
 }
 
-/** The rows of a frame that is turned clockwise; BT.601, full range, as JFIF and cameras have it. */
+/**
+ * The rows of a frame that is turned clockwise; BT.601, full range, as JFIF and cameras have it.
+ */
 internal fun yuvRows(
   width: Int,
   height: Int,

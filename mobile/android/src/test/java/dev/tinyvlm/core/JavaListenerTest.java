@@ -28,7 +28,8 @@ import org.junit.Test;
 
 /** The API as Java sees it. */
 public class JavaListenerTest {
-  private final ExecutorService main = Executors.newSingleThreadExecutor(r -> new Thread(r, "main"));
+  private final ExecutorService main =
+      Executors.newSingleThreadExecutor(work -> new Thread(work, "main"));
 
   private CompletableFuture<TinyVlm> load(ModelSource source) {
     CompletableFuture<TinyVlm> loaded = new CompletableFuture<>();

@@ -30,7 +30,9 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-/** What needs Android: Bitmaps, content, assets, memory callbacks. With Android 14's own classes. */
+/**
+ * What needs Android: Bitmaps, content, assets, memory callbacks. With Android 14's own classes.
+ */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], manifest = Config.NONE)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
@@ -38,82 +40,91 @@ class AndroidTest {
   private val context: Context = RuntimeEnvironment.getApplication()
   private val options = LoadOptions(threads = 2)
 
-  private suspend fun load(): TinyVlm =
-    TinyVlm.load(context, ModelSource.file(demoModel), options)
+  private suspend fun load(): TinyVlm = TinyVlm.load(context, ModelSource.file(demoModel), options)
 
   private fun bitmapOf(file: File, config: Bitmap.Config = Bitmap.Config.ARGB_8888): Bitmap =
-    BitmapFactory.decodeFile(file.path, BitmapFactory.Options().apply { inPreferredConfig = config })
+    BitmapFactory.decodeFile(
+      file.path,
+      BitmapFactory.Options().apply { inPreferredConfig = config },
+    )
 
   @Test
-  fun `bitmaps of all sample images get the answers of the web build`() = runBlocking<Unit> {
-    load().use { model ->
-      for (sample in samples) {
-        val bitmap = bitmapOf(sample.png)
-        for ((question, answer) in sample.answers)
-          assertEquals(sample.png.name, answer, model.ask(bitmap, question).toList().joinToString(""))
+  fun `bitmaps of all sample images get the answers of the web build`() =
+    runBlocking<Unit> {
+      load().use { model ->
+        for (sample in samples) {
+          val bitmap = bitmapOf(sample.png)
+          for ((question, answer) in sample.answers) assertEquals(
+            sample.png.name,
+            answer,
+            model.ask(bitmap, question).toList().joinToString(""),
+          )
+        }
       }
     }
-  }
 
   @Test
-  fun `bitmaps of every configuration`() = runBlocking<Unit> {
-    load().use { model ->
-      val sample = samples.first()
-      val (question, answer) = sample.answers.entries.first()
-      // Not HARDWARE and RGBA_1010102, which Android's renderer does not make on a PC.
-      val configs =
-        listOf(
-          Bitmap.Config.RGB_565,
-          Bitmap.Config.ARGB_4444,
-          Bitmap.Config.ARGB_8888,
-          Bitmap.Config.RGBA_F16,
+  fun `bitmaps of every configuration`() =
+    runBlocking<Unit> {
+      load().use { model ->
+        val sample = samples.first()
+        val (question, answer) = sample.answers.entries.first()
+        // Not HARDWARE and RGBA_1010102, which Android's renderer does not make on a PC.
+        val configs =
+          listOf(
+            Bitmap.Config.RGB_565,
+            Bitmap.Config.ARGB_4444,
+            Bitmap.Config.ARGB_8888,
+            Bitmap.Config.RGBA_F16,
+          )
+        for (config in configs) {
+          val bitmap = bitmapOf(sample.png).copy(config, false)
+          assertEquals("$config", config, bitmap.config)
+          assertEquals("$config", answer, model.text(ImageInput.bitmap(bitmap), question))
+        }
+        val mask = bitmapOf(sample.png).extractAlpha()
+        assertEquals(Bitmap.Config.ALPHA_8, mask.config)
+        assertTrue(model.text(ImageInput.bitmap(mask), question).isNotEmpty())
+      }
+    }
+
+  @Test
+  fun `alpha is laid over white, not over black`() =
+    runBlocking<Unit> {
+      load().use { model ->
+        val sample = samples.first()
+        val question = sample.answers.keys.first()
+        val opaque = bitmapOf(sample.png)
+        val pixels = IntArray(opaque.width * opaque.height)
+        opaque.getPixels(pixels, 0, opaque.width, 0, 0, opaque.width, opaque.height)
+        fun bitmapOf(pixel: (Int) -> Int): Bitmap {
+          val bitmap = Bitmap.createBitmap(opaque.width, opaque.height, Bitmap.Config.ARGB_8888)
+          val changed = IntArray(pixels.size) { pixel(pixels[it]) }
+          bitmap.setPixels(changed, 0, opaque.width, 0, 0, opaque.width, opaque.height)
+          return bitmap
+        }
+        val background = pixels[0]
+        val clear = bitmapOf { if (it == background) Color.TRANSPARENT else it }
+        val white = bitmapOf { if (it == background) Color.WHITE else it }
+        assertEquals(
+          model.text(ImageInput.bitmap(white), question),
+          model.text(ImageInput.bitmap(clear), question),
         )
-      for (config in configs) {
-        val bitmap = bitmapOf(sample.png).copy(config, false)
-        assertEquals("$config", config, bitmap.config)
-        assertEquals("$config", answer, model.text(ImageInput.bitmap(bitmap), question))
       }
-      val mask = bitmapOf(sample.png).extractAlpha()
-      assertEquals(Bitmap.Config.ALPHA_8, mask.config)
-      assertTrue(model.text(ImageInput.bitmap(mask), question).isNotEmpty())
     }
-  }
 
   @Test
-  fun `alpha is laid over white, not over black`() = runBlocking<Unit> {
-    load().use { model ->
-      val sample = samples.first()
-      val question = sample.answers.keys.first()
-      val opaque = bitmapOf(sample.png)
-      val pixels = IntArray(opaque.width * opaque.height)
-      opaque.getPixels(pixels, 0, opaque.width, 0, 0, opaque.width, opaque.height)
-      fun bitmapOf(pixel: (Int) -> Int): Bitmap {
-        val bitmap = Bitmap.createBitmap(opaque.width, opaque.height, Bitmap.Config.ARGB_8888)
-        val changed = IntArray(pixels.size) { pixel(pixels[it]) }
-        bitmap.setPixels(changed, 0, opaque.width, 0, 0, opaque.width, opaque.height)
-        return bitmap
+  fun `a recycled bitmap is an error, and the model lives on`() =
+    runBlocking<Unit> {
+      load().use { model ->
+        val bitmap = bitmapOf(samples.first().png)
+        val asking = model.ask(bitmap, "?")
+        bitmap.recycle()
+        assertFails(ErrorCode.INVALID_IMAGE, "recycled") { asking.collect() }
+        val (question, answer) = samples.first().answers.entries.first()
+        assertEquals(answer, model.text(ImageInput.bitmap(bitmapOf(samples.first().png)), question))
       }
-      val background = pixels[0]
-      val clear = bitmapOf { if (it == background) Color.TRANSPARENT else it }
-      val white = bitmapOf { if (it == background) Color.WHITE else it }
-      assertEquals(
-        model.text(ImageInput.bitmap(white), question),
-        model.text(ImageInput.bitmap(clear), question),
-      )
     }
-  }
-
-  @Test
-  fun `a recycled bitmap is an error, and the model lives on`() = runBlocking<Unit> {
-    load().use { model ->
-      val bitmap = bitmapOf(samples.first().png)
-      val asking = model.ask(bitmap, "?")
-      bitmap.recycle()
-      assertFails(ErrorCode.INVALID_IMAGE, "recycled") { asking.collect() }
-      val (question, answer) = samples.first().answers.entries.first()
-      assertEquals(answer, model.text(ImageInput.bitmap(bitmapOf(samples.first().png)), question))
-    }
-  }
 
   @Test
   fun `formats that the engine does not know are decoded by Android, scaled down`() =
@@ -135,63 +146,70 @@ class AndroidTest {
     }
 
   @Test
-  fun `content of other apps, as image and as model`() = runBlocking<Unit> {
-    Robolectric.setupContentProvider(Files::class.java, "files")
-    val sample = samples.first()
-    val (question, answer) = sample.answers.entries.first()
-    val image = ImageInput.uri(context, Uri.parse("content://files${sample.png.path}"))
-    val model = Uri.parse("content://files${demoModel.path}")
-    TinyVlm.load(context, ModelSource.content(model), options).use {
-      assertEquals(answer, it.text(image, question))
-      val nothing = ImageInput.uri(context, Uri.parse("content://files/nowhere.png"))
-      assertFails(ErrorCode.NOT_FOUND, "nowhere.png") { it.text(nothing, question) }
+  fun `content of other apps, as image and as model`() =
+    runBlocking<Unit> {
+      Robolectric.setupContentProvider(Files::class.java, "files")
+      val sample = samples.first()
+      val (question, answer) = sample.answers.entries.first()
+      val image = ImageInput.uri(context, Uri.parse("content://files${sample.png.path}"))
+      val model = Uri.parse("content://files${demoModel.path}")
+      TinyVlm.load(context, ModelSource.content(model), options).use {
+        assertEquals(answer, it.text(image, question))
+        val nothing = ImageInput.uri(context, Uri.parse("content://files/nowhere.png"))
+        assertFails(ErrorCode.NOT_FOUND, "nowhere.png") { it.text(nothing, question) }
+      }
+      assertFails(ErrorCode.NOT_FOUND, "content://files/no.gguf") {
+        TinyVlm.load(context, ModelSource.content("content://files/no.gguf"))
+      }
     }
-    assertFails(ErrorCode.NOT_FOUND, "content://files/no.gguf") {
-      TinyVlm.load(context, ModelSource.content("content://files/no.gguf"))
-    }
-  }
 
   @Test
-  fun `a model in the app's assets, which must not be compressed`() = runBlocking<Unit> {
-    val archive = File(System.getProperty("tinyvlm.output")!!, "assets.apk")
-    val add = AssetManager::class.java.getMethod("addAssetPath", String::class.java)
-    assertTrue(add.invoke(context.assets, archive.path) as Int > 0)
-    val (question, answer) = samples.first().answers.entries.first()
-    val image = ImageInput.encoded(samples.first().png.readBytes())
-    TinyVlm.load(context, ModelSource.asset("tiny-vlm-demo.gguf"), options).use {
-      assertEquals(answer, it.text(image, question))
-    }
-    assertFails(ErrorCode.UNSUPPORTED, "noCompress += \"gguf\"") {
-      TinyVlm.load(context, ModelSource.asset("compressed/tiny-vlm-demo.gguf"))
-    }
-  }
-
-  @Test
-  fun `an asset that is not there`() = runBlocking<Unit> {
-    assertFails(ErrorCode.NOT_FOUND, "asset \"no.gguf\"") {
-      TinyVlm.load(context, ModelSource.asset("no.gguf"))
-    }
-  }
-
-  @Test
-  fun `memory is trimmed when Android asks for it`() = runBlocking<Unit> {
-    val application = RuntimeEnvironment.getApplication()
-    load().use { model ->
+  fun `a model in the app's assets, which must not be compressed`() =
+    runBlocking<Unit> {
+      val archive = File(System.getProperty("tinyvlm.output")!!, "assets.apk")
+      val add = AssetManager::class.java.getMethod("addAssetPath", String::class.java)
+      assertTrue(add.invoke(context.assets, archive.path) as Int > 0)
       val (question, answer) = samples.first().answers.entries.first()
       val image = ImageInput.encoded(samples.first().png.readBytes())
-      suspend fun reused() = model.answer(listOf(image), question).also {
-        assertEquals(answer, it.text)
-      }.usage.reusedTokens
-      assertEquals(0, reused())
-      assertTrue("kept", reused() > 0)
-      application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN)
-      assertTrue("kept while only hidden", reused() > 0)
-      application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_BACKGROUND)
-      assertEquals("made anew", 0, reused())
+      TinyVlm.load(context, ModelSource.asset("tiny-vlm-demo.gguf"), options).use {
+        assertEquals(answer, it.text(image, question))
+      }
+      assertFails(ErrorCode.UNSUPPORTED, "noCompress += \"gguf\"") {
+        TinyVlm.load(context, ModelSource.asset("compressed/tiny-vlm-demo.gguf"))
+      }
     }
-    // Of a model that is closed.
-    application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_COMPLETE)
-  }
+
+  @Test
+  fun `an asset that is not there`() =
+    runBlocking<Unit> {
+      assertFails(ErrorCode.NOT_FOUND, "asset \"no.gguf\"") {
+        TinyVlm.load(context, ModelSource.asset("no.gguf"))
+      }
+    }
+
+  @Test
+  fun `memory is trimmed when Android asks for it`() =
+    runBlocking<Unit> {
+      val application = RuntimeEnvironment.getApplication()
+      load().use { model ->
+        val (question, answer) = samples.first().answers.entries.first()
+        val image = ImageInput.encoded(samples.first().png.readBytes())
+        suspend fun reused() =
+          model
+            .answer(listOf(image), question)
+            .also { assertEquals(answer, it.text) }
+            .usage
+            .reusedTokens
+        assertEquals(0, reused())
+        assertTrue("kept", reused() > 0)
+        application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN)
+        assertTrue("kept while only hidden", reused() > 0)
+        application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_BACKGROUND)
+        assertEquals("made anew", 0, reused())
+      }
+      // Of a model that is closed.
+      application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_COMPLETE)
+    }
 
   @Test
   fun `a download's place is not backed up`() {

@@ -46,22 +46,23 @@ class DownloadTest {
     }
 
   @Test
-  fun `a file that arrives is loaded, and not fetched again`() = runBlocking<Unit> {
-    FakeServer { request, to -> file(model, request, to) }.use { server ->
-      val source = ModelSource.download(ModelDownload(server.url, target))
-      repeat(2) {
-        val phases = ArrayList<LoadPhase>()
-        TinyVlm.load(source, LoadOptions(threads = 1)) { phases += it.phase }.use {
-          assertEquals(demoModel.length(), it.info.fileBytes)
+  fun `a file that arrives is loaded, and not fetched again`() =
+    runBlocking<Unit> {
+      FakeServer { request, to -> file(model, request, to) }
+        .use { server ->
+          val source = ModelSource.download(ModelDownload(server.url, target))
+          repeat(2) {
+            val phases = ArrayList<LoadPhase>()
+            TinyVlm.load(source, LoadOptions(threads = 1)) { phases += it.phase }
+              .use { assertEquals(demoModel.length(), it.info.fileBytes) }
+            assertEquals(LoadPhase.WEIGHTS, phases.last())
+            assertEquals(it == 0, LoadPhase.DOWNLOAD in phases)
+          }
+          assertEquals(1, server.requests.size)
+          ModelDownload(server.url, target).delete()
+          assertFalse(target.exists())
         }
-        assertEquals(LoadPhase.WEIGHTS, phases.last())
-        assertEquals(it == 0, LoadPhase.DOWNLOAD in phases)
-      }
-      assertEquals(1, server.requests.size)
-      ModelDownload(server.url, target).delete()
-      assertFalse(target.exists())
     }
-  }
 
   @Test
   fun `connections that break go on where they were`() {
@@ -110,7 +111,9 @@ class DownloadTest {
   @Test
   fun `a chunk that is damaged on its way is fetched again`() {
     val bad = model.copyOf().also { it[3_500_000]++ }
-    val requests = arrives { request, to -> file(if (request.number == 1) bad else model, request, to) }
+    val requests = arrives { request, to ->
+      file(if (request.number == 1) bad else model, request, to)
+    }
     assertEquals(2, requests.size)
     assertTrue("what came before is kept", requests[1].start in 2 * megabyte..3_500_000)
   }
@@ -118,48 +121,53 @@ class DownloadTest {
   @Test
   fun `damage that comes again is an error`() {
     val bad = model.copyOf().also { it[3_500_000]++ }
-    val (_, requests) = fails(ErrorCode.INVALID_FILE, "SHA-256", "chunk 3") { request, to -> file(bad, request, to) }
+    val (_, requests) =
+      fails(ErrorCode.INVALID_FILE, "SHA-256", "chunk 3") { request, to -> file(bad, request, to) }
     assertEquals(3, requests.size)
   }
 
   @Test
-  fun `a download that was killed goes on, whatever is left of it`() = runBlocking<Unit> {
-    FakeServer { request, to ->
-      if (request.number == 1) {
-        file(model, request, to, sent = 3_000_000)
-        to.flush()
-        Thread.sleep(2000)
-      } else file(model, request, to)
-    }.use { server ->
-      val part = FileTransfer.partOf(target)
-      val killed = launch(Dispatchers.Default) { fetch(server.url, 20_000) }
-      while (part.length() < 3_000_000) delay(5)
-      val began = System.nanoTime()
-      killed.cancelAndJoin()
-      assertTrue("cancelling ends the wait", System.nanoTime() - began < 1_500_000_000)
-      assertFalse(target.exists())
-      // As a phone that lost power may leave it.
-      val left = part.readBytes()
-      part.writeBytes(left.copyOf(2_800_000).also { it[2_500_000]++ })
-      fetch(server.url)
-      assertArrayEquals(model, target.readBytes())
-      val second = server.requests[1]
-      assertTrue("from ${second.start}", second.start in megabyte..2_500_000)
+  fun `a download that was killed goes on, whatever is left of it`() =
+    runBlocking<Unit> {
+      FakeServer { request, to ->
+          if (request.number == 1) {
+            file(model, request, to, sent = 3_000_000)
+            to.flush()
+            Thread.sleep(2000)
+          } else file(model, request, to)
+        }
+        .use { server ->
+          val part = FileTransfer.partOf(target)
+          val killed = launch(Dispatchers.Default) { fetch(server.url, 20_000) }
+          while (part.length() < 3_000_000) delay(5)
+          val began = System.nanoTime()
+          killed.cancelAndJoin()
+          assertTrue("cancelling ends the wait", System.nanoTime() - began < 1_500_000_000)
+          assertFalse(target.exists())
+          // As a phone that lost power may leave it.
+          val left = part.readBytes()
+          part.writeBytes(left.copyOf(2_800_000).also { it[2_500_000]++ })
+          fetch(server.url)
+          assertArrayEquals(model, target.readBytes())
+          val second = server.requests[1]
+          assertTrue("from ${second.start}", second.start in megabyte..2_500_000)
+        }
     }
-  }
 
   @Test
-  fun `what is left of another address is not taken`() = runBlocking<Unit> {
-    target.parentFile.mkdirs()
-    FileTransfer.partOf(target).writeBytes(ByteArray(2_000_000))
-    FileTransfer.stateOf(target).writeText("""{"url": "http://other", "total": 1}""")
-    val requests = arrives { request, to -> file(model, request, to) }
-    assertEquals(0, requests.first().start)
-  }
+  fun `what is left of another address is not taken`() =
+    runBlocking<Unit> {
+      target.parentFile.mkdirs()
+      FileTransfer.partOf(target).writeBytes(ByteArray(2_000_000))
+      FileTransfer.stateOf(target).writeText("""{"url": "http://other", "total": 1}""")
+      val requests = arrives { request, to -> file(model, request, to) }
+      assertEquals(0, requests.first().start)
+    }
 
   @Test
   fun `answers that are no file`() {
-    val (error, requests) = fails(ErrorCode.HTTP, "404", "Not Found") { _, to -> head(to, "404 Not Found") }
+    val (error, requests) =
+      fails(ErrorCode.HTTP, "404", "Not Found") { _, to -> head(to, "404 Not Found") }
     assertEquals(404, error.httpStatus)
     assertEquals(1, requests.size)
     fails(ErrorCode.INVALID_FILE, "web page", "text/html") { _, to ->
@@ -203,48 +211,58 @@ class DownloadTest {
     target.delete()
     val gone = FakeServer { _, _ -> }.apply { close() }
     assertFails(ErrorCode.NETWORK, gone.url) { runBlocking { fetch(gone.url) } }
-    for (url in listOf("ftp://host/file", "model.gguf", "file:///etc/passwd"))
-      assertFails(ErrorCode.INVALID_ARGUMENT, url) { runBlocking { fetch(url) } }
+    for (url in listOf("ftp://host/file", "model.gguf", "file:///etc/passwd")) assertFails(
+      ErrorCode.INVALID_ARGUMENT,
+      url,
+    ) {
+      runBlocking { fetch(url) }
+    }
   }
 
   @Test
   fun `headers do not follow a redirect to another origin`() {
-    FakeServer { request, to -> file(model, request, to) }.use { other ->
-      FakeServer { request, to ->
-        if (request.path == "/model.gguf") head(to, "302 Found", "Location: /here")
-        else head(to, "307 Temporary Redirect", "Location: ${other.url}")
-      }.use { first ->
-        runBlocking { fetch(first.url) }
-        assertArrayEquals(model, target.readBytes())
-        assertEquals(listOf("secret", "secret"), first.requests.map { it.headers["x-key"] })
-        assertEquals(listOf(null), other.requests.map { it.headers["x-key"] })
+    FakeServer { request, to -> file(model, request, to) }
+      .use { other ->
+        FakeServer { request, to ->
+            if (request.path == "/model.gguf") head(to, "302 Found", "Location: /here")
+            else head(to, "307 Temporary Redirect", "Location: ${other.url}")
+          }
+          .use { first ->
+            runBlocking { fetch(first.url) }
+            assertArrayEquals(model, target.readBytes())
+            assertEquals(listOf("secret", "secret"), first.requests.map { it.headers["x-key"] })
+            assertEquals(listOf(null), other.requests.map { it.headers["x-key"] })
+          }
       }
-    }
     target.delete()
     fails(ErrorCode.NETWORK, "without end") { _, to -> head(to, "302 Found", "Location: /again") }
   }
 
   @Test
-  fun `no space is told before and while writing`() = runBlocking<Unit> {
-    FakeServer { request, to -> file(model, request, to) }.use { server ->
-      val download = ModelDownload(server.url, target)
-      assertFails(ErrorCode.IO, "${model.size} bytes", "found 1000") {
-        FileTransfer(download, 1, { 1000 }).run {}
-      }
-      assertFalse(target.exists())
-      // Every write to this device fails as on a full disk.
-      assertFails(ErrorCode.IO, "No space left") {
-        FileTransfer(download, 1, { Long.MAX_VALUE }) { FileOutputStream("/dev/full") }.run {}
-      }
-      assertFalse(target.exists())
+  fun `no space is told before and while writing`() =
+    runBlocking<Unit> {
+      FakeServer { request, to -> file(model, request, to) }
+        .use { server ->
+          val download = ModelDownload(server.url, target)
+          assertFails(ErrorCode.IO, "${model.size} bytes", "found 1000") {
+            FileTransfer(download, 1, { 1000 }).run {}
+          }
+          assertFalse(target.exists())
+          // Every write to this device fails as on a full disk.
+          assertFails(ErrorCode.IO, "No space left") {
+            FileTransfer(download, 1, { Long.MAX_VALUE }) { FileOutputStream("/dev/full") }.run {}
+          }
+          assertFalse(target.exists())
+        }
     }
-  }
 
   @Test
-  fun `two that want one file fetch it once`() = runBlocking<Unit> {
-    FakeServer { request, to -> file(model, request, to) }.use { server ->
-      List(4) { async(Dispatchers.IO) { fetch(server.url) } }.awaitAll()
-      assertEquals(1, server.requests.size)
+  fun `two that want one file fetch it once`() =
+    runBlocking<Unit> {
+      FakeServer { request, to -> file(model, request, to) }
+        .use { server ->
+          List(4) { async(Dispatchers.IO) { fetch(server.url) } }.awaitAll()
+          assertEquals(1, server.requests.size)
+        }
     }
-  }
 }

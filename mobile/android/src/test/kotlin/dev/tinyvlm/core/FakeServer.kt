@@ -12,7 +12,8 @@ import kotlin.concurrent.thread
 class FakeRequest(val number: Int, val path: String, val headers: Map<String, String>) {
   /** Where its range begins; 0 without one. */
   val start: Int
-    get() = headers["range"]?.let { Regex("bytes=(\\d+)-").matchEntire(it)!!.groupValues[1].toInt() } ?: 0
+    get() =
+      headers["range"]?.let { Regex("bytes=(\\d+)-").matchEntire(it)!!.groupValues[1].toInt() } ?: 0
 }
 
 /** Answers one request; the connection is closed afterwards. */
@@ -42,9 +43,10 @@ class FakeServer(private val answer: FakeAnswer) : Closeable {
       if (line.isEmpty()) break
       headers[line.substringBefore(':').lowercase()] = line.substringAfter(':').trim()
     }
-    val request = synchronized(requests) {
-      FakeRequest(requests.size + 1, path, headers).also { requests += it }
-    }
+    val request =
+      synchronized(requests) {
+        FakeRequest(requests.size + 1, path, headers).also { requests += it }
+      }
     val output = connection.getOutputStream()
     answer(request, output)
     output.flush()
@@ -77,7 +79,10 @@ class FakeServer(private val answer: FakeAnswer) : Closeable {
       val length = "Content-Length: ${bytes.size - start}"
       if (start > 0)
         head(
-          to, "206 Partial Content", length, "ETag: $etag",
+          to,
+          "206 Partial Content",
+          length,
+          "ETag: $etag",
           "Content-Range: bytes $start-${bytes.size - 1}/${bytes.size}",
         )
       else head(to, "200 OK", length, "ETag: $etag")

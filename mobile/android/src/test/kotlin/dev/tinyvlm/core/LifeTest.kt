@@ -36,19 +36,22 @@ class LifeTest {
     AskOptions(maxTokens = 2000, responseFormat = ResponseFormat.pattern("(ab){900}"))
 
   @Test
-  fun `1000 times load, ask, close leave no memory behind`() = runBlocking<Unit> {
-    var after100 = 0L
-    repeat(1000) { round ->
-      demo(small).use { model ->
-        val image = image.takeIf { round % 10 == 0 }
-        model.answer(listOfNotNull(image), "Hello?", AskOptions(maxTokens = 2))
+  fun `1000 times load, ask, close leave no memory behind`() =
+    runBlocking<Unit> {
+      var after100 = 0L
+      repeat(1000) { round ->
+        demo(small).use { model ->
+          val image = image.takeIf { round % 10 == 0 }
+          model.answer(listOfNotNull(image), "Hello?", AskOptions(maxTokens = 2))
+        }
+        if (round == 100) after100 = residentKilobytes()
       }
-      if (round == 100) after100 = residentKilobytes()
+      val grown = residentKilobytes() - after100
+      println(
+        "1000 cycles: $grown kB more than after the first 100, ${residentKilobytes()} kB in all"
+      )
+      assertTrue("$grown kB more", grown < 15_000)
     }
-    val grown = residentKilobytes() - after100
-    println("1000 cycles: $grown kB more than after the first 100, ${residentKilobytes()} kB in all")
-    assertTrue("$grown kB more", grown < 15_000)
-  }
 
   @Test
   fun `an answer that is cancelled at 100 random moments ends, and the next one is right`() =
@@ -56,7 +59,8 @@ class LifeTest {
       val random = Random(17)
       demo().use { model ->
         repeat(100) {
-          val asking = launch(Dispatchers.Default) { model.ask(image, question, endless).collect {} }
+          val asking =
+            launch(Dispatchers.Default) { model.ask(image, question, endless).collect {} }
           delay(random.nextLong(0, 60))
           val began = System.nanoTime()
           asking.cancelAndJoin()
@@ -69,111 +73,127 @@ class LifeTest {
     }
 
   @Test
-  fun `a collector that has enough ends the work`() = runBlocking<Unit> {
-    demo().use { model ->
-      assertEquals(2, model.ask(image, question, endless).take(2).toList().size)
-      assertTrue(model.ask(null, question, endless).first().isNotEmpty())
-      assertEquals(answer, model.text(image, question))
+  fun `a collector that has enough ends the work`() =
+    runBlocking<Unit> {
+      demo().use { model ->
+        assertEquals(2, model.ask(image, question, endless).take(2).toList().size)
+        assertTrue(model.ask(null, question, endless).first().isNotEmpty())
+        assertEquals(answer, model.text(image, question))
+      }
     }
-  }
 
   @Test
-  fun `cancelling from another thread ends a step that is under way`() = runBlocking<Unit> {
-    // One step is the whole prompt of this model where the budget allows it.
-    demo(LoadOptions(threads = 1)).use { model ->
-      val asking = async(Dispatchers.Default) {
-        try {
-          model.answer(listOf(image), question, endless)
-          "answered"
-        } catch (_: CancellationException) {
-          "cancelled"
+  fun `cancelling from another thread ends a step that is under way`() =
+    runBlocking<Unit> {
+      // One step is the whole prompt of this model where the budget allows it.
+      demo(LoadOptions(threads = 1)).use { model ->
+        val asking =
+          async(Dispatchers.Default) {
+            try {
+              model.answer(listOf(image), question, endless)
+              "answered"
+            } catch (_: CancellationException) {
+              "cancelled"
+            }
+          }
+        delay(30)
+        thread { asking.cancel() }.join()
+        asking.join()
+        assertTrue(asking.isCancelled)
+      }
+    }
+
+  @Test
+  fun `8 threads ask one model`() =
+    runBlocking<Unit> {
+      demo().use { model ->
+        val texts =
+          List(8) { thread ->
+            async(Dispatchers.IO) {
+              val sample = samples[thread % samples.size]
+              val file = ImageInput.encoded(sample.png.readBytes())
+              sample.answers.all { (question, answer) -> model.text(file, question) == answer }
+            }
+          }
+        assertTrue(texts.awaitAll().all { it })
+      }
+    }
+
+  @Test
+  fun `8 threads have a model each`() =
+    runBlocking<Unit> {
+      val texts =
+        List(8) {
+          async(Dispatchers.IO) {
+            demo(LoadOptions(threads = 1)).use { model -> model.text(image, question) }
+          }
         }
-      }
-      delay(30)
-      thread { asking.cancel() }.join()
-      asking.join()
-      assertTrue(asking.isCancelled)
+      assertEquals(List(8) { answer }, texts.awaitAll())
     }
-  }
 
   @Test
-  fun `8 threads ask one model`() = runBlocking<Unit> {
-    demo().use { model ->
-      val texts = List(8) { thread ->
-        async(Dispatchers.IO) {
-          val sample = samples[thread % samples.size]
-          val file = ImageInput.encoded(sample.png.readBytes())
-          sample.answers.all { (question, answer) -> model.text(file, question) == answer }
-        }
-      }
-      assertTrue(texts.awaitAll().all { it })
-    }
-  }
-
-  @Test
-  fun `8 threads have a model each`() = runBlocking<Unit> {
-    val texts = List(8) {
-      async(Dispatchers.IO) {
-        demo(LoadOptions(threads = 1)).use { model -> model.text(image, question) }
-      }
-    }
-    assertEquals(List(8) { answer }, texts.awaitAll())
-  }
-
-  @Test
-  fun `a closed model and a closed chat say so`() = runBlocking<Unit> {
-    val model = demo(small)
-    val chat = model.chat()
-    chat.close()
-    chat.close()
-    assertFails(ErrorCode.NOT_READY, "chat was closed") { chat.answer("?") }
-    model.close()
-    model.close()
-    assertFails(ErrorCode.NOT_READY, "closed") { model.text(null, "?") }
-    assertFails(ErrorCode.NOT_READY, "closed") { model.chat().answer("?") }
-    model.trimMemory()
-  }
-
-  @Test
-  fun `closing ends the answers that are under way, from any thread`() = runBlocking<Unit> {
-    repeat(20) { round ->
-      val model = demo(LoadOptions(threads = 1))
-      val asking = List(2) {
-        async(Dispatchers.Default) {
-          runCatching { model.answer(listOf(image), question, endless) }.exceptionOrNull()
-        }
-      }
-      delay(3L * round)
+  fun `a closed model and a closed chat say so`() =
+    runBlocking<Unit> {
+      val model = demo(small)
+      val chat = model.chat()
+      chat.close()
+      chat.close()
+      assertFails(ErrorCode.NOT_READY, "chat was closed") { chat.answer("?") }
       model.close()
-      val codes = asking.awaitAll().map { (it as TinyVlmException).code }
-      assertTrue("$codes", codes.all { it == ErrorCode.ABORTED || it == ErrorCode.NOT_READY })
+      model.close()
+      assertFails(ErrorCode.NOT_READY, "closed") { model.text(null, "?") }
+      assertFails(ErrorCode.NOT_READY, "closed") { model.chat().answer("?") }
+      model.trimMemory()
     }
-  }
 
   @Test
-  fun `a load can be cancelled`() = runBlocking<Unit> {
-    repeat(20) { round ->
-      val loading = async(Dispatchers.Default) { TinyVlm.load(ModelSource.file(demoModel), small) }
-      delay(round.toLong())
-      loading.cancel()
-      runCatching { loading.await().close() }
+  fun `closing ends the answers that are under way, from any thread`() =
+    runBlocking<Unit> {
+      repeat(20) { round ->
+        val model = demo(LoadOptions(threads = 1))
+        val asking =
+          List(2) {
+            async(Dispatchers.Default) {
+              runCatching { model.answer(listOf(image), question, endless) }.exceptionOrNull()
+            }
+          }
+        delay(3L * round)
+        model.close()
+        val codes = asking.awaitAll().map { (it as TinyVlmException).code }
+        assertTrue("$codes", codes.all { it == ErrorCode.ABORTED || it == ErrorCode.NOT_READY })
+      }
     }
-    // Cancelled by its own progress, in the middle.
-    val loading = async(Dispatchers.Default) {
-      TinyVlm.load(ModelSource.file(demoModel)) { coroutineContext[kotlinx.coroutines.Job]!!.cancel() }
-    }
-    loading.join()
-    assertTrue(loading.isCancelled)
-  }
 
   @Test
-  fun `loading as a flow tells progress, then the model`() = runBlocking<Unit> {
-    val steps = TinyVlm.loading(ModelSource.file(demoModel), small).toList()
-    (steps.last() as Loading.Ready).model.use { assertTrue(it.info.fileBytes > 0) }
-    val progress = steps.dropLast(1).map { (it as Loading.Progress).progress }
-    assertEquals(progress.last().totalBytes, progress.last().loadedBytes)
-    assertEquals(demoModel.length(), progress.last().totalBytes)
-  }
+  fun `a load can be cancelled`() =
+    runBlocking<Unit> {
+      repeat(20) { round ->
+        val loading =
+          async(Dispatchers.Default) { TinyVlm.load(ModelSource.file(demoModel), small) }
+        delay(round.toLong())
+        loading.cancel()
+        runCatching { loading.await().close() }
+      }
+      // Cancelled by its own progress, in the middle.
+      val loading =
+        async(Dispatchers.Default) {
+          TinyVlm.load(ModelSource.file(demoModel)) {
+            coroutineContext[kotlinx.coroutines.Job]!!.cancel()
+          }
+        }
+      loading.join()
+      assertTrue(loading.isCancelled)
+    }
+
+  @Test
+  fun `loading as a flow tells progress, then the model`() =
+    runBlocking<Unit> {
+      val steps = TinyVlm.loading(ModelSource.file(demoModel), small).toList()
+      (steps.last() as Loading.Ready).model.use { assertTrue(it.info.fileBytes > 0) }
+      val progress = steps.dropLast(1).map { (it as Loading.Progress).progress }
+      assertEquals(progress.last().totalBytes, progress.last().loadedBytes)
+      assertEquals(demoModel.length(), progress.last().totalBytes)
+    }
 
   @Test
   fun `a handle is freed once, after the last call on it`() {
@@ -214,65 +234,74 @@ class LifeTest {
   }
 
   @Test
-  fun `damaged models are refused`() = runBlocking<Unit> {
-    val whole = demoModel.readBytes()
-    val file = File(temporaryFolder(), "damaged.gguf")
-    suspend fun load(bytes: ByteArray) {
-      TinyVlm.load(ModelSource.file(file.apply { writeBytes(bytes) })).close()
-    }
-    assertFails(ErrorCode.INVALID_FILE) { load(whole.copyOf(whole.size / 2)) }
-    assertFails(ErrorCode.INVALID_FILE) { load("<!doctype html>".toByteArray()) }
-    assertFails(ErrorCode.INVALID_FILE) { load(ByteArray(0)) }
-    assertFails(ErrorCode.INVALID_FILE) { load(whole.copyOf().also { it[whole.size - 1000]++ }) }
-    assertFails(ErrorCode.INVALID_FILE) { TinyVlm.load(ModelSource.bytes(whole.copyOf(1 shl 20))) }
-    assertFails(ErrorCode.NOT_FOUND, "nowhere") { TinyVlm.load(ModelSource.file(File("nowhere"))) }
-    assertFails(ErrorCode.INVALID_ARGUMENT, "Context") { TinyVlm.load(ModelSource.asset("m.gguf")) }
-    val random = Random(3)
-    repeat(30) {
-      val bytes = whole.copyOf()
-      repeat(20) { bytes[random.nextInt(40_000)] = random.nextInt().toByte() }
-      try {
-        load(bytes)
-      } catch (error: TinyVlmException) {
-        assertTrue("$error", error.code.number in 2..5)
+  fun `damaged models are refused`() =
+    runBlocking<Unit> {
+      val whole = demoModel.readBytes()
+      val file = File(temporaryFolder(), "damaged.gguf")
+      suspend fun load(bytes: ByteArray) {
+        TinyVlm.load(ModelSource.file(file.apply { writeBytes(bytes) })).close()
       }
-    }
-  }
-
-  @Test
-  fun `damaged images are refused`() = runBlocking<Unit> {
-    demo(small).use { model ->
-      val png = sample.png.readBytes()
-      assertFails(ErrorCode.INVALID_IMAGE) { model.ask(ByteArray(0), "?").toList() }
-      assertFails(ErrorCode.INVALID_IMAGE) { model.ask("GIF89a".toByteArray(), "?").toList() }
-      assertFails(ErrorCode.INVALID_IMAGE) { model.ask(png.copyOf(png.size / 2), "?").toList() }
-      val cut = samples.first().jpeg.readBytes().let { it.copyOf(it.size * 3 / 4) }
-      assertTrue(model.answer(listOf(ImageInput.encoded(cut)), "?").warnings.isNotEmpty())
-      assertFails(ErrorCode.INVALID_IMAGE) {
-        model.ask(cut, "?", AskOptions(strict = true)).toList()
+      assertFails(ErrorCode.INVALID_FILE) { load(whole.copyOf(whole.size / 2)) }
+      assertFails(ErrorCode.INVALID_FILE) { load("<!doctype html>".toByteArray()) }
+      assertFails(ErrorCode.INVALID_FILE) { load(ByteArray(0)) }
+      assertFails(ErrorCode.INVALID_FILE) { load(whole.copyOf().also { it[whole.size - 1000]++ }) }
+      assertFails(ErrorCode.INVALID_FILE) {
+        TinyVlm.load(ModelSource.bytes(whole.copyOf(1 shl 20)))
       }
-      assertFails(ErrorCode.INVALID_ARGUMENT, "16") { ImageInput.rgba(ByteArray(15), 2, 2) }
-      val plane = YuvPlane(java.nio.ByteBuffer.allocate(3), 2, 1)
-      assertFails(ErrorCode.INVALID_ARGUMENT, "plane Y") {
-        ImageInput.yuv420(2, 2, plane, plane, plane)
+      assertFails(ErrorCode.NOT_FOUND, "nowhere") {
+        TinyVlm.load(ModelSource.file(File("nowhere")))
       }
-    }
-  }
-
-  @Test
-  fun `an exception of a callback is the caller's`() = runBlocking<Unit> {
-    val thrown = runCatching {
-      TinyVlm.load(ModelSource.file(demoModel)) { throw IllegalStateException("mine") }
-    }
-    assertEquals("mine", thrown.exceptionOrNull()!!.message)
-    demo(small).use { model ->
-      val fromText = runCatching {
-        withContext(Dispatchers.Default) {
-          model.answer(emptyList(), "Hello?") { throw IllegalStateException("mine") }
+      assertFails(ErrorCode.INVALID_ARGUMENT, "Context") {
+        TinyVlm.load(ModelSource.asset("m.gguf"))
+      }
+      val random = Random(3)
+      repeat(30) {
+        val bytes = whole.copyOf()
+        repeat(20) { bytes[random.nextInt(40_000)] = random.nextInt().toByte() }
+        try {
+          load(bytes)
+        } catch (error: TinyVlmException) {
+          assertTrue("$error", error.code.number in 2..5)
         }
       }
-      assertEquals("mine", fromText.exceptionOrNull()!!.message)
-      model.answer(emptyList(), "Hello?")
     }
-  }
+
+  @Test
+  fun `damaged images are refused`() =
+    runBlocking<Unit> {
+      demo(small).use { model ->
+        val png = sample.png.readBytes()
+        assertFails(ErrorCode.INVALID_IMAGE) { model.ask(ByteArray(0), "?").toList() }
+        assertFails(ErrorCode.INVALID_IMAGE) { model.ask("GIF89a".toByteArray(), "?").toList() }
+        assertFails(ErrorCode.INVALID_IMAGE) { model.ask(png.copyOf(png.size / 2), "?").toList() }
+        val cut = samples.first().jpeg.readBytes().let { it.copyOf(it.size * 3 / 4) }
+        assertTrue(model.answer(listOf(ImageInput.encoded(cut)), "?").warnings.isNotEmpty())
+        assertFails(ErrorCode.INVALID_IMAGE) {
+          model.ask(cut, "?", AskOptions(strict = true)).toList()
+        }
+        assertFails(ErrorCode.INVALID_ARGUMENT, "16") { ImageInput.rgba(ByteArray(15), 2, 2) }
+        val plane = YuvPlane(java.nio.ByteBuffer.allocate(3), 2, 1)
+        assertFails(ErrorCode.INVALID_ARGUMENT, "plane Y") {
+          ImageInput.yuv420(2, 2, plane, plane, plane)
+        }
+      }
+    }
+
+  @Test
+  fun `an exception of a callback is the caller's`() =
+    runBlocking<Unit> {
+      val thrown = runCatching {
+        TinyVlm.load(ModelSource.file(demoModel)) { throw IllegalStateException("mine") }
+      }
+      assertEquals("mine", thrown.exceptionOrNull()!!.message)
+      demo(small).use { model ->
+        val fromText = runCatching {
+          withContext(Dispatchers.Default) {
+            model.answer(emptyList(), "Hello?") { throw IllegalStateException("mine") }
+          }
+        }
+        assertEquals("mine", fromText.exceptionOrNull()!!.message)
+        model.answer(emptyList(), "Hello?")
+      }
+    }
 }
