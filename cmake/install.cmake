@@ -53,7 +53,7 @@ if(TINYVLM_BUILD_SHARED)
   target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
   target_compile_definitions(tinyvlm_shared PRIVATE TVLM_BUILDING_SHARED
-    TINYVLM_VERSION="${PROJECT_VERSION}")
+    TINYVLM_VERSION=${PROJECT_VERSION})
   target_link_libraries(tinyvlm_shared PRIVATE tinyvlm_api)
   if(TINYVLM_JNI)
     # The NDK has jni.h among its own headers; elsewhere it comes from a JDK.

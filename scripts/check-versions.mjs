@@ -1,6 +1,6 @@
 // The version is written once, in package.json; CMakeLists.txt reads it there. What repeats it has
-// to agree: package-lock.json, the Android library's two builds, and the newest release that
-// CHANGELOG.md has, if any. The two builds agree in what they are built with, too.
+// to agree: package-lock.json, Package.swift, the Android library's two builds, and the newest
+// release that CHANGELOG.md has, if any. The two builds agree in what they are built with, too.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./toolchain.mjs";
@@ -51,6 +51,9 @@ export function checkVersions() {
   if (/\bVERSION \d+\.\d+/.test(/^project\([^)]*\)/m.exec(read("CMakeLists.txt"))[0]))
     wrong.push("CMakeLists.txt: project() names a version; it comes from package.json");
   wrong.push(...androidVersions(version));
+  const [, inSwift] = /^let version = "(.*)"$/m.exec(read("Package.swift")) ?? [];
+  if (inSwift !== version)
+    wrong.push(`Package.swift says ${inSwift ?? "no version"}, package.json ${version}`);
   const headings = changelogHeadings();
   for (const heading of headings)
     if (typeof heading === "string" && heading !== "Unreleased")

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // Makes of the table of options (cpp/engine/options.json, which says what its entries mean) all
 // that is the same for every option: C++ structs and their readers, TypeScript types and checks,
-// Kotlin's classes, flags and help of both command lines, the lists in docs/. `--check` writes
-// nothing and fails where a file is not current. Files are formatted as `npm run format` would.
+// Kotlin's classes, Swift's structs, flags and help of both command lines, the lists in docs/.
+// `--check` writes nothing and fails where a file is not current. Files are formatted as `npm run
+// format` would.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import * as prettier from "prettier";
+import { swiftFile } from "./generate-swift-options.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tablePath = "cpp/engine/options.json";
@@ -715,12 +717,13 @@ export async function generate() {
     apiFile(table),
     cliFile(table),
     kotlinFile(table),
+    swiftFile(table, { origin, wrap, doc: sdkDoc, facts: (o) => factsText(o, styles.sdk) }),
     ...documents.flatMap((path) => documentFile(path, table)),
   ];
   const settings = JSON.parse(readFileSync(join(root, ".prettierrc.json"), "utf8"));
   return Promise.all(
     files.map(async ([path, text]) =>
-      /\.(h|kt)$/.test(path)
+      /[.](h|kt|swift)$/.test(path)
         ? [path, text]
         : [path, await prettier.format(text, { ...settings, filepath: path })],
     ),

@@ -7,6 +7,7 @@ import { setUpNodeModules } from "./setup/node-modules.mjs";
 import { setUpRelaxedNode } from "./setup/relaxed-node.mjs";
 import { setUpEngineSources, setUpSources } from "./setup/sources.mjs";
 import { summary } from "./setup/steps.mjs";
+import { setUpSwift } from "./setup/swift.mjs";
 import { setUpBrowser, setUpClang } from "./setup/system-programs.mjs";
 import { fileURLToPath } from "node:url";
 
@@ -32,6 +33,11 @@ const parts = {
     about: "Node 22 where this one is older, for the tests of the relaxed builds",
   },
   browser: { work: setUpBrowser, everyday: false, about: "Chromium, for the browser tests" },
+  swift: {
+    work: setUpSwift,
+    everyday: false,
+    about: "Swift 6 for Linux, 0.5 GB, for mobile/swift",
+  },
   clang: { work: setUpClang, everyday: false, about: "the second native compiler, for CI" },
 };
 

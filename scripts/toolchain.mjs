@@ -9,6 +9,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const toolchainDir = join(root, ".toolchain");
 export const emscriptenDir = join(toolchainDir, "emscripten");
 export const pythonDir = join(toolchainDir, "python");
+export const swiftDir = join(toolchainDir, "swift");
 export const depsDir = join(root, ".deps");
 
 /** The oldest Emscripten that the build is made for. */

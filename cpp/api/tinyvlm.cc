@@ -409,7 +409,9 @@ tvlm_model* WrapModel(std::shared_ptr<Model> model) {
 
 uint32_t tvlm_abi_version(void) { return TVLM_ABI_VERSION; }
 
-const char* tvlm_version(void) { return TINYVLM_VERSION; }
+#define TVLM_QUOTED(text) #text
+#define TVLM_TEXT_OF(macro) TVLM_QUOTED(macro)
+const char* tvlm_version(void) { return TVLM_TEXT_OF(TINYVLM_VERSION); }
 
 const char* tvlm_code_name(tvlm_code code) { return ErrorCodeName(static_cast<ErrorCode>(code)); }
 

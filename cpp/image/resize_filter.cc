@@ -4,6 +4,11 @@
 #include <cmath>
 #include <utility>
 
+// Also where no build option says so (Package.swift): see CMakeLists.txt.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 namespace tinyvlm {
 
 namespace {

@@ -8,6 +8,11 @@
 #include "base/check.h"
 #include "base/half.h"
 
+// Also where no build option says so (Package.swift): see CMakeLists.txt.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 namespace tinyvlm {
 
 namespace {

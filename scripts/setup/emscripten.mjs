@@ -6,10 +6,8 @@
 // The folder cannot be moved afterwards (the loader's path is written into the programs); a moved
 // checkout sets it up again.
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   chmodSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -33,6 +31,7 @@ import {
   versionOf,
 } from "../toolchain.mjs";
 import { aptMissing, Suite } from "./apt.mjs";
+import { compareWithLock, mergeUsr, unpackPackages } from "./deb-packages.mjs";
 import { folderBytes, megabytes, present, step } from "./steps.mjs";
 
 const suites = ["forky", "trixie"];
@@ -181,59 +180,10 @@ function choosePackages(suite) {
   };
 }
 
-// Says where the downloaded packages differ from those the lock lists for this suite. apt has
-// checked every one against the archive's signature, and a suite that moves on is no error; but a
-// build that fails is then the first place to look.
-function compareWithLock(suite, folder) {
-  const lock = JSON.parse(readFileSync(lockPath, "utf8"));
-  const hashes = Object.fromEntries(
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".deb"))
-      .sort()
-      .map((name) => [
-        name,
-        createHash("sha256")
-          .update(readFileSync(join(folder, name)))
-          .digest("hex"),
-      ]),
-  );
-  const tested = lock.suites[suite.name];
-  const architecture = Object.keys(hashes).some((name) => /_amd64\.deb$/.test(name))
-    ? "amd64"
-    : "other";
-  if (architecture !== "amd64")
-    return "packages of another processor than those in emscripten.lock.json";
-  if (process.env.TINYVLM_WRITE_LOCK === "1") {
-    lock.suites[suite.name] = hashes;
-    writeFileSync(lockPath, `${JSON.stringify(lock, null, 2)}\n`);
-    return "written to emscripten.lock.json";
-  }
-  const changed = Object.keys(hashes).filter((name) => tested?.[name] !== hashes[name]);
-  if (changed.length === 0) return "all as in emscripten.lock.json";
-  return `${changed.length} newer than in emscripten.lock.json (${changed.slice(0, 3).join(", ")}${changed.length > 3 ? ", ..." : ""})`;
-}
-
 function unpack(folder) {
-  rmSync(image, { recursive: true, force: true });
-  mkdirSync(image, { recursive: true });
-  const skipped = ["doc", "man", "lintian", "bug", "locale", "info"].map(
-    (name) => `--exclude=./usr/share/${name}`,
-  );
-  const script = 'deb=$1; shift; dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner "$@"';
-  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".deb"))) {
-    run("sh", ["-c", script, "unpack", join(folder, name), "-C", image, ...skipped], {
-      quiet: true,
-    });
-  }
+  unpackPackages(folder, image);
   // Some packages still use /lib, which is a link to /usr/lib by now.
-  for (const name of ["lib", "lib64"]) {
-    const path = join(image, name);
-    if (existsSync(path) && !lstatSync(path).isSymbolicLink()) {
-      cpSync(path, join(usr, name), { recursive: true, verbatimSymlinks: true });
-      rmSync(path, { recursive: true });
-    }
-    if (!existsSync(path)) symlinkSync(join("usr", name), path);
-  }
+  mergeUsr(image, ["lib", "lib64"]);
   for (const name of ["docs", "media", "html", "test", "tests"])
     rmSync(join(emscripten, name), { recursive: true, force: true });
 }
@@ -386,7 +336,7 @@ async function installFrom(suiteName) {
     `Emscripten ${version} with LLVM ${llvm}: ${packages.length} packages of Debian ${suiteName}`,
     () => {
       suite.download(packages, debs);
-      return compareWithLock(suite, debs);
+      return compareWithLock(lockPath, suite.name, debs);
     },
   );
   await step("unpack and relocate", () => {

@@ -1,0 +1,3 @@
+// sentencepiece's configuration, of which only this is read.
+#pragma once
+#define INSTALL_DATADIR ""

@@ -1,0 +1,1 @@
+// SwiftPM wants a folder of public headers. The engine includes those of the libraries themselves.

@@ -1,0 +1,1 @@
+#include <adler32.c>

@@ -1,0 +1,1 @@
+#include <zutil.c>
