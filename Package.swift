@@ -4,6 +4,7 @@
 //
 // The sources of its libraries lie in .deps: `npm run setup` puts them there in a clone, and a
 // release's tag (scripts/swift-release.mjs) has them.
+import Foundation
 import PackageDescription
 
 // As in package.json; `npm run lint -- versions` compares them.
@@ -64,7 +65,7 @@ let package = Package(
       exclude: layers.map { "\($0)/CMakeLists.txt" }
         + [
           "api/exports.txt", "api/module.modulemap", "engine/options.json", "kernels/README.md",
-          "text/README.md", "cli", "convert",
+          "text/README.md",
         ],
       sources: layers,
       publicHeadersPath: "api",
@@ -82,11 +83,13 @@ let package = Package(
         .headerSearchPath("."), .define("HAVE_PTHREAD"), .define("_USE_INTERNAL_STRING_VIEW"),
       ]
     ),
-    .testTarget(
-      name: "TinyVLMTests",
-      dependencies: ["TinyVLM"],
-      path: "mobile/swift/Tests/TinyVLMTests"
-    ),
   ],
   cxxLanguageStandard: .cxx20
 )
+
+// The tests read the demo model, which a release does not have.
+let tests = "mobile/swift/Tests/TinyVLMTests"
+if FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/\(tests)") {
+  package.targets.append(
+    .testTarget(name: "TinyVLMTests", dependencies: ["TinyVLM"], path: tests))
+}

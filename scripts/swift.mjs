@@ -2,9 +2,10 @@
 // node scripts/swift.mjs build|test|run|package ...: the `swift` command on this repository. Where
 // the machine has one (macOS, a Swift toolchain on PATH) that is used; else the private one of
 // `npm run setup -- swift`, whose folder becomes the root folder of the command, with the
-// repository and the test data at the paths where they are outside.
+// repository at the path where it is outside.
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { atLeast, root, runShown, swiftDir, versionOf } from "./toolchain.mjs";
 
@@ -20,48 +21,45 @@ export function installedSwift() {
   return version && atLeast(version, oldest) ? version : null;
 }
 
-// Runs in namespaces of its own: the mounts vanish with it. /small is a disk for tests of a full one.
+/** Whether runSwift can run anything. */
+export const haveSwift = () => installedSwift() !== null || existsSync(image);
+
+// Runs in namespaces of its own: the mounts vanish with it. /small is a disk for tests of full ones.
 const enter = `set -e
-image=$1; shift
-folders=$1; shift
-for folder in /dev /proc $folders; do
-  mkdir -p "$image$folder"
-  mount --rbind "$folder" "$image$folder"
+image=$1; root=$2; folder=$3; shift 3
+for path in /dev /proc "$root"; do
+  mkdir -p "$image$path"
+  mount --rbind "$path" "$image$path"
 done
-mkdir -p "$image/small" && mount -t tmpfs -o size=2m none "$image/small"
-exec chroot "$image" /bin/sh -c 'cd "$1" && shift && exec "$@"' enter "$@"`;
+mkdir -p "$image/small"
+mount -t tmpfs -o size=2m none "$image/small"
+exec chroot "$image" /bin/sh -c 'cd "$1" && shift && exec "$@"' enter "$folder" "$@"`;
+
+function command(program, args, cwd) {
+  if (installedSwift()) return { command: program, args, env: process.env };
+  if (!existsSync(image)) throw new Error("no Swift here: npm run setup -- swift");
+  const mounts = process.getuid() === 0 ? ["--mount"] : ["--mount", "--map-root-user"];
+  // Folders of programs in both roots; nothing else of the outer environment.
+  const path = ["/usr/libexec/swift/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].join(":");
+  return {
+    command: "unshare",
+    args: [...mounts, "sh", "-c", enter, "enter", image, root, cwd, program, ...args],
+    env: { PATH: path, HOME: "/tmp", LANG: "C.UTF-8", TINYVLM_SMALL_DISK: "/small" },
+  };
+}
 
 /**
- * Runs a program of the Swift toolchain with its output shown, in `cwd` (a folder of the
- * repository); resolves to { status, output }. `env`: variables that it sees beside the least.
+ * Runs a program of the Swift toolchain in `cwd`, a folder of the repository, with its output shown
+ * unless `quiet`; resolves to { status, output }, and `stdout` of a quiet one.
  */
-export function runSwift(program, args, { env = {}, cwd = root } = {}) {
-  const shared = resolve(root, process.env.TINYVLM_SHARED || join("..", "shared"));
-  const seen = { ...env, ...(existsSync(shared) ? { TINYVLM_SHARED: shared } : {}) };
-  if (installedSwift()) return runShown(program, args, { cwd, env: { ...process.env, ...seen } });
-  if (!existsSync(image)) throw new Error("no Swift here: npm run setup -- swift");
-  const folders = [root, ...(existsSync(shared) ? [shared] : [])];
-  const spaced = folders.find((folder) => /\s/.test(folder));
-  if (spaced) throw new Error(`the private Swift wants a folder without spaces, found ${spaced}`);
-  const asRoot = process.getuid() === 0 ? [] : ["--map-root-user"];
-  // Both roots' folders of programs; nothing else of the outer environment.
-  const path = ["/usr/libexec/swift/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].join(":");
-  return runShown(
-    "unshare",
-    [
-      "--mount",
-      ...asRoot,
-      "sh",
-      "-c",
-      enter,
-      "enter",
-      image,
-      folders.join(" "),
-      cwd,
-      program,
-    ].concat(args),
-    { env: { PATH: path, HOME: "/tmp", LANG: "C.UTF-8", TINYVLM_SMALL_DISK: "/small", ...seen } },
-  );
+export async function runSwift(program, args, { cwd = root, quiet = false } = {}) {
+  const swift = command(program, args, cwd);
+  const settings = { cwd, env: swift.env };
+  if (!quiet) return runShown(swift.command, swift.args, settings);
+  const found = spawnSync(swift.command, swift.args, { ...settings, encoding: "utf8" });
+  if (found.error) throw new Error(`${swift.command} does not start: ${found.error.message}`);
+  const { status, stdout } = found;
+  return { status, stdout, output: stdout + found.stderr };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

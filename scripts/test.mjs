@@ -12,6 +12,7 @@ import { setUp } from "./setup.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
 import { findChromium } from "./setup/system-programs.mjs";
 import { reportSizes } from "./size.mjs";
+import { runSwift, scratch as swiftScratch } from "./swift.mjs";
 import { androidSuite } from "./test-android.mjs";
 import { root, runShown, toolEnvironment } from "./toolchain.mjs";
 
@@ -157,6 +158,26 @@ async function packageSuite() {
   return nodeSuite([sdk, "--integration"]);
 }
 
+// The Swift package: what can be said without compiling it, then its own tests in a release build
+// (the engine computes fifty times as slowly in a debug build).
+async function swiftSuite() {
+  await setUp(["engine-sources", "swift"]);
+  const build = ["build", "--scratch-path", swiftScratch, "-c", "release", "--build-tests"];
+  const testable = ["-Xswiftc", "-enable-testing"];
+  const built = await runSwift("swift", [...build, ...testable]);
+  if (built.status !== 0) return { passed: 0, failed: 1 };
+  const counts = await nodeSuite(["--test", join("scripts", "swift.test.mjs")]);
+  const test = ["test", "--scratch-path", swiftScratch, "-c", "release", "--skip-build"];
+  const { status, output } = await runSwift("swift", test);
+  const count = (word) =>
+    [...output.matchAll(new RegExp(`^Test Case '.*' ${word} \\(`, "gm"))].length;
+  counts.passed += count("passed");
+  counts.failed += count("failed");
+  counts.skipped += count("skipped");
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
 async function typeCheck() {
   const { status } = await runShown(join(root, "node_modules", ".bin", "tsc"), ["--noEmit"]);
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
@@ -221,6 +242,11 @@ const suites = {
     run: androidSuite,
   },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
+  swift: {
+    title: "Swift package, with Swift for Linux (0.5 GB from Debian)",
+    everyday: false,
+    run: swiftSuite,
+  },
   alone: {
     title: "Native tests without shared data",
     everyday: false,

@@ -12,7 +12,8 @@ import { codeBlocks } from "./markdown.mjs";
  * its own: mobile/android/src/test, GuideTest.kt).
  */
 export const tested = ["js", "ts", "html", "sh", "c", "json"];
-const shown = ["text", "cmake", "nginx", "http", "css", "kotlin"];
+// Swift: scripts/swift.test.mjs compares it with what is run.
+const shown = ["text", "cmake", "nginx", "http", "css", "kotlin", "swift"];
 
 // Written by a script, from what is tested otherwise; and the past.
 const left = ["js-sdk/api-report.md", "CHANGELOG.md"];

@@ -1,4 +1,4 @@
-import CTinyVLM
+internal import CTinyVLM
 import Foundation
 
 /// One message of a conversation as the engine is asked.

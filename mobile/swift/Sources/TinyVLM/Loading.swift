@@ -1,4 +1,4 @@
-import CTinyVLM
+internal import CTinyVLM
 import Foundation
 
 /// A model file that is on this device.

@@ -1,4 +1,4 @@
-import CTinyVLM
+internal import CTinyVLM
 import Foundation
 
 /// What a model file says of itself in its header: its length, and the hash of each piece.

@@ -1,4 +1,4 @@
-import CTinyVLM
+internal import CTinyVLM
 import Foundation
 
 /// A vision-language model that runs on this device.

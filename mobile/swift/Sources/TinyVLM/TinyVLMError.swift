@@ -1,4 +1,4 @@
-import CTinyVLM
+internal import CTinyVLM
 import Foundation
 
 /// Why something failed: a code to act on and a sentence for people.
