@@ -200,8 +200,14 @@ test("the interface of a framework can be read", { skip }, async () => {
   assert.equal(used.status, 0, used.output);
 });
 
-test("Swift files are formatted", { skip }, async () => {
-  const args = ["lint", "--strict", "--recursive", "mobile/swift", "Package.swift"];
-  const { status, output } = await runSwift("swift-format", args, { quiet: true });
+test("Swift files are formatted, and the example is Swift", { skip }, async () => {
+  const lint = ["lint", "--strict", "--recursive", "mobile/swift", "examples/ios", "Package.swift"];
+  const { status, output } = await runSwift("swift-format", lint, { quiet: true });
   assert.equal(status, 0, output);
+  const example = join("examples", "ios", "TinyVLMExample.swiftpm");
+  const files = readdirSync(join(root, example)).filter((name) => name.endsWith(".swift"));
+  const paths = files.map((name) => join(example, name));
+  const args = ["-frontend", "-parse", "-swift-version", "6", ...paths];
+  const parsed = await runSwift("swiftc", args, { quiet: true });
+  assert.equal(parsed.status, 0, parsed.output);
 });

@@ -161,7 +161,6 @@ async function packageSuite() {
 // The Swift package: what can be said without compiling it, then its own tests in a release build
 // (the engine computes fifty times as slowly in a debug build).
 async function swiftSuite() {
-  await setUp(["engine-sources", "swift"]);
   const build = ["build", "--scratch-path", swiftScratch, "-c", "release", "--build-tests"];
   const testable = ["-Xswiftc", "-enable-testing"];
   const built = await runSwift("swift", [...build, ...testable]);
@@ -186,8 +185,7 @@ async function typeCheck() {
 const sdk = join("scripts", "build-sdk.mjs");
 
 // "everyday": run by a plain `npm test`. "package": wants dist/. "preset": whose test programs it
-// builds. "parts": what is set up for it (scripts/setup.mjs), where it is not all that a build of
-// the package needs.
+// builds. "parts": all that it needs of the set-up, in place of the everyday ones.
 const suites = {
   house: { title: "Formatting, linter, layers, documents", everyday: true, run: () => lint() },
   native: {
@@ -245,6 +243,7 @@ const suites = {
   swift: {
     title: "Swift package, with Swift for Linux (0.5 GB from Debian)",
     everyday: false,
+    parts: ["engine-sources", "swift"],
     run: swiftSuite,
   },
   alone: {
@@ -292,7 +291,9 @@ async function main(names) {
   const begin = performance.now();
   const results = [];
   announce(chosen);
-  await setUp(chosen.every(({ parts }) => parts) ? chosen.flatMap(({ parts }) => parts) : []);
+  if (chosen.some((suite) => !suite.parts)) await setUp();
+  const parts = [...new Set(chosen.flatMap((suite) => suite.parts ?? []))];
+  if (parts.length > 0) await setUp(parts);
   if (chosen.some((suite) => suite.package)) await buildPackage();
   for (const { title, run } of chosen) {
     console.log(`\n== ${title} ==`);

@@ -3,9 +3,9 @@ import XCTest
 
 @testable import TinyVLM
 
-final class DownloadTests: XCTestCase {
-  private let model = try! Data(contentsOf: demoModel)
+private let model = try! Data(contentsOf: demoModel)
 
+final class DownloadTests: XCTestCase {
   /// A download of `model.gguf` from a server that answers with `handler`.
   private func download(
     _ handler: @escaping @Sendable (TestServer.Request) -> TestServer.Reply
@@ -25,7 +25,7 @@ final class DownloadTests: XCTestCase {
   }
 
   func testAModelIsFetchedOnceAndAsked() async throws {
-    let (download, server) = try download { [model] in .file(model, for: $0) }
+    let (download, server) = try download { .file(model, for: $0) }
     XCTAssertFalse(download.isKept)
     let last = Last<LoadProgress>()
     for _ in 0..<2 {
@@ -47,7 +47,7 @@ final class DownloadTests: XCTestCase {
 
   func testABrokenConnectionGoesOnWhereItWas() async throws {
     let count = Counter()
-    let (download, server) = try download { [model] in
+    let (download, server) = try download {
       var reply = TestServer.Reply.file(model, for: $0)
       if count.increment() <= 3 { reply.sentBytes = 1_500_000 }
       return reply
@@ -61,7 +61,7 @@ final class DownloadTests: XCTestCase {
 
   func testAKilledDownloadIsNeverTakenForWhole() async throws {
     let stopping = Counter()
-    let (download, server) = try download { [model] in
+    let (download, server) = try download {
       var reply = TestServer.Reply.file(model, for: $0)
       if stopping.increment() == 1 { reply.pauseAfter = 2_000_000 }
       return reply
@@ -92,7 +92,7 @@ final class DownloadTests: XCTestCase {
 
   func testAFileThatChangesOnTheServerIsBegunAnew() async throws {
     let count = Counter()
-    let (download, _) = try download { [model] in
+    let (download, _) = try download {
       if count.increment() == 1 {
         var old = TestServer.Reply.file(
           Data("GGUF".utf8) + Data(count: 7_000_000), for: $0, etag: "\"old\"")
@@ -107,7 +107,7 @@ final class DownloadTests: XCTestCase {
 
   func testAServerWithoutValidatorsIsAskedForTheWhole() async throws {
     let count = Counter()
-    let (download, server) = try download { [model] _ in
+    let (download, server) = try download { _ in
       TestServer.Reply(body: model, sentBytes: count.increment() == 1 ? 1_000_000 : nil)
     }
     try await download.fetch()
@@ -152,7 +152,7 @@ final class DownloadTests: XCTestCase {
 
   func testABusyServerIsAskedAgain() async throws {
     let count = Counter()
-    let (download, server) = try download { [model] in
+    let (download, server) = try download {
       count.increment() <= 2 ? .init(status: 503) : .file(model, for: $0)
     }
     try await download.fetch()
@@ -165,7 +165,7 @@ final class DownloadTests: XCTestCase {
   }
 
   func testNoServerAndAServerThatStalls() async throws {
-    var (stalled, _) = try download { [model] in
+    var (stalled, _) = try download {
       var reply = TestServer.Reply.file(model, for: $0)
       reply.pauseAfter = 1000
       return reply
@@ -186,7 +186,7 @@ final class DownloadTests: XCTestCase {
   }
 
   func testTwoAtOnceFetchOnce() async throws {
-    let (download, server) = try download { [model] in .file(model, for: $0) }
+    let (download, server) = try download { .file(model, for: $0) }
     async let first = download.fetch()
     async let second = download.fetch()
     let files = try await [first, second]
@@ -199,7 +199,7 @@ final class DownloadTests: XCTestCase {
     guard let disk = ProcessInfo.processInfo.environment["TINYVLM_SMALL_DISK"] else {
       throw XCTSkip("TINYVLM_SMALL_DISK names no small disk")
     }
-    var (download, _) = try download { [model] in .file(model, for: $0) }
+    var (download, _) = try download { .file(model, for: $0) }
     let kept = download
     download.folder = URL(fileURLWithPath: disk).appendingPathComponent("models")
     let error = await failure { [download] in try await download.fetch() }

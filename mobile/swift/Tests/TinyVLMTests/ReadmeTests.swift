@@ -15,7 +15,7 @@ final class ReadmeTests: XCTestCase {
     }
 
     let chat = vlm.chat()
-    let answer = try await chat.answer("What is this?", images: [.file(photo)])
+    let answer = try await chat.answer("Describe the image.", images: [.file(photo)])
     print(answer.text, answer.timings.tokensPerSecond)
     print(try await chat.answer("Is there a ring?").text)
     // end
