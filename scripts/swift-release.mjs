@@ -3,13 +3,14 @@
 // build/swift-release, and prints the commands that tag it. Who depends on a package gets what its
 // commit has: here the engine's sources and, unlike in a clone, those of its libraries, in the same
 // places.
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageVersion } from "./check-versions.mjs";
 import { folderBytes, megabytes } from "./setup/steps.mjs";
 import { setUp } from "./setup.mjs";
+import { sourceNotices } from "./third-party.mjs";
 import { depsDir, root, run } from "./toolchain.mjs";
 import { trackedFiles } from "./tracked-files.mjs";
 
@@ -40,22 +41,6 @@ function filesUnder(folder) {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1));
 }
 
-/** The licences of the libraries, as they are written there. */
-function notices() {
-  const { sources } = JSON.parse(readFileSync(join(root, "scripts", "deps.lock.json"), "utf8"));
-  const parts = Object.entries(sources)
-    .filter(([, { notices }]) => notices !== undefined)
-    .map(([name, { version, license, notices }]) =>
-      [
-        `${name} ${version} (${license})`,
-        ...notices.map((file) => readFileSync(join(depsDir, name, file), "utf8").trim()),
-      ].join("\n\n"),
-    );
-  const intro =
-    "Tiny-VLM is licensed under Apache-2.0 (LICENSE). This package contains parts of the works below.";
-  return `${[intro, ...parts].join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
-}
-
 const readme = (version) => `# TinyVLM ${version}
 
 The Swift package of Tiny-VLM with everything that it is compiled from. It is made by
@@ -77,7 +62,7 @@ export function releaseTree(folder) {
     cpSync(join(root, path), join(folder, path));
   }
   writeFileSync(join(folder, "README.md"), readme(packageVersion()));
-  writeFileSync(join(folder, "THIRD-PARTY-NOTICES.txt"), notices());
+  writeFileSync(join(folder, "THIRD-PARTY-NOTICES.txt"), sourceNotices());
   return [...chosen, "README.md", "THIRD-PARTY-NOTICES.txt"].sort();
 }
 

@@ -23,13 +23,11 @@ function musl() {
   return found;
 }
 
-/**
- * Whose code or data each binary carries, with the licences as they are written there. Throws where
- * a source is missing.
- */
-export function thirdPartyNotices() {
+// The libraries that are compiled into everything: [name and licence, texts ...] of each. Throws
+// where a source is missing.
+function libraries() {
   const { sources } = JSON.parse(readFileSync(join(root, "scripts", "deps.lock.json"), "utf8"));
-  const parts = Object.entries(sources)
+  return Object.entries(sources)
     .filter(([, { notices }]) => notices !== undefined)
     .map(([name, { version, license, notices }]) => {
       // CMake fetches what set-up could not.
@@ -44,9 +42,20 @@ export function thirdPartyNotices() {
         ...notices.map((file) => readFileSync(join(folder, file), "utf8").trim()),
       ];
     });
-  parts.push(["The C library of Emscripten (MIT)", readFileSync(musl(), "utf8").trim()]);
+}
+
+function asText(whose, parts) {
   const rule = "-".repeat(80);
-  const intro =
-    "Tiny-VLM is licensed under Apache-2.0 (LICENSE). Its WebAssembly files contain parts of the works below.";
+  const intro = `Tiny-VLM is licensed under Apache-2.0 (LICENSE). ${whose} parts of the works below.`;
   return `${[intro, ...parts.map((part) => part.join("\n\n"))].join(`\n\n${rule}\n\n`)}\n`;
 }
+
+/** Whose code or data each WebAssembly file carries, with the licences as they are written there. */
+export const thirdPartyNotices = () =>
+  asText("Its WebAssembly files contain", [
+    ...libraries(),
+    ["The C library of Emscripten (MIT)", readFileSync(musl(), "utf8").trim()],
+  ]);
+
+/** The same of the sources in a release of the Swift package. */
+export const sourceNotices = () => asText("This package contains", libraries());

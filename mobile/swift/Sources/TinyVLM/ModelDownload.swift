@@ -16,7 +16,7 @@ public struct ModelDownload: Sendable {
   /// The folder that it is kept in. Default: `TinyVLM` in Application Support, which the system does
   /// not empty, left out of backups.
   public var folder: URL
-  /// HTTP headers of the requests. A redirect to another host goes without them.
+  /// HTTP headers of the requests. A redirect to another origin goes without them.
   public var headers: [String: String] = [:]
   /// Seconds without a byte after which the connection counts as broken.
   public var stallTimeout: TimeInterval = 20

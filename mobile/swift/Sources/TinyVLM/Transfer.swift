@@ -75,7 +75,7 @@ final class Transfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
 
   func urlSession(
     _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-    completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
+    completionHandler: @escaping @Sendable (URLSession.ResponseDisposition) -> Void
   ) {
     do {
       guard let response = response as? HTTPURLResponse else {
@@ -102,13 +102,15 @@ final class Transfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
 
   func urlSession(
     _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection: HTTPURLResponse,
-    newRequest: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
+    newRequest: URLRequest, completionHandler: @escaping @Sendable (URLRequest?) -> Void
   ) {
     guard let url = newRequest.url else { return completionHandler(nil) }
     var next = URLRequest(url: url, timeoutInterval: request.timeoutInterval)
-    let sameHost = url.host == request.url?.host && url.scheme == request.url?.scheme
+    let from = request.url
+    let isSameOrigin =
+      url.scheme == from?.scheme && url.host == from?.host && url.port == from?.port
     for (name, value) in request.allHTTPHeaderFields ?? [:]
-    where sameHost || ["range", "if-range", "accept-encoding"].contains(name.lowercased()) {
+    where isSameOrigin || ["range", "if-range", "accept-encoding"].contains(name.lowercased()) {
       next.setValue(value, forHTTPHeaderField: name)
     }
     completionHandler(next)

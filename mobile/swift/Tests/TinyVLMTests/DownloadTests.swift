@@ -185,6 +185,23 @@ final class DownloadTests: XCTestCase {
     XCTAssertFalse(gone.isKept)
   }
 
+  func testARedirectToAnotherOriginGoesWithoutHeaders() async throws {
+    let other = try TestServer { .file(model, for: $0) }
+    addTeardownBlock { other.stop() }
+    let target = other.url.appendingPathComponent("elsewhere.gguf").absoluteString
+    var (download, server) = try download { _ in
+      .init(status: 302, headers: ["Location": target])
+    }
+    download.headers = ["Authorization": "Bearer secret"]
+    let secret = download
+    try await secret.fetch()
+    XCTAssertEqual(try Data(contentsOf: secret.file), model)
+    XCTAssertEqual(server.requests.first?.headers["authorization"], "Bearer secret")
+    XCTAssertEqual(other.requests.count, 1)
+    XCTAssertNil(other.requests[0].headers["authorization"])
+    XCTAssertEqual(other.requests[0].headers["accept-encoding"], "identity")
+  }
+
   func testTwoAtOnceFetchOnce() async throws {
     let (download, server) = try download { .file(model, for: $0) }
     async let first = download.fetch()
