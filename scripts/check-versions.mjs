@@ -1,6 +1,7 @@
 // The version is written once, in package.json; CMakeLists.txt reads it there. What repeats it has
-// to agree: package-lock.json, Package.swift, the Android library's two builds, and the newest
-// release that CHANGELOG.md has, if any. The two builds agree in what they are built with, too.
+// to agree: package-lock.json, the package for React Native, Package.swift, the Android library's
+// two builds, and the newest release that CHANGELOG.md has, if any. The two builds agree in what
+// they are built with, too.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./toolchain.mjs";
@@ -48,6 +49,9 @@ export function checkVersions() {
   const locked = JSON.parse(read("package-lock.json")).packages[""].version;
   if (locked !== version)
     wrong.push(`package-lock.json says ${locked}, package.json ${version}: run \`npm install\``);
+  const { version: native } = JSON.parse(read(join("mobile", "react-native", "package.json")));
+  if (native !== version)
+    wrong.push(`mobile/react-native/package.json says ${native}, package.json ${version}`);
   if (/\bVERSION \d+\.\d+/.test(/^project\([^)]*\)/m.exec(read("CMakeLists.txt"))[0]))
     wrong.push("CMakeLists.txt: project() names a version; it comes from package.json");
   wrong.push(...androidVersions(version));

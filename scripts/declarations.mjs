@@ -21,15 +21,20 @@ export const entries = [
 ];
 
 /**
- * Writes the declarations of js-sdk/src to `folder`: those that an entry reaches, no other. About
- * two seconds. Throws where the sources have type errors.
+ * Writes the declarations of js-sdk/src, or of the sources that another `project` and its entries
+ * name, to `folder`: those that an entry reaches, no other. About two seconds. Throws where the
+ * sources have type errors.
  */
-export async function emitDeclarations(folder) {
+export async function emitDeclarations(
+  folder,
+  project = join("js-sdk", "tsconfig.types.json"),
+  from = entries,
+) {
   run(process.execPath, [
     join(root, "node_modules", "typescript", "bin", "tsc"),
-    ...["-p", join(root, "js-sdk", "tsconfig.types.json"), "--outDir", folder],
+    ...["-p", join(root, project), "--outDir", folder],
   ]);
-  const reached = await readModules(folder);
+  const reached = await readModules(folder, from);
   // Backwards, so that what is in a folder comes before the folder.
   for (const name of readdirSync(folder, { recursive: true }).sort().reverse()) {
     const path = join(folder, name);

@@ -3,35 +3,15 @@
 // adapt to, as tests-adapters/package-lock.json pins them (about 200 MB, installed under
 // build/clients). Not part of npm test, whose unit tests call the adapters themselves.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setUp } from "./setup.mjs";
+import { installClients } from "./setup/pinned-clients.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
-import { root, run } from "./toolchain.mjs";
+import { root } from "./toolchain.mjs";
 
 const tests = join(root, "tests-adapters");
 const folder = join(root, "build", "clients");
-
-// The lock that node_modules were installed from lies beside them.
-function install() {
-  const same = ["package.json", "package-lock.json"].every((name) => {
-    const installed = join(folder, name);
-    return (
-      existsSync(installed) &&
-      readFileSync(installed, "utf8") === readFileSync(join(tests, name), "utf8")
-    );
-  });
-  if (same && existsSync(join(folder, "node_modules", ".package-lock.json"))) return;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"])
-    cpSync(join(tests, name), join(folder, name));
-  // Nothing here runs on install; several majors of one library cannot agree on their peers.
-  run("npm", ["ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"], {
-    cwd: folder,
-    quiet: true,
-  });
-}
 
 /** The package and the tests beside the clients, where imports find them. */
 function place() {
@@ -52,7 +32,7 @@ try {
   const names = process.argv.slice(2);
   // Some of the clients want Node 22.
   await setUp(["relaxed-node"]);
-  install();
+  installClients(tests, folder);
   place();
   const files = readdirSync(join(folder, "tests"))
     .filter((name) => name.endsWith(".test.mjs"))

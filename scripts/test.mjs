@@ -239,6 +239,11 @@ const suites = {
     parts: ["tools", "engine-sources", "modules"],
     run: androidSuite,
   },
+  "react-native": {
+    title: "React Native package (codegen, types, Hermes from the npm registry: 200 MB)",
+    everyday: false,
+    run: () => nodeSuite([join("scripts", "test-react-native.mjs")]),
+  },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
   swift: {
     title: "Swift package, with Swift for Linux (0.5 GB from Debian)",

@@ -90,8 +90,11 @@ export function checkOption(name: string, rule: OptionRule, value: unknown): voi
   }
 }
 
-/** An option that is undefined is one that was left out. */
-function checkOptions(options: object, rules: Readonly<Record<string, OptionRule>>): void {
+/**
+ * Throws `invalid_argument` for an option that `rules` do not name, or whose value they do not
+ * allow. An option that is undefined is one that was left out.
+ */
+export function checkOptions(options: object, rules: Readonly<Record<string, OptionRule>>): void {
   if (typeof options !== "object" || options === null)
     throw wanted("the options", "an object", options);
   const known = Object.keys(rules);

@@ -120,6 +120,8 @@ export function transferables(list: WireImage[]): Transferable[] {
   });
 }
 
+type PixelImage = Extract<WireImage, { kind: "pixels" }>;
+
 async function readImage(
   image: ImageInput,
   exact: boolean,
@@ -178,7 +180,8 @@ function plainSource(
   return ofBlob(unshared(new Uint8Array(buffer, byteOffset, byteLength)), name);
 }
 
-function rawImage({ data, width, height }: RawImage): WireImage {
+/** Pixels, checked and copied. */
+export function rawImage({ data, width, height }: RawImage): PixelImage {
   // By name, because arrays of another realm (a frame, a test environment) have other classes.
   if (tagOf(data) !== "Uint8Array" && tagOf(data) !== "Uint8ClampedArray") {
     throw new TinyVLMError(
@@ -283,7 +286,8 @@ function hubParts(source: string): { repository: string; revision: string; file:
   return { repository: `${owner}/${repository}`, revision, file };
 }
 
-function hubAddress(source: string, hub: string): string {
+/** The address of the file that `hf:owner/repository[@revision]/file` names on `hub`. */
+export function hubAddress(source: string, hub: string): string {
   const { repository, revision, file } = hubParts(source);
   const path = [...repository.split("/"), "resolve", revision, ...file].map(encodeURIComponent);
   return `${hub}/${path.join("/")}`;

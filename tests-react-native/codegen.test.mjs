@@ -1,0 +1,124 @@
+// React Native's own codegen reads the spec, and what it wants implemented is what the sources of
+// Android and iOS implement, which no compiler has seen here.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const clients = createRequire(join(process.cwd(), "build", "react-native-clients", "package.json"));
+const project = join(process.cwd(), "build", "react-native");
+const { codegenConfig } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+const read = (...names) => readFileSync(join(project, ...names), "utf8");
+
+const oneLine = (text) => text.replaceAll(/\s+/g, " ").trim();
+
+/** What codegen writes for the package: { java, header }. */
+function generate(codegen) {
+  const { TypeScriptParser } = clients(`${codegen}/lib/parsers/typescript/parser.js`);
+  const { generate: write } = clients(`${codegen}/lib/generators/RNCodegen.js`);
+  const specs = readdirSync(join(project, codegenConfig.jsSrcsDir));
+  assert.deepEqual(specs, ["NativeTinyVLM.ts"]);
+  const schema = new TypeScriptParser().parseFile(join(project, codegenConfig.jsSrcsDir, specs[0]));
+  const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-codegen-"));
+  try {
+    for (const [platform, generators] of [
+      ["android", ["modulesAndroid", "modulesCxx"]],
+      ["ios", ["modulesIOS", "modulesCxx"]],
+    ]) {
+      const written = write(
+        {
+          libraryName: codegenConfig.name,
+          schema,
+          outputDirectory: join(folder, platform),
+          packageName: codegenConfig.android.javaPackageName,
+          assumeNonnull: platform === "ios",
+          useLocalIncludePaths: false,
+        },
+        { generators },
+      );
+      assert.equal(written, true, `${codegen} wrote nothing for ${platform}`);
+    }
+    const { javaPackageName } = codegenConfig.android;
+    return {
+      java: readFileSync(
+        join(folder, "android", "java", ...javaPackageName.split("."), "NativeTinyVLMSpec.java"),
+        "utf8",
+      ),
+      header: readFileSync(
+        join(folder, "ios", codegenConfig.name, `${codegenConfig.name}.h`),
+        "utf8",
+      ),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const kotlinTypes = {
+  double: "Double",
+  String: "String",
+  "@Nullable String": "String?",
+  ReadableMap: "ReadableMap",
+  ReadableArray: "ReadableArray",
+  Promise: "Promise",
+};
+
+// "double model, @Nullable String system" → "model: Double, system: String?"
+const kotlinParameters = (java) =>
+  java
+    .split(", ")
+    .map((parameter) => {
+      const [, type, name] = /^(.+) (\w+)$/.exec(parameter);
+      assert(kotlinTypes[type], `codegen has a type that is new: ${type}`);
+      return `${name}: ${kotlinTypes[type]}`;
+    })
+    .join(", ");
+
+for (const codegen of ["codegen76", "@react-native/codegen"]) {
+  const { version } = clients(`${codegen}/package.json`);
+
+  test(`codegen ${version}: Kotlin overrides every method, and no other`, () => {
+    const { java } = generate(codegen);
+    const kotlin = oneLine(
+      read("android/src/main/java/dev/tinyvlm/reactnative/TinyVlmModule.kt"),
+    ).replaceAll(/\( | \)|, \)/g, (bracket) => bracket.trim().slice(-1));
+    const methods = [...java.matchAll(/public abstract void (\w+)\((.*)\);/g)];
+    assert.equal(methods.length, 9);
+    for (const [, name, parameters] of methods) {
+      const signature = `override fun ${name}(${kotlinParameters(parameters)})`;
+      assert(kotlin.includes(signature), `wanted ${signature}`);
+    }
+    const overridden = [...kotlin.matchAll(/override fun (\w+)/g)].map(([, name]) => name);
+    // `invalidate` is of every native module.
+    assert.deepEqual(overridden.sort(), [...methods.map(([, name]) => name), "invalidate"].sort());
+    for (const [, name] of java.matchAll(/void (emitOn\w+)\(ReadableMap value\)/g))
+      assert(kotlin.includes(`${name}(`), `Kotlin never calls ${name}`);
+    assert.match(kotlin, /^.*: NativeTinyVLMSpec\(/);
+  });
+
+  test(`codegen ${version}: Objective-C++ implements every method`, () => {
+    const { header } = generate(codegen);
+    const shim = oneLine(read("ios/RCTTinyVLM.mm"));
+    const protocol = /@protocol NativeTinyVLMSpec [^]*?@end/.exec(header)[0];
+    const methods = [...protocol.matchAll(/^- ([^;]+);/gm)].map(([, method]) => oneLine(method));
+    assert.equal(methods.length, 9);
+    for (const method of methods) assert(shim.includes(`- ${method} {`), `wanted - ${method}`);
+    for (const [, name] of header.matchAll(/- \(void\)(emitOn\w+):/g))
+      assert(shim.includes(`${name}:`), `Objective-C++ never calls ${name}`);
+    assert.match(read("ios/RCTTinyVLM.h"), /: NativeTinyVLMSpecBase <NativeTinyVLMSpec>/);
+    assert.match(shim, /NativeTinyVLMSpecJSI>\(params\)/);
+  });
+}
+
+test("the Swift class has each selector that Objective-C++ calls, and no other", () => {
+  const swift = read("ios/TinyVLMBridge.swift");
+  const declared = [...swift.matchAll(/@objc\(([\w:]+)\)\s+public func/g)].map(([, name]) => name);
+  const shim = read("ios/RCTTinyVLM.mm");
+  const called = [...shim.matchAll(/\[_bridge\s+([^\]]+)\]/g)].map(([, message]) =>
+    [...message.matchAll(/(?:^|\s)(\w+):/g)].map(([, part]) => `${part}:`).join("") || message,
+  );
+  assert(called.length >= 9);
+  assert.deepEqual([...new Set(called)].sort(), declared.sort());
+});
