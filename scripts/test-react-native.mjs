@@ -23,6 +23,7 @@ function place() {
   const app = join(folder, "app");
   rmSync(app, { recursive: true, force: true });
   cpSync(join(tests, "types"), join(app, "types"), { recursive: true });
+  cpSync(join(tests, "image-picker"), join(app, "image-picker"), { recursive: true });
   cpSync(join(root, "mobile", "react-native", "example"), join(app, "example"), {
     recursive: true,
     filter: (path) => !path.endsWith("package.json"),

@@ -178,8 +178,13 @@ async function swiftSuite() {
 }
 
 async function typeCheck() {
-  const { status } = await runShown(join(root, "node_modules", ".bin", "tsc"), ["--noEmit"]);
-  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+  const counts = { passed: 0, failed: 0 };
+  for (const project of [".", join("mobile", "react-native")]) {
+    const tsc = join(root, "node_modules", ".bin", "tsc");
+    const { status } = await runShown(tsc, ["--noEmit", "-p", project]);
+    counts[status === 0 ? "passed" : "failed"]++;
+  }
+  return counts;
 }
 
 const sdk = join("scripts", "build-sdk.mjs");

@@ -12,7 +12,7 @@ const project = join(process.cwd(), "build", "react-native");
 const { codegenConfig } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
 const read = (...names) => readFileSync(join(project, ...names), "utf8");
 
-const oneLine = (text) => text.replaceAll(/\s+/g, " ").trim();
+const oneLine = (text) => text.replaceAll(/\s+/g, " ").replaceAll("* _N", "*_N").trim();
 
 /** What codegen writes for the package: { java, header }. */
 function generate(codegen) {
