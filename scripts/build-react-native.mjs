@@ -1,7 +1,9 @@
+#!/usr/bin/env node
 // Builds build/react-native/, the npm package react-native-tiny-vlm: the sources of the SDK that
 // run in React Native, bundled with those of mobile/react-native/, and its native sources.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { emitDeclarations } from "./declarations.mjs";
 import { root } from "./toolchain.mjs";
@@ -51,3 +53,5 @@ export async function buildReactNative() {
     cpSync(join(source, name), join(reactNativePackage, name), { recursive: true });
   cpSync(join(root, "LICENSE"), join(reactNativePackage, "LICENSE"));
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildReactNative();

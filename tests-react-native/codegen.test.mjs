@@ -116,8 +116,9 @@ test("the Swift class has each selector that Objective-C++ calls, and no other",
   const swift = read("ios/TinyVLMBridge.swift");
   const declared = [...swift.matchAll(/@objc\(([\w:]+)\)\s+public func/g)].map(([, name]) => name);
   const shim = read("ios/RCTTinyVLM.mm");
-  const called = [...shim.matchAll(/\[_bridge\s+([^\]]+)\]/g)].map(([, message]) =>
-    [...message.matchAll(/(?:^|\s)(\w+):/g)].map(([, part]) => `${part}:`).join("") || message,
+  const called = [...shim.matchAll(/\[_bridge\s+([^\]]+)\]/g)].map(
+    ([, message]) =>
+      [...message.matchAll(/(?:^|\s)(\w+):/g)].map(([, part]) => `${part}:`).join("") || message,
   );
   assert(called.length >= 9);
   assert.deepEqual([...new Set(called)].sort(), declared.sort());

@@ -10,7 +10,9 @@ const bundle = join(process.cwd(), "build", "react-native", "dist", "index.js");
 /** A fresh copy of the package. `native`: its module, or null where the app has none. */
 export function loadPackage(native, { react = {}, prelude = "" } = {}) {
   const modules = {
-    "react-native": { TurboModuleRegistry: { get: (name) => (name === "TinyVLM" ? native : null) } },
+    "react-native": {
+      TurboModuleRegistry: { get: (name) => (name === "TinyVLM" ? native : null) },
+    },
     react,
   };
   const module = { exports: {} };

@@ -27,7 +27,10 @@ async function render(native, source, options) {
   });
   const until = async (holds) => {
     for (let tries = 0; !holds(shown); tries++) {
-      assert(tries < 500, JSON.stringify(shown, (key, value) => (key === "model" ? null : value)));
+      assert(
+        tries < 500,
+        JSON.stringify(shown, (key, value) => (key === "model" ? null : value)),
+      );
       await act(() => sleep(2));
     }
   };

@@ -22,19 +22,22 @@ async function piecesOf(stream) {
   return pieces;
 }
 
-const code = (wanted, sentence = /./) => (error) => {
-  assert.equal(error.code, wanted, error.message);
-  assert.match(error.message, sentence);
-  return true;
-};
+const code =
+  (wanted, sentence = /./) =>
+  (error) => {
+    assert.equal(error.code, wanted, error.message);
+    assert.match(error.message, sentence);
+    return true;
+  };
 
 test("an app without the native module is told what to do, when it loads", async () => {
   const { TinyVLM, TinyVLMError } = loadPackage(null);
   await assert.rejects(TinyVLM.load(model), (error) => {
     assert(error instanceof TinyVLMError);
-    return code("unsupported", /native module TinyVLM is not in this app: build the app again/)(
-      error,
-    );
+    return code(
+      "unsupported",
+      /native module TinyVLM is not in this app: build the app again/,
+    )(error);
   });
   await assert.rejects(TinyVLM.cache.delete(model), code("unsupported"));
 });
@@ -208,7 +211,10 @@ test("questions wait for each other; events of two models are told apart", async
       await sleep(3);
       native.emit("onText", { question, text: prompt + letter });
     }
-    return { text: ["a", "b", "c"].map((letter) => prompt + letter).join(""), finishReason: "stop" };
+    return {
+      text: ["a", "b", "c"].map((letter) => prompt + letter).join(""),
+      finishReason: "stop",
+    };
   };
   const [left, right] = await Promise.all([
     piecesOf(vlm.ask(null, "L")),
@@ -413,12 +419,7 @@ test("images cross as addresses, or as base64", async () => {
   };
   assert.deepEqual(
     await imagesOf(["content://media/1", "ph://ABC/L0/001", "/a b.jpg", new URL(photo)]),
-    [
-      { uri: "content://media/1" },
-      { uri: "ph://ABC/L0/001" },
-      { uri: "/a b.jpg" },
-      { uri: photo },
-    ],
+    [{ uri: "content://media/1" }, { uri: "ph://ABC/L0/001" }, { uri: "/a b.jpg" }, { uri: photo }],
   );
   assert.deepEqual(await imagesOf([bytes, bytes.buffer, ...odd]), [
     { file: base64 },
@@ -497,11 +498,9 @@ test("a chat keeps its turns, and gives its images back", async () => {
   await chat.ask(photo, "What is this?");
   await Promise.all([chat.ask("And its colour?"), chat.ask([photo, photo], "These?")]);
   assert.deepEqual(
-    native.callsOf("ask").map(([, , chatNumber, images, prompt]) => [
-      chatNumber,
-      images.length,
-      prompt,
-    ]),
+    native
+      .callsOf("ask")
+      .map(([, , chatNumber, images, prompt]) => [chatNumber, images.length, prompt]),
     [
       [number, 1, "What is this?"],
       [number, 0, "And its colour?"],
@@ -554,12 +553,15 @@ test("answers iterate where Hermes has no Symbol.asyncIterator", async () => {
   const stream = (await TinyVLM.load(model)).ask(photo, "?");
   const iterator = stream[bare.asyncIterator]();
   const pieces = [];
-  for (let next; !(next = await iterator.next()).done; ) pieces.push(next.value);
+  for (let next; !(next = await iterator.next()).done;) pieces.push(next.value);
   assert.deepEqual(pieces, native.pieces);
 });
 
 test("the bundle has nothing of the web's: workers, import.meta, Node", () => {
-  const text = readFileSync(join(process.cwd(), "build", "react-native", "dist", "index.js"), "utf8");
+  const text = readFileSync(
+    join(process.cwd(), "build", "react-native", "dist", "index.js"),
+    "utf8",
+  );
   assert.doesNotMatch(text, /import\.meta|new Worker|\bimport\(|WebAssembly\.|node:/);
   assert.deepEqual([...text.matchAll(/require\("([^"]*)"\)/g)].map(([, name]) => name).sort(), [
     "react",

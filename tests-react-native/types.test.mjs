@@ -1,7 +1,7 @@
 // The package's declarations, its spec and the example app with React Native's own types.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -38,6 +38,19 @@ function compile(name, files, options = {}) {
 
 test("an app's code compiles, and wrong code does not", () => {
   assert.deepEqual(compile("app", ["app/types/app.ts"], { skipLibCheck: true }), []);
+});
+
+test("the code in docs/react-native.md compiles", () => {
+  const document = readFileSync(join(process.cwd(), "docs", "react-native.md"), "utf8");
+  const blocks = [...document.matchAll(/^```tsx [^\n]*\n([^]*?)^```$/gm)].map(([, code]) => code);
+  assert.equal(blocks.length, 2);
+  mkdirSync(join(clients, "app", "docs"), { recursive: true });
+  const files = blocks.map((code, index) => {
+    const name = `app/docs/${index}.tsx`;
+    writeFileSync(join(clients, name), code);
+    return name;
+  });
+  assert.deepEqual(compile("docs", files, { skipLibCheck: true }), []);
 });
 
 test("the spec compiles with React Native's types", () => {

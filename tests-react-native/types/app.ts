@@ -105,8 +105,8 @@ export function hooks(): void {
     context: 512,
   });
   same<Same<typeof status, "idle" | "loading" | "ready" | "failed">>();
-  same<Same<typeof progress, LoadProgress | undefined>>();
-  same<Same<typeof model, LoadedModel | undefined>>();
+  same<Same<NonNullable<typeof progress>, LoadProgress>>();
+  same<Same<NonNullable<typeof model>, LoadedModel>>();
   void ask({ uri: "file:///a.jpg" }, "?").then((answer) => console.log(answer?.text, text));
   stop();
   console.log(error?.code);

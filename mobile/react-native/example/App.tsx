@@ -71,7 +71,7 @@ export default function App() {
   );
 }
 
-function loading(progress: LoadProgress | undefined): string {
+function loading(progress?: LoadProgress): string {
   if (!progress?.totalBytes) return "Loading the model …";
   const percent = Math.round((100 * progress.loadedBytes) / progress.totalBytes);
   return progress.phase === "download" ? `Downloading: ${percent} %` : `Loading: ${percent} %`;

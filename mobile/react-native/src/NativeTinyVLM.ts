@@ -1,6 +1,8 @@
 // What JavaScript and the native side (android/, ios/) say to each other. React Native's codegen
 // reads this file alone and writes the interfaces that both implement.
 
+/* oxlint-disable typescript/no-wrapper-object-types -- codegen knows `Object`, and no `object` */
+
 import type { TurboModule } from "react-native";
 import { TurboModuleRegistry } from "react-native";
 

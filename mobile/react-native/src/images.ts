@@ -23,9 +23,9 @@ export function readImages(
         (images === undefined ? "undefined" : "an empty list"),
     );
   const read = list.map(readImage);
-  return read.some((image) => image instanceof Promise)
-    ? Promise.all(read)
-    : (read as NativeImage[]);
+  const isRead = (image: NativeImage | Promise<NativeImage>): image is NativeImage =>
+    !(image instanceof Promise);
+  return read.every(isRead) ? read : Promise.all(read.map(async (image) => image));
 }
 
 function readImage(image: ImageInput): NativeImage | Promise<NativeImage> {
@@ -99,7 +99,7 @@ function ofBlob(blob: Blob): Promise<NativeImage> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => {
-      const url = String(reader.result);
+      const url = reader.result as string;
       resolve({ file: url.slice(url.indexOf(",") + 1) });
     };
     reader.onerror = () =>

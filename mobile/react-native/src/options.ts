@@ -51,12 +51,18 @@ export function askOptionsOf(
   return { native, signals };
 }
 
-function formatOf(format: ResponseFormat): Pick<NativeAskOptions, "schema" | "choices" | "pattern"> {
+function formatOf(
+  format: ResponseFormat,
+): Pick<NativeAskOptions, "schema" | "choices" | "pattern"> {
   const { schema, choices, pattern } = Object(format) as Record<string, unknown>;
   const wrong = (kind: string, found: unknown, cause?: unknown) =>
-    new TinyVLMError("invalid_argument", `responseFormat: wanted ${kind}, found ${describe(found)}`, {
-      cause,
-    });
+    new TinyVLMError(
+      "invalid_argument",
+      `responseFormat: wanted ${kind}, found ${describe(found)}`,
+      {
+        cause,
+      },
+    );
   const keys = Object.keys(Object(format) as object);
   if (keys.length !== 1) throw wrong("one of { schema }, { choices } and { pattern }", format);
   if (typeof pattern === "string") return { pattern };
@@ -93,8 +99,7 @@ export function addressOf(source: ModelSource, { hubUrl }: LoadOptions = {}): st
   if (typeof source !== "string" && !(source instanceof URL))
     throw new TinyVLMError(
       "invalid_argument",
-      "wanted the address of a model file, or the absolute path of one, found " +
-        describe(source),
+      "wanted the address of a model file, or the absolute path of one, found " + describe(source),
     );
   const url = String(source);
   if (!url.startsWith("hf:")) return url;

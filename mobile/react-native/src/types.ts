@@ -44,13 +44,7 @@ export type ModelSource = string | URL;
  * turn comes, all else when `ask` is called.
  */
 export type ImageInput =
-  | string
-  | URL
-  | { readonly uri: string }
-  | Blob
-  | ArrayBuffer
-  | Uint8Array
-  | RawImage;
+  string | URL | { readonly uri: string } | Blob | ArrayBuffer | Uint8Array | RawImage;
 
 /** How a model is loaded and used. */
 export interface LoadOptions extends Pick<
