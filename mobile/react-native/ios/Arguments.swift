@@ -42,9 +42,9 @@ extension LoadOptions {
       threads: given["threads"] as? Int,
       context: given["context"] as? Int,
       imageSize: given["imageSize"] as? Int,
-      resize: (given["resize"] as? String).flatMap(Resize.init),
-      chatStyle: (given["chatStyle"] as? String).flatMap(ChatStyle.init),
-      compute: (given["compute"] as? String).flatMap(Compute.init))
+      resize: (given["resize"] as? String).flatMap(Resize.init(rawValue:)),
+      chatStyle: (given["chatStyle"] as? String).flatMap(ChatStyle.init(rawValue:)),
+      compute: (given["compute"] as? String).flatMap(Compute.init(rawValue:)))
   }
 }
 

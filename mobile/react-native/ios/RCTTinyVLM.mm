@@ -39,7 +39,12 @@ RCT_EXPORT_MODULE(TinyVLM)
           [weakSelf emitOnProgress:event];
         }
         loadImage:^(NSURL *url, void (^done)(UIImage *, NSError *)) {
-          [weakSelf loadImage:url then:done];
+          RCTTinyVLM *module = weakSelf;
+          if (module == nil) {
+            done(nil, nil);
+          } else {
+            [module loadImage:url then:done];
+          }
         }];
   }
   return self;

@@ -2,9 +2,9 @@ import Foundation
 import TinyVLM
 import UIKit
 
-/// What the native module does, over the Swift package TinyVLM. JavaScript asks a model one question
-/// after the other, and chooses the numbers by which it speaks of models, chats and questions. No
-/// method waits.
+/// What the native module does, over the Swift package TinyVLM. JavaScript asks a model one
+/// question after the other, and chooses the numbers by which it speaks of models, chats and
+/// questions. No method waits.
 @objc(TinyVLMBridge)
 public final class TinyVLMBridge: NSObject, @unchecked Sendable {
   public typealias Emit = ([String: Any]) -> Void
@@ -88,11 +88,9 @@ public final class TinyVLMBridge: NSObject, @unchecked Sendable {
         for image in given { inputs.append(try await images.read(image)) }
         let asked = AskOptions(given: options)
         let answer =
-          chat == 0
-          ? try await openModel(model).vlm.answer(
-            inputs, text, options: asked, onText: { said.add($0) })
-          : try await openChat(chat).answer(
-            text, images: inputs, options: asked, onText: { said.add($0) })
+          try await chat == 0
+          ? openModel(model).vlm.answer(inputs, text, options: asked, onText: { said.add($0) })
+          : openChat(chat).answer(text, images: inputs, options: asked, onText: { said.add($0) })
         return answerObject(answer)
       } catch is CancellationError {
         return ["text": said.text, "finishReason": "cancelled"]

@@ -118,11 +118,8 @@ class TinyVlmModule(private val app: ReactApplicationContext) : NativeTinyVLMSpe
           "wanted a model that is a file of the app's, found one of its assets or a document",
         )
     val estimate = TinyVlm.estimateMemory(file, open.options)
-    (estimate.weightBytes +
-        estimate.tokenizerBytes +
-        estimate.kvCacheBytes +
-        estimate.activationBytes)
-      .toDouble()
+    val weights = estimate.weightBytes + estimate.tokenizerBytes
+    (weights + estimate.kvCacheBytes + estimate.activationBytes).toDouble()
   }
 
   override fun dispose(model: Double, promise: Promise) = settle(promise) {
