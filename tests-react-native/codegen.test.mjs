@@ -1,13 +1,22 @@
 // React Native's own codegen reads the spec, and what it wants implemented is what the sources of
 // Android and iOS implement, which no compiler has seen here.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-const clients = createRequire(join(process.cwd(), "build", "react-native-clients", "package.json"));
+const modules = join(process.cwd(), "build", "react-native-clients", "node_modules");
+const clients = createRequire(join(modules, "package.json"));
 const project = join(process.cwd(), "build", "react-native");
 const { codegenConfig } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
 const read = (...names) => readFileSync(join(project, ...names), "utf8");
@@ -112,6 +121,30 @@ for (const codegen of ["codegen76", "@react-native/codegen"]) {
   });
 }
 
+test("what an app runs before it is built finds the module and its class", () => {
+  const app = mkdtempSync(join(tmpdir(), "tiny-vlm-app-"));
+  try {
+    const dependencies = { "react-native": "*", "react-native-tiny-vlm": "*" };
+    writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", dependencies }));
+    symlinkSync(modules, join(app, "node_modules"));
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [
+        join(modules, "react-native", "scripts", "generate-codegen-artifacts.js"),
+        ...["--path", app, "--targetPlatform", "ios", "--outputPath", join(app, "out")],
+      ],
+      { encoding: "utf8" },
+    );
+    assert.equal(status, 0, stderr);
+    const written = (...names) =>
+      readFileSync(join(app, "out", "build", "generated", "ios", "ReactCodegen", ...names), "utf8");
+    assert.match(written("RCTModuleProviders.mm"), /@"TinyVLM": @"RCTTinyVLM"/);
+    assert.match(written("TinyVLMSpec", "TinyVLMSpec.h"), /@protocol NativeTinyVLMSpec/);
+  } finally {
+    rmSync(app, { recursive: true });
+  }
+});
+
 test("the Swift class has each selector that Objective-C++ calls, and no other", () => {
   const swift = read("ios/TinyVLMBridge.swift");
   const declared = [...swift.matchAll(/@objc\(([\w:]+)\)\s+public func/g)].map(([, name]) => name);
@@ -122,4 +155,31 @@ test("the Swift class has each selector that Objective-C++ calls, and no other",
   );
   assert(called.length >= 9);
   assert.deepEqual([...new Set(called)].sort(), declared.sort());
+});
+
+test("every option of the engine, and all that an answer tells, crosses on both systems", () => {
+  const protocol = (name) =>
+    readFileSync(join(process.cwd(), "js-sdk", "src", "protocol", name), "utf8");
+  const rules = protocol("option-rules.generated.ts");
+  const listed = (name) => {
+    const [, list] = new RegExp(`const ${name} = \\[([^\\]]*)\\]`).exec(rules);
+    return [...list.matchAll(/"(\w+)"/g)].map(([, key]) => key);
+  };
+  const options = [...listed("sessionKeys"), ...listed("samplingKeys"), "threads"]
+    .filter((key) => key !== "responseFormat")
+    .concat("schema", "choices", "pattern", "system", "exactPreprocess", "strict");
+  assert(options.length > 20);
+  const usage = /interface Usage \{[^]*?\n\}/.exec(protocol("values.ts"))[0];
+  const timings = /timings: \{[^]*?\}/.exec(protocol("messages.ts"))[0];
+  const told = [...`${usage}${timings}`.matchAll(/^ +(\w+): number;/gm)].map(([, key]) => key);
+  assert.equal(told.length, 11);
+  const kotlin = "android/src/main/java/dev/tinyvlm/reactnative";
+  for (const [given, gotten] of [
+    [`${kotlin}/Arguments.kt`, `${kotlin}/Results.kt`],
+    ["ios/Arguments.swift", "ios/Results.swift"],
+  ]) {
+    const without = (file, keys) => keys.filter((key) => !read(file).includes(`"${key}"`));
+    assert.deepEqual(without(given, options), [], given);
+    assert.deepEqual(without(gotten, [...told, "warnings", "logprobs"]), [], gotten);
+  }
 });

@@ -6,8 +6,7 @@
 import type { TurboModule } from "react-native";
 import { TurboModuleRegistry } from "react-native";
 
-// Codegen knows it by its name. React Native's own type has another address in
-// every few versions.
+// Codegen knows it by its name. The address of React Native's own type changes with its versions.
 type EventEmitter<T> = (handler: (event: T) => void) => { remove(): void };
 
 /** Text that a question's answer went on with. */

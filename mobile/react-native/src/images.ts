@@ -48,8 +48,8 @@ function readImage(image: ImageInput): NativeImage | Promise<NativeImage> {
   }
   throw new TinyVLMError(
     "invalid_argument",
-    "wanted an image (an address, { uri }, the bytes of a file, a Blob, or { data, width, height })" +
-      `, found ${describe(image)}`,
+    "wanted an image (an address, { uri }, the bytes of a file, a Blob, or { data, width, " +
+      `height }), found ${describe(image)}`,
   );
 }
 

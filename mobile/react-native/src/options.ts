@@ -89,8 +89,8 @@ export function sourceOf(source: ModelSource, options: LoadOptions): NativeSourc
   if (/^(file:\/\/|\/)/.test(url)) return { kind: "file", path: pathOf(url) };
   throw new TinyVLMError(
     "invalid_argument",
-    "wanted a model by its address (https:, hf:, file:, asset: or content:) or its absolute path, " +
-      `found ${url}`,
+    "wanted a model by its address (https:, hf:, file:, asset: or content:) or its absolute " +
+      `path, found ${url}`,
   );
 }
 
