@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "base/aligned.h"
 #include "base/status.h"
@@ -24,6 +25,11 @@ class Embeddings {
   // Bytes held, wherever they are.
   virtual uint64_t memory_bytes() const = 0;
 
+  // The rows, [tokens, width], brought to the host. Once an encoder has filled them; valid until
+  // one fills them again. Errors: unsupported (the default) where a backend keeps them to itself,
+  // and those of a device.
+  virtual Result<std::span<const float>> ReadRows() const;
+
  protected:
   Embeddings(size_t tokens, size_t width) : tokens_(tokens), width_(width) {}
 
@@ -31,6 +37,10 @@ class Embeddings {
   const size_t tokens_;
   const size_t width_;
 };
+
+inline Result<std::span<const float>> Embeddings::ReadRows() const {
+  return Error(ErrorCode::kUnsupported, "this backend does not hand out the rows of an image");
+}
 
 // Embeddings in the host's memory, f32.
 class HostEmbeddings : public Embeddings {
@@ -48,6 +58,9 @@ class HostEmbeddings : public Embeddings {
   const float* row(size_t index) const { return rows_.data() + index * width(); }
 
   uint64_t memory_bytes() const override { return uint64_t{rows_.size()} * sizeof(float); }
+  Result<std::span<const float>> ReadRows() const override {
+    return std::span<const float>(rows_.data(), rows_.size());
+  }
 
  private:
   using Embeddings::Embeddings;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "engine/pool_rows.h"
 #include "image/preprocess.h"
 
 namespace tinyvlm {
@@ -90,6 +91,12 @@ void Session::DropImage(ImageId id) {
   std::erase_if(images_, [id](const HeldImage& image) { return image.id == id; });
 }
 
+const Session::HeldImage* Session::FindImage(ImageId id) const {
+  const auto found = std::find_if(images_.begin(), images_.end(),
+                                  [id](const HeldImage& image) { return image.id == id; });
+  return found == images_.end() ? nullptr : &*found;
+}
+
 // Checks the messages and converts them to turns of the chat template; appends their images in
 // order. The prompt borrows from `messages` and `turns`.
 Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages,
@@ -121,12 +128,11 @@ Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages,
                    "messages[%zu]: an assistant's message cannot have images", i);
     }
     for (const ImageId id : message.images) {
-      const auto found = std::find_if(images_.begin(), images_.end(),
-                                      [id](const HeldImage& image) { return image.id == id; });
-      if (found == images_.end())
+      const HeldImage* const image = FindImage(id);
+      if (image == nullptr)
         return Error(ErrorCode::kInvalidArgument,
                      "messages[%zu]: %u is not an image of this session", i, id);
-      images->push_back(&*found);
+      images->push_back(image);
     }
   }
   if (turns->empty() || turns->back().answer.has_value()) {
@@ -138,17 +144,23 @@ Result<ChatPrompt> Session::ReadMessages(const std::vector<Message>& messages,
   return prompt;
 }
 
-Status Session::Ask(const AskOptions& options) {
+void Session::Discard() {
   phase_ = Phase::kIdle;
   finish_ = FinishReason::kNone;
   usage_ = Usage();
   timings_ = SessionTimings();
   timings_.preprocess_ms = std::exchange(preprocess_ms_, 0);
+  detokenizer_.Clear();
   taken_ = 0;
   answer_ids_.clear();
   to_encode_.clear();
+  embedded_ = nullptr;
+  embedded_rows_ = {};
   cancel_.store(false, std::memory_order_relaxed);
+}
 
+Status Session::Ask(const AskOptions& options) {
+  Discard();
   if (model_->tokenizer() == nullptr) {
     return Error(ErrorCode::kUnsupported,
                  "this model file has no tokenizer, so it cannot be asked; convert the checkpoint "
@@ -216,6 +228,24 @@ Status Session::Ask(const AskOptions& options) {
   return StartNext();
 }
 
+Status Session::Embed(ImageId id) {
+  Discard();
+  TVLM_RETURN_IF_ERROR(logprobs_.Start(-1, 0, 0));
+  const HeldImage* const image = FindImage(id);
+  if (image == nullptr)
+    return Error(ErrorCode::kInvalidArgument, "%u is not an image of this session", id);
+  TVLM_RETURN_IF_ERROR(encoded_.Hold({&image->digest, 1}, *encoder_));
+  const ImageCache::Entry* const entry = encoded_.Find(image->digest);
+  if (!entry->complete) to_encode_.push_back(*image);
+  embedded_ = entry->embeddings;
+  pooled_.resize(embedded_->width());
+  usage_.image_tokens = image_tokens_;
+  usage_.encoded_images = to_encode_.size();
+  const Status started = StartNext();
+  if (!started.ok()) phase_ = Phase::kIdle;
+  return started;
+}
+
 Status Session::PlanRows(const std::vector<const HeldImage*>& images) {
   // An image whose rows are all reused is not needed; of the others, those without cached
   // embeddings are encoded. to_encode_ holds them in reverse order.
@@ -247,8 +277,18 @@ Status Session::StartNext() {
     phase_ = Phase::kVision;
     return Status();
   }
+  if (embedded_ != nullptr) return FinishEmbedding();
   TVLM_RETURN_IF_ERROR(decoder_->Begin(rows_));
   phase_ = Phase::kPrefill;
+  return Status();
+}
+
+Status Session::FinishEmbedding() {
+  TVLM_ASSIGN_OR_RETURN(const std::span<const float> rows, embedded_->ReadRows());
+  TVLM_RETURN_IF_ERROR(PoolRows(rows, pooled_));
+  embedded_rows_ = rows;
+  finish_ = FinishReason::kStop;
+  phase_ = Phase::kDone;
   return Status();
 }
 

@@ -1,6 +1,6 @@
 // Per-conversation state on a model: KV cache, activations, images, sampler. Memory is allocated by
-// Create, AddImage and Ask; Advance allocates nothing and stops when its time budget is used up.
-// Nothing here prints.
+// Create, AddImage, Ask and Embed; Advance allocates nothing and stops when its time budget is used
+// up. Nothing here prints.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
 
@@ -106,9 +106,25 @@ class Session {
   // backend's.
   Status Ask(const AskOptions& options);
 
+  // Starts an embedding of an image in place of an answer, which is discarded. Advance and Cancel
+  // work on it as on one; text() is empty. The image is not encoded where the cache has it, and is
+  // in the cache then: a question about it does not encode it again. What the KV cache holds stays.
+  // The image may be dropped as soon as this returns. Errors: invalid_argument for an unknown id,
+  // those of NewEmbeddings, and of Advance where there is nothing to encode.
+  Status Embed(ImageId id);
+
+  // The embedding: the mean of the image's rows, with an L2 norm of 1 (PoolRows). Empty until it is
+  // complete. Valid until the next Ask or Embed.
+  std::span<const float> embedding() const {
+    return embedded_rows_.empty() ? std::span<const float>() : pooled_;
+  }
+
+  // The rows themselves, [image_tokens(), embedding().size()], as the decoder takes them. Likewise.
+  std::span<const float> embedded_rows() const { return embedded_rows_; }
+
   // Works until about budget_ms have passed, new text is available, weights are missing (kWaiting)
-  // or the answer is complete. Errors end the answer: those of a device, internal for logits that
-  // are not finite; not_ready where nothing was asked.
+  // or the answer is complete. Errors end the answer: those of a device, internal for logits or
+  // embeddings that are not finite; not_ready where nothing was asked.
   Result<RunState> Advance(double budget_ms);
 
   // Ends the running answer within tens of ms; may be called from any thread. An Advance that is
@@ -160,10 +176,15 @@ class Session {
   Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages,
                                   std::vector<ChatTurn>* turns,
                                   std::vector<const HeldImage*>* images) const;
+  // Null where there is none of that number.
+  const HeldImage* FindImage(ImageId id) const;
+  // Forgets the answer or embedding that is there, finished or not.
+  void Discard();
   // Plans rows_ and to_encode_ for a prompt that begins with reused_ rows of the cache.
   Status PlanRows(const std::vector<const HeldImage*>& images);
-  // Starts the next image, or the prompt's rows where none is left.
+  // Starts the next image; where none is left, the prompt's rows, or the embedding is complete.
   Status StartNext();
+  Status FinishEmbedding();
   // Advance, without ending the answer on an error.
   Result<RunState> Work(double deadline_ms);
   // Chooses the next id; true when the answer is complete.
@@ -184,7 +205,10 @@ class Session {
   ImageId last_image_ = 0;
   std::vector<HeldImage> to_encode_;  // for the running answer; the last one is encoded first
   ImageCache encoded_;
-  std::vector<RowKey> cached_;  // of the rows in the KV cache
+  std::shared_ptr<const Embeddings> embedded_;  // of the running or finished embedding
+  std::vector<float> pooled_;
+  std::span<const float> embedded_rows_;  // empty until pooled_ is complete
+  std::vector<RowKey> cached_;            // of the rows in the KV cache
   PromptRows prompt_;
   std::vector<DecoderRow> rows_;  // the prompt's, then the one of a step
   // token ids of prompt and answer, for the repetition penalty
@@ -194,11 +218,11 @@ class Session {
   size_t max_tokens_ = 0;
   size_t reused_ = 0;
   Phase phase_ = Phase::kIdle;
-  std::atomic<bool> cancel_{false};  // since the last Ask
+  std::atomic<bool> cancel_{false};  // since the last Ask or Embed
   FinishReason finish_ = FinishReason::kNone;
   Usage usage_;
   SessionTimings timings_;
-  double preprocess_ms_ = 0;  // of images added since the last Ask
+  double preprocess_ms_ = 0;  // of images added since the last Ask or Embed
 };
 
 }  // namespace tinyvlm

@@ -9,6 +9,7 @@ namespace tinyvlm {
 Detokenizer::Detokenizer(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
 
 Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens, bool strip) {
+  Clear();
   strip_ = strip;
   stops_.clear();
   for (const std::string& text : stop) {
@@ -38,14 +39,17 @@ Status Detokenizer::Start(std::span<const std::string> stop, size_t max_tokens, 
   constexpr size_t kMaxReserve = size_t{16} << 20;
   constexpr size_t kMaxPartialBytes = 3;
   const size_t per_token = max_token_bytes_ * kReplacementBytes;
-  text_.clear();
   text_.reserve(std::min(max_tokens, kMaxReserve / per_token) * per_token +
                 kMaxPartialBytes * kReplacementBytes);
-  partial_.clear();
   partial_.reserve(kMaxPartialBytes + max_token_bytes_);
+  return Status();
+}
+
+void Detokenizer::Clear() {
+  text_.clear();
+  partial_.clear();
   begin_ = released_ = 0;
   stopped_ = false;
-  return Status();
 }
 
 std::string_view Detokenizer::Push(int32_t id) {

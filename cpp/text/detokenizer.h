@@ -28,6 +28,9 @@ class Detokenizer {
   // stop string that is empty or not UTF-8.
   Status Start(std::span<const std::string> stop, size_t max_tokens, bool strip = true);
 
+  // Forgets the answer and its text.
+  void Clear();
+
   // The text that is final with this token, often empty: an incomplete character, trailing white
   // space and the possible beginning of a stop string are held back. Valid until the next call.
   // Empty after stopped().
@@ -39,7 +42,7 @@ class Detokenizer {
   // True once a stop string is complete; the answer ends before it.
   bool stopped() const { return stopped_; }
 
-  // All text that Push and Finish have returned since Start.
+  // All text that Push and Finish have returned since Start or Clear.
   std::string_view text() const {
     return std::string_view(text_).substr(begin_, released_ - begin_);
   }

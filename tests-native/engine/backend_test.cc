@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -232,6 +233,153 @@ TEST_CASE("Cancel between calls ends the answer with the text so far", "[engine]
   CHECK(session.finish_reason() == FinishReason::kCancelled);
   CHECK(session.text() == text);
   CHECK(session.text().size() < std::string("It is bright.").size());
+}
+
+// The sum of products.
+double Dot(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * double{b[i]};
+  return sum;
+}
+
+TEST_CASE("An image is embedded by its rows, and encoded once with a question about it",
+          "[engine][backend]") {
+  FakeModel fake;
+  Session& session = *fake.session;
+  const ImageId white = AddGrey(session, 250), grey = AddGrey(session, 130);
+  CHECK(session.embedding().empty());
+  REQUIRE(session.Embed(white).ok());
+  CHECK(session.embedding().empty());
+  CHECK(session.usage().encoded_images == 1);
+  CHECK(session.usage().image_tokens == session.image_tokens());
+  Finish(session);
+  CHECK(session.finish_reason() == FinishReason::kStop);
+  CHECK(session.text().empty());
+  const size_t tokens = session.image_tokens(), width = session.embedding().size();
+  REQUIRE(session.embedded_rows().size() == tokens * width);
+  // Row t is 250 (t + 1) in its column t (fake_backend.h).
+  CHECK(session.embedded_rows()[0] == 250);
+  CHECK(session.embedded_rows()[width + 1] == 500);
+  CHECK(session.embedded_rows()[width] == 0);
+  CHECK(session.embedding()[1] == Catch::Approx(2 * session.embedding()[0]).epsilon(1e-6));
+  CHECK(Dot(session.embedding(), session.embedding()) == Catch::Approx(1).epsilon(1e-6));
+  const std::vector<float> embedded(session.embedding().begin(), session.embedding().end());
+
+  // Embedded, then asked about.
+  REQUIRE(Ask(session, {white}).ok());
+  CHECK(session.embedding().empty());
+  Finish(session);
+  CHECK(session.text() == "It is bright.");
+  CHECK(session.usage().encoded_images == 0);
+  // Asked about, then embedded: the session's text and usage are not those of the question.
+  REQUIRE(Ask(session, {grey}).ok());
+  Finish(session);
+  CHECK(fake.device.encoded_images == 2);
+  REQUIRE(session.Embed(grey).ok());
+  CHECK(session.usage().encoded_images == 0);
+  Finish(session);
+  CHECK(fake.device.encoded_images == 2);
+  CHECK(session.text().empty());
+  CHECK(session.TakeText().empty());
+  CHECK(session.embedded_rows()[0] == 130);
+  REQUIRE(session.Embed(white).ok());
+  session.DropImage(white);
+  Finish(session);
+  CHECK(std::vector<float>(session.embedding().begin(), session.embedding().end()) == embedded);
+  CHECK(fake.device.encoded_images == 2);
+}
+
+TEST_CASE("An embedding leaves the rows of a conversation in the KV cache", "[engine][backend]") {
+  FakeModel fake;
+  Session& session = *fake.session;
+  const ImageId white = AddGrey(session, 250), black = AddGrey(session, 5);
+  REQUIRE(Ask(session, {white}).ok());
+  Finish(session);
+  const size_t prompt = session.usage().prompt_tokens;
+  REQUIRE(session.Embed(black).ok());
+  Finish(session);
+  REQUIRE(Ask(session, {white}).ok());
+  CHECK(session.usage().reused_tokens == prompt - 1);
+  Finish(session);
+  CHECK(session.text() == "It is bright.");
+}
+
+TEST_CASE("An embedding waits for a busy device and can be cancelled", "[engine][backend]") {
+  FakeModel fake;
+  Session& session = *fake.session;
+  fake.device.busy = 3;
+  const ImageId white = AddGrey(session, 250);
+  REQUIRE(session.Embed(white).ok());
+  CHECK(Finish(session).busy == 3);
+
+  const ImageId grey = AddGrey(session, 130);
+  REQUIRE(session.Embed(grey).ok());
+  CHECK(session.Advance(0).value() == RunState::kBusy);
+  session.Cancel();
+  CHECK(session.Advance(0).value() == RunState::kDone);
+  CHECK(session.finish_reason() == FinishReason::kCancelled);
+  CHECK(session.embedding().empty());
+  CHECK(session.embedded_rows().empty());
+  // What was begun is not taken for encoded.
+  REQUIRE(session.Embed(grey).ok());
+  CHECK(session.usage().encoded_images == 1);
+  Finish(session);
+  CHECK(session.embedded_rows()[0] == 130);
+}
+
+TEST_CASE("An embedding takes the place of an unfinished answer, and the other way round",
+          "[engine][backend]") {
+  FakeModel fake;
+  Session& session = *fake.session;
+  const ImageId white = AddGrey(session, 250), black = AddGrey(session, 5);
+  REQUIRE(Ask(session, {white}).ok());
+  REQUIRE(session.Advance(0).ok());
+  REQUIRE(session.Embed(white).ok());
+  Finish(session);
+  CHECK(session.embedded_rows()[0] == 250);
+  fake.device.busy = 1;
+  REQUIRE(session.Embed(black).ok());
+  CHECK(session.Advance(0).value() == RunState::kBusy);
+  REQUIRE(Ask(session, {black}).ok());
+  Finish(session);
+  CHECK(session.text() == "It is dark.");
+  CHECK(session.embedding().empty());
+}
+
+TEST_CASE("What keeps an image from being embedded is said, and the session goes on",
+          "[engine][backend]") {
+  FakeModel fake;
+  Session& session = *fake.session;
+  const Status unknown = session.Embed(7);
+  CHECK(unknown.code() == ErrorCode::kInvalidArgument);
+  CHECK(unknown.message() == "7 is not an image of this session");
+  CHECK(session.Advance(0).status().code() == ErrorCode::kNotReady);
+
+  // The rows of a black image are zeros here, and have no direction.
+  const ImageId black = AddGrey(session, 0);
+  REQUIRE(session.Embed(black).ok());
+  CHECK(session.Advance(kNoDeadline).status().code() == ErrorCode::kInternal);
+  CHECK(session.embedding().empty());
+  CHECK(session.Advance(0).status().code() == ErrorCode::kNotReady);
+  CHECK(session.Embed(black).code() == ErrorCode::kInternal);  // nothing to encode any more
+  CHECK(session.Advance(0).status().code() == ErrorCode::kNotReady);
+
+  const ImageId white = AddGrey(session, 250);
+  fake.device.keeps_rows = true;
+  REQUIRE(session.Embed(white).ok());
+  const Status kept = session.Advance(kNoDeadline).status();
+  CHECK(kept.code() == ErrorCode::kUnsupported);
+  CHECK(kept.message() == "this backend does not hand out the rows of an image");
+  fake.device.keeps_rows = false;
+  REQUIRE(Ask(session, {white}).ok());
+  Finish(session);
+  CHECK(session.text() == "It is bright.");
+
+  REQUIRE(session.Embed(AddGrey(session, 130)).ok());
+  fake.device.lost = true;
+  CHECK(session.Advance(kNoDeadline).status().message() == "the device was lost");
+  CHECK(session.embedding().empty());
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct FakeDevice {
   size_t busy = 0;                    // times that each piece of work answers kBusy before kDone
   std::atomic<bool> endless = false;  // decoding never gets anywhere
   std::atomic<bool> lost = false;     // every piece of work is an error
+  bool keeps_rows = false;            // rows of images are not handed out
   std::vector<int32_t> bright, dark;  // the ids of the two answers, each with a stop id at its end
 
   // ---- counted by the device
@@ -37,9 +38,27 @@ inline Status LostDevice() { return Error(ErrorCode::kInternal, "the device was 
 // On a device there would be a handle to its memory.
 class FakeEmbeddings : public Embeddings {
  public:
-  FakeEmbeddings(size_t tokens, size_t width) : Embeddings(tokens, width) {}
+  FakeEmbeddings(const FakeDevice& device, size_t tokens, size_t width)
+      : Embeddings(tokens, width), device_(device), rows_(tokens * width) {}
   uint64_t memory_bytes() const override { return sizeof(double); }
+
+  // Row t has t + 1 times the brightness in its column t, and zeros.
+  Result<std::span<const float>> ReadRows() const override {
+    if (device_.lost) return LostDevice();
+    return device_.keeps_rows ? Embeddings::ReadRows() : std::span<const float>(rows_);
+  }
+
+  void Set(double mean) {
+    brightness = mean;
+    for (size_t t = 0; t < tokens(); ++t)
+      rows_[t * width() + t % width()] = static_cast<float>(static_cast<double>(t + 1) * mean);
+  }
+
   double brightness = -1;  // mean of the pixels; -1: nothing was encoded
+
+ private:
+  const FakeDevice& device_;
+  std::vector<float> rows_;
 };
 
 class FakeEncoder : public VisionEncoder {
@@ -52,7 +71,7 @@ class FakeEncoder : public VisionEncoder {
         width_(model.decoder.width) {}
 
   Result<std::shared_ptr<Embeddings>> NewEmbeddings() override {
-    return std::shared_ptr<Embeddings>(std::make_shared<FakeEmbeddings>(tokens_, width_));
+    return std::shared_ptr<Embeddings>(std::make_shared<FakeEmbeddings>(device_, tokens_, width_));
   }
   Status Begin(const uint8_t* pixels, std::shared_ptr<Embeddings> into) override {
     if (device_.lost) return LostDevice();
@@ -68,7 +87,7 @@ class FakeEncoder : public VisionEncoder {
       --busy_;
       return RunState::kBusy;
     }
-    into_->brightness = result_;
+    into_->Set(result_);
     ++device_.encoded_images;
     return RunState::kDone;
   }

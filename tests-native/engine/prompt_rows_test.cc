@@ -32,9 +32,10 @@ TEST_CASE("A prompt becomes a row a token and several an image, which refer to i
           "[engine][prompt_rows]") {
   const PromptRows prompt = MakePrompt(1, 2);
   CHECK(prompt.size() == 7);
+  const FakeDevice device;
   const std::vector<std::shared_ptr<const Embeddings>> images{
-      std::make_shared<FakeEmbeddings>(kImageTokens, 4),
-      std::make_shared<FakeEmbeddings>(kImageTokens, 4)};
+      std::make_shared<FakeEmbeddings>(device, kImageTokens, 4),
+      std::make_shared<FakeEmbeddings>(device, kImageTokens, 4)};
   std::vector<DecoderRow> rows;
   prompt.MakeRows(0, images, &rows);
   const int32_t tokens[] = {7, -1, -1, 8, -1, -1, 9};

@@ -216,6 +216,15 @@ TEST_CASE("A prompt that does not fit is refused with the numbers, and nothing i
   CHECK(Ask(*session, "sample-1.png", "Name the object.") == "A sunflower.");
 }
 
+TEST_CASE("A question that is refused has no text, of the one before it neither",
+          "[engine][session]") {
+  const auto session = NewSession(Demo());
+  CHECK(Ask(*session, "sample-1.png", "Describe the image.") == "A sunflower.");
+  REQUIRE_FALSE(session->Ask(Question("What is this?", {99})).ok());
+  CHECK(session->TakeText().empty());
+  CHECK(session->text().empty());
+}
+
 TEST_CASE("A sampled answer is repeatable by its seed, and another seed gives another",
           "[engine][session]") {
   const auto session = NewSession(Demo());
@@ -275,6 +284,22 @@ TEST_CASE("Nothing is allocated per token", "[engine][session]") {
   }
   CHECK(allocations == before);
   CHECK(steps > 20);
+}
+
+TEST_CASE("Nothing is allocated while an image is embedded", "[engine][session]") {
+#if !TINYVLM_OWN_OPERATORS
+  SKIP("ThreadSanitizer's operator new does not count");
+#endif
+  const auto session = NewSession(Demo());
+  REQUIRE(session->Embed(Add(*session, "sample-3.png")).ok());
+  const size_t before = allocations;
+  bool done = false;
+  while (!done) {
+    const auto state = session->Advance(0);
+    done = !state.ok() || *state == RunState::kDone;
+  }
+  CHECK(allocations == before);
+  CHECK_FALSE(session->embedding().empty());
 }
 
 TEST_CASE("A question can be asked while the weights arrive, and waits for what it needs",
