@@ -353,6 +353,23 @@ Status Ask(tvlm_session* session, const char* request) {
   return session->session->Ask(options);
 }
 
+Status Embed(tvlm_session* session, uint32_t image) {
+  session->decode_image_ms = std::exchange(session->pending_decode_image_ms, 0);
+  return session->session->Embed(image);
+}
+
+// `numbers` of a complete embedding, of which `count` gets how many times `each` there are.
+const float* Numbers(tvlm_session* session, std::span<const float> numbers, size_t each,
+                     size_t* count) {
+  const bool complete = !numbers.empty();
+  if (count != nullptr) *count = complete ? numbers.size() / each : 0;
+  Ended(session, complete ? Status()
+                          : Error(ErrorCode::kNotReady,
+                                  "no embedding is complete: tvlm_session_embed, then "
+                                  "tvlm_session_advance until it is done"));
+  return complete ? numbers.data() : nullptr;
+}
+
 Status Advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
   if (!(budget_ms >= 0))
     return Error(ErrorCode::kInvalidArgument, "budget: 0 ms or more wanted, %g found", budget_ms);
@@ -646,6 +663,24 @@ tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {
 tvlm_code tvlm_session_ask(tvlm_session* session, const char* request) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
   return Ended(session, Ask(session, request));
+}
+
+tvlm_code tvlm_session_embed(tvlm_session* session, uint32_t image) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  return Ended(session, Embed(session, image));
+}
+
+const float* tvlm_session_embedding(tvlm_session* session, size_t* width) {
+  if (width != nullptr) *width = 0;
+  if (session == nullptr) return nullptr;
+  return Numbers(session, session->session->embedding(), 1, width);
+}
+
+const float* tvlm_session_embedding_rows(tvlm_session* session, size_t* tokens) {
+  if (tokens != nullptr) *tokens = 0;
+  if (session == nullptr) return nullptr;
+  const Session& s = *session->session;
+  return Numbers(session, s.embedded_rows(), s.embedding().size(), tokens);
 }
 
 tvlm_code tvlm_session_advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {

@@ -329,7 +329,27 @@ TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t im
  * message. Tokens that a conversation shares with the one before it are not computed again. */
 TVLM_EXPORT tvlm_code tvlm_session_ask(tvlm_session* session, const char* request);
 
-/* How an answer stands. */
+/* Starts an embedding of an image of the session, in place of an answer: numbers by which images
+ * that look alike can be found. tvlm_session_advance, tvlm_session_run and tvlm_session_cancel work
+ * on it as on an answer, without text; tvlm_session_report tells "usage" and "timings". An image
+ * that was asked about or embedded lately is not encoded again, whichever came first.
+ * TVLM_INVALID_ARGUMENT where the session has no image of that number. */
+TVLM_EXPORT tvlm_code tvlm_session_embed(tvlm_session* session, uint32_t image);
+
+/* The embedding: the mean of the image's rows (below), divided by its L2 norm, so that the sum of
+ * products of two embeddings is their cosine similarity. `width`, where it is not NULL, gets how
+ * many numbers it has; of one model all have the same. The session's; valid until the next
+ * tvlm_session_ask or tvlm_session_embed on it, or until it is freed. NULL, with TVLM_NOT_READY,
+ * where no embedding is complete. */
+TVLM_EXPORT const float* tvlm_session_embedding(tvlm_session* session, size_t* width);
+
+/* The rows that it is the mean of: what the projector makes of the image for the language model, a
+ * row of `width` numbers for each token, one row behind the other, from the top left of the image
+ * to its bottom right. `tokens`, where it is not NULL, gets how many rows there are. Else as
+ * tvlm_session_embedding. */
+TVLM_EXPORT const float* tvlm_session_embedding_rows(tvlm_session* session, size_t* tokens);
+
+/* How an answer or an embedding stands. */
 typedef enum tvlm_run_state TVLM_ENUM_INT {
   TVLM_RUNNING = 0, /* call tvlm_session_advance again */
   TVLM_DONE = 1,    /* complete, or cancelled */
@@ -337,8 +357,10 @@ typedef enum tvlm_run_state TVLM_ENUM_INT {
   TVLM_BUSY = 3     /* a device computes: call again a little later, nothing is lost by waiting */
 } tvlm_run_state;
 
-/* Works on the answer for about budget_ms milliseconds (0 or more), or until there is new text or
- * the answer is complete. *state says how it stands. After an error the answer is over. */
+/* Works on the answer or embedding for about budget_ms milliseconds (0 or more), or until there is
+ * new text or it is complete. *state says how it stands. After an error it is over: TVLM_INTERNAL
+ * where weights are damaged so that what is computed from them is no number, or where an embedding
+ * is zero. */
 TVLM_EXPORT tvlm_code tvlm_session_advance(tvlm_session* session, double budget_ms,
                                            tvlm_run_state* state);
 
@@ -356,8 +378,8 @@ typedef int (*tvlm_text_callback)(const char* text, size_t length, void* user_da
 TVLM_EXPORT tvlm_code tvlm_session_run(tvlm_session* session, tvlm_text_callback on_text,
                                        void* user_data);
 
-/* Ends the answer under way: the tvlm_session_advance that runs, or the next one, ends with
- * TVLM_DONE within a bounded step, and the report says "cancelled". Nothing happens where no answer
+/* Ends the answer or embedding under way: the tvlm_session_advance that runs, or the next one, ends
+ * with TVLM_DONE within a bounded step, and the report says "cancelled". Nothing happens where none
  * is under way. Any thread, at any time while the session lives. */
 TVLM_EXPORT void tvlm_session_cancel(tvlm_session* session);
 

@@ -132,6 +132,26 @@ TEST_CASE("An answer is cancelled from another thread", "[api][threads]") {
   CHECK(Finish(session.get()) == "A sunflower.");
 }
 
+TEST_CASE("An embedding is cancelled from another thread", "[api][threads]") {
+  const ModelObject model = LoadDemo("{\"threads\":2}");
+  // Large enough to take a while.
+  const SessionObject session = CreateSession(model, "{\"imageSize\":1024}");
+  const uint32_t image = AddSample(session, "sample-1-1024.jpg");
+  REQUIRE(tvlm_session_embed(session.get(), image) == TVLM_OK);
+  tvlm_code code = TVLM_INTERNAL;
+  std::thread other([&] { code = tvlm_session_run(session.get(), nullptr, nullptr); });
+  tvlm_session_cancel(session.get());
+  other.join();
+  CHECK(code == TVLM_OK);
+  CHECK(*ReportOf(session).Find("finishReason")->string() == "cancelled");
+  CHECK(tvlm_session_embedding(session.get(), nullptr) == nullptr);
+  // The session goes on as if nothing had been.
+  REQUIRE(tvlm_session_embed(session.get(), image) == TVLM_OK);
+  CHECK(*ReportOf(session).Find("usage")->Find("encodedImages")->number() == 1);
+  REQUIRE(tvlm_session_run(session.get(), nullptr, nullptr) == TVLM_OK);
+  CHECK(tvlm_session_embedding(session.get(), nullptr) != nullptr);
+}
+
 TEST_CASE("A process may exit while another thread answers", "[api][threads]") {
   for (int round = 0; round < 40; ++round) {
     const std::string delay_ms = std::to_string(round);
