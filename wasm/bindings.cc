@@ -152,6 +152,25 @@ CallResult SessionAsk(uintptr_t address, const std::string& request) {
   return SessionResult(session, tvlm_session_ask(session, request.c_str()));
 }
 
+CallResult SessionEmbed(uintptr_t address, uint32_t image) {
+  tvlm_session* const session = SessionAt(address);
+  return SessionResult(session, tvlm_session_embed(session, image));
+}
+
+// The address of the embedding, or of the rows that it is the mean of; the text tells how many
+// numbers lie there.
+CallResult SessionEmbedding(uintptr_t address, bool rows) {
+  tvlm_session* const session = SessionAt(address);
+  size_t width = 0, tokens = 1;
+  const float* numbers = tvlm_session_embedding(session, &width);
+  if (rows) numbers = tvlm_session_embedding_rows(session, &tokens);
+  CallResult result =
+      SessionResult(session, numbers == nullptr ? tvlm_session_error_code(session) : TVLM_OK,
+                    static_cast<double>(reinterpret_cast<uintptr_t>(numbers)));
+  result.text = std::to_string(width * tokens);
+  return result;
+}
+
 CallResult SessionAdvance(uintptr_t address, double budget_ms) {
   tvlm_session* const session = SessionAt(address);
   tvlm_run_state state = TVLM_DONE;
@@ -212,6 +231,8 @@ EMSCRIPTEN_BINDINGS(tiny_vlm) {
   function("addPixels", &Kept<AddPixels>::Call);
   function("dropImage", &Kept<DropImage>::Call);
   function("sessionAsk", &Kept<SessionAsk>::Call);
+  function("sessionEmbed", &Kept<SessionEmbed>::Call);
+  function("sessionEmbedding", &Kept<SessionEmbedding>::Call);
   function("sessionAdvance", &Kept<SessionAdvance>::Call);
   function("sessionReport", &Kept<SessionReport>::Call);
 }

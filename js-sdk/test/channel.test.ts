@@ -58,6 +58,7 @@ const handlers = (some: Partial<Handlers>): Handlers => ({
   start: unused,
   load: unused,
   ask: unused,
+  embed: unused,
   drawn: unused,
   forget: unused,
   memory: unused,

@@ -48,6 +48,8 @@ function recordingModule() {
     },
     dropImage: record("dropImage"),
     sessionAsk: record("sessionAsk"),
+    sessionEmbed: record("sessionEmbed"),
+    sessionEmbedding: record("sessionEmbedding", 8, "2"),
     sessionAdvance: record("sessionAdvance", 3, ""),
     sessionReport: record("sessionReport"),
   };
@@ -83,6 +85,8 @@ test("after dispose every call throws, and none reaches the engine", () => {
     () => engine.addImage(3, rgb, () => {}),
     () => engine.dropImage(1),
     () => engine.ask([], {}),
+    () => engine.embed(1),
+    () => engine.embedding(false),
     () => engine.advance(1),
     () => engine.result(),
   ];
@@ -151,4 +155,18 @@ test("a busy engine is told from one that has finished", () => {
   engine.createModel(1);
   engine.createSession({});
   assert.deepEqual(engine.advance(1), { state: "busy", text: "" });
+});
+
+test("an embedding is a copy of what lies in the engine's memory", () => {
+  const { module, calls } = recordingModule();
+  const engine = new Engine(module, () => assert.fail("crashed"));
+  engine.createModel(1);
+  engine.createSession({});
+  engine.embed(5);
+  const memory = new Float32Array(module.HEAPU8.buffer, 8, 2);
+  memory.set([0.5, -2]);
+  const embedding = engine.embedding(true);
+  memory.fill(0);
+  assert.deepEqual(embedding, Float32Array.of(0.5, -2));
+  assert.deepEqual(calls, ["sessionEmbed 24", "sessionEmbedding 24"]);
 });

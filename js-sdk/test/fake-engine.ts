@@ -5,12 +5,20 @@
 //   "echo"     tells what it was asked         "crash"    traps in mid-work          "exit"  ends
 //              its process
 //   "fail N"   fails with the code N
+// An image is embedded in three steps, as four rows of two numbers, its first and its last byte; one
+// whose first byte is 0xcc for ever.
 // A custom section "fake" of the wasm file may say "self-test fails" or "no memory".
 
 import type { EngineFactory, EngineModule } from "../src/runtime/module.js";
 import { lastReply } from "./last-reply.js";
 
 const withLogprob = (text: string) => ({ text, bytes: [1], logprob: -0.5, top: [] });
+
+interface FakeImage {
+  first: number; // its first byte, and its last
+  last: number;
+  [property: string]: unknown;
+}
 
 interface Question {
   messages: { role: string; content: string; images?: number[] }[];
@@ -32,13 +40,16 @@ const createFake: EngineFactory = async (options) => {
   let fileBytes = 0;
   const header = new Uint8Array(8);
   const state = () => (fileBytes === 0 ? 0 : received < fileBytes ? 1 : 2);
-  const images = new Map<number, object>();
+  const images = new Map<number, FakeImage>();
   let lastImage = 0;
   let session: object = {};
   let question: Question | undefined;
   let said: string[] = [];
   let done = false;
   let asked: object[] = [];
+  // An embedding in place of a question.
+  let embedded: FakeImage | undefined;
+  let steps = 0;
   const prompt = () => question!.messages.at(-1)!.content;
 
   const grow = (bytes: number) => {
@@ -142,10 +153,34 @@ const createFake: EngineFactory = async (options) => {
       );
       said = [];
       done = false;
+      embedded = undefined;
       const code = /^fail (\d+)/.exec(prompt());
       return code ? failed(Number(code[1]), "failed as asked") : ok();
     },
+    sessionEmbed(_, image) {
+      question = { messages: [] };
+      embedded = images.get(image);
+      asked = embedded ? [embedded] : [];
+      said = [];
+      done = false;
+      steps = 0;
+      return embedded ? ok() : failed(1, "not an image of this session");
+    },
+    sessionEmbedding(_, rows) {
+      if (!done || !embedded) return failed(9, "no embedding is complete");
+      const { first, last } = embedded;
+      const length = rows ? 1 : Math.hypot(first, last);
+      const numbers = Array<number[]>(rows ? 4 : 1).fill([first / length, last / length]);
+      const address = grow(numbers.length * 8);
+      new Float32Array(heap.buffer, address).set(numbers.flat());
+      return ok(address, String(numbers.length * 2));
+    },
     sessionAdvance() {
+      if (embedded) {
+        if (state() !== 2) return ok(2); // waits for weights
+        done = ++steps === 3 && embedded.first !== 0xcc;
+        return ok(done ? 1 : 0, "");
+      }
       const [word, count] = prompt().split(" ");
       if (word === "crash" && said.length === 2) throw new WebAssembly.RuntimeError("unreachable");
       if (word === "exit" && said.length === 2) process.exit(7);

@@ -121,6 +121,19 @@ test("without them, too, the questions behind it are answered a second later", a
   await assert.rejects(never.then(), { code: "aborted" });
 });
 
+test("an embedding whose image never arrives lets others go first, and ends with dispose", async () => {
+  const { vlm, asked } = model();
+  const never = vlm.embed(neverArrives);
+  const behind = vlm.ask(null, "behind");
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, []);
+  assert.equal((await behind).text, "yes");
+  const cancelled = vlm.embed(neverArrives, { signal: AbortSignal.abort() });
+  await assert.rejects(cancelled, { code: "aborted", message: "the embedding was cancelled" });
+  await vlm.dispose();
+  await assert.rejects(never, { code: "aborted", message: "the model was disposed" });
+});
+
 test("a question of a chat does not overtake an earlier one of the same chat", async () => {
   const { vlm, asked, arrive } = model();
   const chat = vlm.chat();

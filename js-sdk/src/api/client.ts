@@ -2,17 +2,31 @@
 // in the order of the calls; one whose images are long in coming lets others go first.
 
 import type { Channel } from "../protocol/channel.js";
-import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
-import { withIds, type AskReply, type DrawRequest, type Message } from "../protocol/messages.js";
+import { abortedError, asTinyVLMError, TinyVLMError, type ErrorCode } from "../protocol/errors.js";
+import {
+  withIds,
+  type AskReply,
+  type Calls,
+  type DrawRequest,
+  type EmbedReply,
+  type Message,
+} from "../protocol/messages.js";
 import type { ModelInfo, Variant } from "../protocol/values.js";
 import type { Opened } from "./open.js";
 import { Chat } from "./chat.js";
 import { systemMessage, type ChatModel, type Conversation } from "./conversation.js";
-import { checkAskOptions, checkChatOptions } from "./options.js";
+import { checkAskOptions, checkChatOptions, checkEmbedOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { readImages, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
-import type { Answer, AskOptions, ChatOptions, ImageInput } from "./types.js";
+import type {
+  Answer,
+  AskOptions,
+  ChatOptions,
+  Embedding,
+  EmbedOptions,
+  ImageInput,
+} from "./types.js";
 
 /** What `TinyVLM` is after loading; the class of each entry (browser, Node) adds `load`. */
 export class LoadedModel {
@@ -76,6 +90,43 @@ export class LoadedModel {
       forget: (imageIds) => this.#forget(imageIds),
     };
     return new Chat(model, options);
+  }
+
+  /**
+   * Embeds an image: a vector by which images that look alike can be found, computed by the model's
+   * vision tower and projector. It waits in line with the questions; an image that was asked about
+   * or embedded lately is not encoded again. The image is read when `embed` is called. Errors are
+   * those of `ask`; `unsupported` where the model reads text only.
+   */
+  async embed(image: ImageInput, options: EmbedOptions = {}): Promise<Embedding> {
+    const began = performance.now();
+    this.#checkAlive();
+    checkEmbedOptions(options);
+    const { rows = false, exactPreprocess = false, strict = false, signal } = options;
+    const signals = signal ? [signal] : [];
+    if (signal?.aborted) throw abortedError("the embedding", signal);
+    const cancel = new AbortController();
+    const given = [cancel.signal, this.#disposal.signal];
+    const read = rejectOnAbort(readImages([image], exactPreprocess, this.#platform), given);
+    const done = this.#inLine(read, given, (images) =>
+      this.#work("embed", { images, exactPreprocess, strict, rows }, cancel.signal, {
+        onEvent: (drawing) => void this.#draw(drawing),
+        unsendable: "invalid_image",
+      }),
+    );
+    const finish = ({ vector, rows, warnings, timings }: EmbedReply): Embedding => {
+      const { decodeImageMs, preprocessMs, visionMs } = timings;
+      const totalMs = performance.now() - began;
+      return {
+        vector,
+        width: vector.length,
+        tokens: this.info.imageTokens,
+        ...(rows && { rows }),
+        warnings,
+        timings: { decodeImageMs, preprocessMs, visionMs, totalMs },
+      };
+    };
+    return rejectOnAbort(done.then(finish), signals, () => cancel.abort(), "the embedding");
   }
 
   /** Bytes of memory that the engine has allocated, weights included. Rejects after `dispose()`. */
@@ -186,15 +237,11 @@ export class LoadedModel {
         sampling,
         keepImages: conversation !== undefined,
       };
-      const call = this.#channel.call("ask", args, {
+      const reply = await this.#work("ask", args, cancel.signal, {
         onEvent,
-        transfer: transferables(images),
         // All else in `args` is text and numbers.
         unsendable: sampling.responseFormat ? "invalid_argument" : "invalid_image",
       });
-      cancel.signal.addEventListener("abort", call.cancel, { once: true });
-      if (cancel.signal.aborted) call.cancel();
-      const reply = await call.reply;
       const counts =
         !signals.some((signal) => signal.aborted) &&
         (reply.finishReason !== "cancelled" || reply.text !== "");
@@ -212,6 +259,20 @@ export class LoadedModel {
       throw error;
     });
     return rejectOnAbort(answer, signals, () => cancel.abort());
+  }
+
+  // Sends a call that works on images; `signal` cancels it.
+  #work<Name extends "ask" | "embed">(
+    name: Name,
+    args: Calls[Name]["args"],
+    signal: AbortSignal,
+    options: { onEvent: (event: Calls[Name]["event"]) => void; unsendable: ErrorCode },
+  ): Promise<Calls[Name]["reply"]> {
+    const transfer = transferables(args.images);
+    const call = this.#channel.call(name, args, { ...options, transfer });
+    signal.addEventListener("abort", call.cancel, { once: true });
+    if (signal.aborted) call.cancel();
+    return call.reply;
   }
 
   /**
@@ -311,13 +372,14 @@ const nothing: AskReply = {
 };
 
 /**
- * `promise`, or a rejection with `aborted` as soon as one of `signals` fires; `onAbort` is called
- * then. The signals keep nothing of a question that has ended.
+ * `promise`, or a rejection with `aborted` ("`what` was cancelled") as soon as one of `signals`
+ * fires; `onAbort` is called then. The signals keep nothing of a question that has ended.
  */
 function rejectOnAbort<T>(
   promise: Promise<T>,
   signals: AbortSignal[],
   onAbort = () => {},
+  what = "the question",
 ): Promise<T> {
   if (signals.length === 0) return promise;
   return new Promise((resolve, reject) => {
@@ -325,7 +387,7 @@ function rejectOnAbort<T>(
       const signal = signals.find((each) => each.aborted);
       // dispose() brings its own error.
       const disposed = signal?.reason instanceof TinyVLMError && signal.reason.code === "aborted";
-      reject(disposed ? signal.reason : abortedError("the question", signal));
+      reject(disposed ? signal.reason : abortedError(what, signal));
       stopListening();
       onAbort();
     };

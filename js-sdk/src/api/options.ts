@@ -12,7 +12,7 @@ import {
 import type { Sampling, SessionSettings } from "../protocol/options.generated.js";
 import { didYouMean } from "../protocol/did-you-mean.js";
 import { describe } from "./sources.js";
-import type { AskOptions, ChatOptions, LoadOptions, PastMessage } from "./types.js";
+import type { AskOptions, ChatOptions, EmbedOptions, LoadOptions, PastMessage } from "./types.js";
 
 /** Checks the options of `load`; returns those that the engine reads. */
 export function checkLoadOptions(options: LoadOptions): SessionSettings {
@@ -40,6 +40,12 @@ export function checkAskOptions(prompt: string, options: AskOptions): CheckedAsk
     strict,
     signals: [signal, abortSignal].filter((item) => item !== undefined && item !== null),
   };
+}
+
+/** Checks the options of `embed`. */
+export function checkEmbedOptions(options: EmbedOptions): void {
+  const { signal, exactPreprocess, strict } = askRules;
+  checkOptions(options, { rows: { type: "boolean" }, signal, exactPreprocess, strict });
 }
 
 /** Checks the options of `chat`. */

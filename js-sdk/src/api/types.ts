@@ -3,6 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { FinishReason, ModelInfo, TokenLogprob, Usage, Variant } from "../protocol/values.js";
+import type { AskOptions } from "./options.generated.js";
 
 export type {
   CachedModel,
@@ -61,7 +62,8 @@ export type ModelSource =
 export interface RawImage {
   /**
    * Row by row without padding: RGB (`width * height * 3` bytes) or RGBA with alpha not
-   * premultiplied (`width * height * 4` bytes), distinguished by the length. Copied by `ask`.
+   * premultiplied (`width * height * 4` bytes), distinguished by the length. Copied by `ask`
+   * and `embed`.
    */
   data: Uint8Array | Uint8ClampedArray;
   /** In pixels, 1 or more; `width * height` is at most 268,435,456. */
@@ -72,7 +74,7 @@ export interface RawImage {
 
 /**
  * An image: a URL (also `data:` and `blob:`), a path (Node only), an encoded file as Blob or bytes,
- * raw pixels, or anything that a page can draw. It is read when `ask` is called; a canvas or a
+ * raw pixels, or anything that a page can draw. It is read when `ask` or `embed` is called; a canvas or a
  * video may change afterwards. Browsers decode every format that they can show, SVG included; Node
  * reads PNG and JPEG, and WebP, AVIF, GIF and TIFF where the package sharp is installed.
  */
@@ -90,7 +92,7 @@ export type ImageInput =
   | PageType<"HTMLVideoElement">
   | PageType<"VideoFrame">;
 
-/** How long each stage of an answer took. */
+/** How long each stage of an answer or an embedding took. */
 export interface Timings {
   /** Milliseconds for decoding image files to pixels. */
   decodeImageMs: number;
@@ -104,7 +106,10 @@ export interface Timings {
   firstTokenMs: number;
   /** Milliseconds for all tokens after the first. */
   decodeMs: number;
-  /** Milliseconds from the call of `ask` to the end, waiting for earlier questions included. */
+  /**
+   * Milliseconds from the call of `ask` or `embed` to the end, waiting for earlier questions
+   * included.
+   */
   totalMs: number;
   /** Tokens after the first, a second of `decodeMs`; 0 where there were none. */
   tokensPerSecond: number;
@@ -172,6 +177,35 @@ export interface Answer {
    * before penalties, temperature and what `responseFormat` allows.
    */
   logprobs?: TokenLogprob[];
+}
+
+/** Options of `vlm.embed`. */
+export interface EmbedOptions extends Pick<AskOptions, "signal" | "exactPreprocess" | "strict"> {
+  /** Whether the rows are wanted, too, of which the vector is the mean. Default: false. */
+  rows?: boolean | undefined;
+}
+
+/** Numbers by which images that look alike can be found. */
+export interface Embedding {
+  /**
+   * The mean of the image's rows, at a length of 1: `width` numbers. The sum of products of two of
+   * them is their cosine similarity, from -1 to 1.
+   */
+  vector: Float32Array;
+  /** How many numbers `vector` and each row have. Of one model all embeddings have the same. */
+  width: number;
+  /** How many rows the image has: tokens that it takes of the context (`info.imageTokens`). */
+  tokens: number;
+  /**
+   * With the option `rows`: what the vision tower and the projector make of the image for the
+   * language model, a row of `width` numbers for each token, one row behind the other, from the top
+   * left of the image to its bottom right.
+   */
+  rows?: Float32Array;
+  /** As in `Answer`: defects of the image's file that were drawn over; mostly none. */
+  warnings: string[];
+  /** How long each stage took; `visionMs` is 0 for an image that was encoded before. */
+  timings: Pick<Timings, "decodeImageMs" | "preprocessMs" | "visionMs" | "totalMs">;
 }
 
 /** What `TinyVLM.inspect` tells of a model that is not loaded. */

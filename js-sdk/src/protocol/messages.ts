@@ -161,14 +161,17 @@ export interface DrawRequest {
   svg: boolean;
 }
 
-/** Arguments of `ask`. */
-export interface AskArgs {
-  /** The conversation, the question last. Without a system prompt: the model's default. */
-  messages: Message[];
-  /** Those of its images that are not in the engine yet. */
+/** Images of a call, and how they are read. */
+export interface ImageArgs {
   images: WireImage[];
   exactPreprocess: boolean;
   strict: boolean;
+}
+
+/** Arguments of `ask`; `images` are those of its images that are not in the engine yet. */
+export interface AskArgs extends ImageArgs {
+  /** The conversation, the question last. Without a system prompt: the model's default. */
+  messages: Message[];
   sampling: Sampling;
   /** The images stay in the engine under the ids in the reply, until `forget`. */
   keepImages: boolean;
@@ -194,6 +197,18 @@ export interface AskReply {
   logprobs?: TokenLogprob[];
 }
 
+/** Arguments of `embed`, with one image. */
+export interface EmbedArgs extends ImageArgs {
+  /** Whether the rows are wanted. */
+  rows: boolean;
+}
+/** Reply of `embed`. */
+export interface EmbedReply extends Pick<AskReply, "warnings" | "timings"> {
+  vector: Float32Array;
+  /** Where they are wanted. */
+  rows?: Float32Array;
+}
+
 /** Every call of the protocol. */
 export interface Calls {
   /** Starts the engine: the first of the given builds that runs here. Once per worker. */
@@ -202,6 +217,8 @@ export interface Calls {
   load: { args: LoadArgs; event: LoadEvent; reply: ModelInfo };
   /** Answers a question. Texts are pieces of the answer, in order, in whole characters. */
   ask: { args: AskArgs; event: string | DrawRequest; reply: AskReply };
+  /** Embeds an image. */
+  embed: { args: EmbedArgs; event: DrawRequest; reply: EmbedReply };
   /** What became of a DrawRequest: the image, or why there is none. */
   drawn: { args: { drawing: number; image: WireImage | string }; event: never; reply: null };
   /** Releases images that were kept. */

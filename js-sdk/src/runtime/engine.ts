@@ -17,7 +17,7 @@ export type ImageFormat =
  */
 export type ReadBytes = (offset: number, target: Uint8Array) => void;
 
-/** What the engine says of a finished (or cancelled) answer. */
+/** What the engine says of a finished (or cancelled) answer or embedding. */
 export type EngineResult = Omit<AskReply, "imageIds" | "warnings">;
 
 /** How an image is added. */
@@ -251,6 +251,18 @@ export class Engine {
       typeof value === "string" ? value.replace(/[\ud800-\udfff]/gu, "\ufffd") : value;
     const request = JSON.stringify({ messages, ...sampling }, wellFormed);
     this.#call("sessionAsk", this.#openSession(), request);
+  }
+
+  /** Starts an embedding of an image in place of an answer; `advance` works on it, too. */
+  embed(image: number): void {
+    this.#call("sessionEmbed", this.#openSession(), image);
+  }
+
+  /** A copy of the embedding that is complete, or of its rows. */
+  embedding(rows: boolean): Float32Array<ArrayBuffer> {
+    const address = this.#call("sessionEmbedding", this.#openSession(), rows);
+    const count = Number(this.#module.lastText());
+    return new Float32Array(new Float32Array(this.#module.HEAPU8.buffer, address, count));
   }
 
   /**

@@ -46,6 +46,11 @@ export interface EngineFunctions {
   ): number;
   dropImage(session: number, image: number): number;
   sessionAsk(session: number, requestJson: string): number;
+  sessionEmbed(session: number, image: number): number;
+  /**
+   * Returns the address of the embedding, or of its rows. Text: how many numbers (f32) lie there.
+   */
+  sessionEmbedding(session: number, rows: boolean): number;
   /** Returns 0: running, 1: done, 2: waiting for weights, 3: busy. Text: what came. */
   sessionAdvance(session: number, budgetMs: number): number;
   /** Text: an EngineResult as JSON. */

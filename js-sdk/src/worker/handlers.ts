@@ -1,12 +1,12 @@
 // The worker's handlers for the calls of protocol/messages.ts: start an engine, load a model into
-// it, ask.
+// it, ask, embed.
 
 import { abortedError, asTinyVLMError, TinyVLMError } from "../protocol/errors.js";
 import type { Handlers } from "../protocol/dispatcher.js";
 import type { ModelSink } from "../loader/model-file.js";
 import { openModel } from "../loader/open-model.js";
 import { Arrivals } from "./arrivals.js";
-import { withIds } from "../protocol/messages.js";
+import { withIds, type DrawRequest, type ImageArgs } from "../protocol/messages.js";
 import { isThreaded } from "../protocol/values.js";
 import type * as Checkpoint from "../checkpoint.js";
 import { Engine } from "../runtime/engine.js";
@@ -39,6 +39,60 @@ export function createHandlers(
 
   const arrivals = new Arrivals();
   const drawings = new Drawings();
+
+  // Adds the images of a call, has the engine begin its work on them, and works until it is done or
+  // the call is cancelled. Tells of the images those that are kept and what was wrong with them.
+  const work = async (
+    { images, exactPreprocess, strict }: ImageArgs,
+    keepImages: boolean,
+    { emit, signal }: { emit: (event: DrawRequest) => void; signal: AbortSignal },
+    onText: (text: string) => void,
+    begin: (imageIds: number[]) => void,
+  ) => {
+    const session = started();
+    const begun = arrivals.begun;
+    const setting: ImageSetting = {
+      exact: exactPreprocess,
+      signal,
+      platform,
+      inspect: (bytes, read) => session.inspectImage(bytes, strict, read),
+      draw: (file, svg) => drawings.ask(file, svg, emit, signal),
+    };
+    const prepared = await Promise.all(images.map((image) => prepareImage(image, setting)));
+    if (signal.aborted) throw abortedError("the question", signal);
+    arrivals.check(begun);
+    let decodeImageMs = 0;
+    const imageIds: number[] = [];
+    const warnings: string[] = [];
+    let hasBegun = false;
+    try {
+      for (const image of prepared) {
+        const options = { ...image.format, exact: exactPreprocess, strict };
+        const added = session.addImage(image.bytes, options, image.read);
+        imageIds.push(added.id);
+        const of = prepared.length > 1 ? `image ${imageIds.length}: ` : "";
+        for (const warning of [...image.warnings, ...added.warnings]) warnings.push(of + warning);
+        image.release();
+        decodeImageMs += image.decodeMs;
+      }
+      begin(imageIds);
+      hasBegun = true;
+    } finally {
+      for (const image of prepared) image.release();
+      if (!hasBegun || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
+    }
+    for (let done = false; !done && !signal.aborted;) {
+      arrivals.check(begun);
+      const { state, text } = session.advance(stepMs);
+      if (text) onText(text);
+      done = state === "done";
+      if (state === "waiting") await arrivals.wait(signal);
+      else await platform.yieldToMessages();
+    }
+    const result = session.result();
+    result.timings.decodeImageMs += decodeImageMs;
+    return { imageIds, warnings, ...result };
+  };
 
   return {
     async start({ variants, wasmUrls, threads, script }) {
@@ -123,53 +177,22 @@ export function createHandlers(
       return model.modelInfo();
     },
 
-    async ask(
-      { messages, images, exactPreprocess, strict, sampling, keepImages },
-      { emit, signal },
-    ) {
+    async ask(args, context) {
+      const { messages, sampling, keepImages } = args;
+      return work(args, keepImages, context, context.emit, (imageIds) =>
+        started().ask(withIds(messages, imageIds), sampling),
+      );
+    },
+
+    async embed(args, context) {
       const session = started();
-      const begun = arrivals.begun;
-      const setting: ImageSetting = {
-        exact: exactPreprocess,
-        signal,
-        platform,
-        inspect: (bytes, read) => session.inspectImage(bytes, strict, read),
-        draw: (file, svg) => drawings.ask(file, svg, emit, signal),
-      };
-      const prepared = await Promise.all(images.map((image) => prepareImage(image, setting)));
-      if (signal.aborted) throw abortedError("the question", signal);
-      arrivals.check(begun);
-      let decodeImageMs = 0;
-      const imageIds: number[] = [];
-      const warnings: string[] = [];
-      let asked = false;
-      try {
-        for (const image of prepared) {
-          const options = { ...image.format, exact: exactPreprocess, strict };
-          const added = session.addImage(image.bytes, options, image.read);
-          imageIds.push(added.id);
-          const of = prepared.length > 1 ? `image ${imageIds.length}: ` : "";
-          for (const warning of [...image.warnings, ...added.warnings]) warnings.push(of + warning);
-          image.release();
-          decodeImageMs += image.decodeMs;
-        }
-        session.ask(withIds(messages, imageIds), sampling);
-        asked = true;
-      } finally {
-        for (const image of prepared) image.release();
-        if (!asked || !keepImages) for (const id of imageIds.splice(0)) session.dropImage(id);
-      }
-      for (let done = false; !done && !signal.aborted;) {
-        arrivals.check(begun);
-        const { state, text } = session.advance(stepMs);
-        if (text) emit(text);
-        done = state === "done";
-        if (state === "waiting") await arrivals.wait(signal);
-        else await platform.yieldToMessages();
-      }
-      const result = session.result();
-      result.timings.decodeImageMs += decodeImageMs;
-      return { imageIds, warnings, ...result };
+      const noText = () => {};
+      const { warnings, timings } = await work(args, false, context, noText, ([image]) =>
+        session.embed(image!),
+      );
+      if (context.signal.aborted) throw abortedError("the embedding", context.signal);
+      const vector = session.embedding(false);
+      return { vector, warnings, timings, ...(args.rows && { rows: session.embedding(true) }) };
     },
 
     async drawn({ drawing, image }) {
