@@ -20,15 +20,14 @@ function helpOf(command) {
   });
 }
 
-// The flags about model and answers are the same in every command that has them.
+// The flags about model and answers are the same in every command that asks.
 const [firstOfModel, firstAfterModel] = ["  --model FILE", "  -h, --help"];
 const modelPart = (help) => help.slice(help.indexOf(firstOfModel), help.indexOf(firstAfterModel));
 
-/** A help without what it shares with that of `ask`. */
+/** A help without the flags about model and answers, where they are those of `ask`. */
 function shortened(command, help, helpOfAsk) {
   if (command === "ask" || !help.includes(firstOfModel)) return help;
-  if (modelPart(help) !== modelPart(helpOfAsk))
-    throw new Error(`the flags of ${command} from --model on differ from those of ask`);
+  if (modelPart(help) !== modelPart(helpOfAsk)) return help;
   return help.replace(
     modelPart(help),
     () => `${"  --model FILE ...".padEnd(27)}As of ask, to its end.\n`,

@@ -64,7 +64,7 @@ export const batch: SdkCommand = {
 };
 
 /** Errors that are about one image; any other would meet the next image, too. */
-const aboutTheImage: readonly ErrorCode[] = [
+export const aboutTheImage: readonly ErrorCode[] = [
   "not_found",
   "invalid_file",
   "unsupported",
@@ -175,7 +175,13 @@ async function askOne(
 }
 
 /** "3 of 12, 1 failed, 2 min 5 s left: c.png". */
-function progress(done: number, of: number, failed: number, ms: number, image: string): string {
+export function progress(
+  done: number,
+  of: number,
+  failed: number,
+  ms: number,
+  image: string,
+): string {
   const left = done > 0 ? `, ${duration(((ms / done) * (of - done)) / 1000)} left` : "";
   return `${done} of ${of}${failed > 0 ? `, ${failed} failed` : ""}${left}: ${image}`;
 }

@@ -7,6 +7,7 @@ import { chat } from "./chat.js";
 import type { Command } from "./command.js";
 import { completion } from "./completion.js";
 import { copyAssets } from "./copy-assets.js";
+import { embed } from "./embed.js";
 import { pull } from "./pull.js";
 import { toolCommands } from "./tools.js";
 
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   ask,
   chat,
   batch,
+  embed,
   pull,
   cache,
   ...toolCommands,

@@ -2,7 +2,7 @@
 
 import { errorNumbers, type ErrorCode } from "../protocol/errors.js";
 
-/** What a process exits with where some images of a batch failed. */
+/** What a process exits with where some of the images failed. */
 export const someFailed = 100;
 /** What a process exits with after Ctrl-C: 128 and the signal's number, as shells have it. */
 export const interrupted = 130;
@@ -39,7 +39,7 @@ const meanings: Readonly<Record<Outcome, string>> = {
   http: "a server answered with an error",
   aborted: "declined by the user",
   worker: "the engine could not be started, or crashed",
-  some_failed: "some images of a batch failed; their rows say why",
+  some_failed: "some of the images failed; their rows say why",
   interrupted: "interrupted by Ctrl-C",
 };
 

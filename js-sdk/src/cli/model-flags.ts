@@ -27,8 +27,7 @@ function tableOf(flags: OptionFlags, rules: Rules): FlagTable {
 /** `--type`, of `load`'s options the one that `pull` takes. */
 export const typeFlag: FlagTable = tableOf({ type: loadFlags.type }, loadRules);
 
-/** The flags of every command that asks a model: which one, how it answers, how it is loaded. */
-export const modelFlags: FlagTable = {
+const modelFlag: FlagTable = {
   "--model": {
     kind: "text",
     value: "FILE",
@@ -36,8 +35,20 @@ export const modelFlags: FlagTable = {
       "A model file, its URL, or a checkpoint (a folder, hf:owner/repository). Default: the " +
       "demo model that comes with the package.",
   },
+};
+
+/** The flags of every command that asks a model: which one, how it answers, how it is loaded. */
+export const modelFlags: FlagTable = {
+  ...modelFlag,
   ...responseFormatFlags,
   ...tableOf(askFlags, askRules),
+  ...tableOf(loadFlags, loadRules),
+};
+
+/** The flags of `embed`: which model, how images are read, how it is loaded. */
+export const embedFlags: FlagTable = {
+  ...modelFlag,
+  ...tableOf({ exactPreprocess: askFlags.exactPreprocess, strict: askFlags.strict }, askRules),
   ...tableOf(loadFlags, loadRules),
 };
 

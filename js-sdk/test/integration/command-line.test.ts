@@ -18,7 +18,17 @@ import { after, test } from "node:test";
 import { rowFormats, type Row } from "../../src/cli/batch-rows.js";
 import { startFaultyServer } from "../faulty-server.mjs";
 import { bytesContent } from "../http-answers.mjs";
-import { describe, described, dist, first, images, model, options, root } from "./built-package.js";
+import {
+  describe,
+  described,
+  dist,
+  first,
+  images,
+  model,
+  options,
+  root,
+  TinyVLM,
+} from "./built-package.js";
 import { endAll, noTerminal, run, start, startAtTerminal } from "./process.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-cli-"));
@@ -61,6 +71,8 @@ test("wrong arguments of every command are one sentence that names them", option
     [["chat", "", "--json"], /wanted an image for \[image\], found an empty text/],
     [["chat", "--sistem", "x"], /unknown flag --sistem; did you mean --system\?/],
     [["batch", folder], /batch wants --question QUESTION, found none/],
+    [["embed"], /embed wants <images>: .*found none/],
+    [["embed", first, "--max-tokens", "5"], /unknown flag --max-tokens/],
     [["batch", "--question", "What?"], /batch wants <images>: .*found none/],
     [["batch", first, "--question", ""], /--question wants a value, found an empty text/],
     [["batch", first, "--question", "Q", "-o", output], /ends in \.jsonl or \.csv.*answers\.txt"/],
@@ -440,6 +452,31 @@ test("batch: rows go to stdout, patterns are matched, CSV on demand", options, a
   );
   const none = await run(["batch", join(from, "*.gif"), "--question", describe]);
   assert.deepEqual([none.code, none.out], [2, ""]);
+});
+
+test("embed: a line of JSON for each image, errors among them", options, async () => {
+  const from = imageFolder("vectors", 3, { isOneDamaged: true });
+  const embedded = await run(["embed", from, join(from, "gone.png")]);
+  assert.equal(embedded.code, 100);
+  assert.match(embedded.err, /^tiny-vlm: .*11\.png: invalid_image: .*\n.*gone\.png: not_found: /);
+  const lines = embedded.out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { image: string; vector: number[]; error: string | null });
+  assert.deepEqual(
+    lines.map(({ image, vector, error }) => [basename(image), vector?.length, error?.slice(0, 9)]),
+    [
+      ["10.png", lines[0]!.vector.length, undefined],
+      ["11.png", undefined, "invalid_i"],
+      ["12.png", lines[0]!.vector.length, undefined],
+      ["gone.png", undefined, "not_found"],
+    ],
+  );
+  // Read again, the numbers are those of the SDK.
+  const vlm = await TinyVLM.load(undefined, { threads: 1 });
+  const { vector } = await vlm.embed(join(from, "10.png"));
+  await vlm.dispose();
+  assert.deepEqual(Float32Array.from(lines[0]!.vector), vector);
 });
 
 test("batch shows at a terminal how far it is", atTerminal, async () => {
