@@ -6,6 +6,7 @@ import type {
   Answer,
   AnswerStream,
   Chat,
+  Embedding,
   ImageInput,
   ModelSource,
   TinyVLM as NodeTinyVLM,
@@ -78,6 +79,12 @@ export async function usage(
   // @ts-expect-error a chat is made by vlm.chat
   new Chat();
   chat.dispose();
+  for (const image of images) {
+    const { vector, rows, width, timings }: Embedding = await vlm.embed(image, { rows: true });
+    void [vector satisfies Float32Array, rows satisfies Float32Array | undefined];
+    void (width + timings.visionMs);
+  }
+  await vlm.embed(canvas, { signal: AbortSignal.timeout(1), exactPreprocess: true, strict: true });
   await vlm[Symbol.asyncDispose]();
 
   const source: ModelSource = await fetch("https://example.com/model.gguf");

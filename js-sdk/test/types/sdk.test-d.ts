@@ -186,6 +186,17 @@ export async function wrongFormats(vlm: TinyVLM): Promise<void> {
   await vlm.ask(null, "When?", { responseFormat: "json" });
 }
 
+export async function wrongEmbeddings(vlm: TinyVLM, canvas: HTMLCanvasElement): Promise<void> {
+  // @ts-expect-error an image is needed
+  await vlm.embed();
+  // @ts-expect-error one image a call
+  await vlm.embed([canvas]);
+  // @ts-expect-error nothing is generated
+  await vlm.embed(canvas, { maxTokens: 5 });
+  // @ts-expect-error a boolean
+  await vlm.embed(canvas, { rows: 1 });
+}
+
 export async function wrongChats(vlm: TinyVLM, chat: browser.Chat): Promise<void> {
   // @ts-expect-error not an option
   vlm.chat({ sytem: "" });
