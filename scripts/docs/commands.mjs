@@ -6,7 +6,18 @@ import { join } from "node:path";
 import { root } from "../toolchain.mjs";
 import { trackedFiles } from "../tracked-files.mjs";
 
-const otherPrograms = new Set(["cc", "cd", "curl", "export", "gdb", "git", "openssl", "perf"]);
+const otherPrograms = new Set([
+  "cc",
+  "cd",
+  "cp",
+  "curl",
+  "export",
+  "gdb",
+  "git",
+  "open",
+  "openssl",
+  "perf",
+]);
 
 /** A block of shell as commands of words: comments, `\` at line ends, pipes and `&&` are gone. */
 export function commandsIn(code) {
