@@ -19,7 +19,7 @@ constexpr size_t kColumns = 64;
 Status PoolRows(std::span<const float> rows, std::span<float> vector) {
   const size_t width = vector.size();
   TVLM_DCHECK(!rows.empty() && rows.size() % width == 0);
-  const double count = static_cast<double>(rows.size() / width);
+  const size_t count = rows.size() / width;
   // A product of two floats is exact in double: fused or not, an addition gives the same.
   double squares = 0;
   for (size_t first = 0; first < width; first += kColumns) {
@@ -29,7 +29,7 @@ Status PoolRows(std::span<const float> rows, std::span<float> vector) {
       for (size_t c = 0; c < columns; ++c) sums[c] += double{rows[at + c]};
     }
     for (size_t c = 0; c < columns; ++c) {
-      const float mean = static_cast<float>(sums[c] / count);
+      const float mean = static_cast<float>(sums[c] / static_cast<double>(count));
       vector[first + c] = mean;
       squares += double{mean} * double{mean};
     }
