@@ -14,7 +14,9 @@ import dev.tinyvlm.root
 import dev.tinyvlm.temporaryFolder
 import java.io.File
 import java.nio.file.Path
+import java.util.zip.ZipEntry
 import java.util.zip.ZipFile
+import java.util.zip.ZipOutputStream
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -109,7 +111,24 @@ class PackagingTest {
   // Robolectric's Android is without java.*, which the JDK has.
   private val android = onClassPath("android-all", "/org/robolectric/")
   private val libraries =
-    listOf("kotlin-stdlib", "kotlinx-coroutines-core-jvm", "annotations").map { onClassPath(it) }
+    listOf("kotlin-stdlib", "kotlinx-coroutines-core-jvm", "annotations").map {
+      classesOf(onClassPath(it))
+    }
+
+  // A copy without META-INF, where the libraries have files of the same names.
+  private fun classesOf(jar: Path): Path {
+    val copy = File(temporaryFolder(), "${jar.fileName}")
+    ZipOutputStream(copy.outputStream()).use { output ->
+      ZipFile(jar.toFile()).use { zip ->
+        for (entry in zip.entries()) {
+          if (entry.isDirectory || entry.name.startsWith("META-INF/")) continue
+          output.putNextEntry(ZipEntry(entry.name))
+          zip.getInputStream(entry).copyTo(output)
+        }
+      }
+    }
+    return copy.toPath()
+  }
 
   // The names in a DEX file, which are MUTF-8 between zero bytes.
   private fun namesIn(dex: ByteArray): Set<String> {
@@ -134,6 +153,7 @@ class PackagingTest {
       D8Command.builder(handler)
         .addProgramFiles(classes.toPath())
         .addLibraryFiles(android)
+        .addLibraryResourceProvider(JdkClassFileProvider.fromSystemJdk())
         .addClasspathFiles(libraries)
         .setMinApiLevel(24)
         .setOutput(dex.toPath(), OutputMode.DexIndexed)
