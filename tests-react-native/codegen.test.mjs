@@ -145,6 +145,17 @@ test("what an app runs before it is built finds the module and its class", () =>
   }
 });
 
+test("autolinking finds the package on both systems", () => {
+  const android = clients("@react-native-community/cli-config-android");
+  const { packageImportPath, libraryName, cmakeListsPath } = android.dependencyConfig(project, {});
+  assert.equal(packageImportPath, "import dev.tinyvlm.reactnative.TinyVlmPackage;");
+  assert.equal(libraryName, codegenConfig.name);
+  assert.match(cmakeListsPath, /codegen\/jni\/CMakeLists\.txt$/);
+  const apple = clients("@react-native-community/cli-config-apple");
+  const { podspecPath } = apple.getDependencyConfig({ platformName: "ios" })(project, {});
+  assert.equal(podspecPath, join(project, "react-native-tiny-vlm.podspec"));
+});
+
 test("the Swift class has each selector that Objective-C++ calls, and no other", () => {
   const swift = read("ios/TinyVLMBridge.swift");
   const declared = [...swift.matchAll(/@objc\(([\w:]+)\)\s+public func/g)].map(([, name]) => name);
