@@ -1,6 +1,7 @@
 // Loops with the block structure of the matrix kernels but without their memory traffic: what the
 // kernels could reach. Dispatched as the kernels are (HWY_DYNAMIC_DISPATCH), so that a probe and
-// its kernel run the same target.
+// its kernel run the same target. On Arm the int8 loops are those of plain NEON, whatever GemmI8
+// chooses (kernels/arm_int8.h).
 #ifndef TINYVLM_BENCH_PROBE_LOOPS_H_
 #define TINYVLM_BENCH_PROBE_LOOPS_H_
 

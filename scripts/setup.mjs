@@ -2,6 +2,7 @@
 // npm run setup [-- part...]: fetches and builds what this machine lacks, says what it does and how
 // long it takes, and has nothing to do the second time.
 import { setUpBuildTools } from "./setup/build-tools.mjs";
+import { setUpQemu, setUpZig } from "./setup/cross-tools.mjs";
 import { setUpEmscripten } from "./setup/emscripten.mjs";
 import { setUpNodeModules } from "./setup/node-modules.mjs";
 import { setUpRelaxedNode } from "./setup/relaxed-node.mjs";
@@ -39,6 +40,8 @@ const parts = {
     about: "Swift 6 for Linux, 0.5 GB, for mobile/swift",
   },
   clang: { work: setUpClang, everyday: false, about: "the second native compiler, for CI" },
+  zig: { work: setUpZig, everyday: false, about: "the compiler of the cross builds for Arm" },
+  qemu: { work: setUpQemu, everyday: false, about: "runs programs for Linux on arm64" },
 };
 
 /** Sets up the named parts; the everyday ones where none is named. */

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
 import { setUp } from "./setup.mjs";
+import { zigEnvironment } from "./setup/cross-tools.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
 import { findChromium } from "./setup/system-programs.mjs";
 import { reportSizes } from "./size.mjs";
@@ -114,6 +115,34 @@ async function relaxedSuite() {
   return catch2Suite("wasm-relaxed", relaxedPrograms, [
     `-DCMAKE_CROSSCOMPILING_EMULATOR=${neededRelaxedNode()}`,
   ]);
+}
+
+// Processors that qemu imitates, for the kinds of Arm's int8 instructions (cpp/kernels/arm_int8.h).
+const arm64Processors = {
+  "cortex-a53": "NEON only",
+  "cortex-a76": "int8 dot products, no bfloat16",
+  max: "int8 matrix products",
+};
+
+// Where numbers come from, on each processor.
+const arm64Programs = ["kernels_test", "golden_test", "third_party_test"];
+
+async function arm64Suite() {
+  await setUp(["tools", "sources", "zig", "qemu"]);
+  Object.assign(process.env, zigEnvironment());
+  buildPreset("arm64-linux", arm64Programs);
+  const total = { passed: 0, failed: 0, skipped: 0, missing: [] };
+  for (const [processor, about] of Object.entries(arm64Processors)) {
+    console.log(`-- ${processor}: ${about}`);
+    const { missing, ...counts } = await runCtest(
+      "arm64-linux",
+      ["--tests-regex", `^(${arm64Programs.join("|")})$`],
+      { QEMU_CPU: processor },
+    );
+    for (const [key, count] of Object.entries(counts)) total[key] += count;
+    total.missing.push(...missing);
+  }
+  return total;
 }
 
 async function sanitizerSuite() {
@@ -260,6 +289,11 @@ const suites = {
     title: "Native tests without shared data",
     everyday: false,
     run: aloneSuite,
+  },
+  arm64: {
+    title: "Native tests of the numbers, Linux on arm64, three processors (qemu)",
+    everyday: false,
+    run: arm64Suite,
   },
   asan: {
     title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",

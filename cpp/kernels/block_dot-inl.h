@@ -17,11 +17,14 @@
 // Which one is used (block_weights-inl.h), for many rows / for few rows:
 //
 //   target                       Q8_0                       Q4_0 and Q5_0
-//   AVX-512 VNNI, Arm with sdot  Int8Dot4                   Int8Dot4
+//   AVX-512 VNNI, Arm dotprod    Int8Dot4                   Int8Dot4
 //   relaxed wasm, dot of 4       SplitDot4 / SplitRowDot4   Int8Dot4
 //   relaxed wasm, dot of 2       Int16Dot / RawByteDot      Int8Dot2
 //   SSE4, AVX2                   Int16Dot / RawByteDot      Int8Dot2
 //   SSE2, NEON, wasm, scalar     Int16Dot / RawByteDot      Int16Dot
+//
+// Arm's i8mm is used as dotprod is, except that many rows are multiplied in pairs, by smmla
+// (MultiplyBlockByPairs, gemm_i8_tile-inl.h), which reads the same words.
 //
 // Q8_0 has no Int8Dot2: its weights have too many bits. Taking their sign out first (psignb,
 // pmaddubsw, pmaddwd, paddd) needs three instructions on the two multiplying ports of Zen 3, where
@@ -68,7 +71,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "hwy/highway.h"
 #include "kernels/gemm_tile-inl.h"
@@ -81,8 +83,10 @@
 // smaller the number of a Highway target, the more instructions it has.
 #undef TINYVLM_INT8_DOT4
 #undef TINYVLM_INT8_DOT2
-#if TINYVLM_RELAXED_SIMD || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) || \
-    (HWY_ARCH_ARM && HWY_TARGET == HWY_NEON_BF16)
+#ifndef TINYVLM_ARM_INT8
+#define TINYVLM_ARM_INT8 0  // gemm_i8_arm-inl.h
+#endif
+#if TINYVLM_RELAXED_SIMD || TINYVLM_ARM_INT8 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL)
 #define TINYVLM_INT8_DOT4 1
 #else
 #define TINYVLM_INT8_DOT4 0
@@ -181,18 +185,12 @@ struct RawByteDot : Int16Dot<128> {
 
 #if TINYVLM_INT8_DOT4
 
-#if HWY_ARCH_ARM
-inline constexpr bool kSignedWeights = true;
-#else
-inline constexpr bool kSignedWeights = false;
-#endif
-
 // Four products of 8 bits per lane and instruction. x86 and relaxed wasm: unsigned weights (in wasm
 // of seven bits only) by signed activations. Arm: both are signed, so weights need no zero point.
 template <int kZeroPoint_>
 struct Int8Dot4 {
   static constexpr size_t kSteps = 8, kWords = 8, kPasses = 1;
-  static constexpr int kZeroPoint = kSignedWeights ? 0 : kZeroPoint_;
+  static constexpr int kZeroPoint = TINYVLM_ARM_INT8 ? 0 : kZeroPoint_;
   static constexpr bool kInt16Activations = false;
   using Accumulator = hn::Vec<PanelI32>;
 
@@ -213,9 +211,11 @@ struct Int8Dot4 {
                                     Accumulator& sum) {
 #if TINYVLM_RELAXED_SIMD
     sum = AddDotU7I8(hn::BitCast(PanelU8(), weights), hn::BitCast(PanelI8(), activations), sum);
+#elif TINYVLM_ARM_INT8
+    sum = Accumulator(vdotq_s32(sum.raw, hn::BitCast(PanelI8(), weights).raw,
+                                hn::BitCast(PanelI8(), activations).raw));
 #else
-    using Weights = std::conditional_t<kSignedWeights, PanelI8, PanelU8>;
-    sum = hn::SumOfMulQuadAccumulate(PanelI32(), hn::BitCast(Weights(), weights),
+    sum = hn::SumOfMulQuadAccumulate(PanelI32(), hn::BitCast(PanelU8(), weights),
                                      hn::BitCast(PanelI8(), activations), sum);
 #endif
   }

@@ -41,13 +41,18 @@ inline constexpr size_t kStripBlocks = kStripSteps / Dot::kSteps;
 
 // A register tile: rows of activations by vectors of outputs. 16 registers hold 8 accumulators, two
 // vectors of weights, a broadcast activation word and a product. On Arm without sdot each
-// accumulator takes two registers (Int16Dot::Accumulator).
+// accumulator takes two registers (Int16Dot::Accumulator). With i8mm many rows are better than many
+// outputs: weights are rearranged for each tile, activations are not.
+inline constexpr bool kMatrixProducts = TINYVLM_ARM_INT8 == 2;
 inline constexpr bool kManyRegisters = kTileLanes == 16 || HWY_TARGET_IS_NEON;
 inline constexpr bool kTwoRegisterAccumulators =
     HWY_TARGET_IS_NEON && kTargetInstruction != Int8Instruction::kDot4;
-inline constexpr size_t kTileRowsI8 = kTileLanes == 16 ? 12 : kTwoRegisterAccumulators ? 2 : 4;
+inline constexpr size_t kTileRowsI8 = kTileLanes == 16           ? 12
+                                      : kTwoRegisterAccumulators ? 2
+                                      : kMatrixProducts          ? 8
+                                                                 : 4;
 inline constexpr size_t kTileVectorsI8 =
-    kManyRegisters ? kTileVectors : std::min<size_t>(kTileVectors, 2);
+    kManyRegisters && !kMatrixProducts ? kTileVectors : std::min<size_t>(kTileVectors, 2);
 
 // In wasm, where code size counts, two remaining rows are computed one by one.
 inline constexpr bool kHasTileOfTwo = kTileRowsI8 > 2 && HWY_TARGET != HWY_WASM;

@@ -92,6 +92,61 @@ HWY_INLINE void AddWords(const uint8_t* HWY_RESTRICT weights, size_t v,
   }
 }
 
+#if TINYVLM_ARM_INT8 == 2
+// sums[r][v] = the integer totals of one block, for an even number of rows. smmla multiplies two
+// rows of eight bytes by two rows of eight bytes, that is twice as much as sdot does. The words of
+// two steps, interleaved, are two outputs with eight weights each:
+//
+//   words of step s               a0 b0 c0 d0     (4 weights of each of the outputs a, b, c, d)
+//   words of step s + 1           a1 b1 c1 d1
+//   weights of outputs a, b       a0 a1 b0 b1     and of c, d: c0 c1 d0 d1
+//   activations of rows 0, 1      x0 x1 y0 y1
+//   sums                          xa xb ya yb     and xc xd yc yd
+template <class Dot, class Weights, size_t kRows, size_t kVectors>
+HWY_INLINE void MultiplyBlockByPairs(const uint8_t* HWY_RESTRICT weights,
+                                     const int32_t* HWY_RESTRICT words,
+                                     hn::Vec<PanelI32> (&sums)[kRows][kVectors]) {
+  const PanelI32 d;
+  const hn::Half<PanelI32> half;
+  hn::Vec<PanelI32> pairs[kRows / 2][kVectors][2];
+  for (auto& pair : pairs) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) pair[v][0] = pair[v][1] = hn::Zero(d);
+  }
+  ForEachIndex<Dot::kWords / 2>([&](size_t s) TINYVLM_LAMBDA {
+    hn::Vec<PanelI32> w[kVectors][2];
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      const auto first = Weights::template Load<Dot>(weights + 2 * s * kStepBytes, v),
+                 second = Weights::template Load<Dot>(weights + (2 * s + 1) * kStepBytes, v);
+      w[v][0] = hn::InterleaveLower(d, first, second);
+      w[v][1] = hn::InterleaveUpper(d, first, second);
+    }
+    HWY_UNROLL(16)
+    for (size_t p = 0; p < kRows / 2; ++p) {
+      const int32_t* const at = words + 2 * p * kStripSteps + 2 * s;
+      const auto x = hn::Combine(d, hn::LoadU(half, at + kStripSteps), hn::LoadU(half, at));
+      HWY_UNROLL(16)
+      for (size_t v = 0; v < kVectors; ++v) {
+        for (size_t i = 0; i < 2; ++i) {
+          pairs[p][v][i] =
+              hn::Vec<PanelI32>(vmmlaq_s32(pairs[p][v][i].raw, hn::BitCast(PanelI8(), x).raw,
+                                           hn::BitCast(PanelI8(), w[v][i]).raw));
+        }
+      }
+    }
+  });
+  HWY_UNROLL(16)
+  for (size_t p = 0; p < kRows / 2; ++p) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      sums[2 * p][v] = hn::ConcatLowerLower(d, pairs[p][v][1], pairs[p][v][0]);
+      sums[2 * p + 1][v] = hn::ConcatUpperUpper(d, pairs[p][v][1], pairs[p][v][0]);
+    }
+  }
+}
+#endif
+
 // c[r][0..kVectors vectors) += sum over the blocks of scale * scale * (integer total), for kRows
 // rows. kOutliers: there may be outlier blocks, whose high bytes are read from `a`, of which the
 // strip begins at (row, block).
@@ -133,7 +188,15 @@ HWY_NOINLINE void MultiplyTileI8(const StripRowsI8& rows, const QuantizedRows& a
       w_at += kStepBytes;
       ++x_at;
     };
+#if TINYVLM_ARM_INT8 == 2
+    if constexpr (kRows % 2 == 0) {
+      MultiplyBlockByPairs<Dot, Weights>(weights, words, sums);
+    } else {
+      ForEachIndex<Dot::kWords>(step);
+    }
+#else
     ForEachIndex<Dot::kWords>(step);
+#endif
     if constexpr (Dot::kPasses == 2) {
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {

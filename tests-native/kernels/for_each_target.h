@@ -7,6 +7,7 @@
 
 #include "catch_amalgamated.hpp"
 #include "hwy/highway.h"
+#include "kernels/arm_int8.h"
 #include "kernels/relaxed_dots.h"
 
 // Calls body() once per target, with dispatch limited to it. Fails where there are several targets
@@ -26,8 +27,9 @@ void ForEachTarget(const Body& body) {
   }
 }
 
-// The same with body(relaxed_dot) for either int8 dot-product instruction of relaxed wasm; once
-// where the build has no choice.
+// The same with body(relaxed_dot) for each kind of int8 instructions that the build chooses among:
+// either dot product of relaxed wasm, those of Arm that the processor has; once where there is no
+// choice.
 template <class Body>
 void ForEachTargetAndDot(const Body& body) {
   ForEachTarget([&] {
@@ -35,6 +37,17 @@ void ForEachTargetAndDot(const Body& body) {
     for (const auto dot : {tinyvlm::RelaxedDot::kTwo, tinyvlm::RelaxedDot::kFour}) {
       INFO("relaxed dot of " << (dot == tinyvlm::RelaxedDot::kTwo ? "two" : "four"));
       body(dot);
+    }
+#elif TINYVLM_CHOOSES_ARM_INT8
+    using tinyvlm::ArmInt8;
+    struct Unlimited {
+      ~Unlimited() { tinyvlm::LimitArmInt8(ArmInt8::kI8mm); }
+    } unlimited;
+    for (const auto instructions : {ArmInt8::kNeon, ArmInt8::kDotProd, ArmInt8::kI8mm}) {
+      tinyvlm::LimitArmInt8(instructions);
+      if (tinyvlm::ChosenArmInt8() != instructions) continue;
+      INFO("int8 instructions: " << tinyvlm::NameOf(instructions));
+      body(tinyvlm::RelaxedDot::kFaster);
     }
 #else
     body(tinyvlm::RelaxedDot::kFaster);

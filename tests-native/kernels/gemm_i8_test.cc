@@ -204,5 +204,27 @@ TEST_CASE("GemmI8 gives a row the same bits whatever the other rows and the cut 
   }
 }
 
+#if TINYVLM_CHOOSES_ARM_INT8
+TEST_CASE("GemmI8 gives the same bits with every kind of Arm's int8 instructions",
+          "[kernels][gemm_i8]") {
+  for (const DType type : kTypes) {
+    const size_t n = 100, k = 608;
+    const TestMatrix weights = RandomMatrix(type, n, k, 6);
+    const std::vector<float> bias = Values(n, 7);
+    for (const size_t m : {1, 2, 3, 4, 8, 9, 14, 29}) {
+      CAPTURE(GetDTypeInfo(type).name, m);
+      const QuantizedMatrix a = RandomActivations(m, k, static_cast<uint32_t>(m));
+      std::vector<float> first;
+      ForEachTargetAndDot([&](RelaxedDot dot) {
+        const std::vector<float> found =
+            Multiply(a.rows, m, weights.matrix, bias.data(), n, 0, n, dot);
+        if (first.empty()) first = found;
+        REQUIRE(SameBits(found.data(), first.data(), found.size()));
+      });
+    }
+  }
+}
+#endif
+
 }  // namespace
 }  // namespace tinyvlm
