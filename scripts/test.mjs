@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
+import { check as checkAndroidLibraries, emulatorArguments } from "./mobile.mjs";
 import { setUp } from "./setup.mjs";
 import { zigEnvironment } from "./setup/cross-tools.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
@@ -143,6 +144,19 @@ async function arm64Suite() {
     total.missing.push(...missing);
   }
   return total;
+}
+
+// The libraries for Android as files, then the arm64 one in the emulator.
+async function androidNativeSuite() {
+  const problems = await checkAndroidLibraries();
+  const { status, output } = await runShown("mvn", emulatorArguments());
+  const summary = /^.*Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)\s*$/gm;
+  const [, run = 0, failures = 0, errors = 0] = [...output.matchAll(summary)].at(-1) ?? [];
+  const failed = Number(failures) + Number(errors);
+  return {
+    passed: (problems.length === 0 ? 1 : 0) + Number(run) - failed,
+    failed: problems.length + Math.max(failed, status === 0 ? 0 : 1),
+  };
 }
 
 async function sanitizerSuite() {
@@ -294,6 +308,11 @@ const suites = {
     title: "Native tests of the numbers, Linux on arm64, three processors (qemu)",
     everyday: false,
     run: arm64Suite,
+  },
+  "android-native": {
+    title: "Android: the native libraries' files; arm64 in an emulator (Maven)",
+    everyday: false,
+    run: androidNativeSuite,
   },
   asan: {
     title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",

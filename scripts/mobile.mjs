@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+// npm run mobile -- part...: the native libraries for phones, built and checked on this machine
+// without an NDK, Xcode or a phone. docs/mobile-native.md says what that proves.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  androidLibrary,
+  buildAndroidLibraries,
+  checkAndroidLibrary,
+} from "./mobile/android-library.mjs";
+import { androidAbis } from "./mobile/android-sysroot.mjs";
+import { root, run } from "./toolchain.mjs";
+
+/** Builds the Android libraries. */
+async function so() {
+  await buildAndroidLibraries();
+  for (const abi of Object.keys(androidAbis)) console.log(androidLibrary(abi));
+}
+
+/** Builds them and checks their files; the problems found, as sentences. */
+export async function check() {
+  await buildAndroidLibraries();
+  const problems = [];
+  for (const abi of Object.keys(androidAbis)) {
+    const measures = {};
+    problems.push(...checkAndroidLibrary(abi, measures));
+    const { imports, ...numbers } = measures;
+    const facts = Object.entries(numbers).map(([name, number]) => `${name} ${number}`);
+    console.log(`${abi}: ${facts.join(", ")}, ${imports.length} functions of the system`);
+  }
+  for (const problem of problems) console.error(problem);
+  return problems;
+}
+
+/** Maven's arguments for running the arm64 library in the emulator. */
+export const emulatorArguments = () => [
+  "-B",
+  "-ntp",
+  ...["-f", join(root, "mobile", "android", "emulate", "pom.xml")],
+  `-DbuildFolder=${join(root, "build", "android-emulator")}`,
+  `-Dtinyvlm.library=${androidLibrary("arm64-v8a")}`,
+  `-Dtinyvlm.repository=${root}`,
+  "test",
+];
+
+const parts = {
+  so: { about: "libtinyvlm.so for Android, both architectures", work: so },
+  check: {
+    about: "what these files need, export and weigh",
+    work: async () => {
+      if ((await check()).length > 0) throw new Error("the libraries are not as they should be");
+    },
+  },
+  emulate: {
+    about: "the arm64 one answers in an emulator with Android 6's C library (Maven)",
+    work: async () => {
+      await buildAndroidLibraries(["arm64-v8a"]);
+      run("mvn", emulatorArguments());
+    },
+  },
+};
+
+async function main(names) {
+  const unknown = names.filter((name) => !parts[name]);
+  if (names.length === 0 || unknown.length > 0) {
+    const known = Object.entries(parts).map(([name, { about }]) => `  ${name}: ${about}`);
+    throw new Error(`name a part:\n${known.join("\n")}`);
+  }
+  for (const name of names) await parts[name].work();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main(process.argv.slice(2)).catch((error) => {
+    console.error(`mobile: ${error.message}`);
+    process.exitCode = 1;
+  });
+}
