@@ -21,7 +21,9 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_HAVE_LIBC_PTHREAD 1 CACHE INTERNAL "Android's libc has the threads")
 set(CMAKE_USE_PTHREADS_INIT 1)
 
-set(flags "-ffunction-sections -fdata-sections -g0")
+# The same bytes wherever the repository lies.
+get_filename_component(repository "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
+set(flags "-ffunction-sections -fdata-sections -g0 \"-ffile-prefix-map=${repository}/=\"")
 if(TINYVLM_ANDROID_ABI STREQUAL x86_64)
   # zig's Clang 22 compiles two files not for AVX-512; no Android device has it.
   string(APPEND flags " -DHWY_BROKEN_AVX3_DL_ZEN4=HWY_AVX3_DL")
