@@ -16,7 +16,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-// The code of docs/android.md; `the guide's code is this file's` compares them.
+// The code of docs/android.md and README.md; `the documents' code is this file's` compares them.
 
 suspend fun describe(context: Context, photo: Bitmap, show: (String) -> Unit) {
   val source = ModelSource.asset("tiny-vlm-demo.gguf")
@@ -49,7 +49,7 @@ suspend fun tell(model: TinyVlm, photo: ByteArray): String =
     }
   }
 
-/** Runs what the guide shows. */
+/** Runs what the documents show. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], manifest = Config.NONE)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
@@ -59,13 +59,16 @@ class GuideTest {
   private val photo = BitmapFactory.decodeFile(sample.png.path)
 
   @Test
-  fun `the guide's code is this file's`() {
+  fun `the documents' code is this file's`() {
     val here =
       File(root, "mobile/android/src/test/kotlin/dev/tinyvlm/android/GuideTest.kt").readText()
-    val guide = File(root, "docs/android.md").readText()
-    val blocks = Regex("```kotlin\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(guide).toList()
-    assertTrue("${blocks.size} blocks", blocks.size >= 4)
-    for (block in blocks) assertTrue(block.groupValues[1], block.groupValues[1] in here)
+    for ((name, least) in listOf("docs/android.md" to 4, "README.md" to 1)) {
+      val document = File(root, name).readText()
+      val blocks = Regex("```kotlin\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(document)
+      val functions = blocks.flatMap { it.groupValues[1].split("\n\n") }.toList()
+      assertTrue("$name: ${functions.size} functions", functions.size >= least)
+      for (function in functions) assertTrue("$name: $function", function.trim() in here)
+    }
   }
 
   @Test
