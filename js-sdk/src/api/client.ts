@@ -16,6 +16,7 @@ import type { Opened } from "./open.js";
 import { Chat } from "./chat.js";
 import { systemMessage, type ChatModel, type Conversation } from "./conversation.js";
 import { checkAskOptions, checkChatOptions, checkEmbedOptions } from "./options.js";
+import { Line, noCost } from "./line.js";
 import type { Platform } from "./platform.js";
 import { readImages, transferables } from "./sources.js";
 import { AnswerStream } from "./stream.js";
@@ -43,7 +44,7 @@ export class LoadedModel {
   readonly whenReady: Promise<void>;
   readonly #channel: Channel;
   readonly #platform: Platform;
-  #lastInLine: Promise<unknown> = Promise.resolve();
+  readonly #line = new Line();
   readonly #disposal = new AbortController(); // aborted, with the error as its reason, by dispose()
 
   /**
@@ -275,41 +276,13 @@ export class LoadedModel {
     return call.reply;
   }
 
-  /**
-   * Runs `work` when `prepared` is there and every earlier question has ended. A question whose
-   * images do not come within a second lets later ones go first: one that never come must not keep
-   * anybody waiting.
-   */
-  async #inLine<T, R>(
+  // Runs `work` in its turn; rejects where one of `signals` fires before.
+  #inLine<T, R>(
     prepared: Promise<T>,
     signals: AbortSignal[],
     work: (prepared: T) => Promise<R>,
   ): Promise<R> {
-    let place: Place | undefined = this.#joinLine();
-    const timer = setTimeout(() => {
-      place?.leave();
-      place = undefined;
-    }, patienceMs);
-    try {
-      const ready = await prepared;
-      clearTimeout(timer);
-      place ??= this.#joinLine();
-      await rejectOnAbort(place.before, signals);
-      return await work(ready);
-    } finally {
-      clearTimeout(timer);
-      place?.leave();
-    }
-  }
-
-  #joinLine(): Place {
-    const before = this.#lastInLine;
-    let leave!: () => void;
-    const left = new Promise<void>((resolve) => {
-      leave = resolve;
-    });
-    this.#lastInLine = before.then(() => left);
-    return { before, leave };
+    return this.#line.wait(prepared, (before) => rejectOnAbort(before, signals), work);
   }
 
   // Draws a file for the worker, which waits for the image or for the reason why there is none.
@@ -339,36 +312,12 @@ export interface LoadedModel {
 // Older browsers do not have the symbol.
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
-// How long a question keeps its place in the line without its images.
-const patienceMs = 1000;
-
-/** A place in the line of questions. */
-interface Place {
-  /** Resolves when those before have left. */
-  before: Promise<unknown>;
-  leave(): void;
-}
-
 const nothing: AskReply = {
   imageIds: [],
   warnings: [],
   text: "",
   finishReason: "cancelled",
-  usage: {
-    promptTokens: 0,
-    imageTokens: 0,
-    encodedImages: 0,
-    reusedTokens: 0,
-    completionTokens: 0,
-  },
-  timings: {
-    decodeImageMs: 0,
-    preprocessMs: 0,
-    visionMs: 0,
-    prefillMs: 0,
-    decodeMs: 0,
-    tokensPerSecond: 0,
-  },
+  ...noCost,
 };
 
 /**

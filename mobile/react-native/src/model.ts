@@ -3,6 +3,7 @@
 
 import { Chat as SdkChat } from "../../../js-sdk/src/api/chat.js";
 import type { ChatModel, Conversation } from "../../../js-sdk/src/api/conversation.js";
+import { Line, noCost } from "../../../js-sdk/src/api/line.js";
 import { AnswerStream as SdkAnswerStream } from "../../../js-sdk/src/api/stream.js";
 import { abortedError, TinyVLMError } from "../../../js-sdk/src/protocol/errors.js";
 import { nextNumber, type Bridge, type NativeAnswer, type NativeImage } from "./bridge.js";
@@ -175,31 +176,17 @@ export class LoadedModel {
     }
   }
 
-  /**
-   * Runs `work` when the images are there and every earlier question has ended. A question whose
-   * images do not come within a second lets later ones go first.
-   */
-  async #inLine(
+  // Runs `work` in the question's turn; nothing where it has ended before.
+  #inLine(
     question: Question,
     images: NativeImage[] | Promise<NativeImage[]>,
     work: (images: NativeImage[]) => Promise<NativeAnswer>,
   ): Promise<NativeAnswer> {
-    let place: Place | undefined = this.#line.join();
-    const leave = () => {
-      place?.leave();
-      place = undefined;
-    };
-    const timer = setTimeout(leave, patienceMs);
-    try {
-      const read = await question.orEnd(images);
-      clearTimeout(timer);
-      place ??= this.#line.join();
-      await question.orEnd(place.before);
-      return !read || question.hasEnded ? nothing : await work(read);
-    } finally {
-      clearTimeout(timer);
-      leave();
-    }
+    return this.#line.wait(
+      question.orEnd(images),
+      (before) => question.orEnd(before),
+      async (read) => (!read || question.hasEnded ? nothing : work(read)),
+    );
   }
 
   #checkAlive(): void {
@@ -215,30 +202,11 @@ export interface LoadedModel {
 }
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
-// How long a question keeps its place in the line without its images.
-const patienceMs = 1000;
-
 /** What became of a question that ended before the native side heard of it. */
 const nothing: NativeAnswer = { text: "", finishReason: "cancelled" };
 
-const noUsage = {
-  promptTokens: 0,
-  imageTokens: 0,
-  encodedImages: 0,
-  reusedTokens: 0,
-  completionTokens: 0,
-};
-const noTimings = {
-  decodeImageMs: 0,
-  preprocessMs: 0,
-  visionMs: 0,
-  prefillMs: 0,
-  decodeMs: 0,
-  tokensPerSecond: 0,
-};
-
 function answerOf(
-  { text, finishReason, warnings = [], usage = noUsage, timings, logprobs }: NativeAnswer,
+  { text, finishReason, warnings = [], usage = noCost.usage, timings, logprobs }: NativeAnswer,
   firstTokenMs: number,
   totalMs: number,
 ): Omit<Answer, "threads"> {
@@ -247,7 +215,7 @@ function answerOf(
     finishReason,
     warnings,
     usage,
-    timings: { ...noTimings, ...timings, firstTokenMs, totalMs },
+    timings: { ...noCost.timings, ...timings, firstTokenMs, totalMs },
     ...(logprobs ? { logprobs } : {}),
   };
 }
@@ -317,29 +285,6 @@ class Question {
     } finally {
       this.#number = undefined;
     }
-  }
-}
-
-/** A place in a line. */
-interface Place {
-  /** Resolves when those before have left. */
-  before: Promise<unknown>;
-  leave(): void;
-}
-
-/** Who comes first is served first. */
-class Line {
-  #last: Promise<unknown> = Promise.resolve();
-
-  /** A place behind all others. */
-  join(): Place {
-    const before = this.#last;
-    let leave!: () => void;
-    const left = new Promise<void>((resolve) => {
-      leave = resolve;
-    });
-    this.#last = before.then(() => left);
-    return { before, leave };
   }
 }
 
