@@ -147,6 +147,14 @@ export function progressOf(emit: (event: LoadEvent) => void) {
   const rate = new Rate();
   let last = 0;
   let latest: LoadEvent | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    last = performance.now();
+    if (latest) emit(latest);
+    latest = undefined;
+  };
   const say = (loadedBytes: number, totalBytes: number, cachedBytes: number) => {
     const now = performance.now();
     rate.add(loadedBytes - cachedBytes, now);
@@ -154,10 +162,9 @@ export function progressOf(emit: (event: LoadEvent) => void) {
     const known = totalBytes > 0 && bytesPerSecond > 0;
     const secondsLeft = known ? (totalBytes - loadedBytes) / bytesPerSecond : undefined;
     latest = { loadedBytes, totalBytes, cachedBytes, bytesPerSecond, secondsLeft };
-    if (now - last < progressEveryMs) return;
-    last = now;
-    emit(latest);
-    latest = undefined;
+    // Also where nothing follows for a while.
+    if (now - last >= progressEveryMs) flush();
+    else timer ??= setTimeout(flush, progressEveryMs);
   };
   return {
     at: ({
@@ -168,9 +175,7 @@ export function progressOf(emit: (event: LoadEvent) => void) {
       say(loadedBytes, totalBytes, cachedBytes),
     // Of another page or process, which downloads the same file.
     waiting: (storedBytes: number, totalBytes: number) => say(storedBytes, totalBytes, 0),
-    end: () => {
-      if (latest) emit(latest);
-    },
+    end: flush,
   };
 }
 

@@ -33,13 +33,17 @@ export function webPlatform(): WorkerPlatform {
   };
 }
 
-function messageYield(): () => Promise<void> {
+/**
+ * Makes yieldToMessages. A load and a question may wait at the same time: each is resumed by a
+ * message of its own.
+ */
+export function messageYield(): () => Promise<void> {
   const { port1, port2 } = new MessageChannel();
-  let resume: () => void;
-  port1.onmessage = () => resume();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()!();
   return () =>
     new Promise((resolve) => {
-      resume = resolve;
+      waiting.push(resolve);
       port2.postMessage(undefined);
     });
 }
