@@ -30,7 +30,8 @@ let librarySettings: [(String, String?)] = [
   // As in cmake/dependencies.cmake, which says why.
   (
     "HWY_DISABLED_TARGETS",
-    "(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2)"
+    "(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2|"
+      + "HWY_NEON|HWY_NEON_BF16)"
   ),
 ]
 
@@ -64,8 +65,8 @@ let package = Package(
       path: "cpp",
       exclude: layers.map { "\($0)/CMakeLists.txt" }
         + [
-          "api/exports.txt", "api/module.modulemap", "engine/options.json", "kernels/README.md",
-          "text/README.md",
+          "api/exports.txt", "api/exports-jni.txt", "api/module.modulemap", "engine/options.json",
+          "kernels/README.md", "text/README.md",
         ],
       sources: layers,
       publicHeadersPath: "api",

@@ -39,7 +39,8 @@ cxx_flags=(-std=c++20 -O3 -DNDEBUG -fPIC -fvisibility=hidden -fvisibility-inline
   -Imobile/swift/Sources/CTinyVLMLibraries
   -Dhwy=tinyvlm_hwy -Dsentencepiece=tinyvlm_sentencepiece -Dgoogle=tinyvlm_google
   -Dabsl=tinyvlm_absl -DZ_PREFIX -DHWY_STATIC_DEFINE
-  "-DHWY_DISABLED_TARGETS=(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2)"
+  "-DHWY_DISABLED_TARGETS=(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|\
+HWY_AVX10_2|HWY_NEON|HWY_NEON_BF16)"
   -DHAVE_PTHREAD -D_USE_INTERNAL_STRING_VIEW "-DTINYVLM_VERSION=$version")
 c_flags=(-O3 -fPIC -fvisibility=hidden -Wno-everything -I.deps/zlib -DZ_PREFIX -DNO_GZIP)
 
