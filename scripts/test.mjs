@@ -129,7 +129,6 @@ const arm64Processors = {
 const arm64Programs = ["kernels_test", "golden_test", "third_party_test"];
 
 async function arm64Suite() {
-  await setUp(["tools", "sources", "zig", "qemu"]);
   Object.assign(process.env, zigEnvironment());
   buildPreset("arm64-linux", arm64Programs);
   const total = { passed: 0, failed: 0, skipped: 0, missing: [] };
@@ -307,11 +306,13 @@ const suites = {
   arm64: {
     title: "Native tests of the numbers, Linux on arm64, three processors (qemu)",
     everyday: false,
+    parts: ["tools", "sources", "zig", "qemu"],
     run: arm64Suite,
   },
   "android-native": {
     title: "Android: the native libraries' files; arm64 in an emulator (Maven)",
     everyday: false,
+    parts: ["tools", "engine-sources", "zig"],
     run: androidNativeSuite,
   },
   asan: {
