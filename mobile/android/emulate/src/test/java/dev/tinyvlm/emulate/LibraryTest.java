@@ -27,7 +27,7 @@ import org.junit.rules.TemporaryFolder;
 /**
  * Calls the C interface of the library for arm64 (cpp/api/tinyvlm.h), which lies in emulated memory
  * beside Android 6's own libc, libm, libdl and liblog. One thread: the emulator's are cooperative.
- * The model is loaded from memory: loading from a path does not return in this emulator.
+ * The model is loaded from memory: this emulator has no pread64, by which files are read.
  */
 public class LibraryTest {
   @Rule public final TemporaryFolder disk = new TemporaryFolder();
