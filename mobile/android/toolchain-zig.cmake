@@ -2,7 +2,7 @@
 # (mobile/android/sysroot/README.md). `npm run mobile -- so` makes the C library's headers and
 # libraries and names them to zig in the environment variable ZIG_LIBC.
 set(TINYVLM_ANDROID_ABI arm64-v8a CACHE STRING "arm64-v8a or x86_64")
-list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES TINYVLM_ANDROID_ABI TINYVLM_JNI_FLAGS)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES TINYVLM_ANDROID_ABI)
 if(NOT DEFINED ENV{ZIG_LIBC})
   message(FATAL_ERROR "Run `npm run mobile -- so`, which calls CMake with this file")
 endif()
@@ -28,8 +28,7 @@ if(TINYVLM_ANDROID_ABI STREQUAL x86_64)
   # zig's Clang 22 compiles two files not for AVX-512; no Android device has it.
   string(APPEND flags " -DHWY_BROKEN_AVX3_DL_ZEN4=HWY_AVX3_DL")
 endif()
-set(TINYVLM_JNI_FLAGS "" CACHE STRING "Where jni.h is, as options of the compiler")
-set(CMAKE_C_FLAGS_INIT "${flags} ${TINYVLM_JNI_FLAGS}")
+set(CMAKE_C_FLAGS_INIT "${flags}")
 set(CMAKE_CXX_FLAGS_INIT "${flags}")
 # Pages of 16 kB are wanted by Android 15 on.
 get_filename_component(sysroot "$ENV{ZIG_LIBC}" DIRECTORY)

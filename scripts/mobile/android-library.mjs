@@ -1,5 +1,5 @@
 // libtinyvlm.so for Android, without the NDK, and what is checked of it without running it.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { setUp } from "../setup.mjs";
@@ -13,40 +13,21 @@ const buildFolder = (abi) => join(root, "build", `android-${abi}`);
 /** Where the library of an ABI is built. */
 export const androidLibrary = (abi) => join(buildFolder(abi), "libtinyvlm.so");
 
-const jniSource = join(root, "mobile", "android", "src", "main", "c", "tinyvlm_jni.c");
-const hasJni = () =>
-  existsSync(jniSource) &&
-  readFileSync(join(root, "CMakeLists.txt"), "utf8").includes("option(TINYVLM_JNI ");
-
-// jni.h of a JDK, which is Android's but for comments; the NDK has its own.
-function jniHeaders() {
-  const folder = "/usr/lib/jvm";
-  const jdks = [
-    process.env.JAVA_HOME,
-    ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []),
-  ];
-  const found = jdks.find((jdk) => jdk && existsSync(join(jdk, "include", "jni.h")));
-  if (!found) throw new Error("no JDK with jni.h found (Debian: apt-get install default-jdk)");
-  const include = join(found, "include");
-  return `-isystem ${include} -isystem ${join(include, process.platform)}`;
-}
-
-/** Builds the library of each ABI: the C interface, and the Kotlin library's natives if present. */
+/** Builds the library of each ABI: the C interface and the Kotlin library's natives. */
 export async function buildAndroidLibraries(abis = Object.keys(androidAbis)) {
   await setUp(["tools", "engine-sources", "zig"]);
   for (const abi of abis) {
     await step(`libtinyvlm.so for ${abi}`, () => {
       const folder = buildFolder(abi);
       const env = { ...toolEnvironment(), ...makeAndroidSysroot(abi, join(folder, "sysroot")) };
-      const jni = hasJni() ? ["-DTINYVLM_JNI=ON", `-DTINYVLM_JNI_FLAGS=${jniHeaders()}`] : [];
       run(
         "cmake",
         [
           ...["-S", root, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
           `-DCMAKE_TOOLCHAIN_FILE=${join(root, "mobile", "android", "toolchain-zig.cmake")}`,
-          ...[`-DTINYVLM_ANDROID_ABI=${abi}`, "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON"],
+          ...[`-DTINYVLM_ANDROID_ABI=${abi}`, "-DTINYVLM_JNI=ON"],
+          "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
           ...["TESTS", "TOOLS", "INSTALL"].map((part) => `-DTINYVLM_${part}=OFF`),
-          ...jni,
         ],
         { env, quiet: true },
       );
@@ -91,7 +72,7 @@ export function checkAndroidLibrary(abi, measures = {}) {
     `segments are aligned to ${list(library.loadAlignments)} bytes, not 16384`,
   );
   expect(!library.hasTextRelocations, "has text relocations");
-  const wanted = [...exported("exports.txt"), ...(hasJni() ? exported("exports-jni.txt") : [])];
+  const wanted = [...exported("exports.txt"), ...exported("exports-jni.txt")];
   const lacking = wanted.filter((name) => !library.exports.includes(name));
   expect(lacking.length === 0, `does not export ${list(lacking)}`);
   const more = library.exports.filter((name) => !wanted.includes(name));

@@ -53,6 +53,8 @@ class PackagingTest {
       val elf = entries.getValue(library).copyOf(20)
       assertEquals(library, "7f454c46", elf.take(4).joinToString("") { "%02x".format(it) })
       assertEquals(library, if ("arm64" in library) 183 else 62, elf[18].toInt() and 255)
+      val names = entries.getValue(library).toString(Charsets.ISO_8859_1)
+      assertTrue("$library is built without the natives", "\u0000JNI_OnLoad\u0000" in names)
     }
     assertEquals(0, entries.getValue("R.txt").size)
   }
