@@ -287,7 +287,7 @@ const suites = {
     run: androidSuite,
   },
   "react-native": {
-    title: "React Native package (codegen, types, Hermes from the npm registry: 200 MB)",
+    title: "React Native package (codegen, types, Hermes: 200 MB; Kotlin: Maven)",
     everyday: false,
     run: () => nodeSuite([join("scripts", "test-react-native.mjs")]),
   },

@@ -1,69 +1,16 @@
 // React Native's own codegen reads the spec, and what it wants implemented is what the sources of
-// Android and iOS implement, which no compiler has seen here.
+// Android and iOS implement. No compiler has seen those of iOS here.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { clients, codegenConfig, generate, modules, project } from "./codegen.mjs";
 
-const modules = join(process.cwd(), "build", "react-native-clients", "node_modules");
-const clients = createRequire(join(modules, "package.json"));
-const project = join(process.cwd(), "build", "react-native");
-const { codegenConfig } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
 const read = (...names) => readFileSync(join(project, ...names), "utf8");
 
 const oneLine = (text) => text.replaceAll(/\s+/g, " ").replaceAll("* _N", "*_N").trim();
-
-/** What codegen writes for the package: { java, header }. */
-function generate(codegen) {
-  const { TypeScriptParser } = clients(`${codegen}/lib/parsers/typescript/parser.js`);
-  const { generate: write } = clients(`${codegen}/lib/generators/RNCodegen.js`);
-  const specs = readdirSync(join(project, codegenConfig.jsSrcsDir));
-  assert.deepEqual(specs, ["NativeTinyVLM.ts"]);
-  const schema = new TypeScriptParser().parseFile(join(project, codegenConfig.jsSrcsDir, specs[0]));
-  const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-codegen-"));
-  try {
-    for (const [platform, generators] of [
-      ["android", ["modulesAndroid", "modulesCxx"]],
-      ["ios", ["modulesIOS", "modulesCxx"]],
-    ]) {
-      const written = write(
-        {
-          libraryName: codegenConfig.name,
-          schema,
-          outputDirectory: join(folder, platform),
-          packageName: codegenConfig.android.javaPackageName,
-          assumeNonnull: platform === "ios",
-          useLocalIncludePaths: false,
-        },
-        { generators },
-      );
-      assert.equal(written, true, `${codegen} wrote nothing for ${platform}`);
-    }
-    const { javaPackageName } = codegenConfig.android;
-    return {
-      java: readFileSync(
-        join(folder, "android", "java", ...javaPackageName.split("."), "NativeTinyVLMSpec.java"),
-        "utf8",
-      ),
-      header: readFileSync(
-        join(folder, "ios", codegenConfig.name, `${codegenConfig.name}.h`),
-        "utf8",
-      ),
-    };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 const kotlinTypes = {
   double: "Double",
