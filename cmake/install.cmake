@@ -56,15 +56,16 @@ if(TINYVLM_BUILD_SHARED)
     TINYVLM_VERSION=${PROJECT_VERSION})
   target_link_libraries(tinyvlm_shared PRIVATE tinyvlm_api)
   if(TINYVLM_JNI)
-    # The NDK has jni.h among its own headers; elsewhere, zig's builds for Android included, it comes
-    # from a JDK, and is the same but for comments.
+    # The NDK has jni.h among its own headers; elsewhere, zig's builds for Android included, it
+    # comes from a JDK, and is the same but for comments.
     if(NOT ANDROID OR TINYVLM_ZIG)
       file(GLOB jdks /usr/lib/jvm/*)
       find_path(TINYVLM_JNI_INCLUDE jni.h HINTS ENV JAVA_HOME PATHS ${jdks} PATH_SUFFIXES include
         NO_CMAKE_FIND_ROOT_PATH)
       if(NOT TINYVLM_JNI_INCLUDE)
-        message(FATAL_ERROR "No jni.h under JAVA_HOME (\"$ENV{JAVA_HOME}\") or /usr/lib/jvm: install a "
-          "JDK (Debian: default-jdk-headless), or name its folder with -DTINYVLM_JNI_INCLUDE=")
+        message(FATAL_ERROR "No jni.h under JAVA_HOME (\"$ENV{JAVA_HOME}\") or /usr/lib/jvm: "
+          "install a JDK (Debian: default-jdk-headless), or name its folder with "
+          "-DTINYVLM_JNI_INCLUDE=")
       endif()
       target_include_directories(tinyvlm_shared SYSTEM PRIVATE "${TINYVLM_JNI_INCLUDE}"
         "${TINYVLM_JNI_INCLUDE}/linux" "${TINYVLM_JNI_INCLUDE}/darwin")

@@ -1,5 +1,5 @@
-// The Kotlin of the package compiles: against React Native's classes for Android of an old and a new
-// version, what codegen wrote for them, and the Kotlin library, which Maven compiles first
+// The Kotlin of the package compiles: against React Native's classes for Android of an old and a
+// new version, what codegen wrote for them, and the Kotlin library, which Maven compiles first
 // (the profile react-native of mobile/android/pom.xml).
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
