@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // node scripts/check-any.mjs: no public type is `any` or has it in a part. Reads the package's type
-// declarations (what dist/types holds), where tsc writes out what it has inferred; fails with a list.
+// declarations (what dist/types holds), where tsc writes out what it has inferred; fails with a
+// list.
 import { fileURLToPath } from "node:url";
 import { parseDeclarations, readModules, walk, withDeclarations } from "./declarations.mjs";
 

@@ -24,7 +24,8 @@ export function installedSwift() {
 /** Whether runSwift can run anything. */
 export const haveSwift = () => installedSwift() !== null || existsSync(image);
 
-// Runs in namespaces of its own: the mounts vanish with it. /small is a disk for tests of full ones.
+// Runs in namespaces of its own: the mounts vanish with it. /small is a disk for tests of full
+// ones.
 const enter = `set -e
 image=$1; root=$2; folder=$3; shift 3
 for path in /dev /proc "$root"; do

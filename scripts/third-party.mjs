@@ -50,7 +50,7 @@ function asText(whose, parts) {
   return `${[intro, ...parts.map((part) => part.join("\n\n"))].join(`\n\n${rule}\n\n`)}\n`;
 }
 
-/** Whose code or data each WebAssembly file carries, with the licences as they are written there. */
+/** Whose code or data each WebAssembly file carries, with the licences as written there. */
 export const thirdPartyNotices = () =>
   asText("Its WebAssembly files contain", [
     ...libraries(),

@@ -233,8 +233,8 @@ const parcel = {
   ],
 };
 
-// A workspace as `ng new` makes it, without what tests and editors need. The builder copies no files
-// of packages: an entry of "assets" does.
+// A workspace as `ng new` makes it, without what tests and editors need. The builder copies no
+// files of packages: an entry of "assets" does.
 const angularWorkspace = {
   version: 1,
   projects: {

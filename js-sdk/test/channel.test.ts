@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { noCost } from "../src/api/line.js";
 import { Channel } from "../src/protocol/channel.js";
 import { dispatch, type Handlers } from "../src/protocol/dispatcher.js";
 import type { Endpoint, WorkerPort } from "../src/protocol/endpoint.js";
@@ -77,21 +78,7 @@ const answer = {
   warnings: [],
   text: "yes",
   finishReason: "stop" as const,
-  usage: {
-    promptTokens: 0,
-    imageTokens: 0,
-    encodedImages: 0,
-    reusedTokens: 0,
-    completionTokens: 0,
-  },
-  timings: {
-    decodeImageMs: 0,
-    preprocessMs: 0,
-    visionMs: 0,
-    prefillMs: 0,
-    decodeMs: 0,
-    tokensPerSecond: 0,
-  },
+  ...noCost,
 };
 
 test("a call brings its events in order and then its reply", async () => {

@@ -5,8 +5,8 @@
 //   "echo"     tells what it was asked         "crash"    traps in mid-work          "exit"  ends
 //              its process
 //   "fail N"   fails with the code N
-// An image is embedded in three steps, as four rows of two numbers, its first and its last byte; one
-// whose first byte is 0xcc for ever.
+// An image is embedded in three steps, as four rows of two numbers, its first and its last byte;
+// one whose first byte is 0xcc for ever.
 // A custom section "fake" of the wasm file may say "self-test fails" or "no memory".
 
 import type { EngineFactory, EngineModule } from "../src/runtime/module.js";

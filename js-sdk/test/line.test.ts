@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { noCost } from "../src/api/line.js";
 import { LoadedModel } from "../src/api/client.js";
 import type { Opened } from "../src/api/open.js";
 import type { ImageInput } from "../src/api/types.js";
@@ -20,21 +21,8 @@ const answer: AskReply = {
   warnings: [],
   text: "yes",
   finishReason: "stop",
-  usage: {
-    promptTokens: 1,
-    imageTokens: 0,
-    encodedImages: 0,
-    reusedTokens: 0,
-    completionTokens: 1,
-  },
-  timings: {
-    decodeImageMs: 0,
-    preprocessMs: 0,
-    visionMs: 0,
-    prefillMs: 0,
-    decodeMs: 0,
-    tokensPerSecond: 0,
-  },
+  usage: { ...noCost.usage, promptTokens: 1, completionTokens: 1 },
+  timings: noCost.timings,
 };
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { noCost } from "../src/api/line.js";
 import { AnswerStream } from "../src/api/stream.js";
 import type { Answer } from "../src/api/types.js";
 
@@ -7,23 +8,8 @@ const answer = (text: string): Answer => ({
   text,
   finishReason: "stop",
   warnings: [],
-  usage: {
-    promptTokens: 0,
-    imageTokens: 0,
-    encodedImages: 0,
-    reusedTokens: 0,
-    completionTokens: 0,
-  },
-  timings: {
-    decodeImageMs: 0,
-    preprocessMs: 0,
-    visionMs: 0,
-    prefillMs: 0,
-    firstTokenMs: 0,
-    decodeMs: 0,
-    totalMs: 0,
-    tokensPerSecond: 0,
-  },
+  usage: noCost.usage,
+  timings: { ...noCost.timings, firstTokenMs: 0, totalMs: 0 },
   variant: "simd",
   threads: 1,
 });

@@ -1,5 +1,5 @@
-// The public types, used as people use them. The compiler is the test (npm run check). What must not
-// compile is in types/.
+// The public types, used as people use them. The compiler is the test (npm run check). What must
+// not compile is in types/.
 
 import { test } from "node:test";
 import type {

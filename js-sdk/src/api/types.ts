@@ -74,9 +74,10 @@ export interface RawImage {
 
 /**
  * An image: a URL (also `data:` and `blob:`), a path (Node only), an encoded file as Blob or bytes,
- * raw pixels, or anything that a page can draw. It is read when `ask` or `embed` is called; a canvas or a
- * video may change afterwards. Browsers decode every format that they can show, SVG included; Node
- * reads PNG and JPEG, and WebP, AVIF, GIF and TIFF where the package sharp is installed.
+ * raw pixels, or anything that a page can draw. It is read when `ask` or `embed` is called; a
+ * canvas or a video may change afterwards. Browsers decode every format that they can show, SVG
+ * included; Node reads PNG and JPEG, and WebP, AVIF, GIF and TIFF where the package sharp is
+ * installed.
  */
 export type ImageInput =
   | string

@@ -101,7 +101,7 @@ export function pieceRange(
   return { begin, end: Math.min(fileBytes, begin + chunkBytes) };
 }
 
-/** What a storage keeps of each piece beside its bytes: SHA-256 and checksum, one behind the other. */
+/** What a storage keeps of each piece beside its bytes: its SHA-256, and behind it its checksum. */
 export class PieceRecords {
   /** Bytes of one. */
   static readonly bytes = digestBytes + checksumBytes;
