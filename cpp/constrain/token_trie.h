@@ -58,6 +58,9 @@ class TokenTrie {
     std::vector<int32_t> by_length;  // their ids
     std::array<uint32_t, kMaxChars + 1>
         up_to{};  // [n]: how many of these have at most n characters
+    // [id]: 1 for its tokens and those of the smaller classes, which all fit where there is room
+    // for kMaxChars characters of the class.
+    std::vector<uint8_t> all;
   };
 
   static Part MakePart(const std::vector<Token>& sorted);
