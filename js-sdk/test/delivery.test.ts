@@ -137,8 +137,7 @@ test("the second load fetches nothing and hashes nothing in the engine", async (
   const again = await load([at("model")], { cacheFolder });
   assertWhole(again);
   assert.equal(server.requests().length, 0);
-  const { headerBytes } = again.sink.layout();
-  assert.equal(again.sink.verifiedBytes, file.length - headerBytes);
+  assert.equal(again.sink.verifiedBytes, file.length);
   const last = again.events[again.events.length - 1]!;
   assert("cachedBytes" in last && last.cachedBytes === file.length);
 });
@@ -292,6 +291,24 @@ test("headers go to the address's own origin only", async () => {
   assert.equal(requests[0]!.headers["x-key"], "secret");
   for (const name of ["authorization", "x-key"])
     assert.equal(requests[1]!.headers[name], undefined);
+});
+
+test("an address that a redirect gave and that is spent is asked for anew", async () => {
+  for (const name of ["status-401", "status-403", "status-410"] as const)
+    for (const headers of [{}, { "x-key": "secret" }]) {
+      server.reset();
+      server.plan("model", [{ name: "redirect-signed", uses: 9, times: Infinity }]);
+      server.plan("model", [{ name }], { signed: true });
+      assertWhole(await load([at("model")], { headers }));
+      assert.deepEqual(
+        server.requests().map(({ status }) => status),
+        [302, Number(name.slice(-3)), 302, 200],
+      );
+    }
+  // Where no redirect is, the answer is meant.
+  server.reset();
+  server.plan("model", [{ name: "status-403" }]);
+  assert.equal((await load([at("model")])).error?.code, "http");
 });
 
 // ---- every fault

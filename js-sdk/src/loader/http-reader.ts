@@ -61,6 +61,8 @@ export class HttpReader implements ByteReader {
   #hashed = false;
   #doubted = false;
   #answered = false;
+  // Whether the last answer came from where a redirect led.
+  #redirected = false;
   #stream: ChunkCollector | undefined;
   #abortStream: AbortController | undefined;
   // Where #stream's first byte lies in the file.
@@ -189,6 +191,7 @@ export class HttpReader implements ByteReader {
     const attempt = new AbortController();
     this.#abortStream = attempt;
     const response = await this.#request(headers, attempt, whole && this.#failures === 0);
+    this.#redirected = response.redirected || leadsElsewhere(this.name, response.url);
     const { start, ended } = this.#check(response, position, whole);
     if (ended) {
       attempt.abort();
@@ -330,7 +333,9 @@ export class HttpReader implements ByteReader {
     if (reason instanceof FileChanged) throw reason;
     this.#failures++;
     const attempts = this.#answered ? attemptsAfterAnswer : attemptsBeforeAnswer;
-    if (!mayPass(reason) || this.#failures >= attempts) throw reason;
+    // An address that was given out for a time or for one request; the next one is a fresh one.
+    const spent = this.#redirected && isStatus(reason, [401, 403, 410]);
+    if (!(spent || mayPass(reason)) || this.#failures >= attempts) throw reason;
     const backOff = Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#failures - 1));
     const delay = this.#retryAfterMs ?? backOff * (0.5 + Math.random() / 2);
     this.#retryAfterMs = undefined;
@@ -355,9 +360,15 @@ function retryAfterMs(value: string): number | undefined {
 function mayPass(reason: unknown): boolean {
   if (!(reason instanceof TinyVLMError)) return false;
   if (reason.code === "network") return true;
-  const status = reason.code === "http" ? (reason.status ?? 0) : 0;
-  return status >= 500 || [304, 408, 425, 429].includes(status);
+  return (reason.status ?? 0) >= 500 || isStatus(reason, [304, 408, 425, 429]);
 }
+
+const isStatus = (reason: unknown, statuses: number[]): boolean =>
+  reason instanceof TinyVLMError && reason.code === "http" && statuses.includes(reason.status ?? 0);
+
+// Answers that were made up have no address.
+const leadsElsewhere = (asked: string, answered: string): boolean =>
+  answered !== "" && answered !== new URL(asked).href.replace(/#.*$/, "");
 
 const stalled = (stallMs: number) => new Error(`no byte arrived for ${stallMs / 1000} s`);
 
