@@ -170,8 +170,9 @@ TVLM_EXPORT void* tvlm_model_reserve(tvlm_model* model, size_t bytes);
 TVLM_EXPORT tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes);
 
 /* Likewise where the caller has compared the hashes himself (tvlm_model_info tells them), which are
- * then not computed again. The bytes are whole chunks of the data section, of which the last may be
- * short, behind bytes that are verified; TVLM_INVALID_ARGUMENT where they are not. */
+ * then not computed again; or kept the bytes where a change would be noticed. They are the whole
+ * header, as the first bytes of the file; or whole chunks of the data section, of which the last
+ * may be short, behind bytes that are verified. TVLM_INVALID_ARGUMENT where they are not. */
 TVLM_EXPORT tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes);
 
 /* No more bytes will come: TVLM_INVALID_FILE where the file is truncated. */

@@ -57,16 +57,22 @@ Status ModelLoader::TakeReserved(uint64_t bytes) {
 
 Status ModelLoader::Commit(uint64_t bytes) {
   TVLM_RETURN_IF_ERROR(TakeReserved(bytes));
-  Status status = state_ == State::kHeader ? CommitHeader(bytes) : CommitData(bytes);
+  Status status =
+      state_ == State::kHeader ? CommitHeader(bytes, Hash::kCompare) : CommitData(bytes);
   if (!status.ok()) failure_ = status;
   return status;
 }
 
 Status ModelLoader::CommitVerified(uint64_t bytes) {
   TVLM_RETURN_IF_ERROR(TakeReserved(bytes));
+  if (state_ == State::kHeader) {
+    Status status = CommitHeader(bytes, Hash::kVerified);
+    if (!status.ok() && status.code() != ErrorCode::kInvalidArgument) failure_ = status;
+    return status;
+  }
   const uint64_t end = data_received_ + bytes;
   const bool whole =
-      state_ != State::kHeader && data_received_ == data_hashed_ &&
+      data_received_ == data_hashed_ &&
       (chunk_bytes_ == 0 || end % chunk_bytes_ == 0 || end == model_->file().data_bytes);
   if (!whole)
     return Error(ErrorCode::kInvalidArgument,
@@ -79,18 +85,28 @@ Status ModelLoader::CommitVerified(uint64_t bytes) {
   return status;
 }
 
-Status ModelLoader::CommitHeader(uint64_t bytes) {
+Status ModelLoader::CommitHeader(uint64_t bytes, Hash hash) {
+  const bool first = header_bytes_ == 0;
   header_bytes_ += bytes;
-  if (header_bytes_ < header_wanted_) return Status();
+  if (header_bytes_ < header_wanted_ && hash == Hash::kCompare) return Status();
   TVLM_ASSIGN_OR_RETURN(GgufParse parse,
                         ParseGgufHeader({header_.data(), static_cast<size_t>(header_bytes_)}));
+  if (hash == Hash::kVerified &&
+      !(first && parse.file.has_value() && parse.file->data_offset == header_bytes_)) {
+    header_bytes_ -= bytes;
+    return Error(ErrorCode::kInvalidArgument,
+                 "verified bytes: a whole header wanted, bytes %" PRIu64 " to %" PRIu64
+                 " of the file found",
+                 header_bytes_, header_bytes_ + bytes);
+  }
   if (!parse.file.has_value()) {
     header_wanted_ = parse.bytes_needed;
     return Status();
   }
   GgufFile& file = *parse.file;
   const uint64_t header = file.data_offset, spare = header_bytes_ - header;
-  TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, {header_.data(), static_cast<size_t>(header)}));
+  if (hash == Hash::kCompare)
+    TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, {header_.data(), static_cast<size_t>(header)}));
   chunk_bytes_ = file.chunk_size;
   TVLM_ASSIGN_OR_RETURN(model_, Model::Create(std::move(file), make_backend_, use_));
   header_bytes_ = header;

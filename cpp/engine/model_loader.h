@@ -40,9 +40,9 @@ class ModelLoader {
   // have them) and makes their tensors ready. After an error in the file the loader stays failed.
   Status Commit(uint64_t bytes);
 
-  // Likewise for bytes whose hashes the caller has compared: whole chunks of the data section (the
-  // last one may be short), behind bytes that are verified. Errors: also invalid_argument where
-  // they are not.
+  // Likewise for bytes whose hashes the caller has compared: the whole header, as the file's first
+  // bytes; or whole chunks of the data section (the last one may be short), behind bytes that are
+  // verified. Errors: also invalid_argument where they are not.
   Status CommitVerified(uint64_t bytes);
 
   // No more bytes will come: an error where the file is truncated.
@@ -61,8 +61,10 @@ class ModelLoader {
   uint64_t received_bytes() const { return header_bytes_ + data_received_; }
 
  private:
+  enum class Hash { kCompare, kVerified };
+
   Status TakeReserved(uint64_t bytes);
-  Status CommitHeader(uint64_t bytes);
+  Status CommitHeader(uint64_t bytes, Hash hash);
   Status CommitData(uint64_t bytes);
   Status SetReceived();
 

@@ -53,7 +53,7 @@ function recordingModule() {
     sessionAdvance: record("sessionAdvance", 3, ""),
     sessionReport: record("sessionReport"),
   };
-  return { module, calls };
+  return { module, calls, failed };
 }
 
 const codeOf = (action: () => unknown): string => {
@@ -81,7 +81,6 @@ test("after dispose every call throws, and none reaches the engine", () => {
     () => engine.endModel(),
     () => engine.modelInfo(),
     () => engine.createSession({}),
-    () => engine.warmUp({}, 1),
     () => engine.addImage(3, rgb, () => {}),
     () => engine.dropImage(1),
     () => engine.ask([], {}),
@@ -91,7 +90,30 @@ test("after dispose every call throws, and none reaches the engine", () => {
     () => engine.result(),
   ];
   for (const call of later) assert.equal(codeOf(call), "not_ready", String(call));
+  engine.warmUp(1);
   assert.equal(calls.length, 2);
+});
+
+test("a warm-up leaves a new session, also where it fails", () => {
+  const { module, calls, failed } = recordingModule();
+  const engine = new Engine(module, () => assert.fail("crashed"));
+  engine.createModel(1);
+  engine.createSession({});
+  engine.warmUp(1);
+  assert.deepEqual([...new Set(calls)], ["sessionAsk 24", "sessionAdvance 24", "sessionFree 24"]);
+  const { sessionAsk, sessionCreate } = module;
+  module.sessionAsk = () => failed(7, "the context is too small");
+  module.sessionCreate = () => failed(5, "no memory");
+  calls.length = 0;
+  engine.warmUp(1);
+  assert.deepEqual(calls, ["sessionFree 32"]);
+  assert.equal(
+    codeOf(() => engine.ask([], {})),
+    "out_of_memory",
+  );
+  Object.assign(module, { sessionAsk, sessionCreate });
+  engine.ask([], {});
+  assert.deepEqual(calls.slice(1), ["sessionAsk 40"]);
 });
 
 test("a new model or session frees the one in its place, once", () => {

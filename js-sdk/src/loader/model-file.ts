@@ -20,7 +20,7 @@ import type { ByteReader } from "./reader.js";
 export interface ModelSink {
   /** An empty model in place of the one that was begun. */
   begin(): void;
-  /** `verified`: whole chunks of the data section whose hashes were compared. */
+  /** `verified`: the whole header, or whole chunks behind it, whose hashes were compared. */
   append(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete";
   /**
    * The sink's own memory for `bytes` bytes of the data section, `ahead` bytes behind the last one
@@ -220,8 +220,7 @@ class Load {
     const piece = await this.#fromEntry(0, meta);
     if (!piece) return undefined;
     const header = piece.bytes!;
-    const whole = this.#sink.append(header, false) !== "header" && this.#describe(header.length);
-    if (!whole || !this.#canGoOn(meta)) {
+    if (!this.#takesHeader(header) || !this.#canGoOn(meta)) {
       this.#sink.begin();
       await this.forget();
       return undefined;
@@ -229,6 +228,16 @@ class Load {
     this.#headerWasKept = true;
     this.#count(header.length, true);
     return new Uint8Array(0);
+  }
+
+  // False where what was kept as the header is none.
+  #takesHeader(header: Uint8Array): boolean {
+    try {
+      return this.#sink.append(header, true) !== "header" && this.#describe(header.length);
+    } catch (reason) {
+      if (reason instanceof TinyVLMError && reason.code === "invalid_argument") return false;
+      throw reason;
+    }
   }
 
   // Whether what is missing can be told to be of the same file: by hashes or by a validator.

@@ -69,6 +69,8 @@ export class Engine {
   // Addresses; 0 where there is none, so that a freed one is never used.
   #model = 0;
   #session = 0;
+  // Of the session that there is, or that the next call which needs one makes.
+  #wanted: SessionSettings | undefined;
   #settings: SessionReport = { imageSize: 0, imageTokens: 0, context: 0 };
 
   /**
@@ -91,8 +93,8 @@ export class Engine {
   }
 
   /**
-   * Adds the next bytes of the file. `verified`: whole chunks of the data section whose hashes the
-   * caller has compared. Returns how far the model is.
+   * Adds the next bytes of the file. `verified`: the whole header, or whole chunks of the data
+   * section, whose hashes the caller has compared. Returns how far the model is.
    */
   appendToModel(bytes: Uint8Array, verified: boolean): "header" | "data" | "complete" {
     const model = this.#openModel();
@@ -145,17 +147,18 @@ export class Engine {
   /** A session in place of the one that was there. */
   createSession(settings: SessionSettings): void {
     this.#freeSession();
+    this.#wanted = settings;
     this.#session = this.#call("sessionCreate", this.#openModel(), JSON.stringify(settings));
     this.#settings = JSON.parse(this.#module.lastText()) as SessionReport;
   }
 
   /**
-   * Works for about `budgetMs` on an empty image in a session of its own. A wasm function runs in
-   * the slow first tier until it has been called often; this way the first question finds the
-   * engine's loops compiled well.
+   * Works for about `budgetMs` on an empty image, then puts a new session in place of this one. A
+   * wasm function runs in the slow first tier until it has been called often; this way the first
+   * question finds the engine's loops compiled well. Throws nothing: what fails here fails again
+   * where it counts.
    */
-  warmUp(settings: SessionSettings, budgetMs: number): void {
-    this.createSession(settings);
+  warmUp(budgetMs: number): void {
     try {
       const images: number[] = [];
       if (this.#settings.imageSize > 0) {
@@ -172,11 +175,15 @@ export class Engine {
       const end = performance.now() + budgetMs;
       for (let left = budgetMs; left > 0; left = end - performance.now())
         if (this.advance(left).state === "done") break;
-    } catch (error) {
-      // A context too small for an image is the caller's choice.
-      if (!(error instanceof TinyVLMError && error.code === "context_full")) throw error;
+    } catch {
+      // A context too small for an image, say, which is the caller's choice.
     }
     this.#freeSession();
+    try {
+      this.#openSession();
+    } catch {
+      // Memory that is missing now: the next call tries again, and tells.
+    }
   }
 
   /**
@@ -286,6 +293,7 @@ export class Engine {
   /** Frees session and model; calls that need one throw `not_ready` from then on. */
   dispose(): void {
     this.#freeSession();
+    this.#wanted = undefined;
     const model = this.#model;
     this.#model = 0;
     if (model !== 0) this.#module.modelFree(model);
@@ -303,6 +311,7 @@ export class Engine {
   }
 
   #openSession(): number {
+    if (this.#session === 0 && this.#wanted) this.createSession(this.#wanted);
     if (this.#session === 0) throw new TinyVLMError("not_ready", "there is no session, or no more");
     return this.#session;
   }

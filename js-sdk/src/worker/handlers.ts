@@ -19,7 +19,9 @@ import type { WorkerPlatform } from "./platform.js";
 // a quick cancel, long enough that the yield in between costs nothing.
 const stepMs = 20;
 
-// How much longer loading may take so that the first question is answered sooner (Engine.warmUp).
+// Where nobody has asked for so long after a load, the engine is warmed up for the first question;
+// one that comes sooner warms it up itself.
+const idleBeforeWarmUpMs = 50;
 const warmUpMs = 60;
 
 // Ends a load of which only the header is wanted.
@@ -39,6 +41,7 @@ export function createHandlers(
 
   const arrivals = new Arrivals();
   const drawings = new Drawings();
+  let warmUpTimer: ReturnType<typeof setTimeout> | undefined;
 
   // Adds the images of a call, has the engine begin its work on them, and works until it is done or
   // the call is cancelled. Tells of the images those that are kept and what was wrong with them.
@@ -49,6 +52,7 @@ export function createHandlers(
     onText: (text: string) => void,
     begin: (imageIds: number[]) => void,
   ) => {
+    clearTimeout(warmUpTimer);
     const session = started();
     const begun = arrivals.begun;
     const setting: ImageSetting = {
@@ -115,6 +119,7 @@ export function createHandlers(
       { sources, split, checkpoint, delivery, threads, session, early, headerOnly },
       { emit, signal },
     ) {
+      clearTimeout(warmUpTimer);
       const model = started();
       let hasSession = false;
       const sink: ModelSink = {
@@ -170,11 +175,10 @@ export function createHandlers(
         arrivals.fail(asTinyVLMError(reason));
         throw reason;
       }
-      if (!early) {
-        if (model.modelInfo().hasTokenizer) model.warmUp(session, warmUpMs);
-        model.createSession(session);
-      }
-      return model.modelInfo();
+      const info = model.modelInfo();
+      if (!early && info.hasTokenizer)
+        warmUpTimer = setTimeout(() => model.warmUp(warmUpMs), idleBeforeWarmUpMs);
+      return info;
     },
 
     async ask(args, context) {
