@@ -169,9 +169,11 @@ async function webFolder(
     name: url.replace(/\/$/, ""),
     version: await fingerprint(versions),
     files,
-    async read(file, offset, bytes) {
-      const here = small.get(file);
-      return here ? here.slice(offset, offset + bytes) : web.read(file, offset, bytes);
+    async read(file, offset, target) {
+      const here = small.get(file)?.subarray(offset, offset + target.length);
+      if (!here) return web.read(file, offset, target);
+      target.set(here);
+      return here.length;
     },
   };
 }
@@ -186,7 +188,7 @@ function webFiles(
 ): Pick<CheckpointFiles, "read"> {
   const readers = new Map<string, HttpReader>();
   return {
-    async read(file, offset, bytes) {
+    async read(file, offset, target) {
       let reader = readers.get(file);
       if (!reader) {
         reader = new HttpReader(addressOf(file), options, signal);
@@ -194,7 +196,8 @@ function webFiles(
         reader.setFile(files.find(({ name }) => name === file)!.bytes, false);
         readers.set(file, reader);
       }
-      return reader.read(offset, bytes, offset + bytes).catch((reason: unknown) => {
+      const end = offset + target.length;
+      return reader.readInto(offset, target, end).catch((reason: unknown) => {
         if (!(reason instanceof FileChanged)) throw reason;
         const url = addressOf(file);
         throw new TinyVLMError("network", `${url} changed while it was read`, { url });
@@ -222,9 +225,11 @@ async function describe(name: string, byName: Map<string, File>): Promise<Checkp
       all.map(([path, { size, lastModified }]) => `${path} ${size} ${lastModified}`),
     ),
     files: all.map(([path, { size }]) => ({ name: path, bytes: size })),
-    async read(file, offset, bytes) {
-      const part = byName.get(file)!.slice(offset, offset + bytes);
-      return new Uint8Array(await part.arrayBuffer());
+    async read(file, offset, target) {
+      const part = byName.get(file)!.slice(offset, offset + target.length);
+      const bytes = new Uint8Array(await part.arrayBuffer());
+      target.set(bytes);
+      return bytes.length;
     },
   };
 }

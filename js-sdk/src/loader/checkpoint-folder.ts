@@ -20,11 +20,10 @@ export function folderOpener(fs: Pick<typeof FsPromises, "open" | "readdir" | "s
       name: path,
       version: await fingerprint(versions),
       files: files.map(({ name, bytes }) => ({ name, bytes })),
-      async read(name, offset, length) {
+      async read(name, offset, target) {
         const file = await fs.open(`${path}/${name}`, "r");
         try {
-          const bytes = new Uint8Array(length);
-          return bytes.subarray(0, await readAt(file, bytes, offset));
+          return await readAt(file, target, offset);
         } catch (cause) {
           throw new TinyVLMError(
             "io",

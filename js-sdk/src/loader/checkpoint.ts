@@ -21,8 +21,8 @@ export interface CheckpointFiles {
   /** Another one where any file changed. */
   version: string;
   files: { name: string; bytes: number }[];
-  /** Bytes of a file, all of them or an error. */
-  read(file: string, offset: number, bytes: number): Promise<Uint8Array>;
+  /** Fills `target` from byte `offset` of a file on; returns how many bytes there were. */
+  read(file: string, offset: number, target: Uint8Array): Promise<number>;
 }
 
 // Large enough that a request's way there and back does not count, small beside a model.
@@ -70,9 +70,9 @@ export async function convertInto(
       const task = converter.next();
       if (task.kind === "read") {
         const wanted = task.runs * task.bytes;
-        await source.read(task, (bytes, at) =>
-          converter.memory(task.address + at, bytes.length).set(bytes),
-        );
+        // Straight into the converter's memory, which nobody changes until it is asked for its next
+        // task: new arrays for a gigabyte pile up until the garbage is collected.
+        await source.read(task, converter.memory(task.address, wanted));
         converter.supply(wanted);
       } else if (task.kind === "write") {
         const { headerBytes, dataBytes, offset } = task;
@@ -86,7 +86,6 @@ export async function convertInto(
           await entry.begin(meta);
           begun = true;
         }
-        // Nobody changes the converter's memory until it is asked for its next task.
         const bytes = converter.memory(task.address, task.bytes) as Uint8Array<ArrayBuffer>;
         const piece = offset === 0 ? 0 : 1 + (offset - headerBytes) / chunkBytes;
         // Without the platform's hashes nothing outlives the load: any digest says "it is there".
@@ -127,7 +126,7 @@ type ReadTask = Extract<ConversionTask, { kind: "read" }>;
 interface Span {
   file: string;
   offset: number;
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 // Whether a read covers the last byte of a span.
@@ -141,25 +140,28 @@ const reaches = (file: string, offset: number, bytes: number, span: Span): boole
 class SpanReader {
   readonly #checkpoint: CheckpointFiles;
   #spans: Span[] = [];
+  // Memory of spans that are not kept any more, for the next ones.
+  readonly #spare: ArrayBuffer[] = [];
 
   constructor(checkpoint: CheckpointFiles) {
     this.#checkpoint = checkpoint;
   }
 
-  /** `take` is given the bytes of each run and where they belong behind the first run's. */
+  /** Writes the runs to `target`, one behind the other. */
   async read(
     { file, offset, bytes, runs, stride }: ReadTask,
-    take: (bytes: Uint8Array, at: number) => void,
+    target: Uint8Array<ArrayBufferLike>,
   ): Promise<void> {
     const length = (runs - 1) * stride + bytes;
     let span = this.#kept(file, offset, length);
     if (!span && runs > 1 && length <= keptSpanBytes) span = await this.#keep(file, offset, length);
     for (let run = 0; run < runs; run++) {
-      if (span) take(span.subarray(run * stride, run * stride + bytes), run * bytes);
-      else take(await this.#fetch(file, offset + run * stride, bytes), run * bytes);
+      const place = target.subarray(run * bytes, (run + 1) * bytes);
+      if (span) place.set(span.subarray(run * stride, run * stride + bytes));
+      else await this.#fill(place, file, offset + run * stride);
     }
     // A tensor is read from front to back: what reaches the end of a span was the last of it.
-    if (runs === 1) this.#spans = this.#spans.filter((each) => !reaches(file, offset, bytes, each));
+    if (runs === 1) this.#drop((each) => reaches(file, offset, bytes, each));
   }
 
   #kept(file: string, offset: number, bytes: number): Uint8Array | undefined {
@@ -172,20 +174,33 @@ class SpanReader {
   }
 
   async #keep(file: string, offset: number, length: number): Promise<Uint8Array> {
-    const bytes = await this.#fetch(file, offset, length);
-    this.#spans.push({ file, offset, bytes });
     const size = () => this.#spans.reduce((sum, span) => sum + span.bytes.length, 0);
-    while (size() > keptSpanBytes && this.#spans.length > 1) this.#spans.shift();
+    while (this.#spans.length > 0 && size() + length > keptSpanBytes) {
+      const [oldest] = this.#spans;
+      this.#drop((each) => each === oldest);
+    }
+    const fitting = this.#spare.findIndex(({ byteLength }) => byteLength >= length);
+    const [memory] = fitting < 0 ? [] : this.#spare.splice(fitting, 1);
+    // One that is too small makes room for one that is not.
+    if (!memory) this.#spare.pop();
+    const bytes = new Uint8Array(memory ?? new ArrayBuffer(length), 0, length);
+    await this.#fill(bytes, file, offset);
+    this.#spans.push({ file, offset, bytes });
     return bytes;
   }
 
-  async #fetch(file: string, offset: number, length: number): Promise<Uint8Array> {
-    const bytes = await this.#checkpoint.read(file, offset, length);
-    if (bytes.length === length) return bytes;
+  #drop(isOver: (span: Span) => boolean): void {
+    for (const span of this.#spans.filter(isOver)) this.#spare.push(span.bytes.buffer);
+    this.#spans = this.#spans.filter((span) => !isOver(span));
+  }
+
+  async #fill(target: Uint8Array, file: string, offset: number): Promise<void> {
+    const found = await this.#checkpoint.read(file, offset, target);
+    if (found === target.length) return;
     throw new TinyVLMError(
       "invalid_file",
-      `${this.#checkpoint.name}/${file}: ${length} bytes from ${offset} on wanted, ` +
-        `${bytes.length} found`,
+      `${this.#checkpoint.name}/${file}: ${target.length} bytes from ${offset} on wanted, ` +
+        `${found} found`,
     );
   }
 }

@@ -42,6 +42,7 @@ const firstDelayMs = 250;
 const longestDelayMs = 8000;
 // A server that wants more patience than this gets an error instead.
 const longestRetryAfterMs = 120_000;
+const ownBufferBytes = 256 << 10;
 // Bytes that are read and dropped rather than asked for anew.
 const longestSkip = 256 << 10;
 
@@ -110,27 +111,37 @@ export class HttpReader implements ByteReader {
     offset: number,
     length: number,
     end: number,
-    onBytes: (filled: number) => void = () => {},
+    onBytes?: (filled: number) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(length);
+    const filled = await this.readInto(offset, bytes, end, onBytes);
+    return filled === length ? bytes : bytes.slice(0, filled);
+  }
+
+  /** Likewise into `target`; returns how many bytes there were. */
+  async readInto(
+    offset: number,
+    target: Uint8Array,
+    end: number,
+    onBytes: (filled: number) => void = () => {},
+  ): Promise<number> {
+    const { length } = target;
     let filled = 0;
     while (filled < length) {
       try {
-        if (!(await this.#seek(offset + filled, Math.max(end, offset + length))))
-          return bytes.slice(0, filled);
+        if (!(await this.#seek(offset + filled, Math.max(end, offset + length)))) return filled;
         const arrived = (now: number) => {
           filled = now;
           this.#failures = 0;
           onBytes(now);
         };
-        await this.#stream!.fill(bytes, filled, arrived);
-        if (filled < length && (await this.#hasEnded(offset + filled)))
-          return bytes.slice(0, filled);
+        await this.#stream!.fill(target, filled, arrived);
+        if (filled < length && (await this.#hasEnded(offset + filled))) return filled;
       } catch (reason) {
         await this.#recover(reason);
       }
     }
-    return bytes;
+    return filled;
   }
 
   /** As ByteReader.hasMore. */
@@ -372,13 +383,32 @@ const leadsElsewhere = (asked: string, answered: string): boolean =>
 
 const stalled = (stallMs: number) => new Error(`no byte arrived for ${stallMs / 1000} s`);
 
+// Reads a body into one buffer again and again where the platform can: new memory for each of a
+// gigabyte's chunks piles up until the garbage is collected.
+function readerOf(body: ReadableStream<Uint8Array>) {
+  let own: ReadableStreamBYOBReader;
+  try {
+    own = body.getReader({ mode: "byob" });
+  } catch {
+    const reader = body.getReader();
+    return { read: () => reader.read(), cancel: (reason: unknown) => reader.cancel(reason) };
+  }
+  let buffer = new ArrayBuffer(ownBufferBytes);
+  const read = async () => {
+    const result = await own.read(new Uint8Array(buffer));
+    if (result.value) ({ buffer } = result.value);
+    return result;
+  };
+  return { read, cancel: (reason: unknown) => own.cancel(reason) };
+}
+
 // A stream that fails where nothing arrives for too long.
 function watchStalls(
   body: ReadableStream<Uint8Array>,
   stallMs: number,
   attempt: AbortController,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
+  const { read, cancel } = readerOf(body);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -390,7 +420,7 @@ function watchStalls(
           }, stallMs);
         });
         try {
-          const { value, done } = await Promise.race([reader.read(), late]);
+          const { value, done } = await Promise.race([read(), late]);
           if (done) controller.close();
           else controller.enqueue(value);
         } finally {
@@ -399,7 +429,7 @@ function watchStalls(
       },
       async cancel(reason) {
         attempt.abort();
-        await reader.cancel(reason).catch(() => {});
+        await cancel(reason).catch(() => {});
       },
     },
     // Nothing waits in between: what does is lost when the connection breaks.

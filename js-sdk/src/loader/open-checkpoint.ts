@@ -45,27 +45,25 @@ export async function openCheckpoint(
   const kept = await openEntry(delivery, platform, progress.waiting, warn, signal);
   let entry: Entry = kept ?? new MemoryEntry();
   const url = delivery.cacheKey ?? "the checkpoint";
+  // A function of its own: what it holds, the converter's memory above all, goes with it, not when
+  // the load ends.
+  const convert = async (into: Entry): Promise<void> =>
+    convertInto(
+      into,
+      url,
+      await openCheckpointFiles(source, delivery, platform.fetch, platform.openFolder, signal),
+      type,
+      await createConverter(),
+      progress.at,
+      (warning) => emit({ warning }),
+      signal,
+    );
   try {
     for (let attempt = 1; ; attempt++) {
       // What was made from the network is not asked about again, as with model files.
       if (!(onTheNetwork.has(source.kind) && isWhole(entry))) {
         try {
-          await convertInto(
-            entry,
-            url,
-            await openCheckpointFiles(
-              source,
-              delivery,
-              platform.fetch,
-              platform.openFolder,
-              signal,
-            ),
-            type,
-            await createConverter(),
-            progress.at,
-            (warning) => emit({ warning }),
-            signal,
-          );
+          await convert(entry);
         } catch (reason) {
           if (signal.aborted) throw abortedError("loading", signal);
           if (reason instanceof TinyVLMError || entry instanceof MemoryEntry) throw reason;
