@@ -289,6 +289,7 @@ const suites = {
   "react-native": {
     title: "React Native package (codegen, types, Hermes: 200 MB; Kotlin: Maven)",
     everyday: false,
+    parts: ["modules"],
     run: () => nodeSuite([join("scripts", "test-react-native.mjs")]),
   },
   size: { title: "Sizes", everyday: true, package: true, run: reportSizes },
