@@ -9,6 +9,7 @@ import {
   checkAndroidLibrary,
 } from "./mobile/android-library.mjs";
 import { androidAbis } from "./mobile/android-sysroot.mjs";
+import { kotlinDocs, swiftDocs } from "./mobile/api-docs.mjs";
 import { root, run } from "./toolchain.mjs";
 
 /** Builds the Android libraries. */
@@ -57,6 +58,14 @@ const parts = {
       await buildAndroidLibraries(["arm64-v8a"]);
       run("mvn", emulatorArguments());
     },
+  },
+  "kotlin-docs": {
+    about: "build/mobile-docs/kotlin, the reference of the Kotlin library (Maven, Dokka)",
+    work: kotlinDocs,
+  },
+  "swift-docs": {
+    about: "build/mobile-docs/swift, the reference of the Swift package (Swift, DocC)",
+    work: swiftDocs,
   },
 };
 

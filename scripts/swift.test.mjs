@@ -211,6 +211,47 @@ test("a framework's interface can be read, its public names have comments", { sk
   assert.equal(used.status, 0, used.output);
 });
 
+// UIKit is not here: what the sources use of it is written below, and the attributes for
+// Objective-C, which Linux has not, are left out.
+const uiKit = `import TinyVLM
+open class UIImage: @unchecked Sendable {}
+extension ImageInput {
+  public init(_ image: UIImage) throws { throw CancellationError() }
+}
+`;
+
+test("the React Native module's Swift compiles over that interface", { skip }, async () => {
+  const folder = join("build", "swift-react-native");
+  rmSync(join(root, folder), { recursive: true, force: true });
+  mkdirSync(join(root, folder), { recursive: true });
+  const bridge = join("mobile", "react-native", "ios");
+  const version = /swift_version = "(\d+)/.exec(
+    read("mobile/react-native/react-native-tiny-vlm.podspec"),
+  )[1];
+  const options = ["-swift-version", version, "-I", join("build", "swift-interface", "module")];
+  const compile = async (args) => {
+    const { status, output } = await runSwift("swiftc", [...options, ...args], { quiet: true });
+    assert.equal(status, 0, output);
+    assert.equal(output, "");
+  };
+  writeFileSync(join(root, folder, "UIKit.swift"), uiKit);
+  await compile([
+    ...["-parse-as-library", "-module-name", "UIKit", "-emit-module"],
+    ...["-emit-module-path", join(folder, "UIKit.swiftmodule"), join(folder, "UIKit.swift")],
+  ]);
+  const names = readdirSync(join(root, bridge)).filter((name) => name.endsWith(".swift"));
+  assert.equal(names.length, 4);
+  for (const name of names)
+    writeFileSync(
+      join(root, folder, name),
+      read(join(bridge, name)).replaceAll(/^ *@objc\([\w:]+\)$/gm, ""),
+    );
+  await compile([
+    ...["-typecheck", "-module-name", "react_native_tiny_vlm", "-I", folder],
+    ...names.map((name) => join(folder, name)),
+  ]);
+});
+
 test("Swift files are formatted, and the example is Swift", { skip }, async () => {
   const lint = ["lint", "--strict", "--recursive", "mobile/swift", "examples/ios", "Package.swift"];
   const { status, output } = await runSwift("swift-format", lint, { quiet: true });

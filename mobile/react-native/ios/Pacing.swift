@@ -24,19 +24,14 @@ final class Pace: @unchecked Sendable {
 final class TextBatches: @unchecked Sendable {
   private let send: (String) -> Void
   private let lock = NSLock()
-  private var said = ""
   private var unsent = ""
   private var isWaiting = false
   private var isClosed = false
 
   init(send: @escaping (String) -> Void) { self.send = send }
 
-  /// All pieces so far, sent or not.
-  var text: String { lock.withLock { said } }
-
   func add(_ piece: String) {
     let begins = lock.withLock { () -> Bool in
-      said += piece
       unsent += piece
       defer { isWaiting = true }
       return !isWaiting

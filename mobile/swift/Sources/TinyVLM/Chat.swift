@@ -75,6 +75,9 @@ public final class Chat: Sendable {
   /// The whole answer to the next question, with how it came about.
   ///
   /// - Parameters:
+  ///   - question: The question.
+  ///   - images: Further images, shown with it.
+  ///   - options: How it is answered.
   ///   - stop: Ends it early; what there is of the answer is then returned.
   ///   - onText: Told each piece of text as it comes, on a thread of the engine.
   /// - Throws: ``TinyVLMError``; `CancellationError` where the task was cancelled.

@@ -113,6 +113,9 @@ public final class TinyVLM: Sendable {
   /// The whole answer to a question about an image, or without one (`nil`), with how it came about.
   ///
   /// - Parameters:
+  ///   - image: The image, or `nil`.
+  ///   - question: The question.
+  ///   - options: How it is answered.
   ///   - stop: Ends it early; what there is of the answer is then returned.
   ///   - onText: Told each piece of text as it comes, on a thread of the engine.
   /// - Throws: ``TinyVLMError``; `CancellationError` where the task was cancelled.

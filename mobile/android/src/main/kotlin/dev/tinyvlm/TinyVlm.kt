@@ -3,6 +3,7 @@ package dev.tinyvlm
 import dev.tinyvlm.internal.Conversation
 import dev.tinyvlm.internal.Engine
 import dev.tinyvlm.internal.Library
+import dev.tinyvlm.internal.Message
 import dev.tinyvlm.internal.Native
 import dev.tinyvlm.internal.Platform
 import dev.tinyvlm.internal.Reclaimer
@@ -65,16 +66,18 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
   ): Flow<String> = ask(ImageInput.encoded(image), question, options)
 
   /**
-   * Asks, and returns the whole answer with its numbers. [onText] gets each piece of text; the
-   * engine waits for it. Errors are those of [ask].
+   * Asks, and returns the whole answer with its numbers. [stop] ends it early: what there is of it
+   * is then returned. [onText] gets each piece of text; the engine waits for it. Errors are those
+   * of [ask].
    */
   public suspend fun answer(
     images: List<ImageInput>,
     question: String,
     options: AskOptions = AskOptions(),
+    stop: StopSignal? = null,
     onText: suspend (String) -> Unit = {},
   ): Answer =
-    withContext(Engine.dispatcher) { engine.answer(null, images, question, options, onText) }
+    withContext(Engine.dispatcher) { engine.answer(null, images, question, options, stop, onText) }
 
   /**
    * Asks, for Java: [listener] is called on [executor].
@@ -90,7 +93,8 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     listener: AnswerListener,
   ): Request =
     launchRequest(executor, listener::onError) {
-      listener.onComplete(answer(images, question, options) { onExecutor { listener.onText(it) } })
+      val onText: suspend (String) -> Unit = { onExecutor { listener.onText(it) } }
+      listener.onComplete(answer(images, question, options, null, onText))
     }
 
   /**
@@ -98,11 +102,14 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
    * that it shares with the question before are not computed again.
    *
    * @param system the system prompt; null: that of the model's chat template; empty: none.
+   * @param messages what was said before, oldest first: questions of the user and answers of the
+   *   model in turn, an answer last. The first question fails with `invalid_argument` otherwise.
    */
   @JvmOverloads
-  public fun chat(system: String? = null): Chat {
-    val before = listOfNotNull(system?.let(Engine::systemMessage))
-    return Chat(engine, Conversation(before.toMutableList()))
+  public fun chat(system: String? = null, messages: List<PastMessage> = emptyList()): Chat {
+    val said = messages.map { Message(it.role, it.content, emptyList(), it.images) }
+    val before = listOfNotNull(system?.let(Engine::systemMessage)) + said
+    return Chat(engine, Conversation(before))
   }
 
   /**
@@ -249,7 +256,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
       question: String,
       options: AskOptions,
     ): Flow<String> =
-      channelFlow { engine.answer(conversation, images, question, options) { send(it) } }
+      channelFlow { engine.answer(conversation, images, question, options, null) { send(it) } }
         // A collector that is slow does not keep other questions waiting.
         .buffer(Channel.UNLIMITED)
         .flowOn(Engine.dispatcher)

@@ -7,6 +7,7 @@ import dev.tinyvlm.ImageInput
 import dev.tinyvlm.LoadOptions
 import dev.tinyvlm.ModelInfo
 import dev.tinyvlm.ModelSource
+import dev.tinyvlm.StopSignal
 import dev.tinyvlm.TinyVlmException
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlinx.coroutines.CoroutineDispatcher
@@ -22,11 +23,19 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 
-/** One message of a conversation; `images` are numbers in the session. */
-internal class Message(val role: String, val content: String, val images: List<Int>)
+/**
+ * One message of a conversation; `images` are numbers in the session, `unread` those that it does
+ * not have yet.
+ */
+internal class Message(
+  val role: String,
+  val content: String,
+  val images: List<Int>,
+  val unread: List<ImageInput> = emptyList(),
+)
 
 /** What a chat has said so far. Changed in its question's turn only. */
-internal class Conversation(val messages: MutableList<Message>) {
+internal class Conversation(@Volatile var messages: List<Message>) {
   @Volatile var closed = false
 }
 
@@ -53,18 +62,20 @@ internal class Engine(
     model.use { Handle(Native.sessionCreate(it, sessionOptions), CLOSED, Native::sessionFree) }
 
   /**
-   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled or
-   * the engine is closed.
+   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled,
+   * the engine is closed, or (returning) where `stop` was called.
    */
   suspend fun answer(
     conversation: Conversation?,
     inputs: List<ImageInput>,
     question: String,
     options: AskOptions,
+    stop: StopSignal?,
     onText: suspend (String) -> Unit,
   ): Answer {
     val began = System.nanoTime()
     return turn.withLock {
+      if (stop?.isStopped == true) return Answer.nothing(ms(System.nanoTime() - began))
       if (conversation?.closed == true) throw notReady("the chat was closed; make another")
       val session = session ?: openSession().also { session = it }
       if (closed.get()) session.close() // a close that came between
@@ -72,15 +83,17 @@ internal class Engine(
         val added = ArrayList<Int>()
         var kept = false
         try {
-          val warnings = addImages(pointer, inputs, options, added)
-          val asked = Message("user", question, added)
           val before =
-            conversation?.messages ?: listOfNotNull(options.system?.let { systemMessage(it) })
+            conversation?.messages?.map { read(it, pointer, options, added) }
+              ?: listOfNotNull(options.system?.let { systemMessage(it) })
+          val shown = added.size
+          val warnings = addImages(pointer, inputs, options, added)
+          val asked = Message("user", question, added.drop(shown))
           Native.sessionAsk(pointer, requestOf(before + asked, options))
           var firstText = 0L
           val text = StringBuilder()
           try {
-            run(session, pointer) { piece ->
+            run(session, pointer, stop ?: StopSignal()) { piece ->
               if (text.isEmpty()) firstText = System.nanoTime()
               text.append(piece)
               onText(piece)
@@ -88,8 +101,8 @@ internal class Engine(
           } finally {
             // Also where it was cancelled after its first words.
             if (conversation != null && text.isNotEmpty()) {
-              conversation.messages += asked
-              conversation.messages += Message("assistant", text.toString(), emptyList())
+              val answered = Message("assistant", text.toString(), emptyList())
+              conversation.messages = before + asked + answered
               images += added
               kept = true
             }
@@ -122,18 +135,39 @@ internal class Engine(
     }
   }
 
-  private suspend fun run(session: Handle, pointer: Long, onText: suspend (String) -> Unit) =
+  /** The message with its images in the session, of which those are `added` that were unread. */
+  private fun read(
+    message: Message,
+    session: Long,
+    options: AskOptions,
+    added: MutableList<Int>,
+  ): Message {
+    if (message.unread.isEmpty()) return message
+    val before = added.size
+    addImages(session, message.unread, options, added)
+    return Message(message.role, message.content, added.drop(before))
+  }
+
+  private suspend fun run(
+    session: Handle,
+    pointer: Long,
+    stop: StopSignal,
+    onText: suspend (String) -> Unit,
+  ) =
     coroutineScope {
       // Runs on the thread that cancels, while this one is in a step.
       val canceller = launch(Dispatchers.Unconfined) { cancelWithCoroutine(session) }
-      var state = Native.RUNNING
-      while (state != Native.DONE) {
-        ensureActive()
-        if (closed.get()) throw aborted() // before the session could be told
-        state = Native.sessionAdvance(pointer, STEP_MS)
-        val text = Native.sessionTakeText(pointer).toString(Charsets.UTF_8)
-        if (text.isNotEmpty()) onText(text)
-        if (state != Native.DONE && state != Native.RUNNING) delay(1)
+      stop.during({ session.ifOpen(Native::sessionCancel) }) {
+        var state = Native.RUNNING
+        while (state != Native.DONE) {
+          ensureActive()
+          if (closed.get()) throw aborted() // before the session could be told
+          if (stop.isStopped) Native.sessionCancel(pointer) // likewise
+          state = Native.sessionAdvance(pointer, STEP_MS)
+          val text = Native.sessionTakeText(pointer).toString(Charsets.UTF_8)
+          if (text.isNotEmpty()) onText(text)
+          if (state != Native.DONE && state != Native.RUNNING) delay(1)
+        }
       }
       canceller.cancelAndJoin()
     }
@@ -200,8 +234,10 @@ internal class Engine(
 
     fun bytesOf(options: Map<String, Any?>): ByteArray = Json.write(options).toByteArray()
 
-    fun modelOptions(options: LoadOptions): ByteArray =
-      bytesOf(options.model() + mapOf("threads" to (options.threads ?: fastCores())))
+    fun modelOptions(options: LoadOptions, platform: Platform? = null): ByteArray {
+      val threads = options.threads ?: threadsFor(fastCores(), platform?.wantsLess() == true)
+      return bytesOf(options.model() + mapOf("threads" to threads))
+    }
 
     private fun requestOf(messages: List<Message>, options: AskOptions): ByteArray {
       val said =
@@ -223,7 +259,7 @@ internal class Engine(
         onProgress(loaded, total)
         job?.isActive != false
       }
-      val model = Handle(Native.modelCreate(modelOptions(options)), CLOSED, Native::modelFree)
+      val model = Handle(Native.modelCreate(modelOptions(options, platform)), CLOSED, Native::modelFree)
       try {
         model.use { pointer ->
           when (source) {
