@@ -82,7 +82,7 @@ test("the Swift of the documents is what the tests run", () => {
   const source = read("mobile/swift/Tests/TinyVLMTests/ReadmeTests.swift");
   const [, lines] = /^ +\/\/ begin\n([^]*?)^ +\/\/ end$/m.exec(source);
   const wanted = lines.replaceAll(/^ {4}/gm, "").trim();
-  for (const path of ["README.md", "docs/ios.md"])
+  for (const path of ["README.md", "docs/ios.md", "docs/phones.md"])
     assert.ok(read(path).includes(`\`\`\`swift\n${wanted}\n\`\`\``), path);
 });
 

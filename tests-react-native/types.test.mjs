@@ -72,10 +72,12 @@ test("the types are the SDK's, but for what docs/react-native.md lists", () => {
   assert.deepEqual(found.sort(), wanted.sort());
 });
 
-test("the code in docs/react-native.md compiles", () => {
-  const document = readFileSync(join(process.cwd(), "docs", "react-native.md"), "utf8");
-  const blocks = [...document.matchAll(/^```tsx [^\n]*\n([^]*?)^```$/gm)].map(([, code]) => code);
-  assert.equal(blocks.length, 2);
+test("the code in the documents compiles", () => {
+  const blocks = ["react-native.md", "phones.md"].flatMap((name) => {
+    const document = readFileSync(join(process.cwd(), "docs", name), "utf8");
+    return [...document.matchAll(/^```tsx [^\n]*\n([^]*?)^```$/gm)].map(([, code]) => code);
+  });
+  assert.equal(blocks.length, 3);
   mkdirSync(join(clients, "app", "docs"), { recursive: true });
   const files = blocks.map((code, index) => {
     const name = `app/docs/${index}.tsx`;
