@@ -211,45 +211,69 @@ test("a framework's interface can be read, its public names have comments", { sk
   assert.equal(used.status, 0, used.output);
 });
 
-// UIKit is not here: what the sources use of it is written below, and the attributes for
-// Objective-C, which Linux has not, are left out.
-const uiKit = `import TinyVLM
+// UIKit and SwiftUI are not here: what the sources use of them is written below, and the attributes
+// for Objective-C, which Linux has not, are left out.
+const standIns = {
+  UIKit: `import TinyVLM
 open class UIImage: @unchecked Sendable {}
 extension ImageInput {
   public init(_ image: UIImage) throws { throw CancellationError() }
 }
-`;
+`,
+  SwiftUI: `@_exported import Foundation
+@_exported import UIKit
+public protocol ObservableObject: AnyObject {}
+@propertyWrapper public struct Published<Value> {
+  public var wrappedValue: Value
+  public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
+}
+`,
+};
 
-test("the React Native module's Swift compiles over that interface", { skip }, async () => {
-  const folder = join("build", "swift-react-native");
+/** Compiles Swift over the package's interface and the stand-ins, in a folder of build/. */
+async function compileOverPackage(folder, version, sources) {
   rmSync(join(root, folder), { recursive: true, force: true });
   mkdirSync(join(root, folder), { recursive: true });
-  const bridge = join("mobile", "react-native", "ios");
-  const version = /swift_version = "(\d+)/.exec(
-    read("mobile/react-native/react-native-tiny-vlm.podspec"),
-  )[1];
-  const options = ["-swift-version", version, "-I", join("build", "swift-interface", "module")];
+  const module = join("build", "swift-interface", "module");
   const compile = async (args) => {
+    const options = ["-swift-version", version, "-parse-as-library", "-I", module, "-I", folder];
     const { status, output } = await runSwift("swiftc", [...options, ...args], { quiet: true });
     assert.equal(status, 0, output);
     assert.equal(output, "");
   };
-  writeFileSync(join(root, folder, "UIKit.swift"), uiKit);
-  await compile([
-    ...["-parse-as-library", "-module-name", "UIKit", "-emit-module"],
-    ...["-emit-module-path", join(folder, "UIKit.swiftmodule"), join(folder, "UIKit.swift")],
-  ]);
-  const names = readdirSync(join(root, bridge)).filter((name) => name.endsWith(".swift"));
+  for (const [name, text] of Object.entries(standIns)) {
+    const file = join(folder, `${name}.swift`);
+    writeFileSync(join(root, file), text);
+    const made = ["-emit-module", "-emit-module-path", join(folder, `${name}.swiftmodule`)];
+    await compile(["-module-name", name, ...made, file]);
+  }
+  const files = Object.entries(sources).map(([name, text]) => {
+    writeFileSync(join(root, folder, name), text.replaceAll(/^ *@objc\([\w:]+\)$/gm, ""));
+    return join(folder, name);
+  });
+  await compile(["-typecheck", "-module-name", "App", ...files]);
+}
+
+test("the React Native module's Swift compiles over that interface", { skip }, async () => {
+  const [, version] = /swift_version = "(\d+)/.exec(
+    read("mobile/react-native/react-native-tiny-vlm.podspec"),
+  );
+  const folder = join("mobile", "react-native", "ios");
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".swift"));
   assert.equal(names.length, 4);
-  for (const name of names)
-    writeFileSync(
-      join(root, folder, name),
-      read(join(bridge, name)).replaceAll(/^ *@objc\([\w:]+\)$/gm, ""),
-    );
-  await compile([
-    ...["-typecheck", "-module-name", "react_native_tiny_vlm", "-I", folder],
-    ...names.map((name) => join(folder, name)),
-  ]);
+  const sources = Object.fromEntries(names.map((name) => [name, read(join(folder, name))]));
+  await compileOverPackage(join("build", "swift-react-native"), version, sources);
+});
+
+test("the iOS example's use of the package compiles over that interface", { skip }, async () => {
+  await compileOverPackage(join("build", "swift-example"), "6", {
+    "Asking.swift": read("examples/ios/TinyVLMExample.swiftpm/Asking.swift"),
+    // Of SwiftPM, and of a file that is about ImageIO.
+    "Others.swift": `import SwiftUI
+      extension Bundle { static var module: Bundle { main } }
+      func smallCopy(of file: Data) -> UIImage? { nil }
+      `,
+  });
 });
 
 test("Swift files are formatted, and the example is Swift", { skip }, async () => {

@@ -174,8 +174,11 @@ private final class Conversation: @unchecked Sendable {
       throw error
     }
     lock.withLock {
-      (numbers, generation) = (added, engine.generation)
-      for index in turns.indices where turns[index].options == nil { turns[index].options = options }
+      numbers = added
+      generation = engine.generation
+      for index in turns.indices where turns[index].options == nil {
+        turns[index].options = options
+      }
     }
   }
 }

@@ -43,5 +43,5 @@ struct HostSystem: Sendable {
   /// Calls its argument when memory is low, for as long as what it returns lives.
   var watchMemory: @Sendable (@escaping @Sendable () -> Void) -> any AnyObject & Sendable
 
-  static let real = HostSystem(device: DeviceState.now) { MemoryWarnings($0) }
+  static let real = HostSystem(device: DeviceState.now, watchMemory: { MemoryWarnings($0) })
 }

@@ -70,7 +70,8 @@ final class ChatTests: XCTestCase {
     let chat = vlm.chat()
     for ask in [
       { stop, onText in
-        try await vlm.answer(image, "Tell me more.", options: longAnswer, stop: stop, onText: onText)
+        try await vlm.answer(
+          image, "Tell me more.", options: longAnswer, stop: stop, onText: onText)
       },
       { stop, onText in
         try await chat.answer(

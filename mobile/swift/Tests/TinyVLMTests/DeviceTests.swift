@@ -22,11 +22,13 @@ private final class FakeSystem: @unchecked Sendable {
   init(_ state: DeviceState) { self.state = state }
 
   var system: HostSystem {
-    HostSystem(device: { [self] in lock.withLock { state } }) { [self] warned in
-      let life = Life()
-      lock.withLock { watchers.append(Watcher(life: life, warned: warned)) }
-      return life
-    }
+    HostSystem(
+      device: { [self] in lock.withLock { state } },
+      watchMemory: { [self] warned in
+        let life = Life()
+        lock.withLock { watchers.append(Watcher(life: life, warned: warned)) }
+        return life
+      })
   }
 
   /// Models that would hear a warning.
