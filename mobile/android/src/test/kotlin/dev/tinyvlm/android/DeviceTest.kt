@@ -13,10 +13,12 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
 
 /** What the phone's state changes. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], manifest = Config.NONE)
+@GraphicsMode(GraphicsMode.Mode.NATIVE) // as the others: a sandbox of its own had the library again
 class DeviceTest {
   private val application = RuntimeEnvironment.getApplication()
   private val power = shadowOf(application.getSystemService(PowerManager::class.java))
