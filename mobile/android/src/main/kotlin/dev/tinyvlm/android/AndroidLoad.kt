@@ -32,7 +32,7 @@ public suspend fun TinyVlm.Companion.load(
   val application = context.applicationContext ?: context
   val model =
     withContext(Dispatchers.IO) {
-      open(application, source) { load(it, options, AndroidPlatform(application), onProgress) }
+      open(application, source) { load(it, options, AndroidPlatform, onProgress) }
     }
   trimWithSystem(application, model)
   return model

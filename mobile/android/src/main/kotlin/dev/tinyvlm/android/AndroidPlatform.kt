@@ -1,29 +1,17 @@
 package dev.tinyvlm.internal
 
 import android.annotation.TargetApi
-import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.ImageDecoder
 import android.os.Build
-import android.os.PowerManager
 import dev.tinyvlm.ImageInput
 import dev.tinyvlm.bitmap
 import java.io.IOException
 import java.nio.ByteBuffer
 
-/** Decodes with Android what the engine does not: WebP, HEIC, AVIF, GIF, BMP; knows the device. */
-internal class AndroidPlatform(private val context: Context) : Platform {
-  override fun wantsLess(): Boolean {
-    val power = context.getSystemService(PowerManager::class.java) ?: return false
-    val tellsHeat = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
-    return power.isPowerSaveMode || (tellsHeat && isHot(power))
-  }
-
-  @TargetApi(Build.VERSION_CODES.Q)
-  private fun isHot(power: PowerManager) =
-    power.currentThermalStatus >= PowerManager.THERMAL_STATUS_SEVERE
-
+/** Decodes with Android what the engine does not: WebP, HEIC, AVIF, GIF, BMP. */
+internal object AndroidPlatform : Platform {
   override fun addFile(file: ByteArray, target: ImageTarget): Int? {
     // More than this is not looked at; half a step is left to the engine's better filter.
     val side = maxOf(2 * target.imageSize, 1)
@@ -60,12 +48,10 @@ internal class AndroidPlatform(private val context: Context) : Platform {
     return BitmapFactory.decodeByteArray(file, 0, file.size, options)
   }
 
-  companion object {
-    /** The power of two that leaves the longer side at least `side` pixels. */
-    fun sampleSize(width: Int, height: Int, side: Int): Int {
-      var sample = 1
-      while (maxOf(width, height) / (2 * sample) >= side) sample *= 2
-      return sample
-    }
+  /** The power of two that leaves the longer side at least `side` pixels. */
+  fun sampleSize(width: Int, height: Int, side: Int): Int {
+    var sample = 1
+    while (maxOf(width, height) / (2 * sample) >= side) sample *= 2
+    return sample
   }
 }

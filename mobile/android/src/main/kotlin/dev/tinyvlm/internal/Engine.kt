@@ -234,10 +234,8 @@ internal class Engine(
 
     fun bytesOf(options: Map<String, Any?>): ByteArray = Json.write(options).toByteArray()
 
-    fun modelOptions(options: LoadOptions, platform: Platform? = null): ByteArray {
-      val threads = options.threads ?: threadsFor(fastCores(), platform?.wantsLess() == true)
-      return bytesOf(options.model() + mapOf("threads" to threads))
-    }
+    fun modelOptions(options: LoadOptions): ByteArray =
+      bytesOf(options.model() + mapOf("threads" to (options.threads ?: fastCores())))
 
     private fun requestOf(messages: List<Message>, options: AskOptions): ByteArray {
       val said =
@@ -259,7 +257,7 @@ internal class Engine(
         onProgress(loaded, total)
         job?.isActive != false
       }
-      val model = Handle(Native.modelCreate(modelOptions(options, platform)), CLOSED, Native::modelFree)
+      val model = Handle(Native.modelCreate(modelOptions(options)), CLOSED, Native::modelFree)
       try {
         model.use { pointer ->
           when (source) {

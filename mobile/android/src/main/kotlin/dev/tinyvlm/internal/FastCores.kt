@@ -20,10 +20,6 @@ internal fun fastCores(
   return (if (fast > 0) minOf(fast, processors) else usual).coerceIn(1, 8)
 }
 
-/** Half of the fast cores, at least one, where the device wants less work. */
-internal fun threadsFor(fastCores: Int, wantsLess: Boolean): Int =
-  if (wantsLess) maxOf(1, fastCores / 2) else fastCores
-
 /** In kHz, of all cores; empty where that of one cannot be read. */
 private fun maxFrequencies(cpuFolder: File): List<Long> {
   val cores = cpuFolder.listFiles { file -> file.name.matches(Regex("cpu[0-9]+")) }.orEmpty()

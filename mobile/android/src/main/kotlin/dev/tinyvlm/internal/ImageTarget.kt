@@ -10,9 +10,6 @@ internal interface Platform {
    * it either.
    */
   fun addFile(file: ByteArray, target: ImageTarget): Int?
-
-  /** Whether the device saves energy, or is so hot that the system asks for less work. */
-  fun wantsLess(): Boolean
 }
 
 /** A session that takes an image. */

@@ -3,7 +3,6 @@ package dev.tinyvlm.core
 import dev.tinyvlm.*
 import dev.tinyvlm.internal.Json
 import dev.tinyvlm.internal.fastCores
-import dev.tinyvlm.internal.threadsFor
 import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Test
@@ -95,7 +94,5 @@ class SmallPartsTest {
     assertEquals("fewer for this process", 2, fastCores(cores(1000, 1000, 2000, 2000, 2000), 2))
     assertEquals("nothing to read", 1, fastCores(File("nowhere"), 1))
     assertEquals("nothing to read", 8, fastCores(File("nowhere"), 64))
-    assertEquals(listOf(1, 1, 3), listOf(1, 2, 6).map { threadsFor(it, wantsLess = true) })
-    assertEquals(6, threadsFor(6, wantsLess = false))
   }
 }
