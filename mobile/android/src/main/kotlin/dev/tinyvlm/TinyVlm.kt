@@ -7,6 +7,7 @@ import dev.tinyvlm.internal.Message
 import dev.tinyvlm.internal.Native
 import dev.tinyvlm.internal.Platform
 import dev.tinyvlm.internal.Reclaimer
+import dev.tinyvlm.internal.fastCores
 import dev.tinyvlm.internal.launchRequest
 import java.io.Closeable
 import java.io.File
@@ -113,10 +114,11 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
   }
 
   /**
-   * Frees what can be made again: keys, values and activations, tens of megabytes; the next
-   * question allocates them anew. Weights stay. False where that is not possible now: while a
-   * question is answered, or while a chat that has images is open. A model that was loaded with a
-   * Context does so by itself when Android asks for memory.
+   * Frees what can be made again: keys and values, activations, encoded images, tens of megabytes;
+   * the next question allocates them anew, and is computed from its beginning. Weights stay, and a
+   * chat's images: 3 bytes a pixel at the model's image size. False where a question is being
+   * answered: it is then done after it. A model that was loaded with a Context does so by itself
+   * when Android asks for memory.
    */
   public fun trimMemory(): Boolean = engine.trim()
 
@@ -154,7 +156,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
       source: ModelSource,
       options: LoadOptions = LoadOptions(),
       onProgress: (LoadProgress) -> Unit = {},
-    ): TinyVlm = load(source, options, null, onProgress)
+    ): TinyVlm = load(source, options, fastCores(), null, onProgress)
 
     /**
      * The same as a flow, for a screen that shows progress: [Loading.Progress] again and again,
@@ -196,6 +198,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     internal suspend fun load(
       source: ModelSource,
       options: LoadOptions,
+      usualThreads: Int,
       platform: Platform?,
       onProgress: (LoadProgress) -> Unit,
     ): TinyVlm {
@@ -210,7 +213,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
               source
             }
           val engine =
-            Engine.load(local, options, platform) { bytes, total ->
+            Engine.load(local, options, usualThreads, platform) { bytes, total ->
               onProgress(LoadProgress(LoadPhase.WEIGHTS, bytes, total))
             }
           TinyVlm(engine).also { loaded = it }
