@@ -1,6 +1,7 @@
 // libtinyvlm.dylib for Apple's systems, compiled and linked by zig without a Mac or Xcode, and what
 // is checked of the files. Nothing runs, and no user gets these files: docs/ios.md says what a
 // success tells.
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -90,6 +91,15 @@ function compileOperators(folder, { zig }, env) {
   return object;
 }
 
+// process.env for zig as it compiles for a triple.
+function compilerEnvironment(triple) {
+  const env = zigEnvironment(toolEnvironment());
+  delete env.ZIG_LIBC;
+  const target = appleTargets[triple];
+  if (target.stub) env.ZIG_LIBC = makeSdk(buildFolder(triple), target);
+  return env;
+}
+
 /** Builds the C interface's library for each triple. */
 export async function buildAppleLibraries(triples = Object.keys(appleTargets)) {
   await setUp(["tools", "engine-sources", "zig"]);
@@ -98,9 +108,7 @@ export async function buildAppleLibraries(triples = Object.keys(appleTargets)) {
       const target = appleTargets[triple];
       const folder = buildFolder(triple);
       mkdirSync(folder, { recursive: true });
-      const env = zigEnvironment(toolEnvironment());
-      delete env.ZIG_LIBC;
-      if (target.stub) env.ZIG_LIBC = makeSdk(folder, target);
+      const env = compilerEnvironment(triple);
       const settings = [
         `-DTINYVLM_ZIG_TARGET=${target.zig}`,
         `-DTINYVLM_ZIG_OPERATORS=${compileOperators(folder, target, env)}`,
@@ -138,6 +146,39 @@ export function privacyCategories() {
   return [...manifest.matchAll(/<string>(NSPrivacyAccessedAPICategory\w+)<\/string>/g)].map(
     ([, name]) => name,
   );
+}
+
+// Functions that came after the oldest systems, and what the compiler says of their use.
+const newerFunctions = {
+  thread_resume2: {
+    code: "#include <mach/mach.h>\nint Newer() { return thread_resume2(0); }\n",
+    refusal: /error: 'thread_resume2' is only available on .* 26\.4 or newer/,
+  },
+  "std::to_chars of a double": {
+    code: "#include <charconv>\nchar* Newer(char* at) { return std::to_chars(at, at + 9, 1.5).ptr; }\n",
+    refusal: /error: 'to_chars' is unavailable: introduced in .* 1[36]\.3/,
+    except: "visionOS", // had it from the beginning
+  },
+};
+
+// Compiles each as the library was compiled; the names of those that were not refused. Tells that
+// the library's own sources would have been.
+function acceptedNewerFunctions(triple) {
+  const folder = buildFolder(triple);
+  const commands = JSON.parse(readFileSync(join(folder, "compile_commands.json"), "utf8"));
+  const { command } = commands.find(({ file }) => file.endsWith("/cpp/base/json.cc"));
+  const compiler = command.slice(0, command.lastIndexOf(" -o "));
+  const source = join(folder, "newer.cc");
+  return Object.entries(newerFunctions)
+    .filter(([, { except }]) => except !== appleTargets[triple].platform)
+    .filter(([, { code, refusal }]) => {
+      writeFileSync(source, code);
+      const { stderr } = spawnSync("sh", ["-c", `${compiler} -fsyntax-only -c newer.cc`], {
+        ...{ cwd: folder, encoding: "utf8", env: compilerEnvironment(triple) },
+      });
+      return !refusal.test(stderr);
+    })
+    .map(([name]) => name);
 }
 
 /**
@@ -186,6 +227,9 @@ export function checkAppleLibrary(triple, measures = {}) {
       `calls ${list(used)}, for which PrivacyInfo.xcprivacy gives no reason (${category})`,
     );
   }
+
+  const accepted = acceptedNewerFunctions(triple);
+  expect(accepted.length === 0, `the compiler takes ${list(accepted)}, newer than ${target.oldest}`);
 
   const gzip = gzipSync(file, { level: 9 }).length;
   Object.assign(measures, { bytes: file.length, gzip, imports: library.imports });
