@@ -86,7 +86,7 @@ const parts = {
     },
   },
   apple: {
-    about: "the same for simulator, Mac Catalyst, macOS and visionOS, too",
+    about: "the same for the simulator, Mac Catalyst and macOS, too",
     work: async () => refuse(await checkApple()),
   },
 };

@@ -39,10 +39,6 @@ export const appleTargets = {
     zig: "x86_64-macos.12.0",
     ...{ platform: "macOS", oldest: "12.0", cpu: "x86_64" },
   },
-  "arm64-apple-xros1.0": {
-    zig: "aarch64-visionos.1.0",
-    ...{ platform: "visionOS", oldest: "1.0", cpu: "arm64", stub: "arm64-xros" },
-  },
 };
 
 const buildFolder = (triple) => join(root, "build", `apple-${triple}`);
@@ -157,7 +153,6 @@ const newerFunctions = {
   "std::to_chars of a double": {
     code: "#include <charconv>\nchar* Newer(char* at) { return std::to_chars(at, at + 9, 1.5).ptr; }\n",
     refusal: /error: 'to_chars' is unavailable: introduced in .* 1[36]\.3/,
-    except: "visionOS", // had it from the beginning
   },
 };
 
@@ -170,7 +165,6 @@ function acceptedNewerFunctions(triple) {
   const compiler = command.slice(0, command.lastIndexOf(" -o "));
   const source = join(folder, "newer.cc");
   return Object.entries(newerFunctions)
-    .filter(([, { except }]) => except !== appleTargets[triple].platform)
     .filter(([, { code, refusal }]) => {
       writeFileSync(source, code);
       const { stderr } = spawnSync("sh", ["-c", `${compiler} -fsyntax-only -c newer.cc`], {
@@ -229,7 +223,10 @@ export function checkAppleLibrary(triple, measures = {}) {
   }
 
   const accepted = acceptedNewerFunctions(triple);
-  expect(accepted.length === 0, `the compiler takes ${list(accepted)}, newer than ${target.oldest}`);
+  expect(
+    accepted.length === 0,
+    `the compiler takes ${list(accepted)}, newer than ${target.oldest}`,
+  );
 
   const gzip = gzipSync(file, { level: 9 }).length;
   Object.assign(measures, { bytes: file.length, gzip, imports: library.imports });

@@ -15,12 +15,7 @@ test("what is compiled here is a part of the framework, for the same systems", (
     assert.ok(plan.includes(` clang++ -target ${triple} CXX_FLAGS `), triple);
   const manifest = read("Package.swift");
   for (const { platform, oldest } of Object.values(appleTargets)) {
-    const name = {
-      iOS: "iOS",
-      macOS: "macOS",
-      "Mac Catalyst": "macCatalyst",
-      visionOS: "visionOS",
-    };
+    const name = { iOS: "iOS", macOS: "macOS", "Mac Catalyst": "macCatalyst" };
     const wanted = `.${name[platform.replace(" simulator", "")]}(.v${Number.parseInt(oldest)})`;
     assert.ok(manifest.includes(wanted), wanted);
   }
