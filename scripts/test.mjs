@@ -8,7 +8,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
-import { check as checkAndroidLibraries, emulatorArguments } from "./mobile.mjs";
+import { check as checkAndroidLibraries, checkApple, emulatorArguments } from "./mobile.mjs";
+import { appleTargets } from "./mobile/apple-library.mjs";
 import { setUp } from "./setup.mjs";
 import { zigEnvironment } from "./setup/cross-tools.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
@@ -156,6 +157,20 @@ async function androidNativeSuite() {
     passed: (problems.length === 0 ? 1 : 0) + Number(run) - failed,
     failed: problems.length + Math.max(failed, status === 0 ? 0 : 1),
   };
+}
+
+// The libraries for Apple's systems as files; their reader, and what can be said without building.
+async function appleSuite() {
+  const counts = await nodeSuite([
+    "--test",
+    ...["macho", "apple-library"].map((name) => join("scripts", "mobile", `${name}.test.mjs`)),
+  ]);
+  const problems = await checkApple();
+  counts.failed += problems.length;
+  counts.passed += Object.keys(appleTargets).filter(
+    (triple) => !problems.some((problem) => problem.startsWith(`${triple}: `)),
+  ).length;
+  return counts;
 }
 
 async function sanitizerSuite() {
@@ -315,6 +330,12 @@ const suites = {
     everyday: false,
     parts: ["tools", "engine-sources", "zig"],
     run: androidNativeSuite,
+  },
+  apple: {
+    title: "Apple's systems: the C library, compiled and linked by zig (101 MB)",
+    everyday: false,
+    parts: ["tools", "engine-sources", "zig"],
+    run: appleSuite,
   },
   asan: {
     title: "Native tests, Clang, AddressSanitizer and UndefinedBehaviorSanitizer",

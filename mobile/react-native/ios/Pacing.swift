@@ -4,15 +4,16 @@ import Foundation
 final class Pace: @unchecked Sendable {
   private let interval: TimeInterval
   private let lock = NSLock()
-  private var last: TimeInterval?
+  private var last: DispatchTime?
 
   init(seconds: TimeInterval) { interval = seconds }
 
   /// Whether this one is.
   func isDue() -> Bool {
     lock.withLock {
-      let now = ProcessInfo.processInfo.systemUptime
-      if let last, now - last < interval { return false }
+      // ProcessInfo's uptime would want a reason in the app's privacy manifest.
+      let now = DispatchTime.now()
+      if let last, now < last + interval { return false }
       last = now
       return true
     }
