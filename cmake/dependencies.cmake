@@ -70,9 +70,14 @@ target_compile_options(hwy PRIVATE -fno-exceptions -fno-rtti)
 # nothing measurable here. Accumulators are arrays of vectors, which types without a size cannot be:
 # machines with SVE run the NEON code, machines with RVV the scalar code. Of Arm's three NEON
 # targets the others add AES, which no kernel uses, and a set of which only the int8 dot products
-# were used; those have code of their own, for more processors (cpp/kernels/arm_int8.h).
-target_compile_definitions(hwy PUBLIC "HWY_DISABLED_TARGETS=(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|\
-HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2|HWY_NEON|HWY_NEON_BF16)")
+# were used; those have code of their own, for more processors (cpp/kernels/arm_int8.h). The latter
+# set can be had for tests: the kernels are right on it, too.
+set(disabled "HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2")
+string(APPEND disabled "|HWY_NEON")
+if(NOT TINYVLM_NEON_BF16)
+  string(APPEND disabled "|HWY_NEON_BF16")
+endif()
+target_compile_definitions(hwy PUBLIC "HWY_DISABLED_TARGETS=(${disabled})")
 if(EMSCRIPTEN)
   # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is
   # decided before it is loaded.

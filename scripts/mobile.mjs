@@ -9,6 +9,13 @@ import {
   checkAndroidLibrary,
 } from "./mobile/android-library.mjs";
 import { androidAbis } from "./mobile/android-sysroot.mjs";
+import {
+  appleLibrary,
+  appleTargets,
+  buildAppleLibraries,
+  checkAppleLibrary,
+} from "./mobile/apple-library.mjs";
+import { kotlinDocs, swiftDocs } from "./mobile/api-docs.mjs";
 import { root, run } from "./toolchain.mjs";
 
 /** Builds the Android libraries. */
@@ -17,20 +24,35 @@ async function so() {
   for (const abi of Object.keys(androidAbis)) console.log(androidLibrary(abi));
 }
 
-/** Builds them and checks their files; the problems found, as sentences. */
-export async function check() {
-  await buildAndroidLibraries();
+// Runs `checkLibrary` for each name, shows what it measured and the problems, and returns these.
+function checkEach(names, checkLibrary) {
   const problems = [];
-  for (const abi of Object.keys(androidAbis)) {
+  for (const name of names) {
     const measures = {};
-    problems.push(...checkAndroidLibrary(abi, measures));
+    problems.push(...checkLibrary(name, measures));
     const { imports, ...numbers } = measures;
-    const facts = Object.entries(numbers).map(([name, number]) => `${name} ${number}`);
-    console.log(`${abi}: ${facts.join(", ")}, ${imports.length} functions of the system`);
+    const facts = Object.entries(numbers).map(([fact, number]) => `${fact} ${number}`);
+    console.log(`${name}: ${facts.join(", ")}, ${imports.length} functions of the system`);
   }
   for (const problem of problems) console.error(problem);
   return problems;
 }
+
+/** Builds them and checks their files; the problems found, as sentences. */
+export async function check() {
+  await buildAndroidLibraries();
+  return checkEach(Object.keys(androidAbis), checkAndroidLibrary);
+}
+
+/** Likewise the libraries for Apple's systems, or those of `triples`. */
+export async function checkApple(triples = Object.keys(appleTargets)) {
+  await buildAppleLibraries(triples);
+  return checkEach(triples, checkAppleLibrary);
+}
+
+const refuse = (problems) => {
+  if (problems.length > 0) throw new Error("the libraries are not as they should be");
+};
 
 /** Maven's arguments for running the arm64 library in the emulator. */
 export const emulatorArguments = () => [
@@ -47,9 +69,7 @@ const parts = {
   so: { about: "libtinyvlm.so for Android, both architectures", work: so },
   check: {
     about: "what these files need, export and weigh",
-    work: async () => {
-      if ((await check()).length > 0) throw new Error("the libraries are not as they should be");
-    },
+    work: async () => refuse(await check()),
   },
   emulate: {
     about: "the arm64 one answers in an emulator with Android 6's C library (Maven)",
@@ -57,6 +77,26 @@ const parts = {
       await buildAndroidLibraries(["arm64-v8a"]);
       run("mvn", emulatorArguments());
     },
+  },
+  "kotlin-docs": {
+    about: "build/mobile-docs/kotlin, the reference of the Kotlin library (Maven, Dokka)",
+    work: kotlinDocs,
+  },
+  "swift-docs": {
+    about: "build/mobile-docs/swift, the reference of the Swift package (Swift, DocC)",
+    work: swiftDocs,
+  },
+  ios: {
+    about: "libtinyvlm.dylib for iOS on arm64, linked by zig and checked; not for users",
+    work: async () => {
+      const [triple] = Object.keys(appleTargets);
+      refuse(await checkApple([triple]));
+      console.log(appleLibrary(triple));
+    },
+  },
+  apple: {
+    about: "the same for the simulator, Mac Catalyst and macOS, too",
+    work: async () => refuse(await checkApple()),
   },
 };
 

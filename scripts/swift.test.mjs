@@ -82,7 +82,7 @@ test("the Swift of the documents is what the tests run", () => {
   const source = read("mobile/swift/Tests/TinyVLMTests/ReadmeTests.swift");
   const [, lines] = /^ +\/\/ begin\n([^]*?)^ +\/\/ end$/m.exec(source);
   const wanted = lines.replaceAll(/^ {4}/gm, "").trim();
-  for (const path of ["README.md", "docs/ios.md"])
+  for (const path of ["README.md", "docs/ios.md", "docs/phones.md"])
     assert.ok(read(path).includes(`\`\`\`swift\n${wanted}\n\`\`\``), path);
 });
 
@@ -209,6 +209,71 @@ test("a framework's interface can be read, its public names have comments", { sk
     { quiet: true },
   );
   assert.equal(used.status, 0, used.output);
+});
+
+// UIKit and SwiftUI are not here: what the sources use of them is written below, and the attributes
+// for Objective-C, which Linux has not, are left out.
+const standIns = {
+  UIKit: `import TinyVLM
+open class UIImage: @unchecked Sendable {}
+extension ImageInput {
+  public init(_ image: UIImage) throws { throw CancellationError() }
+}
+`,
+  SwiftUI: `@_exported import Foundation
+@_exported import UIKit
+public protocol ObservableObject: AnyObject {}
+@propertyWrapper public struct Published<Value> {
+  public var wrappedValue: Value
+  public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
+}
+`,
+};
+
+/** Compiles Swift over the package's interface and the stand-ins, in a folder of build/. */
+async function compileOverPackage(folder, version, sources) {
+  rmSync(join(root, folder), { recursive: true, force: true });
+  mkdirSync(join(root, folder), { recursive: true });
+  const module = join("build", "swift-interface", "module");
+  const compile = async (args) => {
+    const options = ["-swift-version", version, "-parse-as-library", "-I", module, "-I", folder];
+    const { status, output } = await runSwift("swiftc", [...options, ...args], { quiet: true });
+    assert.equal(status, 0, output);
+    assert.equal(output, "");
+  };
+  for (const [name, text] of Object.entries(standIns)) {
+    const file = join(folder, `${name}.swift`);
+    writeFileSync(join(root, file), text);
+    const made = ["-emit-module", "-emit-module-path", join(folder, `${name}.swiftmodule`)];
+    await compile(["-module-name", name, ...made, file]);
+  }
+  const files = Object.entries(sources).map(([name, text]) => {
+    writeFileSync(join(root, folder, name), text.replaceAll(/^ *@objc\([\w:]+\)$/gm, ""));
+    return join(folder, name);
+  });
+  await compile(["-typecheck", "-module-name", "App", ...files]);
+}
+
+test("the React Native module's Swift compiles over that interface", { skip }, async () => {
+  const [, version] = /swift_version = "(\d+)/.exec(
+    read("mobile/react-native/react-native-tiny-vlm.podspec"),
+  );
+  const folder = join("mobile", "react-native", "ios");
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".swift"));
+  assert.equal(names.length, 4);
+  const sources = Object.fromEntries(names.map((name) => [name, read(join(folder, name))]));
+  await compileOverPackage(join("build", "swift-react-native"), version, sources);
+});
+
+test("the iOS example's use of the package compiles over that interface", { skip }, async () => {
+  await compileOverPackage(join("build", "swift-example"), "6", {
+    "Asking.swift": read("examples/ios/TinyVLMExample.swiftpm/Asking.swift"),
+    // Of SwiftPM, and of a file that is about ImageIO.
+    "Others.swift": `import SwiftUI
+      extension Bundle { static var module: Bundle { main } }
+      func smallCopy(of file: Data) -> UIImage? { nil }
+      `,
+  });
 });
 
 test("Swift files are formatted, and the example is Swift", { skip }, async () => {

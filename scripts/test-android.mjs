@@ -3,13 +3,15 @@
 // proves and what not.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { buildPreset } from "./build.mjs";
-import { root, toolEnvironment, versionOf } from "./toolchain.mjs";
+import { androidLibrary, buildAndroidLibraries } from "./mobile/android-library.mjs";
+import { androidAbis } from "./mobile/android-sysroot.mjs";
+import { root, run, toolEnvironment, versionOf } from "./toolchain.mjs";
 
 const project = join(root, "mobile", "android");
 const output = join(root, "build", "android");
-const abis = ["arm64-v8a", "x86_64"];
+const abis = Object.keys(androidAbis);
 
 const units = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 
@@ -59,6 +61,25 @@ function countReports(folder) {
   return counts;
 }
 
+/**
+ * Brings the libraries that lie there up to date, which takes seconds where no source has changed:
+ * the AAR would else be made of old ones. Where there are none, none are built.
+ */
+async function renewLibraries() {
+  for (const abi of abis.filter((abi) => existsSync(androidLibrary(abi)))) {
+    const folder = dirname(androidLibrary(abi));
+    const cache = join(folder, "CMakeCache.txt");
+    if (!existsSync(cache)) {
+      const path = androidLibrary(abi);
+      console.log(`${path} was not built here: it may be older than the sources`);
+    } else if (/toolchain-zig\.cmake$/m.test(readFileSync(cache, "utf8"))) {
+      await buildAndroidLibraries([abi]);
+    } else {
+      run("cmake", ["--build", folder, "--target", "tinyvlm_shared"], { env: toolEnvironment() });
+    }
+  }
+}
+
 /** Runs the suite; resolves to its counts. */
 export async function androidSuite() {
   const missing = ["mvn", "java"].filter((program) => !versionOf(program));
@@ -68,14 +89,13 @@ export async function androidSuite() {
     return { passed: 0, failed: 0, skipped: 1 };
   }
   buildPreset("jni-host", ["tinyvlm_shared"], { tests: false });
+  await renewLibraries();
   rmSync(join(output, "surefire-reports"), { recursive: true, force: true });
   const { status, fetched, error } = await maven(["verify"]);
   if (error) console.error(error.message);
   const list = fetched.large.length > 0 ? `: ${fetched.large.join(", ")} and smaller ones` : "";
   console.log(`Maven fetched ${fetched.files} files, ${Math.round(fetched.bytes / 1e6)} MB${list}`);
-  const without = abis.filter(
-    (abi) => !existsSync(join(root, "build", `android-${abi}`, "libtinyvlm.so")),
-  );
+  const without = abis.filter((abi) => !existsSync(androidLibrary(abi)));
   if (without.length > 0)
     console.log(
       `The AAR is incomplete: no build/android-{${without.join(",")}}/libtinyvlm.so ` +

@@ -131,6 +131,11 @@ test("every option of the engine, and all that an answer tells, crosses on both 
   const timings = /timings: \{[^]*?\}/.exec(protocol("messages.ts"))[0];
   const told = [...`${usage}${timings}`.matchAll(/^ +(\w+): number;/gm)].map(([, key]) => key);
   assert.equal(told.length, 11);
+  const info = /interface ModelInfo \{[^]*?\n\}/.exec(protocol("values.ts"))[0];
+  const infoKeys = [...info.matchAll(/^ +(\w+): /gm)]
+    .map(([, key]) => key)
+    .filter((key) => key !== "hasTokenizer");
+  assert(infoKeys.includes("context") && infoKeys.length > 8);
   const kotlin = "android/src/main/java/dev/tinyvlm/reactnative";
   for (const [given, gotten] of [
     [`${kotlin}/Arguments.kt`, `${kotlin}/Results.kt`],
@@ -139,5 +144,6 @@ test("every option of the engine, and all that an answer tells, crosses on both 
     const without = (file, keys) => keys.filter((key) => !read(file).includes(`"${key}"`));
     assert.deepEqual(without(given, options), [], given);
     assert.deepEqual(without(gotten, [...told, "warnings", "logprobs"]), [], gotten);
+    assert.deepEqual(without(gotten, infoKeys), [], gotten);
   }
 });

@@ -37,6 +37,28 @@ const info = {
   warnings: [],
 };
 
+/** A NativeAnswer. */
+const answer = (text) => ({
+  text,
+  finishReason: "stop",
+  warnings: [],
+  usage: {
+    promptTokens: 30,
+    imageTokens: 16,
+    encodedImages: 1,
+    reusedTokens: 0,
+    completionTokens: text.split(" ").length - 1,
+  },
+  timings: {
+    decodeImageMs: 1,
+    preprocessMs: 1,
+    visionMs: 2,
+    prefillMs: 3,
+    decodeMs: 4,
+    tokensPerSecond: 5,
+  },
+});
+
 /** A rejection as React Native makes one of `promise.reject(code, message, …, userInfo)`. */
 export function rejection(code, message, userInfo = null) {
   return Object.assign(new Error(message), { code, userInfo });
@@ -44,7 +66,7 @@ export function rejection(code, message, userInfo = null) {
 
 /**
  * Answers `pieces`, one each `pace` milliseconds. `calls` lists what was called; a test may replace
- * `onLoad` and `onAsk`, which may throw a rejection.
+ * `onLoad`, `onOpenChat` and `onAsk`, which may throw a rejection.
  */
 export class FakeNative {
   calls = [];
@@ -90,30 +112,11 @@ export class FakeNative {
     for (const piece of this.pieces) {
       await sleep(this.pace);
       if (state.isClosed) throw rejection("aborted", "the model was closed while it answered");
-      if (state.isCancelled) return { text, finishReason: "cancelled" };
+      if (state.isCancelled) return { ...answer(text), finishReason: "cancelled" };
       text += piece;
       this.emit("onText", { question, text: piece });
     }
-    return {
-      text,
-      finishReason: "stop",
-      warnings: [],
-      usage: {
-        promptTokens: 30,
-        imageTokens: 16,
-        encodedImages: 1,
-        reusedTokens: 0,
-        completionTokens: 4,
-      },
-      timings: {
-        decodeImageMs: 1,
-        preprocessMs: 1,
-        visionMs: 2,
-        prefillMs: 3,
-        decodeMs: 4,
-        tokensPerSecond: 5,
-      },
-    };
+    return answer(text);
   }
 
   async load(model, ...args) {
@@ -146,9 +149,12 @@ export class FakeNative {
     if (state) state.isCancelled = true;
   }
 
-  openChat(...args) {
+  async openChat(...args) {
     this.calls.push(["openChat", ...args]);
+    await this.onOpenChat();
   }
+
+  async onOpenChat() {}
 
   closeChat(...args) {
     this.calls.push(["closeChat", ...args]);

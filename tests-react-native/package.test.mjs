@@ -139,7 +139,6 @@ test("options that are unknown, or the web's only, are refused with a proposal",
   circle.items = circle;
   await refuses({ responseFormat: { schema: circle } }, /a schema that is JSON/);
   assert.throws(() => vlm.chat({ sytem: "" }), code("invalid_argument", /did you mean system/));
-  assert.throws(() => vlm.chat({ messages: [] }), code("invalid_argument", /messages/));
   assert.equal(native.callsOf("load").length, 1);
   assert.equal(native.callsOf("ask").length, 0);
 });
@@ -238,7 +237,8 @@ test("cancel() in mid-answer keeps the text; what comes later is ignored", async
   assert.equal(answer.finishReason, "cancelled");
   assert.equal(answer.text, seen.join(""));
   assert(answer.text.startsWith("word word word ") && answer.text.length < 200);
-  assert(answer.timings.totalMs > 0);
+  assert.equal(answer.usage.completionTokens, answer.text.length / "word ".length);
+  assert(answer.timings.totalMs > 0 && answer.timings.prefillMs === 3);
   const [[question]] = native.callsOf("ask");
   assert.deepEqual(native.callsOf("cancel"), [[question]]);
   native.emit("onText", { question, text: "late" });
@@ -493,9 +493,9 @@ test("images of servers and Blobs are read by React Native's own means", async (
 test("a chat keeps its turns, and gives its images back", async () => {
   const { native, vlm } = await loaded();
   const chat = vlm.chat({ system: "Be short." });
-  const [[number, , system]] = native.callsOf("openChat");
-  assert.equal(system, "Be short.");
   await chat.ask(photo, "What is this?");
+  const [[number, , ...given]] = native.callsOf("openChat");
+  assert.deepEqual(given, ["Be short.", []]);
   await Promise.all([chat.ask("And its colour?"), chat.ask([photo, photo], "These?")]);
   assert.deepEqual(
     native
@@ -534,12 +534,95 @@ test("a chat keeps its turns, and gives its images back", async () => {
   native.onAsk = async () => ({ text: "Half", finishReason: "cancelled" });
   await chat.ask("?");
   assert.equal(chat.messages.at(-1).content, "Half");
+  assert.equal(native.callsOf("openChat").length, 1);
   chat.dispose();
-  assert.deepEqual(native.callsOf("closeChat"), [[number]]);
   await assert.rejects(chat.ask("?"), code("not_ready", /the chat was disposed/));
+  assert.deepEqual(native.callsOf("closeChat"), [[number]]);
 
-  vlm.chat();
+  const other = vlm.chat();
+  await other.ask("?");
   assert.equal(native.callsOf("openChat").at(-1)[2], null);
+  vlm.chat().dispose();
+  assert.equal(native.callsOf("openChat").length, 2, "one that nobody asked is not begun");
+  assert.equal(native.callsOf("closeChat").length, 1);
+});
+
+test("a chat goes on from past messages", async () => {
+  const { native, vlm } = await loaded();
+  const messages = [
+    { role: "user", content: "What is this?", images: [photo, Uint8Array.of(1, 2, 3)] },
+    { role: "assistant", content: "A pencil and a ring." },
+  ];
+  const chat = vlm.chat({ messages });
+  assert.deepEqual(chat.messages, [
+    { role: "user", content: "What is this?", images: 2 },
+    { role: "assistant", content: "A pencil and a ring.", images: 0 },
+  ]);
+  const begun = () =>
+    native.callsOf("openChat").map(([, , , past]) => past.map(({ images }) => images.length));
+  assert.deepEqual(begun(), [], "read when a question is asked");
+
+  // What the native side cannot read fails the question, and is tried again with the next.
+  native.onOpenChat = async () => {
+    throw rejection("io", "the photo is gone");
+  };
+  await assert.rejects(chat.ask("Is there a ring?"), code("io", /the photo is gone/));
+  assert.equal(chat.messages.length, 2);
+  native.onOpenChat = async () => {};
+  const both = [chat.ask("Is there a ring?"), chat.ask("A cat?")];
+  await Promise.all(both);
+  assert.deepEqual(begun(), [
+    [2, 0],
+    [2, 0],
+  ]);
+  const [number, , system, past] = native.callsOf("openChat").at(-1);
+  assert.equal(system, null);
+  assert.deepEqual(past, [
+    {
+      role: "user",
+      content: "What is this?",
+      images: [{ uri: photo }, { file: "AQID" }],
+    },
+    { role: "assistant", content: "A pencil and a ring.", images: [] },
+  ]);
+  assert.deepEqual(
+    native.callsOf("ask").map(([, , chatNumber, images]) => [chatNumber, images]),
+    [
+      [number, []],
+      [number, []],
+    ],
+  );
+  assert.equal(chat.messages.length, 6);
+
+  const refuses = (given, sentence) =>
+    assert.rejects(
+      async () => vlm.chat({ messages: given }).ask("?"),
+      code("invalid_argument", sentence),
+    );
+  await refuses("none", /messages/);
+  await refuses([{ role: "user" }], /messages/);
+  await refuses([{ role: "system", content: "Be short." }], /messages\[0\]: .*role user/);
+  await refuses([{ role: "user", content: "", images: [7] }], /wanted an image/);
+});
+
+test("a question that ends while its chat begins leaves the chat to the next", async () => {
+  const { native, vlm } = await loaded();
+  let begin;
+  native.onOpenChat = () => new Promise((resolve) => (begin = resolve));
+  const chat = vlm.chat({ system: "" });
+  const first = chat.ask(photo, "1");
+  while (!begin) await sleep(1);
+  first.cancel();
+  const { text, finishReason } = await first;
+  assert.deepEqual([text, finishReason], ["", "cancelled"]);
+  const second = chat.ask("2");
+  begin();
+  assert.equal((await second).text, "A pencil and a ring.");
+  assert.equal(native.callsOf("openChat").length, 1);
+  assert.deepEqual(
+    native.callsOf("ask").map(([, , , , prompt]) => prompt),
+    ["2"],
+  );
 });
 
 test("answers iterate where Hermes has no Symbol.asyncIterator", async () => {

@@ -29,6 +29,10 @@ function compile(name, files, options = {}) {
   const config = join(clients, `tsconfig.${name}.json`);
   const json = { compilerOptions: { ...compilerOptions, ...options }, files };
   writeFileSync(config, JSON.stringify(json));
+  return printedBy(config);
+}
+
+function printedBy(config) {
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", config, "--pretty", "false"], {
     encoding: "utf8",
     cwd: clients,
@@ -40,10 +44,40 @@ test("an app's code compiles, and wrong code does not", () => {
   assert.deepEqual(compile("app", ["app/types/app.ts"], { skipLibCheck: true }), []);
 });
 
-test("the code in docs/react-native.md compiles", () => {
+test("the types are the SDK's, but for what docs/react-native.md lists", () => {
+  const own = join(process.cwd(), "tests-react-native", "types", "sdk.ts");
+  const config = join(clients, "tsconfig.sdk.json");
+  const project = join(process.cwd(), "mobile", "react-native");
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(project, "tsconfig.json"),
+      compilerOptions: { typeRoots: [join(process.cwd(), "node_modules", "@types")] },
+      include: [],
+      files: [
+        own,
+        join(project, "types", "react-native.d.ts"),
+        join(process.cwd(), "js-sdk", "src", "adapters", "react", "react-module.d.ts"),
+      ],
+    }),
+  );
+  assert.deepEqual(printedBy(config), []);
+  const [, listed] = /Begin of what[^\n]*\n([^]*?)\/\/ End/.exec(readFileSync(own, "utf8"));
+  const wanted = [...listed.matchAll(/"(\w+)"/g)].map(([, name]) => name);
   const document = readFileSync(join(process.cwd(), "docs", "react-native.md"), "utf8");
-  const blocks = [...document.matchAll(/^```tsx [^\n]*\n([^]*?)^```$/gm)].map(([, code]) => code);
-  assert.equal(blocks.length, 2);
+  const [, rows] = /\| where[^\n]*\n([^]*?)\n\n/.exec(document);
+  const found = rows
+    .split("\n")
+    .flatMap((row) => [...row.split("|")[2].matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  assert.deepEqual(found.sort(), wanted.sort());
+});
+
+test("the code in the documents compiles", () => {
+  const blocks = ["react-native.md", "phones.md"].flatMap((name) => {
+    const document = readFileSync(join(process.cwd(), "docs", name), "utf8");
+    return [...document.matchAll(/^```tsx [^\n]*\n([^]*?)^```$/gm)].map(([, code]) => code);
+  });
+  assert.equal(blocks.length, 3);
   mkdirSync(join(clients, "app", "docs"), { recursive: true });
   const files = blocks.map((code, index) => {
     const name = `app/docs/${index}.tsx`;

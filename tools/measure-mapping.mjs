@@ -5,6 +5,9 @@
 //
 //   node tools/measure-mapping.mjs MODEL [--cli build/release/cpp/cli/tiny-vlm] [--rounds 15]
 //        [--tokens 64] [--threads 1]
+//
+// --cli may be an emulator and its arguments, then the program (docs/mobile-native.md): what is said
+// of the process is then the emulator's, what is said of the model file is the program's mapping.
 
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, realpathSync, statSync } from "node:fs";
@@ -24,6 +27,7 @@ const { values, positionals } = parseArgs({
 });
 if (positionals.length !== 1) throw new Error("one model file wanted; see the head of this file");
 const model = realpathSync(positionals[0]);
+const [program, ...programArguments] = values.cli.split(" ");
 const fields = ["Rss", "Pss", "Shared_Clean", "Private_Clean", "Private_Dirty"];
 
 /** Bytes by field: of the mappings of the model file, and of the whole process. */
@@ -44,7 +48,8 @@ function memoryOf(pid) {
 
 function ask() {
   const args = ["ask", "none", "Tell me a story.", "--model", model, "--threads", values.threads];
-  const child = spawn(values.cli, [...args, "--max-tokens", values.tokens, "--temperature", "1"], {
+  const more = ["--max-tokens", values.tokens, "--temperature", "1"];
+  const child = spawn(program, [...programArguments, ...args, ...more], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   const done = new Promise((resolve, reject) => {
@@ -59,7 +64,9 @@ function ask() {
 const bytes = statSync(model).size;
 const bench = ["bench", model, "--work", "ready", "--rounds", values.rounds, "--json"];
 const report = JSON.parse(
-  execFileSync(values.cli, [...bench, "--threads", values.threads], { encoding: "utf8" }),
+  execFileSync(program, [...programArguments, ...bench, "--threads", values.threads], {
+    encoding: "utf8",
+  }),
 );
 const { median, low } = report.works[0].ms;
 

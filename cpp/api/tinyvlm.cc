@@ -660,6 +660,12 @@ tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {
   return TVLM_OK;
 }
 
+tvlm_code tvlm_session_trim(tvlm_session* session) {
+  if (session == nullptr) return TVLM_INVALID_ARGUMENT;
+  session->session->Trim();
+  return TVLM_OK;
+}
+
 tvlm_code tvlm_session_ask(tvlm_session* session, const char* request) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
   return Ended(session, Ask(session, request));

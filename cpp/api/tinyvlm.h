@@ -232,8 +232,8 @@ typedef struct tvlm_session tvlm_session;
 
 /* A session on a model whose header is whole. `options`: those of a session in docs/c-api.md, such
  * as {"context": 2048} (tokens of prompt and answer together). All its memory is allocated here and
- * when images are added. NULL where that fails. Any thread; on one model also from several threads
- * at once. */
+ * when images are added; tvlm_session_trim gives most of it back for a while. NULL where that
+ * fails. Any thread; on one model also from several threads at once. */
 TVLM_EXPORT tvlm_session* tvlm_session_create(tvlm_model* model, const char* options,
                                               tvlm_error** error);
 
@@ -322,6 +322,13 @@ TVLM_EXPORT tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_r
 /* Forgets an image: requests cannot name it any more. An answer that is under way still has it.
  * Nothing happens where there is none of that number. */
 TVLM_EXPORT tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image);
+
+/* Gives back the memory of what can be computed again: KV cache, activations, what images were
+ * encoded to. For a session that waits while the system is short of memory. Images stay, and an
+ * answer or embedding that is complete; one that is under way is forgotten. The next
+ * tvlm_session_ask or tvlm_session_embed takes the memory again, may fail for want of it with
+ * TVLM_OUT_OF_MEMORY, and computes the whole prompt. */
+TVLM_EXPORT tvlm_code tvlm_session_trim(tvlm_session* session);
 
 /* Starts an answer; one that is under way is forgotten. `request`: {"messages": [{"role": "system"
  * | "user" | "assistant", "content": text, "images": [number, ...]}, ...]} and the options of an

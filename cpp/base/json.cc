@@ -6,17 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/c_locale.h"
 #include "base/utf8_encode.h"
 
 namespace tinyvlm {
 
-namespace {
-
-constexpr int kMaxDepth = 64;  // the parser and the destructor recurse; wasm stacks are small
-
-// A decimal number as the nearest double, infinite where it is beyond them. std::from_chars does
-// not look at the locale, which an app may have set to one with decimal commas; where the library
-// lacks it for doubles (Emscripten's), strtod's own C locale is the only one there is.
 double ParseDouble(std::string_view text) {
 #if defined(__cpp_lib_to_chars)
   double value = 0;
@@ -30,9 +24,14 @@ double ParseDouble(std::string_view text) {
                         : exponent < 300 && text[exponent + 1] == '-';
   return tiny ? 0.0 : HUGE_VAL;
 #else
+  const ScopedCLocale c_locale;  // libc++ cannot read doubles by from_chars
   return std::strtod(std::string(text).c_str(), nullptr);
 #endif
 }
+
+namespace {
+
+constexpr int kMaxDepth = 64;  // the parser and the destructor recurse; wasm stacks are small
 
 class Parser {
  public:
@@ -370,7 +369,7 @@ void AppendJson(const Json& value, bool sort_keys, std::string* out) {
     std::string text;
     for (int digits = 1; digits <= 17; ++digits) {
       text = Format("%.*g", digits, *number);
-      if (std::strtod(text.c_str(), nullptr) == *number) break;
+      if (ParseDouble(text) == *number) break;
     }
     *out += text;
   } else if (const std::optional<bool> boolean = value.boolean(); boolean.has_value()) {

@@ -77,6 +77,10 @@ class Json {
 // Memory use is at most about 40 times the text.
 Result<Json> ParseJson(std::string_view text);
 
+// A decimal number, as JSON writes them, as the nearest double; infinite where it is beyond them.
+// The locale that the program has chosen does not matter.
+double ParseDouble(std::string_view text);
+
 // Appends a value as compact JSON, members in their order or sorted by key: equal values without
 // repeated keys then have equal texts. Numbers have as few digits as they take.
 void AppendJson(const Json& value, bool sort_keys, std::string* out);

@@ -2,11 +2,14 @@
 
 #include <cstdio>
 
+#include "base/c_locale.h"
+
 namespace tinyvlm {
 
 namespace {
 
 std::string FormatV(const char* format, va_list args) {
+  const ScopedCLocale c_locale;
   va_list copy;
   va_copy(copy, args);
   const int length = std::vsnprintf(nullptr, 0, format, copy);

@@ -32,7 +32,7 @@ std::optional<Decimal> ToDecimal(double value) {
   std::string text;
   for (int digits = 0; digits < 17; ++digits) {
     text = Format("%.*e", digits, value);
-    if (std::strtod(text.c_str(), nullptr) == value) break;
+    if (ParseDouble(text) == value) break;
   }
   const size_t e = text.find('e');
   const int exponent = std::atoi(text.c_str() + e + 1);

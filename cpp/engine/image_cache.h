@@ -37,6 +37,9 @@ class ImageCache {
   // Null where the image is not here. Valid until the next Hold.
   Entry* Find(const Sha256::Digest& image);
 
+  // Forgets all of them.
+  void Clear() { entries_.clear(); }
+
   uint64_t memory_bytes() const;
 
  private:

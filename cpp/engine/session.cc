@@ -49,17 +49,40 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Model> model,
     const size_t side = options.image_size == 0 ? m.vision().image_size : options.image_size;
     session->image_size_ = side;
     session->image_tokens_ = m.vision().OutputSide(side) * m.vision().OutputSide(side);
-    TVLM_ASSIGN_OR_RETURN(session->encoder_,
-                          m.backend().CreateVisionEncoder({side, side, options.compute, nullptr}));
   }
-  TVLM_ASSIGN_OR_RETURN(session->decoder_,
-                        m.backend().CreateDecoder({options.context, options.compute, nullptr}));
+  TVLM_RETURN_IF_ERROR(session->CreateWorkers());
   session->rows_.reserve(options.context);
   session->cached_.reserve(options.context);
   session->prompt_.Reserve(options.context);
   session->history_.reserve(options.context);
   session->answer_ids_.reserve(options.context);
   return session;
+}
+
+Status Session::CreateWorkers() {
+  Backend& backend = model_->backend();
+  if (encoder_ == nullptr && model_->has_vision()) {
+    TVLM_ASSIGN_OR_RETURN(encoder_, backend.CreateVisionEncoder(
+                                        {image_size_, image_size_, options_.compute, nullptr}));
+  }
+  if (decoder_ == nullptr) {
+    TVLM_ASSIGN_OR_RETURN(decoder_,
+                          backend.CreateDecoder({options_.context, options_.compute, nullptr}));
+  }
+  return Status();
+}
+
+void Session::Trim() {
+  if (phase_ != Phase::kDone) {
+    Discard();
+    preprocess_ms_ = timings_.preprocess_ms;  // of images that the next answer may be about
+  }
+  to_encode_.clear();
+  rows_.clear();
+  encoded_.Clear();
+  cached_.clear();
+  encoder_ = nullptr;
+  decoder_ = nullptr;
 }
 
 Result<ImageId> Session::AddImage(const RowSource& source, double* source_ms) {
@@ -169,6 +192,7 @@ Status Session::Ask(const AskOptions& options) {
   if (options.max_tokens == 0)
     return Error(ErrorCode::kInvalidArgument, "maxTokens: at least 1 wanted, 0 found");
   TVLM_ASSIGN_OR_RETURN(sampler_, Sampler::Create(options.sampling, model_->decoder().vocabulary));
+  TVLM_RETURN_IF_ERROR(CreateWorkers());
   constraint_ = options.constraint;
   if (constraint_ != nullptr) {
     if (!options.stop.empty())
@@ -234,6 +258,7 @@ Status Session::Embed(ImageId id) {
   const HeldImage* const image = FindImage(id);
   if (image == nullptr)
     return Error(ErrorCode::kInvalidArgument, "%u is not an image of this session", id);
+  TVLM_RETURN_IF_ERROR(CreateWorkers());
   TVLM_RETURN_IF_ERROR(encoded_.Hold({&image->digest, 1}, *encoder_));
   const ImageCache::Entry* const entry = encoded_.Find(image->digest);
   if (!entry->complete) to_encode_.push_back(*image);
@@ -394,8 +419,8 @@ std::string_view Session::TakeText() {
 }
 
 uint64_t Session::memory_bytes() const {
-  uint64_t bytes = (encoder_ == nullptr ? 0 : encoder_->memory_bytes()) + decoder_->memory_bytes() +
-                   encoded_.memory_bytes();
+  uint64_t bytes = (encoder_ == nullptr ? 0 : encoder_->memory_bytes()) +
+                   (decoder_ == nullptr ? 0 : decoder_->memory_bytes()) + encoded_.memory_bytes();
   for (const HeldImage& image : images_) bytes += image.pixels->size();
   return bytes;
 }

@@ -1,6 +1,6 @@
 // Per-conversation state on a model: KV cache, activations, images, sampler. Memory is allocated by
-// Create, AddImage, Ask and Embed; Advance allocates nothing and stops when its time budget is used
-// up. Nothing here prints.
+// Create, AddImage, Ask and Embed, and most of it given back by Trim; Advance allocates nothing and
+// stops when its time budget is used up. Nothing here prints.
 #ifndef TINYVLM_ENGINE_SESSION_H_
 #define TINYVLM_ENGINE_SESSION_H_
 
@@ -122,6 +122,12 @@ class Session {
   // The rows themselves, [image_tokens(), embedding().size()], as the decoder takes them. Likewise.
   std::span<const float> embedded_rows() const { return embedded_rows_; }
 
+  // Gives back the memory of what can be computed again: KV cache, activations, embeddings of
+  // images. Images stay, and an answer or embedding that is complete. One that is under way is
+  // discarded. The next Ask or Embed allocates what it needs, and may fail with the backend's
+  // errors; an answer has the same text as without.
+  void Trim();
+
   // Works until about budget_ms have passed, new text is available, weights are missing (kWaiting)
   // or the answer is complete. Errors end the answer: those of a device, internal for logits or
   // embeddings that are not finite; not_ready where nothing was asked.
@@ -159,7 +165,7 @@ class Session {
   uint64_t memory_bytes() const;
 
   // Of these, those of the KV cache.
-  uint64_t kv_cache_bytes() const { return decoder_->kv_cache_bytes(); }
+  uint64_t kv_cache_bytes() const { return decoder_ == nullptr ? 0 : decoder_->kv_cache_bytes(); }
 
  private:
   // An image at the session's size, [side, side, 3] 8-bit, and the digest of its pixels. The pixels
@@ -176,6 +182,8 @@ class Session {
   Result<ChatPrompt> ReadMessages(const std::vector<Message>& messages,
                                   std::vector<ChatTurn>* turns,
                                   std::vector<const HeldImage*>* images) const;
+  // Creates the encoder and the decoder where they are not there.
+  Status CreateWorkers();
   // Null where there is none of that number.
   const HeldImage* FindImage(ImageId id) const;
   // Forgets the answer or embedding that is there, finished or not.
@@ -193,9 +201,9 @@ class Session {
 
   const std::shared_ptr<Model> model_;
   const SessionOptions options_;
-  std::unique_ptr<VisionEncoder> encoder_;  // null where the model reads text only
-  std::unique_ptr<Decoder> decoder_;
-  std::optional<Sampler> sampler_;  // made by each Ask, for its options
+  std::unique_ptr<VisionEncoder> encoder_;  // null where the model reads text only, and after Trim
+  std::unique_ptr<Decoder> decoder_;        // null after Trim
+  std::optional<Sampler> sampler_;          // made by each Ask, for its options
   Detokenizer detokenizer_;
   std::shared_ptr<TokenConstraint> constraint_;  // of the running answer; null: none
   Logprobs logprobs_;

@@ -27,7 +27,9 @@ Pod::Spec.new do |s|
     spm_dependency(
       s,
       url: swift_package,
-      requirement: { kind: "exactVersion", version: package["version"] },
+      # A version rule would take the tag of the npm package, whose commit lacks the libraries'
+      # sources. A folder is taken as it is.
+      requirement: { kind: "revision", revision: "swift-#{package["version"]}" },
       products: ["TinyVLM"]
     )
   else

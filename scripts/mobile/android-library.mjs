@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { setUp } from "../setup.mjs";
 import { step } from "../setup/steps.mjs";
-import { root, run, toolEnvironment } from "../toolchain.mjs";
+import { root, toolEnvironment } from "../toolchain.mjs";
 import { androidAbis, androidSymbols, makeAndroidSysroot } from "./android-sysroot.mjs";
+import { buildSharedLibrary, listedExports } from "./cross-build.mjs";
 import { countInstructions, readElf } from "./elf.mjs";
 
 const buildFolder = (abi) => join(root, "build", `android-${abi}`);
@@ -20,30 +21,15 @@ export async function buildAndroidLibraries(abis = Object.keys(androidAbis)) {
     await step(`libtinyvlm.so for ${abi}`, () => {
       const folder = buildFolder(abi);
       const env = { ...toolEnvironment(), ...makeAndroidSysroot(abi, join(folder, "sysroot")) };
-      run(
-        "cmake",
-        [
-          ...["-S", root, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
-          `-DCMAKE_TOOLCHAIN_FILE=${join(root, "mobile", "android", "toolchain-zig.cmake")}`,
-          ...[`-DTINYVLM_ANDROID_ABI=${abi}`, "-DTINYVLM_JNI=ON"],
-          "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
-          ...["TESTS", "TOOLS", "INSTALL"].map((part) => `-DTINYVLM_${part}=OFF`),
-        ],
-        { env, quiet: true },
-      );
-      const jobs = process.env.TINYVLM_JOBS ? ["-j", process.env.TINYVLM_JOBS] : [];
-      run("cmake", ["--build", folder, ...jobs, "--target", "tinyvlm_shared"], {
+      buildSharedLibrary(
+        "android",
+        folder,
+        [`-DTINYVLM_ANDROID_ABI=${abi}`, "-DTINYVLM_JNI=ON"],
         env,
-        quiet: true,
-      });
+      );
     });
   }
 }
-
-const exported = (name) =>
-  readFileSync(join(root, "cpp", "api", name), "utf8")
-    .split("\n")
-    .filter(Boolean);
 
 /** Bytes that the library of arm64 may have, and compressed. */
 export const sizeLimits = { bytes: 1_900_000, gzip: 900_000 };
@@ -72,7 +58,7 @@ export function checkAndroidLibrary(abi, measures = {}) {
     `segments are aligned to ${list(library.loadAlignments)} bytes, not 16384`,
   );
   expect(!library.hasTextRelocations, "has text relocations");
-  const wanted = [...exported("exports.txt"), ...exported("exports-jni.txt")];
+  const wanted = ["exports.txt", "exports-jni.txt"].flatMap(listedExports);
   const lacking = wanted.filter((name) => !library.exports.includes(name));
   expect(lacking.length === 0, `does not export ${list(lacking)}`);
   const more = library.exports.filter((name) => !wanted.includes(name));

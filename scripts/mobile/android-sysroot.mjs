@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from "node:path";
 import { zigDir, zigEnvironment, zigProgram } from "../setup/cross-tools.mjs";
 import { root, run } from "../toolchain.mjs";
+import { writeZigLibc } from "./cross-build.mjs";
 
 export const androidAbis = {
   "arm64-v8a": { architecture: "aarch64", kernelHeaders: "aarch64-linux-any" },
@@ -61,17 +62,12 @@ export function makeAndroidSysroot(abi, folder) {
     const empty = join(folder, "crtend_so.s");
     writeFileSync(empty, "");
     zig("cc", ...target, "-c", "-o", join(libraries, "crtend_so.o"), empty);
-    const fields = {
+    writeZigLibc(libcFile, {
       include_dir: join(source, "include"),
       sys_include_dir: headers,
       crt_dir: libraries,
-      msvc_lib_dir: "",
-      kernel32_lib_dir: "",
       cc_dir: libraries,
-      darwin_sdk_dir: "",
-    };
-    const lines = Object.entries(fields).map(([key, value]) => `${key}=${value}\n`);
-    writeFileSync(libcFile, lines.join(""));
+    });
   }
   return { ...env, ZIG_LIBC: libcFile };
 }

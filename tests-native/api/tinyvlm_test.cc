@@ -332,6 +332,21 @@ TEST_CASE("A conversation names its images, which stay until they are dropped", 
   CHECK(RefusedSession(model, R"({"imageSize":100})", "imageSize") == TVLM_INVALID_ARGUMENT);
 }
 
+TEST_CASE("A session that was trimmed keeps its images and its answer, and can be asked again",
+          "[api]") {
+  const ModelObject model = LoadDemo();
+  const SessionObject session = CreateSession(model);
+  const std::string request =
+      Question("Describe the image.", std::to_string(AddSample(session, "sample-1.png")));
+  REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+  const std::string text = Finish(session.get());
+  CHECK(tvlm_session_trim(session.get()) == TVLM_OK);
+  CHECK(*ReportOf(session).Find("text")->string() == text);
+  REQUIRE(tvlm_session_ask(session.get(), request.c_str()) == TVLM_OK);
+  CHECK(Finish(session.get()) == text);
+  CHECK(*ReportOf(session).Find("usage")->Find("encodedImages")->int64() == 1);
+}
+
 TEST_CASE("Wrong options and arguments are rejected with a specific error", "[api]") {
   for (const char* options : {static_cast<const char*>(nullptr), "", "[]", "{\"threads\":0}",
                               "{\"threads\":65}", "{\"thread\":1}"}) {
@@ -405,6 +420,7 @@ TEST_CASE("NULL in place of an object is an error, and freeing it is allowed", "
   uint32_t image = 0;
   CHECK(tvlm_session_add_image(nullptr, "a", 1, 0, &image) == TVLM_INVALID_ARGUMENT);
   CHECK(tvlm_session_drop_image(nullptr, 1) == TVLM_INVALID_ARGUMENT);
+  CHECK(tvlm_session_trim(nullptr) == TVLM_INVALID_ARGUMENT);
   CHECK(tvlm_session_ask(nullptr, "{}") == TVLM_INVALID_ARGUMENT);
   CHECK(tvlm_session_advance(nullptr, 1, nullptr) == TVLM_INVALID_ARGUMENT);
   CHECK(tvlm_session_run(nullptr, nullptr, nullptr) == TVLM_INVALID_ARGUMENT);

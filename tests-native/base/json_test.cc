@@ -1,11 +1,15 @@
 #include "base/json.h"
 
+#include <clocale>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
+#include "base/json_writer.h"
 #include "catch_amalgamated.hpp"
+#include "comma_locale.h"
 #include "shared_data.h"
 
 namespace tinyvlm {
@@ -54,6 +58,29 @@ TEST_CASE("JSON integers are exact over 64 bits", "[base][json]") {
   CHECK_FALSE(Parse("1.0").int64().has_value());
   CHECK_FALSE(Parse("1e2").int64().has_value());
 }
+
+#ifndef __EMSCRIPTEN__
+TEST_CASE("JSON numbers have points whatever the program's locale", "[base][json]") {
+  const CommaLocale locale;
+  const auto said = [] {
+    char text[16];
+    std::snprintf(text, sizeof(text), "%.1f", 0.5);
+    return std::string(text);
+  };
+  REQUIRE(said() == "0,5");
+  const Json json = Parse(R"({"a":-2.5e-3,"b":[0.1,1e30,12.0,1.5]})");
+  CHECK(json.Find("a")->number() == -2.5e-3);
+  CHECK((*json.Find("b")->array())[0].number() == 0.1);
+  CHECK((*json.Find("b")->array())[3].number() == 1.5);
+  CHECK(ParseDouble("0.1") == 0.1);
+  std::string written;
+  AppendJson(json, false, &written);
+  CHECK(written == R"({"a":-0.0025,"b":[0.1,1e+30,12,1.5]})");
+  CHECK(JsonWriter().Number("ms", 12.25).Finish() == R"({"ms":12.25})");
+  CHECK(Error(ErrorCode::kInternal, "%.1f MB", 1.5).message() == "1.5 MB");
+  CHECK(said() == "0,5");  // the program's own numbers are as it wants them
+}
+#endif
 
 TEST_CASE("JSON numbers are the nearest doubles", "[base][json]") {
   CHECK(Parse("0.1").number() == 0.1);

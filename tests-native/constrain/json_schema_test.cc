@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catch_amalgamated.hpp"
+#include "comma_locale.h"
 #include "constrain/follow.h"
 #include "constrain/json_validator.h"
 #include "constrain/schemas.h"
@@ -111,6 +112,17 @@ TEST_CASE("A schema allows the texts that it should, and no others", "[constrain
     }
   }
 }
+
+#ifndef __EMSCRIPTEN__
+TEST_CASE("Bounds of numbers are those written, whatever the program's locale",
+          "[constrain][json_schema]") {
+  const CommaLocale locale;
+  Matcher matcher(GrammarOfSchema(R"({"type":"number","minimum":0.1,"maximum":2.5})"));
+  for (const char* const text : {"0.1", "0.2", "1", "2.49", "2.5"}) CHECK(Allows(matcher, text));
+  for (const char* const text : {"0", "0.09", "0,2", "2.51", "3"})
+    CHECK_FALSE(Allows(matcher, text));
+}
+#endif
 
 TEST_CASE("Bounds of numbers hold for every decimal number between and beyond them",
           "[constrain][json_schema]") {

@@ -427,6 +427,48 @@ TEST_CASE("Images may be dropped once they were asked about", "[engine][session]
   CHECK(Finish(*other) == text);
 }
 
+TEST_CASE("A trimmed session holds its images only, and answers as before", "[engine][session]") {
+  const auto session = NewSession(Demo());
+  const uint64_t fresh = session->memory_bytes();
+  const ImageId image = Add(*session, "sample-1.png");
+  const uint64_t of_image = session->memory_bytes() - fresh;
+  const AskOptions question = Question("Describe the image.", {image});
+  REQUIRE(session->Ask(question).ok());
+  const std::string text = Finish(*session);
+  const uint64_t used = session->memory_bytes();
+  REQUIRE(used > fresh + of_image);          // embeddings
+  for (int round = 0; round < 2; ++round) {  // a trimmed session may be trimmed
+    session->Trim();
+    CHECK(session->memory_bytes() == of_image);
+    CHECK(session->kv_cache_bytes() == 0);
+    CHECK(session->text() == text);
+  }
+  REQUIRE(session->Ask(question).ok());
+  CHECK(Finish(*session) == text);
+  CHECK(session->usage().reused_tokens == 0);
+  CHECK(session->usage().encoded_images == 1);
+  CHECK(session->memory_bytes() == used);
+
+  // An answer that is under way is discarded, whatever it was doing.
+  for (const double budget_ms : {0.0, 1e9}) {
+    REQUIRE(session->Ask(Question("What else?", {image})).ok());
+    REQUIRE(session->Advance(budget_ms).ok());
+    session->Trim();
+    CHECK(session->text().empty());
+    CHECK(session->Advance(1).status().code() == ErrorCode::kNotReady);
+    CHECK(session->memory_bytes() == of_image);
+  }
+  // An embedding outlives it: Embed is what makes it invalid.
+  REQUIRE(session->Embed(image).ok());
+  Finish(*session);
+  const std::vector<float> embedding(session->embedding().begin(), session->embedding().end());
+  session->Trim();
+  CHECK(std::ranges::equal(session->embedding(), embedding));
+  CHECK_FALSE(embedding.empty());
+  session->DropImage(image);
+  CHECK(session->memory_bytes() == 0);
+}
+
 TEST_CASE("A conversation of the wrong shape is refused by its message", "[engine][session]") {
   using Role = Message::Role;
   const auto session = NewSession(Demo());

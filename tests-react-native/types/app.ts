@@ -15,6 +15,7 @@ import {
   type LoadProgress,
   type ModelInfo,
   type ModelSource,
+  type PastMessage,
   type TokenLogprob,
 } from "react-native-tiny-vlm";
 
@@ -89,11 +90,16 @@ export async function chats(vlm: TinyVLM, photo: string): Promise<void> {
   const { text } = await chat.ask("And its colour?");
   for (const { role, content, images } of chat.messages)
     console.log(role, content, images + text.length);
-  // @ts-expect-error chats of the native libraries begin empty
-  vlm.chat({ messages: [] });
   chat.dispose();
+  const messages: PastMessage[] = [
+    { role: "user", content: "And this?", images: [{ uri: photo }] },
+    { role: "assistant", content: text },
+  ];
+  vlm.chat({ messages });
+  // @ts-expect-error the system text is an option of its own
+  vlm.chat({ messages: [{ role: "system", content: "Be short." }] });
   const info: ModelInfo = vlm.info;
-  same<Same<typeof info.context, number | undefined>>();
+  same<Same<typeof info.context, number>>();
   const bytes: number = await vlm.memoryBytes();
   console.log(info.name, bytes);
   await vlm.dispose();

@@ -36,17 +36,15 @@ struct AskView: View {
     }
     .onChange(of: picked) { item in
       guard let item else { return }
+      picked = nil  // so that the same photo can be picked again
       Task {
-        guard let data = try? await item.loadTransferable(type: Data.self),
-          let image = UIImage(data: data)
-        else { return }
-        asking.show(image)
+        if let file = try? await item.loadTransferable(type: Data.self) { asking.show(file) }
       }
     }
     .fullScreenCover(isPresented: $takingPhoto) {
       Camera { image in
         takingPhoto = false
-        if let image { asking.show(image) }
+        if let file = image?.jpegData(compressionQuality: 0.9) { asking.show(file) }
       }
       .ignoresSafeArea()
     }

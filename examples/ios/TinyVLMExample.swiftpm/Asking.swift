@@ -13,9 +13,10 @@ final class Asking: ObservableObject {
 
   @Published private(set) var state = State.loading(0)
   @Published private(set) var answer = ""
-  @Published private(set) var shown: UIImage?
+  @Published private(set) var shown: UIImage?  // small
   @Published var question = "Describe the image."
 
+  private var photo: Data?  // an image file
   private var model: TinyVLM?
   private var running: Task<Void, Never>?
 
@@ -25,7 +26,7 @@ final class Asking: ObservableObject {
     do {
       model = try await TinyVLM.load(.file(try modelFile())) { [weak self] progress in
         let share = Double(progress.loadedBytes) / Double(max(1, progress.totalBytes))
-        Task { @MainActor in self?.showProgress(share) }
+        Task { @MainActor [weak self] in self?.showProgress(share) }
       }
       state = .ready
     } catch {
@@ -50,15 +51,16 @@ final class Asking: ObservableObject {
     return file
   }
 
-  /// Shows an image and asks about it.
-  func show(_ image: UIImage) {
-    shown = image
+  /// Shows an image file and asks about it.
+  func show(_ file: Data) {
+    photo = file
+    shown = smallCopy(of: file)
     ask()
   }
 
   /// Asks the question about the image that is shown. A question before it ends.
   func ask() {
-    guard let model, let shown else { return }
+    guard let model, let photo else { return }
     let (question, before) = (question, running)
     before?.cancel()
     running = Task {
@@ -67,9 +69,8 @@ final class Asking: ObservableObject {
       state = .answering
       answer = ""
       do {
-        // Copies the pixels: not on the main thread.
-        let image = try await Task.detached { try ImageInput(shown) }.value
-        for try await text in model.ask(image, question) { answer += text }
+        // The file, and not a UIImage of it: that would be 50 MB and more.
+        for try await text in model.ask(.data(photo), question) { answer += text }
         state = .ready
       } catch {
         state = .failed(error.localizedDescription)

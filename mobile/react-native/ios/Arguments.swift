@@ -84,7 +84,13 @@ extension AskOptions {
 struct ImageReader {
   let loadImage: TinyVLMBridge.LoadImage
 
-  func read(_ given: [String: Any]) async throws -> ImageInput {
+  func read(_ given: [[String: Any]]) async throws -> [ImageInput] {
+    var images: [ImageInput] = []
+    for image in given { images.append(try await read(image)) }
+    return images
+  }
+
+  private func read(_ given: [String: Any]) async throws -> ImageInput {
     if let uri = given["uri"] as? String { return try await read(uri) }
     if let file = given["file"] as? String { return .data(try bytes(file)) }
     guard let rgba = given["rgba"] as? String, let width = given["width"] as? Int,

@@ -4,15 +4,16 @@ import Foundation
 final class Pace: @unchecked Sendable {
   private let interval: TimeInterval
   private let lock = NSLock()
-  private var last: TimeInterval?
+  private var last: DispatchTime?
 
   init(seconds: TimeInterval) { interval = seconds }
 
   /// Whether this one is.
   func isDue() -> Bool {
     lock.withLock {
-      let now = ProcessInfo.processInfo.systemUptime
-      if let last, now - last < interval { return false }
+      // ProcessInfo's uptime would want a reason in the app's privacy manifest.
+      let now = DispatchTime.now()
+      if let last, now < last + interval { return false }
       last = now
       return true
     }
@@ -24,19 +25,14 @@ final class Pace: @unchecked Sendable {
 final class TextBatches: @unchecked Sendable {
   private let send: (String) -> Void
   private let lock = NSLock()
-  private var said = ""
   private var unsent = ""
   private var isWaiting = false
   private var isClosed = false
 
   init(send: @escaping (String) -> Void) { self.send = send }
 
-  /// All pieces so far, sent or not.
-  var text: String { lock.withLock { said } }
-
   func add(_ piece: String) {
     let begins = lock.withLock { () -> Bool in
-      said += piece
       unsent += piece
       defer { isWaiting = true }
       return !isWaiting

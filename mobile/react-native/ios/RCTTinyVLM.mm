@@ -103,8 +103,18 @@ RCT_EXPORT_MODULE(TinyVLM)
   [_bridge cancel:question];
 }
 
-- (void)openChat:(double)chat model:(double)model system:(NSString *_Nullable)system {
-  [_bridge openChat:chat model:model system:system];
+- (void)openChat:(double)chat
+           model:(double)model
+          system:(NSString *_Nullable)system
+        messages:(NSArray *)messages
+         resolve:(RCTPromiseResolveBlock)resolve
+          reject:(RCTPromiseRejectBlock)reject {
+  [_bridge openChat:chat
+              model:model
+             system:system
+           messages:messages
+            resolve:resolve
+             reject:reject];
 }
 
 - (void)closeChat:(double)chat {

@@ -13,7 +13,7 @@ func progressEvent(_ model: Double, _ progress: LoadProgress) -> [String: Any] {
   ]
 }
 
-/// A NativeInfo. The Swift package does not tell the length of the context.
+/// A ModelInfo.
 func infoObject(_ info: ModelInfo) -> [String: Any] {
   [
     "name": info.name,
@@ -21,6 +21,7 @@ func infoObject(_ info: ModelInfo) -> [String: Any] {
     "fileBytes": info.fileBytes,
     "imageSize": info.imageSize,
     "imageTokens": info.imageTokens,
+    "context": info.context,
     "maxContext": info.maxContext,
     "vocabulary": info.vocabulary,
     "threads": info.threads,

@@ -27,7 +27,7 @@ public final class TinyVLMBridge: NSObject, @unchecked Sendable {
     var models: [Double: OpenModel] = [:]
     var chats: [Double: OpenChat] = [:]
     var loads: [Double: Task<Void, Never>] = [:]
-    var questions: [Double: Task<Void, Never>] = [:]
+    var questions: [Double: StopSignal] = [:]
   }
 
   private let onText: Emit
@@ -80,34 +80,48 @@ public final class TinyVLMBridge: NSObject, @unchecked Sendable {
     _ question: Double, model: Double, chat: Double, images given: [[String: Any]], text: String,
     options: [String: Any], resolve: @escaping Resolve, reject: @escaping Reject
   ) {
-    start(\.questions, question, resolve, reject) { [self] in
+    let stop = StopSignal()
+    change { $0.questions[question] = stop }
+    start(nil, question, resolve, reject) { [self] in
       let said = TextBatches { [onText] piece in onText(["question": question, "text": piece]) }
-      defer { said.close() }  // what was not sent is in the answer
-      do {
-        var inputs: [ImageInput] = []
-        for image in given { inputs.append(try await images.read(image)) }
-        let asked = AskOptions(given: options)
-        let answer =
-          try await chat == 0
-          ? openModel(model).vlm.answer(inputs, text, options: asked, onText: { said.add($0) })
-          : openChat(chat).answer(text, images: inputs, options: asked, onText: { said.add($0) })
-        return answerObject(answer)
-      } catch is CancellationError {
-        return ["text": said.text, "finishReason": "cancelled"]
+      defer {
+        said.close()  // what was not sent is in the answer
+        change { $0.questions[question] = nil }
       }
+      let inputs = try await images.read(given)
+      let asked = AskOptions(given: options)
+      let answer =
+        try await chat == 0
+        ? openModel(model).vlm.answer(
+          inputs, text, options: asked, stop: stop, onText: { said.add($0) })
+        : openChat(chat).answer(
+          text, images: inputs, options: asked, stop: stop, onText: { said.add($0) })
+      return answerObject(answer)
     }
   }
 
   @objc(cancel:)
   public func cancel(_ question: Double) {
-    change { $0.questions[question] }?.cancel()
+    change { $0.questions[question] }?.stop()
   }
 
-  @objc(openChat:model:system:)
-  public func openChat(_ chat: Double, model: Double, system: String?) {
-    change { state in
-      guard let open = state.models[model] else { return }
-      state.chats[chat] = OpenChat(model: model, chat: open.vlm.chat(system: system))
+  @objc(openChat:model:system:messages:resolve:reject:)
+  public func openChat(
+    _ chat: Double, model: Double, system: String?, messages: [[String: Any]],
+    resolve: @escaping Resolve, reject: @escaping Reject
+  ) {
+    start(nil, chat, resolve, reject) { [self] in
+      var past: [PastMessage] = []
+      for message in messages {
+        let content = message["content"] as? String ?? ""
+        let shown = try await images.read(message["images"] as? [[String: Any]] ?? [])
+        past.append(
+          message["role"] as? String == "assistant"
+            ? .assistant(content) : .user(content, images: shown))
+      }
+      let begun = try openModel(model).vlm.chat(system: system, messages: past)
+      change { $0.chats[chat] = OpenChat(model: model, chat: begun) }
+      return nil
     }
   }
 
@@ -165,7 +179,7 @@ public final class TinyVLMBridge: NSObject, @unchecked Sendable {
       return state
     }
     for task in last.loads.values { task.cancel() }
-    for task in last.questions.values { task.cancel() }
+    for stop in last.questions.values { stop.stop() }
     for open in last.models.values { Task { await open.vlm.close() } }
   }
 
@@ -201,7 +215,10 @@ public final class TinyVLMBridge: NSObject, @unchecked Sendable {
         do {
           resolve(try await work())
         } catch let error as TinyVLMError {
-          reject(error.code.rawValue, error.message, error)
+          // React Native hands the user info of an NSError on, and nothing else of an error.
+          let details = error.httpStatus.map { ["status": $0] } ?? [:]
+          let told = NSError(domain: "TinyVLM", code: 0, userInfo: details)
+          reject(error.code.rawValue, error.message, told)
         } catch let error as BridgeError {
           reject(error.code.rawValue, error.message, error)
         } catch is CancellationError {

@@ -28,7 +28,7 @@ type ProgressEvent = {
  * reject with the code of a TinyVLMError. `Object`s are those of bridge.ts.
  */
 export interface Spec extends TurboModule {
-  /** Loads a model. `source`: NativeSource; `options`: NativeLoadOptions. A NativeInfo. */
+  /** Loads a model. `source`: NativeSource; `options`: NativeLoadOptions. A ModelInfo. */
   load(model: number, source: Object, options: Object): Promise<Object>;
   /** Ends a load, which then rejects with `aborted`; nothing where it has ended. */
   cancelLoad(model: number): void;
@@ -44,10 +44,18 @@ export interface Spec extends TurboModule {
     text: string,
     options: Object,
   ): Promise<Object>;
-  /** Ends a question, which then resolves with the text so far; nothing where it has ended. */
+  /** Ends a question, which then resolves with what there is; nothing where it has ended. */
   cancel(question: number): void;
-  /** Begins a conversation. `system` is null for the model's own system prompt. */
-  openChat(chat: number, model: number, system: string | null): void;
+  /**
+   * Begins a conversation. `system` is null for the model's own system prompt; `messages`, what was
+   * said before: NativeMessage.
+   */
+  openChat(
+    chat: number,
+    model: number,
+    system: string | null,
+    messages: Array<Object>,
+  ): Promise<void>;
   /** Ends a conversation and releases its images. */
   closeChat(chat: number): void;
   /** Bytes that the model and its context take. */

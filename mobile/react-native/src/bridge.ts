@@ -26,6 +26,13 @@ export type NativeLoadOptions = SessionSettings & { threads?: number };
 export type NativeImage =
   { uri: string } | { file: string } | { rgba: string; width: number; height: number };
 
+/** A message that a chat is made with. */
+export interface NativeMessage {
+  role: "user" | "assistant";
+  content: string;
+  images: NativeImage[];
+}
+
 /** The options of `ask`. `schema` is JSON. */
 export type NativeAskOptions = Omit<Sampling, "responseFormat"> & {
   schema?: string;
@@ -36,10 +43,7 @@ export type NativeAskOptions = Omit<Sampling, "responseFormat"> & {
   strict: boolean;
 };
 
-/** What a load resolves with. */
-export type NativeInfo = Omit<ModelInfo, "context"> & { context?: number };
-
-/** What a question resolves with; only `text` and `finishReason` where it was cancelled. */
+/** What a question resolves with; the native side tells all but `logprobs` always. */
 export type NativeAnswer = Pick<AskReply, "text" | "finishReason"> &
   Partial<Omit<AskReply, "imageIds">>;
 
@@ -68,10 +72,10 @@ export class Bridge {
     source: NativeSource,
     options: NativeLoadOptions,
     onProgress: (progress: NativeProgress) => void,
-  ): Promise<NativeInfo> {
+  ): Promise<ModelInfo> {
     return during(this.#loads, model, onProgress, () =>
       this.#module.load(model, source, options),
-    ) as Promise<NativeInfo>;
+    ) as Promise<ModelInfo>;
   }
 
   /** Ends a load, which then rejects. */
@@ -99,8 +103,13 @@ export class Bridge {
   }
 
   /** Begins a conversation under the number `chat`. */
-  openChat(chat: number, model: number, system: string | undefined): void {
-    this.#module.openChat(chat, model, system ?? null);
+  openChat(
+    chat: number,
+    model: number,
+    system: string | undefined,
+    messages: NativeMessage[],
+  ): Promise<void> {
+    return this.#module.openChat(chat, model, system ?? null, messages).catch(rethrow);
   }
 
   /** Ends a conversation. */

@@ -3,8 +3,8 @@
 
 import { describe, rawImage, tagOf } from "../../../js-sdk/src/api/sources.js";
 import { TinyVLMError } from "../../../js-sdk/src/protocol/errors.js";
-import type { NativeImage } from "./bridge.js";
-import type { ImageInput, RawImage } from "./types.js";
+import type { NativeImage, NativeMessage } from "./bridge.js";
+import type { ImageInput, PastMessage, RawImage } from "./types.js";
 
 /**
  * The images of one question, read now but for files of the device; a promise where something has
@@ -26,6 +26,20 @@ export function readImages(
   const isRead = (image: NativeImage | Promise<NativeImage>): image is NativeImage =>
     !(image instanceof Promise);
   return read.every(isRead) ? read : Promise.all(read.map(async (image) => image));
+}
+
+/** The messages that a chat is made with, their images read. Rejects as `readImages` throws. */
+export async function readMessages(messages: readonly PastMessage[]): Promise<NativeMessage[]> {
+  return Promise.all(
+    messages.map(async ({ role, content, images = [] }, index) => {
+      if (role !== "user" && role !== "assistant")
+        throw new TinyVLMError(
+          "invalid_argument",
+          `messages[${index}]: wanted the role user or assistant, found ${describe(role)}`,
+        );
+      return { role, content, images: images.length === 0 ? [] : await readImages(images) };
+    }),
+  );
 }
 
 function readImage(image: ImageInput): NativeImage | Promise<NativeImage> {

@@ -4,11 +4,19 @@
 import { Chat as SdkChat } from "../../../js-sdk/src/api/chat.js";
 import type { ChatModel, Conversation } from "../../../js-sdk/src/api/conversation.js";
 import { Line, noCost } from "../../../js-sdk/src/api/line.js";
+import { checkChatOptions } from "../../../js-sdk/src/api/options.js";
 import { AnswerStream as SdkAnswerStream } from "../../../js-sdk/src/api/stream.js";
+import type { ChatOptions as WebChatOptions } from "../../../js-sdk/src/api/types.js";
 import { abortedError, TinyVLMError } from "../../../js-sdk/src/protocol/errors.js";
-import { nextNumber, type Bridge, type NativeAnswer, type NativeImage } from "./bridge.js";
-import { readImages } from "./images.js";
-import { askOptionsOf, checkChatOptions } from "./options.js";
+import {
+  nextNumber,
+  type Bridge,
+  type NativeAnswer,
+  type NativeImage,
+  type NativeMessage,
+} from "./bridge.js";
+import { readImages, readMessages } from "./images.js";
+import { askOptionsOf } from "./options.js";
 import type {
   Answer,
   AnswerStream,
@@ -17,6 +25,7 @@ import type {
   ChatOptions,
   ImageInput,
   ModelInfo,
+  PastMessage,
 } from "./types.js";
 
 /**
@@ -73,7 +82,7 @@ export class LoadedModel {
    * `invalid_argument` where an option is not what ChatOptions says.
    */
   chat(options: ChatOptions = {}): Chat {
-    checkChatOptions(options);
+    checkChatOptions(options as WebChatOptions);
     return new NativeChat(this.#bridge, this.#number, options, (...question) =>
       this.#ask(...question),
     ) as unknown as Chat;
@@ -138,7 +147,7 @@ export class LoadedModel {
     const own = readImages(image);
     // A question of a chat does not overtake those before it.
     const images = chat
-      ? Promise.all([own, chat.conversation.imagesRead]).then(([read]) => read)
+      ? Promise.all([own, chat.read(), chat.conversation.imagesRead]).then(([read]) => read)
       : own;
     if (chat) chat.conversation.imagesRead = question.orEnd(images).catch(() => {});
 
@@ -158,6 +167,8 @@ export class LoadedModel {
     };
     const work = this.#inLine(question, images, async (read) => {
       const numbers = [this.#number, chat?.number ?? 0] as const;
+      await question.orEnd(chat?.open());
+      if (question.hasEnded) return nothing;
       const reply = await question.during((number) =>
         this.#bridge.ask(number, numbers, read, prompt, native, onText),
       );
@@ -202,7 +213,7 @@ export interface LoadedModel {
 }
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
-/** What became of a question that ended before the native side heard of it. */
+/** What became of a question that ended before the native side heard of it: nothing was computed. */
 const nothing: NativeAnswer = { text: "", finishReason: "cancelled" };
 
 function answerOf(
@@ -288,10 +299,14 @@ class Question {
   }
 }
 
-/** A conversation that the native side has, too. */
+/** A conversation that the native side has, too, once it was asked something. */
 interface OpenChat {
   number: number;
   conversation: Conversation;
+  /** Reads the images of the messages that it is made with, where it has not begun. */
+  read(): Promise<unknown>;
+  /** Begins it on the native side, where it has not begun. */
+  open(): Promise<void>;
   add(question: string, images: number, answer: string): void;
 }
 
@@ -304,12 +319,17 @@ type Ask = (
 
 /** The SDK's chat, whose turns are kept on the native side. */
 class NativeChat extends SdkChat {
-  readonly #close: () => void;
+  readonly #bridge: Bridge;
+  readonly #number: number;
+  readonly #begin: (messages: NativeMessage[]) => Promise<void>;
+  readonly #messages: readonly PastMessage[];
+  #read: Promise<NativeMessage[]> | undefined;
+  #begun: Promise<void> | undefined;
 
   constructor(bridge: Bridge, model: number, options: ChatOptions, ask: Ask) {
     const number = nextNumber();
     const chatModel: ChatModel = {
-      ask(image, question, askOptions, conversation) {
+      ask: (image, question, askOptions, conversation) => {
         // The native side keeps the images: only their count matters here.
         const add = (content: string, images: number, answer: string) => {
           if (conversation.disposed) return;
@@ -321,19 +341,40 @@ class NativeChat extends SdkChat {
         return ask(image as ImageInput, question, askOptions, {
           number,
           conversation,
+          read: () => this.#readMessages(),
+          open: () => this.#open(),
           add,
         }) as unknown as SdkAnswerStream;
       },
       forget() {},
     };
-    super(chatModel, options);
-    bridge.openChat(number, model, options.system);
-    this.#close = () => bridge.closeChat(number);
+    super(chatModel, options as WebChatOptions);
+    this.#bridge = bridge;
+    this.#number = number;
+    this.#messages = options.messages ?? [];
+    this.#begin = (messages) => bridge.openChat(number, model, options.system, messages);
+  }
+
+  // What fails is tried again with the next question.
+  #readMessages(): Promise<NativeMessage[]> {
+    return (this.#read ??= readMessages(this.#messages).catch((error: unknown) => {
+      this.#read = undefined;
+      throw error;
+    }));
+  }
+
+  #open(): Promise<void> {
+    return (this.#begun ??= this.#readMessages()
+      .then(this.#begin)
+      .catch((error: unknown) => {
+        this.#begun = undefined;
+        throw error;
+      }));
   }
 
   override dispose(): void {
     super.dispose();
-    this.#close();
+    this.#begun?.then(() => this.#bridge.closeChat(this.#number)).catch(() => {});
   }
 }
 if (Symbol.dispose) NativeChat.prototype[Symbol.dispose] = NativeChat.prototype.dispose;

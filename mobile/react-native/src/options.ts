@@ -5,10 +5,10 @@ import { checkAskOptions, checkOptions } from "../../../js-sdk/src/api/options.j
 import { describe, hubAddress } from "../../../js-sdk/src/api/sources.js";
 import { defaultHubUrl } from "../../../js-sdk/src/api/platform.js";
 import { TinyVLMError } from "../../../js-sdk/src/protocol/errors.js";
-import { askRules, loadRules } from "../../../js-sdk/src/protocol/option-rules.generated.js";
+import { loadRules } from "../../../js-sdk/src/protocol/option-rules.generated.js";
 import type { ResponseFormat } from "../../../js-sdk/src/protocol/response-format.js";
 import type { NativeAskOptions, NativeLoadOptions, NativeSource } from "./bridge.js";
-import type { AskOptions, ChatOptions, LoadOptions, ModelSource } from "./types.js";
+import type { AskOptions, LoadOptions, ModelSource } from "./types.js";
 
 const { onProgress, signal, headers, stallTimeout, hubUrl } = loadRules;
 const { threads, context, imageSize, resize, chatStyle, compute } = loadRules;
@@ -21,11 +21,6 @@ export function checkLoadOptions(options: LoadOptions): NativeLoadOptions {
     ([name, value]) => name in engineRules && value !== undefined,
   );
   return Object.fromEntries(given) as NativeLoadOptions;
-}
-
-/** Checks the options of `chat`. */
-export function checkChatOptions(options: ChatOptions): void {
-  checkOptions(options, { system: askRules.system });
 }
 
 /** Checks a question and its options; returns those of the engine, and the signals that end it. */

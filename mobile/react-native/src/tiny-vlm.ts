@@ -56,9 +56,9 @@ export class TinyVLM extends LoadedModel {
     progress.begin();
     const loading = bridge.load(number, from, native, (step) => progress.tell(step));
     try {
-      const { context, ...info } = await Promise.race([loading, abortion]);
+      const info = await Promise.race([loading, abortion]);
       progress.ready(info.fileBytes);
-      return new TinyVLM({ bridge, number, info: { ...info, context } });
+      return new TinyVLM({ bridge, number, info });
     } catch (error) {
       // One that was loaded although nobody wants it any more.
       loading.then(() => bridge.dispose(number)).catch(() => {});

@@ -9,6 +9,7 @@ import type {
   LoadOptions as WebLoadOptions,
   LoadProgress as WebLoadProgress,
   ModelInfo as WebModelInfo,
+  PastMessage as WebPastMessage,
   RawImage,
 } from "../../../js-sdk/src/api/types.js";
 
@@ -77,19 +78,28 @@ export interface LoadProgress extends Omit<WebLoadProgress, "phase" | "cachedByt
 }
 
 /** Name, sizes and limits of the loaded model. */
-export interface ModelInfo extends Omit<WebModelInfo, "hasTokenizer" | "context"> {
-  /** Length of the context in tokens, as the model was loaded; undefined where it is not told. */
-  context: number | undefined;
-}
+export type ModelInfo = Omit<WebModelInfo, "hasTokenizer">;
 
-/**
- * A complete answer, or what there was of it when it was cancelled: of such a one `usage` and
- * `timings` are 0 but for `firstTokenMs` and `totalMs`.
- */
+/** A complete answer, or what there was of it when it was cancelled. */
 export type Answer = Omit<WebAnswer, "variant">;
 
 /** Options of `vlm.chat`. */
-export type ChatOptions = Pick<WebChatOptions, "system">;
+export interface ChatOptions extends Omit<WebChatOptions, "messages"> {
+  /**
+   * What was said before, oldest first: questions of the user and answers of the assistant in turn.
+   * Default: nothing.
+   */
+  messages?: readonly PastMessage[] | undefined;
+}
+
+/** One message that a chat is made with. */
+export interface PastMessage extends Omit<WebPastMessage, "images"> {
+  /**
+   * The images that were passed with it, the user's only. They are read whenever a question is
+   * asked, until one was answered. Default: none.
+   */
+  images?: readonly ImageInput[] | undefined;
+}
 
 /**
  * An answer in progress. `for await` gives its text piece by piece (whole characters); `await`

@@ -1,4 +1,4 @@
-/// A complete answer, or what there was of it when it was cancelled.
+/// A complete answer, or what there was of it when a ``StopSignal`` ended it.
 public struct Answer: Sendable, Equatable, Decodable {
   /// Why an answer ended.
   public enum FinishReason: String, Sendable, Decodable {
@@ -6,7 +6,7 @@ public struct Answer: Sendable, Equatable, Decodable {
     case stop
     /// `maxTokens` or the context was reached.
     case length
-    /// It was cancelled.
+    /// A ``StopSignal`` ended it.
     case cancelled
   }
 
@@ -79,6 +79,16 @@ public struct Answer: Sendable, Equatable, Decodable {
   private enum CodingKeys: String, CodingKey {
     case text, finishReason, usage, timings, logprobs
   }
+
+  /// Of a question that was stopped before the engine heard of it.
+  static let nothing = Answer(
+    text: "", finishReason: .cancelled,
+    usage: Usage(
+      promptTokens: 0, imageTokens: 0, encodedImages: 0, reusedTokens: 0, completionTokens: 0),
+    timings: Timings(
+      decodeImageMs: 0, preprocessMs: 0, visionMs: 0, prefillMs: 0, decodeMs: 0,
+      tokensPerSecond: 0),
+    logprobs: nil)
 }
 
 /// What is known of a loaded model.
@@ -87,10 +97,13 @@ public struct ModelInfo: Sendable, Equatable, Decodable {
   public let name: String
   /// What kind of model it is, such as `fastvlm`.
   public let architecture: String
-  /// Edge length in pixels of the images that it takes; 0 for a model that reads text only.
-  public let imageSize: Int
-  /// Tokens that one image becomes; 0 for a model that reads text only.
-  public let imageTokens: Int
+  /// Edge length in pixels of the square input image, as the model was loaded; 0 for a model that
+  /// reads text only.
+  public internal(set) var imageSize: Int
+  /// Tokens that one image becomes, as the model was loaded; 0 for a model that reads text only.
+  public internal(set) var imageTokens: Int
+  /// Tokens of the context, as the model was loaded.
+  public internal(set) var context = 0
   /// Tokens that its context can have at most.
   public let maxContext: Int
   /// Tokens that it knows.
@@ -101,6 +114,12 @@ public struct ModelInfo: Sendable, Equatable, Decodable {
   public let threads: Int
   /// Sentences for people about what the file does not say and was assumed; usually none.
   public let warnings: [String]
+
+  // Those that the session tells are not of the model.
+  private enum CodingKeys: String, CodingKey {
+    case name, architecture, imageSize, imageTokens, maxContext, vocabulary, fileBytes, threads
+    case warnings
+  }
 }
 
 /// What a model and its conversation take. Mapped weights (`docs/ios.md`) do not count against an

@@ -20,15 +20,33 @@ public struct ChatMessage: Sendable, Equatable {
   public let images: Int
 }
 
-/// A conversation, made by ``TinyVLM/chat(system:)``: each question is asked with the turns before
+/// One message that a ``Chat`` is made with.
+public struct PastMessage: Sendable {
+  let role: ChatMessage.Role
+  let content: String
+  let images: [ImageInput]
+
+  /// What the user asked, and the images that came with it, which are read with the chat's first
+  /// question.
+  public static func user(_ content: String, images: [ImageInput] = []) -> PastMessage {
+    PastMessage(role: .user, content: content, images: images)
+  }
+
+  /// What the model answered.
+  public static func assistant(_ content: String) -> PastMessage {
+    PastMessage(role: .assistant, content: content, images: [])
+  }
+}
+
+/// A conversation, made by ``TinyVLM/chat(system:messages:)``: each question is asked with the turns before
 /// it. What is shared with the question before is not computed again, images included.
 public final class Chat: Sendable {
   private let engine: Engine
   private let conversation: Conversation
 
-  init(_ engine: Engine, system: String?) {
+  init(_ engine: Engine, system: String?, messages: [PastMessage]) {
     self.engine = engine
-    conversation = Conversation(system: system)
+    conversation = Conversation(system: system, messages: messages)
   }
 
   deinit {
@@ -56,19 +74,22 @@ public final class Chat: Sendable {
 
   /// The whole answer to the next question, with how it came about.
   ///
+  /// - Parameters:
+  ///   - question: The question.
+  ///   - images: Further images, shown with it.
+  ///   - options: How it is answered.
+  ///   - stop: Ends it early; what there is of the answer is then returned.
+  ///   - onText: Told each piece of text as it comes, on a thread of the engine.
   /// - Throws: ``TinyVLMError``; `CancellationError` where the task was cancelled.
   public func answer(
     _ question: String, images: [ImageInput] = [], options: AskOptions = AskOptions(),
-    onText: (@Sendable (String) -> Void)? = nil
+    stop: StopSignal? = nil, onText: (@Sendable (String) -> Void)? = nil
   ) async throws -> Answer {
-    let cancellation = Cancellation()
-    let answer = try await engine.run(cancellation) { [conversation] engine, session in
+    try await engine.answer(until: stop) { [conversation] engine, session, cancellation in
       try conversation.answer(
         question, images, options: options, engine: engine, session: session,
         cancellation: cancellation, onText: onText)
     }
-    if answer.finishReason == .cancelled { throw CancellationError() }
-    return answer
   }
 }
 
@@ -78,7 +99,7 @@ private final class Conversation: @unchecked Sendable {
     let role: ChatMessage.Role
     let content: String
     let images: [ImageInput]
-    let options: AskOptions  // that its images were decoded with
+    var options: AskOptions?  // that its images were decoded with; nil: not yet
   }
 
   private let system: String?
@@ -87,7 +108,10 @@ private final class Conversation: @unchecked Sendable {
   private var numbers: [[UInt32]] = []  // of each turn's images, in the session `generation`
   private var generation = 0
 
-  init(system: String?) { self.system = system }
+  init(system: String?, messages: [PastMessage]) {
+    self.system = system
+    turns = messages.map { Turn(role: $0.role, content: $0.content, images: $0.images) }
+  }
 
   var messages: [ChatMessage] {
     let said = lock.withLock { turns }
@@ -107,7 +131,7 @@ private final class Conversation: @unchecked Sendable {
       throw TinyVLMError(.invalidArgument, "system: a chat gets its own from chat(system:)")
     }
     let said = lock.withLock { turns }
-    try showAgain(said, engine: engine, session: session)
+    try show(said, options: options, engine: engine, session: session)
     let added = try engine.add(images, to: session, options: options)
     var answered = false
     defer { if !answered { engine.drop(added.images, from: session) } }
@@ -133,18 +157,28 @@ private final class Conversation: @unchecked Sendable {
     return answer
   }
 
-  /// Adds the images of earlier turns to a session that does not have them yet.
-  private func showAgain(_ said: [Turn], engine: Engine, session: OpaquePointer) throws {
+  /// Adds the images of earlier turns to a session that does not have them yet. `options`: of the
+  /// question, for images that no question has shown before.
+  private func show(
+    _ said: [Turn], options: AskOptions, engine: Engine, session: OpaquePointer
+  ) throws {
     guard generation != engine.generation else { return }
     var added: [[UInt32]] = []
     do {
       for turn in said {
-        added.append(try engine.add(turn.images, to: session, options: turn.options).images)
+        let decoding = turn.options ?? options
+        added.append(try engine.add(turn.images, to: session, options: decoding).images)
       }
     } catch {
       engine.drop(added.flatMap { $0 }, from: session)
       throw error
     }
-    lock.withLock { (numbers, generation) = (added, engine.generation) }
+    lock.withLock {
+      numbers = added
+      generation = engine.generation
+      for index in turns.indices where turns[index].options == nil {
+        turns[index].options = options
+      }
+    }
   }
 }

@@ -11,7 +11,8 @@ struct Message: Sendable {
 /// A model and its session. What the engine computes runs on a queue of its own, one piece of work
 /// after the other: tasks of the caller never wait in a thread of Swift's cooperative pool.
 final class Engine: @unchecked Sendable {
-  let info: ModelInfo
+  /// Whole once `init` has returned.
+  private(set) var info: ModelInfo
   private let queue: DispatchQueue
   private let sessionOptions: String
 
@@ -38,7 +39,10 @@ final class Engine: @unchecked Sendable {
       self.model = nil
       throw error
     }
-    _ = try openSession()
+    let own = try decode(SessionInfo.self, from: tvlm_session_info, openSession())
+    (info.imageSize, info.imageTokens, info.context) = (
+      own.imageSize, own.imageTokens, own.context
+    )
   }
 
   deinit { free() }
@@ -52,7 +56,7 @@ final class Engine: @unchecked Sendable {
   // MARK: Loading
 
   static func load(
-    _ file: ModelFile, options: LoadOptions, cancellation: Cancellation,
+    _ file: ModelFile, options: LoadOptions, device: DeviceState, cancellation: Cancellation,
     progress: (@Sendable (LoadProgress) -> Void)?
   ) async throws -> Engine {
     let queue = DispatchQueue(label: "TinyVLM.engine", qos: .userInitiated)
@@ -61,7 +65,9 @@ final class Engine: @unchecked Sendable {
         continuation.resume(
           with: Result {
             let loading = Loading(cancellation: cancellation, progress: progress)
-            let model = try Signposts.measure("load") { try loading.load(file, options: options) }
+            let model = try Signposts.measure("load") {
+              try loading.load(file, options: options, on: device)
+            }
             return try Engine(model: model, options: options, queue: queue)
           })
       }
@@ -242,6 +248,12 @@ final class Engine: @unchecked Sendable {
   func check(_ code: tvlm_code, _ session: OpaquePointer) throws {
     if code != TVLM_OK { throw TinyVLMError(code, tvlm_session_error(session)) }
   }
+}
+
+private struct SessionInfo: Decodable {
+  let imageSize: Int
+  let imageTokens: Int
+  let context: Int
 }
 
 private struct ImageReport: Decodable {

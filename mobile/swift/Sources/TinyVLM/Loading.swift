@@ -18,9 +18,11 @@ final class Loading {
   }
 
   /// A loaded model, which belongs to the caller.
-  func load(_ file: ModelFile, options: LoadOptions) throws -> OpaquePointer {
+  func load(
+    _ file: ModelFile, options: LoadOptions, on device: DeviceState
+  ) throws -> OpaquePointer {
     var options = options
-    options.threads = options.threads ?? recommendedThreads()
+    options.threads = options.threads ?? device.recommendedThreads
     var error: OpaquePointer?
     guard let model = tvlm_model_create(jsonObject(options.modelFields), &error) else {
       defer { tvlm_error_free(error) }
@@ -77,22 +79,4 @@ final class Loading {
     if code == TVLM_ABORTED { throw CancellationError() }
     throw TinyVLMError(code, tvlm_model_error(model))
   }
-}
-
-/// Threads for a machine like this one now: its fast cores, at most eight; half of them while it
-/// saves energy or is hot.
-func recommendedThreads() -> Int {
-  #if canImport(Darwin)
-    var fast: Int32 = 0
-    var size = MemoryLayout<Int32>.size
-    let known = sysctlbyname("hw.perflevel0.physicalcpu", &fast, &size, nil, 0) == 0 && fast > 0
-    let cores = known ? Int(fast) : ProcessInfo.processInfo.activeProcessorCount
-    var threads = min(cores, 8)
-    let process = ProcessInfo.processInfo
-    if process.isLowPowerModeEnabled || process.thermalState.rawValue >= 2 { threads /= 2 }
-    return max(1, threads)
-  #else
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    return max(1, cores <= 4 ? cores : min(cores / 2, 8))
-  #endif
 }

@@ -238,7 +238,8 @@ public struct ModelDownload: Sendable {
         // There is more here than the server has: another file. From the beginning.
         there = 0
         try start((nil, 0))
-        throw Busy(reason: TinyVLMError(.http, "\(url): the server answered 416"))
+        throw Busy(
+          reason: TinyVLMError(.http, "\(url): the server answered 416", httpStatus: status))
       case 200:
         there = 0
         totalBytes = max(0, response.expectedContentLength)
@@ -246,9 +247,12 @@ public struct ModelDownload: Sendable {
         let strong = etag.flatMap { $0.hasPrefix("W/") ? nil : $0 }
         try start((strong ?? response.value(forHTTPHeaderField: "Last-Modified"), totalBytes))
       case 408, 425, 429, 500...599:
-        throw Busy(reason: TinyVLMError(.http, "\(url): the server answered \(status)"))
+        throw Busy(
+          reason: TinyVLMError(
+            .http, "\(url): the server answered \(status)", httpStatus: status))
       default:
-        throw TinyVLMError(.http, "\(url): a file wanted, the server answered \(status)")
+        throw TinyVLMError(
+          .http, "\(url): a file wanted, the server answered \(status)", httpStatus: status)
       }
     }
   }

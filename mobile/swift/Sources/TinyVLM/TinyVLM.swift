@@ -16,7 +16,7 @@ import Foundation
 /// and its streams any more, or with ``close()``.
 public final class TinyVLM: Sendable {
   private let engine: Engine
-  private let memoryWarnings: MemoryWarnings
+  private let memoryWarnings: any AnyObject & Sendable
 
   /// What is known of the model.
   public var info: ModelInfo { engine.info }
@@ -24,9 +24,9 @@ public final class TinyVLM: Sendable {
   /// The version of the engine, such as "0.1.0".
   public static var engineVersion: String { String(cString: tvlm_version()) }
 
-  private init(_ engine: Engine) {
+  private init(_ engine: Engine, on system: HostSystem) {
     self.engine = engine
-    memoryWarnings = MemoryWarnings { [weak engine] in engine?.releaseSession() }
+    memoryWarnings = system.watchMemory { [weak engine] in engine?.releaseSession() }
   }
 
   /// Loads a model; returns when it can be asked.
@@ -40,13 +40,21 @@ public final class TinyVLM: Sendable {
     _ source: ModelSource, options: LoadOptions = LoadOptions(),
     progress: (@Sendable (LoadProgress) -> Void)? = nil
   ) async throws -> TinyVLM {
+    try await load(source, options: options, on: .real, progress: progress)
+  }
+
+  static func load(
+    _ source: ModelSource, options: LoadOptions, on system: HostSystem,
+    progress: (@Sendable (LoadProgress) -> Void)? = nil
+  ) async throws -> TinyVLM {
     let cancellation = Cancellation()
     return try await withTaskCancellationHandler {
       let file = try await source.fetched(cancellation: cancellation, progress: progress)
       try Task.checkCancellation()
-      return TinyVLM(
-        try await Engine.load(
-          file, options: options, cancellation: cancellation, progress: progress))
+      let engine = try await Engine.load(
+        file, options: options, device: system.device(), cancellation: cancellation,
+        progress: progress)
+      return TinyVLM(engine, on: system)
     } onCancel: {
       cancellation.cancel()
     }
@@ -104,35 +112,43 @@ public final class TinyVLM: Sendable {
 
   /// The whole answer to a question about an image, or without one (`nil`), with how it came about.
   ///
-  /// - Parameter onText: Told each piece of text as it comes, on a thread of the engine.
+  /// - Parameters:
+  ///   - image: The image, or `nil`.
+  ///   - question: The question.
+  ///   - options: How it is answered.
+  ///   - stop: Ends it early; what there is of the answer is then returned.
+  ///   - onText: Told each piece of text as it comes, on a thread of the engine.
   /// - Throws: ``TinyVLMError``; `CancellationError` where the task was cancelled.
   public func answer(
     _ image: ImageInput?, _ question: String, options: AskOptions = AskOptions(),
-    onText: (@Sendable (String) -> Void)? = nil
+    stop: StopSignal? = nil, onText: (@Sendable (String) -> Void)? = nil
   ) async throws -> Answer {
-    try await answer(image.map { [$0] } ?? [], question, options: options, onText: onText)
+    try await answer(
+      image.map { [$0] } ?? [], question, options: options, stop: stop, onText: onText)
   }
 
   /// The whole answer to a question about several images, in their order.
   public func answer(
     _ images: [ImageInput], _ question: String, options: AskOptions = AskOptions(),
-    onText: (@Sendable (String) -> Void)? = nil
+    stop: StopSignal? = nil, onText: (@Sendable (String) -> Void)? = nil
   ) async throws -> Answer {
-    let cancellation = Cancellation()
-    let answer = try await engine.run(cancellation) { engine, session in
+    try await engine.answer(until: stop) { engine, session, cancellation in
       try engine.answerOnce(
         images, question, options: options, session: session, cancellation: cancellation,
         onText: onText)
     }
-    if answer.finishReason == .cancelled { throw CancellationError() }
-    return answer
   }
 
   /// A conversation: each question is asked with the turns before it, images included.
   ///
-  /// - Parameter system: The system prompt of the whole conversation; `nil`: that of the model's
-  ///   chat template, `""`: none.
-  public func chat(system: String? = nil) -> Chat { Chat(engine, system: system) }
+  /// - Parameters:
+  ///   - system: The system prompt of the whole conversation; `nil`: that of the model's chat
+  ///     template, `""`: none.
+  ///   - messages: What was said before, oldest first: questions of the user and answers of the
+  ///     model in turn, an answer last.
+  public func chat(system: String? = nil, messages: [PastMessage] = []) -> Chat {
+    Chat(engine, system: system, messages: messages)
+  }
 
   /// Gives back what can be computed again: the context, the images of chats and what they became.
   /// Called by itself when the system warns of low memory. Waits for the answer under way.
@@ -165,6 +181,26 @@ extension Engine {
         }
       }
     }
+  }
+
+  /// Waits for what `work` answers on the queue. Of an answer that `stop` ended this is what there
+  /// is of it.
+  func answer(
+    until stop: StopSignal?,
+    _ work: @escaping @Sendable (Engine, OpaquePointer, Cancellation) throws -> Answer
+  ) async throws -> Answer {
+    let cancellation = Cancellation()
+    let answer: Answer
+    do {
+      answer = try await (stop ?? StopSignal()).during(cancellation) {
+        try await run(cancellation) { try work($0, $1, cancellation) }
+      }
+    } catch is CancellationError where stop?.isStopped == true {
+      answer = .nothing  // it had not begun
+    }
+    try Task.checkCancellation()
+    if answer.finishReason == .cancelled, stop?.isStopped != true { throw CancellationError() }
+    return answer
   }
 
   /// Answers a question that belongs to no conversation. On the queue.

@@ -39,10 +39,13 @@ public struct TinyVLMError: Error, Sendable, Equatable {
   public let code: Code
   /// One sentence: what was wanted, what was found, where. English.
   public let message: String
+  /// Of an error of code `http`: the status that the server answered with, such as 404; else `nil`.
+  public let httpStatus: Int?
 
-  init(_ code: Code, _ message: String) {
+  init(_ code: Code, _ message: String, httpStatus: Int? = nil) {
     self.code = code
     self.message = message
+    self.httpStatus = httpStatus
   }
 
   /// From what the engine says; a code of a later engine is `internal`.

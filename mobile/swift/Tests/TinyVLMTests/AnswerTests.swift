@@ -59,6 +59,10 @@ final class AnswerTests: XCTestCase {
     let options = LoadOptions(threads: 2, context: 512, resize: .pad, compute: .f32)
     let vlm = try await TinyVLM.load(.file(demoModel), options: options)
     XCTAssertEqual(vlm.info.threads, 2)
+    XCTAssertEqual(vlm.info.context, 512)
+    let smaller = try await TinyVLM.load(.file(demoModel), options: LoadOptions(imageSize: 128))
+    XCTAssertEqual(smaller.info.imageSize, 128)
+    XCTAssertLessThan(smaller.info.imageTokens, vlm.info.imageTokens)
     let image = ImageInput.file(sample("sample-2.png"))
     let question = "What is in this picture?"
     let cut = try await vlm.answer(image, question, options: AskOptions(maxTokens: 2))

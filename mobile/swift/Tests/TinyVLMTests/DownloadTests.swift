@@ -146,6 +146,7 @@ final class DownloadTests: XCTestCase {
     let (missing, server) = try download { _ in .init(status: 404) }
     let notFound = await failure { try await missing.fetch() }
     XCTAssertEqual(notFound?.code, .http)
+    XCTAssertEqual(notFound?.httpStatus, 404)
     XCTAssert(notFound?.message.contains("404") ?? false)
     XCTAssertEqual(server.requests.count, 1)
   }
@@ -161,6 +162,7 @@ final class DownloadTests: XCTestCase {
     hopeless.retries = 1
     let error = await failure { [hopeless] in try await hopeless.fetch() }
     XCTAssertEqual(error?.code, .http)
+    XCTAssertEqual(error?.httpStatus, 503)
     XCTAssertEqual(busy.requests.count, 2)
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import TinyVLM
 import XCTest
 
-/// The Swift of README.md and docs/ios.md: scripts/swift.test.mjs compares it with what stands
+/// The Swift of README.md, docs/ios.md and docs/phones.md: scripts/swift.test.mjs compares it with what stands
 /// between the two marks.
 final class ReadmeTests: XCTestCase {
   func testTheLinesOfTheDocumentsRun() async throws {

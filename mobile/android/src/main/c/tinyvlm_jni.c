@@ -276,6 +276,11 @@ static void SessionDropImage(JNIEnv* env, jclass self, jlong handle, jint image)
   CheckSession(env, SessionOf(handle), tvlm_session_drop_image(SessionOf(handle), (uint32_t)image));
 }
 
+static void SessionTrim(JNIEnv* env, jclass self, jlong handle) {
+  (void)self;
+  CheckSession(env, SessionOf(handle), tvlm_session_trim(SessionOf(handle)));
+}
+
 static void SessionAsk(JNIEnv* env, jclass self, jlong handle, jbyteArray request_bytes) {
   (void)self;
   char* request = ToText(env, request_bytes);
@@ -336,6 +341,7 @@ static const JNINativeMethod kNatives[] = {
     NATIVE("sessionAddPixels", "(JLdev/tinyvlm/internal/NativeRows;II[BI)I", &SessionAddPixels),
     NATIVE("sessionImageInfo", "(JI)[B", &SessionImageInfo),
     NATIVE("sessionDropImage", "(JI)V", &SessionDropImage),
+    NATIVE("sessionTrim", "(J)V", &SessionTrim),
     NATIVE("sessionAsk", "(J[B)V", &SessionAsk),
     NATIVE("sessionAdvance", "(JD)I", &SessionAdvance),
     NATIVE("sessionTakeText", "(J)[B", &SessionTakeText),

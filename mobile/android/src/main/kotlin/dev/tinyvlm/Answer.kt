@@ -9,6 +9,9 @@ public enum class FinishReason {
 
   /** `maxTokens` or the context was reached. */
   LENGTH,
+
+  /** A [StopSignal] ended it. */
+  CANCELLED,
 }
 
 /** How many tokens a question and its answer took. */
@@ -75,7 +78,7 @@ public class TokenLogprob internal constructor(json: JsonObject) : Logprob(json)
   public val top: List<Logprob> = json.children("top").map { Logprob(it) }
 }
 
-/** A complete answer. */
+/** A complete answer, or what there was of it when a [StopSignal] ended it. */
 public class Answer
 internal constructor(
   report: JsonObject,
@@ -92,7 +95,11 @@ internal constructor(
 
   /** Why the answer ended. */
   public val finishReason: FinishReason =
-    if (report.text("finishReason") == "length") FinishReason.LENGTH else FinishReason.STOP
+    when (report.text("finishReason")) {
+      "length" -> FinishReason.LENGTH
+      "cancelled" -> FinishReason.CANCELLED
+      else -> FinishReason.STOP
+    }
 
   /** How many tokens were read and made. */
   public val usage: Usage = Usage(report.child("usage"))
@@ -106,6 +113,31 @@ internal constructor(
    */
   public val logprobs: List<TokenLogprob>? =
     if (report.has("logprobs")) report.children("logprobs").map { TokenLogprob(it) } else null
+
+  internal companion object {
+    /** Of a question that was stopped before the engine heard of it, after `totalMs`. */
+    fun nothing(totalMs: Double): Answer {
+      val usage =
+        listOf("promptTokens", "imageTokens", "encodedImages", "reusedTokens", "completionTokens")
+      val timings =
+        listOf(
+          "decodeImageMs",
+          "preprocessMs",
+          "visionMs",
+          "prefillMs",
+          "decodeMs",
+          "tokensPerSecond",
+        )
+      val report =
+        mapOf(
+          "text" to "",
+          "finishReason" to "cancelled",
+          "usage" to usage.associateWith { 0 },
+          "timings" to timings.associateWith { 0 },
+        )
+      return Answer(JsonObject(report), emptyList(), 0.0, totalMs)
+    }
+  }
 }
 
 /** Name, sizes and limits of a loaded model. */

@@ -45,10 +45,11 @@ internal constructor(private val engine: Engine, private val conversation: Conve
     question: String,
     images: List<ImageInput> = emptyList(),
     options: AskOptions = AskOptions(),
+    stop: StopSignal? = null,
     onText: suspend (String) -> Unit = {},
   ): Answer =
     withContext(Engine.dispatcher) {
-      engine.answer(conversation, images, question, checked(options), onText)
+      engine.answer(conversation, images, question, checked(options), stop, onText)
     }
 
   /** Asks, for Java: [listener] is called on [executor]. */
@@ -60,7 +61,8 @@ internal constructor(private val engine: Engine, private val conversation: Conve
     listener: AnswerListener,
   ): Request =
     launchRequest(executor, listener::onError) {
-      listener.onComplete(answer(question, images, options) { onExecutor { listener.onText(it) } })
+      val onText: suspend (String) -> Unit = { onExecutor { listener.onText(it) } }
+      listener.onComplete(answer(question, images, options, null, onText))
     }
 
   /** Ends the conversation and releases its images. May be called more than once. */

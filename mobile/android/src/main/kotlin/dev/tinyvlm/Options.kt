@@ -35,7 +35,8 @@ public class LoadOptions(
   /**
    * At most this many threads, the caller's included; in WebAssembly only the builds `relaxed-mt`
    * and `simd-mt` use more than one.
-   * A whole number from 1 to 64; default: as many as the processor has fast cores, at most eight.
+   * A whole number from 1 to 64; default: as many as the processor has fast cores, at most eight;
+   * half of them while Android saves energy or is hot.
    */
   public val threads: Int? = null,
   /**

@@ -3,9 +3,11 @@ package dev.tinyvlm
 import dev.tinyvlm.internal.Conversation
 import dev.tinyvlm.internal.Engine
 import dev.tinyvlm.internal.Library
+import dev.tinyvlm.internal.Message
 import dev.tinyvlm.internal.Native
 import dev.tinyvlm.internal.Platform
 import dev.tinyvlm.internal.Reclaimer
+import dev.tinyvlm.internal.fastCores
 import dev.tinyvlm.internal.launchRequest
 import java.io.Closeable
 import java.io.File
@@ -65,16 +67,18 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
   ): Flow<String> = ask(ImageInput.encoded(image), question, options)
 
   /**
-   * Asks, and returns the whole answer with its numbers. [onText] gets each piece of text; the
-   * engine waits for it. Errors are those of [ask].
+   * Asks, and returns the whole answer with its numbers. [stop] ends it early: what there is of it
+   * is then returned. [onText] gets each piece of text; the engine waits for it. Errors are those
+   * of [ask].
    */
   public suspend fun answer(
     images: List<ImageInput>,
     question: String,
     options: AskOptions = AskOptions(),
+    stop: StopSignal? = null,
     onText: suspend (String) -> Unit = {},
   ): Answer =
-    withContext(Engine.dispatcher) { engine.answer(null, images, question, options, onText) }
+    withContext(Engine.dispatcher) { engine.answer(null, images, question, options, stop, onText) }
 
   /**
    * Asks, for Java: [listener] is called on [executor].
@@ -90,7 +94,8 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     listener: AnswerListener,
   ): Request =
     launchRequest(executor, listener::onError) {
-      listener.onComplete(answer(images, question, options) { onExecutor { listener.onText(it) } })
+      val onText: suspend (String) -> Unit = { onExecutor { listener.onText(it) } }
+      listener.onComplete(answer(images, question, options, null, onText))
     }
 
   /**
@@ -98,18 +103,22 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
    * that it shares with the question before are not computed again.
    *
    * @param system the system prompt; null: that of the model's chat template; empty: none.
+   * @param messages what was said before, oldest first: questions of the user and answers of the
+   *   model in turn, an answer last. The first question fails with `invalid_argument` otherwise.
    */
   @JvmOverloads
-  public fun chat(system: String? = null): Chat {
-    val before = listOfNotNull(system?.let(Engine::systemMessage))
-    return Chat(engine, Conversation(before.toMutableList()))
+  public fun chat(system: String? = null, messages: List<PastMessage> = emptyList()): Chat {
+    val said = messages.map { Message(it.role, it.content, emptyList(), it.images) }
+    val before = listOfNotNull(system?.let(Engine::systemMessage)) + said
+    return Chat(engine, Conversation(before))
   }
 
   /**
-   * Frees what can be made again: keys, values and activations, tens of megabytes; the next
-   * question allocates them anew. Weights stay. False where that is not possible now: while a
-   * question is answered, or while a chat that has images is open. A model that was loaded with a
-   * Context does so by itself when Android asks for memory.
+   * Frees what can be made again: keys and values, activations, encoded images, tens of megabytes;
+   * the next question allocates them anew, and is computed from its beginning. Weights stay, and a
+   * chat's images: 3 bytes a pixel at the model's image size. False where a question is being
+   * answered: it is then done after it. A model that was loaded with a Context does so by itself
+   * when Android asks for memory.
    */
   public fun trimMemory(): Boolean = engine.trim()
 
@@ -147,7 +156,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
       source: ModelSource,
       options: LoadOptions = LoadOptions(),
       onProgress: (LoadProgress) -> Unit = {},
-    ): TinyVlm = load(source, options, null, onProgress)
+    ): TinyVlm = load(source, options, fastCores(), null, onProgress)
 
     /**
      * The same as a flow, for a screen that shows progress: [Loading.Progress] again and again,
@@ -189,6 +198,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
     internal suspend fun load(
       source: ModelSource,
       options: LoadOptions,
+      usualThreads: Int,
       platform: Platform?,
       onProgress: (LoadProgress) -> Unit,
     ): TinyVlm {
@@ -203,7 +213,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
               source
             }
           val engine =
-            Engine.load(local, options, platform) { bytes, total ->
+            Engine.load(local, options, usualThreads, platform) { bytes, total ->
               onProgress(LoadProgress(LoadPhase.WEIGHTS, bytes, total))
             }
           TinyVlm(engine).also { loaded = it }
@@ -249,7 +259,7 @@ public class TinyVlm internal constructor(private val engine: Engine) : Closeabl
       question: String,
       options: AskOptions,
     ): Flow<String> =
-      channelFlow { engine.answer(conversation, images, question, options) { send(it) } }
+      channelFlow { engine.answer(conversation, images, question, options, null) { send(it) } }
         // A collector that is slow does not keep other questions waiting.
         .buffer(Channel.UNLIMITED)
         .flowOn(Engine.dispatcher)

@@ -6,8 +6,11 @@ import android.content.ComponentCallbacks2
 import android.content.Context
 import android.content.res.Configuration
 import android.net.Uri
+import android.os.Build
 import android.os.ParcelFileDescriptor
+import android.os.PowerManager
 import dev.tinyvlm.internal.AndroidPlatform
+import dev.tinyvlm.internal.fastCores
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
@@ -32,7 +35,8 @@ public suspend fun TinyVlm.Companion.load(
   val application = context.applicationContext ?: context
   val model =
     withContext(Dispatchers.IO) {
-      open(application, source) { load(it, options, AndroidPlatform, onProgress) }
+      val threads = threadsNow(application)
+      open(application, source) { load(it, options, threads, AndroidPlatform, onProgress) }
     }
   trimWithSystem(application, model)
   return model
@@ -66,6 +70,16 @@ public fun TinyVlm.Companion.modelFile(context: Context, name: String): File =
 
 /** A model file of another app, such as a document that the user picked. */
 public fun ModelSource.Companion.content(uri: Uri): ModelSource = content(uri.toString())
+
+/** The fast cores; half of them while the device saves energy or is hot. */
+internal fun threadsNow(context: Context): Int {
+  val fast = fastCores()
+  val power = context.getSystemService(PowerManager::class.java) ?: return fast
+  val hot =
+    Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q &&
+      power.currentThermalStatus >= PowerManager.THERMAL_STATUS_SEVERE
+  return if (hot || power.isPowerSaveMode) maxOf(1, fast / 2) else fast
+}
 
 // The descriptor stays open while `use` runs.
 private suspend fun <T> open(

@@ -7,6 +7,7 @@ import dev.tinyvlm.ImageInput
 import dev.tinyvlm.LoadOptions
 import dev.tinyvlm.ModelInfo
 import dev.tinyvlm.ModelSource
+import dev.tinyvlm.StopSignal
 import dev.tinyvlm.TinyVlmException
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlinx.coroutines.CoroutineDispatcher
@@ -22,85 +23,108 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 
-/** One message of a conversation; `images` are numbers in the session. */
-internal class Message(val role: String, val content: String, val images: List<Int>)
+/**
+ * One message of a conversation; `images` are numbers in the session, `unread` those that it does
+ * not have yet.
+ */
+internal class Message(
+  val role: String,
+  val content: String,
+  val images: List<Int>,
+  val unread: List<ImageInput> = emptyList(),
+)
 
 /** What a chat has said so far. Changed in its question's turn only. */
-internal class Conversation(val messages: MutableList<Message>) {
+internal class Conversation(@Volatile var messages: List<Message>) {
   @Volatile var closed = false
 }
 
 /** A loaded model and its session, in which one question after the other is answered. */
 internal class Engine(
   private val model: Handle,
-  private val sessionOptions: ByteArray,
+  sessionOptions: ByteArray,
   private val platform: Platform?,
 ) {
   private val turn = Mutex()
   private val closed = AtomicBoolean()
-  private val images = HashSet<Int>() // of chats; changed in a question's turn only
+  private val trimWanted = AtomicBoolean() // by a trim that found a question under way
 
-  // Null after a trim, until the next question. Written in a question's turn, or while none is.
-  @Volatile private var session: Handle? = openSession()
+  private val session =
+    model.use { Handle(Native.sessionCreate(it, sessionOptions), CLOSED, Native::sessionFree) }
 
   val info: ModelInfo =
-    session!!.use { session ->
+    session.use { session ->
       val ofSession = JsonObject(Native.sessionInfo(session))
       model.use { ModelInfo(JsonObject(Native.modelInfo(it)), ofSession) }
     }
 
-  private fun openSession() =
-    model.use { Handle(Native.sessionCreate(it, sessionOptions), CLOSED, Native::sessionFree) }
-
   /**
-   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled or
-   * the engine is closed.
+   * Answers, when its turn has come. Ends within a bounded step where the coroutine is cancelled,
+   * the engine is closed, or (returning) where `stop` was called.
    */
   suspend fun answer(
     conversation: Conversation?,
     inputs: List<ImageInput>,
     question: String,
     options: AskOptions,
+    stop: StopSignal?,
     onText: suspend (String) -> Unit,
   ): Answer {
     val began = System.nanoTime()
-    return turn.withLock {
-      if (conversation?.closed == true) throw notReady("the chat was closed; make another")
-      val session = session ?: openSession().also { session = it }
-      if (closed.get()) session.close() // a close that came between
-      session.use { pointer ->
-        val added = ArrayList<Int>()
-        var kept = false
+    try {
+      return turn.withLock {
+        if (stop?.isStopped == true) Answer.nothing(ms(System.nanoTime() - began))
+        else
+          answerNow(began, conversation, inputs, question, options, stop ?: StopSignal(), onText)
+      }
+    } finally {
+      if (trimWanted.get()) trim()
+    }
+  }
+
+  private suspend fun answerNow(
+    began: Long,
+    conversation: Conversation?,
+    inputs: List<ImageInput>,
+    question: String,
+    options: AskOptions,
+    stop: StopSignal,
+    onText: suspend (String) -> Unit,
+  ): Answer {
+    if (conversation?.closed == true) throw notReady("the chat was closed; make another")
+    return session.use { pointer ->
+      val added = ArrayList<Int>()
+      var kept = false
+      try {
+        val before =
+          conversation?.messages?.map { read(it, pointer, options, added) }
+            ?: listOfNotNull(options.system?.let { systemMessage(it) })
+        val shown = added.size
+        val warnings = addImages(pointer, inputs, options, added)
+        val asked = Message("user", question, added.drop(shown))
+        Native.sessionAsk(pointer, requestOf(before + asked, options))
+        var firstText = 0L
+        val text = StringBuilder()
         try {
-          val warnings = addImages(pointer, inputs, options, added)
-          val asked = Message("user", question, added)
-          val before =
-            conversation?.messages ?: listOfNotNull(options.system?.let { systemMessage(it) })
-          Native.sessionAsk(pointer, requestOf(before + asked, options))
-          var firstText = 0L
-          val text = StringBuilder()
-          try {
-            run(session, pointer) { piece ->
-              if (text.isEmpty()) firstText = System.nanoTime()
-              text.append(piece)
-              onText(piece)
-            }
-          } finally {
-            // Also where it was cancelled after its first words.
-            if (conversation != null && text.isNotEmpty()) {
-              conversation.messages += asked
-              conversation.messages += Message("assistant", text.toString(), emptyList())
-              images += added
-              kept = true
-            }
+          run(session, pointer, stop) { piece ->
+            if (text.isEmpty()) firstText = System.nanoTime()
+            text.append(piece)
+            onText(piece)
           }
-          val report = JsonObject(Native.sessionReport(pointer))
-          if (closed.get() && report.text("finishReason") == "cancelled") throw aborted()
-          val firstTokenMs = if (firstText == 0L) 0.0 else ms(firstText - began)
-          Answer(report, warnings, firstTokenMs, ms(System.nanoTime() - began))
         } finally {
-          if (!kept) for (image in added) Native.sessionDropImage(pointer, image)
+          // Also where it was cancelled after its first words.
+          if (conversation != null && text.isNotEmpty()) {
+            val answered = Message("assistant", text.toString(), emptyList())
+            conversation.messages = before + asked + answered
+            kept = true
+          }
         }
+        val report = JsonObject(Native.sessionReport(pointer))
+        if (closed.get() && report.text("finishReason") == "cancelled") throw aborted()
+        val firstTokenMs = if (firstText == 0L) 0.0 else ms(firstText - began)
+        Answer(report, warnings, firstTokenMs, ms(System.nanoTime() - began))
+      } finally {
+        if (!kept) for (image in added) Native.sessionDropImage(pointer, image)
       }
     }
   }
@@ -122,18 +146,39 @@ internal class Engine(
     }
   }
 
-  private suspend fun run(session: Handle, pointer: Long, onText: suspend (String) -> Unit) =
+  /** The message with its images in the session, of which those are `added` that were unread. */
+  private fun read(
+    message: Message,
+    session: Long,
+    options: AskOptions,
+    added: MutableList<Int>,
+  ): Message {
+    if (message.unread.isEmpty()) return message
+    val before = added.size
+    addImages(session, message.unread, options, added)
+    return Message(message.role, message.content, added.drop(before))
+  }
+
+  private suspend fun run(
+    session: Handle,
+    pointer: Long,
+    stop: StopSignal,
+    onText: suspend (String) -> Unit,
+  ) =
     coroutineScope {
       // Runs on the thread that cancels, while this one is in a step.
       val canceller = launch(Dispatchers.Unconfined) { cancelWithCoroutine(session) }
-      var state = Native.RUNNING
-      while (state != Native.DONE) {
-        ensureActive()
-        if (closed.get()) throw aborted() // before the session could be told
-        state = Native.sessionAdvance(pointer, STEP_MS)
-        val text = Native.sessionTakeText(pointer).toString(Charsets.UTF_8)
-        if (text.isNotEmpty()) onText(text)
-        if (state != Native.DONE && state != Native.RUNNING) delay(1)
+      stop.during({ session.ifOpen(Native::sessionCancel) }) {
+        var state = Native.RUNNING
+        while (state != Native.DONE) {
+          ensureActive()
+          if (closed.get()) throw aborted() // before the session could be told
+          if (stop.isStopped) Native.sessionCancel(pointer) // likewise
+          state = Native.sessionAdvance(pointer, STEP_MS)
+          val text = Native.sessionTakeText(pointer).toString(Charsets.UTF_8)
+          if (text.isNotEmpty()) onText(text)
+          if (state != Native.DONE && state != Native.RUNNING) delay(1)
+        }
       }
       canceller.cancelAndJoin()
     }
@@ -149,21 +194,19 @@ internal class Engine(
   suspend fun forget(conversation: Conversation) {
     turn.withLock {
       val unused = conversation.messages.flatMap { it.images }
-      images -= unused.toSet()
-      session?.ifOpen { for (image in unused) Native.sessionDropImage(it, image) }
+      session.ifOpen { for (image in unused) Native.sessionDropImage(it, image) }
     }
   }
 
   /**
-   * Frees the session, which the next question makes anew. False where a question is being answered
-   * or a chat's images are in it.
+   * Frees what the next question makes anew. False where a question is being answered: it is then
+   * done after it.
    */
   fun trim(): Boolean {
+    trimWanted.set(true)
     if (!turn.tryLock()) return false
     try {
-      if (images.isNotEmpty()) return false
-      session?.close()
-      session = null
+      if (trimWanted.getAndSet(false)) session.ifOpen(Native::sessionTrim)
       return true
     } finally {
       turn.unlock()
@@ -173,10 +216,8 @@ internal class Engine(
   fun close() {
     closed.set(true)
     model.close()
-    session?.run {
-      ifOpen(Native::sessionCancel)
-      close()
-    }
+    session.ifOpen(Native::sessionCancel)
+    session.close()
   }
 
   companion object {
@@ -200,8 +241,8 @@ internal class Engine(
 
     fun bytesOf(options: Map<String, Any?>): ByteArray = Json.write(options).toByteArray()
 
-    fun modelOptions(options: LoadOptions): ByteArray =
-      bytesOf(options.model() + mapOf("threads" to (options.threads ?: fastCores())))
+    fun modelOptions(options: LoadOptions, usualThreads: Int = fastCores()): ByteArray =
+      bytesOf(options.model() + mapOf("threads" to (options.threads ?: usualThreads)))
 
     private fun requestOf(messages: List<Message>, options: AskOptions): ByteArray {
       val said =
@@ -210,10 +251,14 @@ internal class Engine(
       return bytesOf(options.answer() + mapOf("messages" to said, "responseFormat" to format))
     }
 
-    /** Loads what lies in files or memory. Cancelling the coroutine ends it. */
+    /**
+     * Loads what lies in files or memory, with [usualThreads] where the options do not say how
+     * many. Cancelling the coroutine ends it.
+     */
     suspend fun load(
       source: ModelSource,
       options: LoadOptions,
+      usualThreads: Int,
       platform: Platform?,
       onProgress: (Long, Long) -> Unit,
     ): Engine {
@@ -223,7 +268,8 @@ internal class Engine(
         onProgress(loaded, total)
         job?.isActive != false
       }
-      val model = Handle(Native.modelCreate(modelOptions(options)), CLOSED, Native::modelFree)
+      val created = Native.modelCreate(modelOptions(options, usualThreads))
+      val model = Handle(created, CLOSED, Native::modelFree)
       try {
         model.use { pointer ->
           when (source) {

@@ -74,6 +74,9 @@ internal object Native {
 
   @JvmStatic external fun sessionDropImage(session: Long, image: Int)
 
+  /** Frees what the next question can make again; images stay. */
+  @JvmStatic external fun sessionTrim(session: Long)
+
   @JvmStatic external fun sessionAsk(session: Long, request: ByteArray)
 
   @JvmStatic external fun sessionAdvance(session: Long, budgetMs: Double): Int

@@ -11,8 +11,10 @@ import android.graphics.BitmapFactory
 import android.graphics.Color
 import android.net.Uri
 import android.os.ParcelFileDescriptor
+import android.os.PowerManager
 import dev.tinyvlm.*
 import dev.tinyvlm.internal.AndroidPlatform
+import dev.tinyvlm.internal.fastCores
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.FileNotFoundException
@@ -27,6 +29,7 @@ import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
@@ -209,6 +212,24 @@ class AndroidTest {
       }
       // Of a model that is closed.
       application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_COMPLETE)
+    }
+
+  @Test
+  fun `fewer threads compute while the device saves energy or is hot`() =
+    runBlocking<Unit> {
+      val power = shadowOf(context.getSystemService(PowerManager::class.java))
+      val fast = fastCores()
+      assertEquals(fast, threadsNow(context))
+      power.setIsPowerSaveMode(true)
+      assertEquals(maxOf(1, fast / 2), threadsNow(context))
+      val source = ModelSource.file(demoModel)
+      TinyVlm.load(context, source).use { assertEquals(threadsNow(context), it.info.threads) }
+      load().use { assertEquals("what the app says holds", 2, it.info.threads) }
+      power.setIsPowerSaveMode(false)
+      power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_MODERATE)
+      assertEquals(fast, threadsNow(context))
+      power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_SEVERE)
+      assertEquals(maxOf(1, fast / 2), threadsNow(context))
     }
 
   @Test

@@ -16,7 +16,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-// The code of docs/android.md and README.md; `the documents' code is this file's` compares them.
+// The code of docs/android.md, docs/phones.md and README.md; `the documents' code is this file's` compares them.
 
 suspend fun describe(context: Context, photo: Bitmap, show: (String) -> Unit) {
   val source = ModelSource.asset("tiny-vlm-demo.gguf")
@@ -62,7 +62,8 @@ class GuideTest {
   fun `the documents' code is this file's`() {
     val here =
       File(root, "mobile/android/src/test/kotlin/dev/tinyvlm/android/GuideTest.kt").readText()
-    for ((name, least) in listOf("docs/android.md" to 4, "README.md" to 1)) {
+    for ((name, least) in
+      listOf("docs/android.md" to 4, "docs/phones.md" to 1, "README.md" to 1)) {
       val document = File(root, name).readText()
       val blocks = Regex("```kotlin\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(document)
       val functions = blocks.flatMap { it.groupValues[1].split("\n\n") }.toList()

@@ -158,7 +158,11 @@ class AnswersTest {
           assertTrue(second.usage.imageTokens > 0)
           assertEquals(0, second.usage.encodedImages)
           assertTrue(second.usage.reusedTokens > 0)
-          assertFalse("a chat's images are kept", model.trimMemory())
+          assertTrue(model.trimMemory())
+          val third = chat.answer("Are you sure?")
+          assertEquals("its image is still there", 1, third.usage.encodedImages)
+          assertEquals(second.usage.imageTokens, third.usage.imageTokens)
+          assertEquals(0, third.usage.reusedTokens)
           assertFails(ErrorCode.INVALID_ARGUMENT, "system") {
             chat.ask("?", options = AskOptions(system = ""))
           }
@@ -180,6 +184,23 @@ class AnswersTest {
     }
 
   @Test
+  fun `memory is trimmed after the question that is being answered`() =
+    runBlocking<Unit> {
+      demo().use { model ->
+        val sample = samples.first()
+        val image = listOf(encoded(sample.png))
+        val (question, answer) = sample.answers.entries.first()
+        var done: Boolean? = null
+        val asked =
+          model.answer(image, question) { if (done == null) done = model.trimMemory() }
+        assertEquals(answer, asked.text)
+        assertEquals("while it was answered", false, done)
+        assertEquals(0, model.answer(image, question).usage.reusedTokens)
+        assertTrue(model.answer(image, question).usage.reusedTokens > 0)
+      }
+    }
+
+  @Test
   fun `memory is estimated from the header`() =
     runBlocking<Unit> {
       val small = TinyVlm.estimateMemory(demoModel, LoadOptions(context = 64))
@@ -194,8 +215,6 @@ class AnswersTest {
     val version = Regex("\"version\": \"(.*)\"").find(File(root, "package.json").readText())
     assertEquals(version!!.groupValues[1], TinyVlm.version())
   }
-
-  private fun assertFalse(message: String, value: Boolean) = assertTrue(message, !value)
 
   private fun encoded(file: File) = ImageInput.encoded(file.readBytes())
 

@@ -1,6 +1,8 @@
 package dev.tinyvlm.example
 
+import android.content.Context
 import android.content.Intent
+import android.content.pm.PackageManager
 import android.graphics.ImageDecoder
 import android.net.Uri
 import android.os.Build
@@ -79,14 +81,12 @@ class MainActivity : ComponentActivity() {
 private fun Screen(photographer: Photographer, onShare: () -> Unit) {
   val context = LocalContext.current
   var question by rememberSaveable { mutableStateOf("Describe the image in detail.") }
-  val taken = remember {
-    FileProvider.getUriForFile(
-      context,
-      "dev.tinyvlm.example.photos",
-      File(context.cacheDir, "photo.jpg"),
-    )
+  var taken by rememberSaveable { mutableStateOf<Uri?>(null) }
+  val camera =
+    rememberLauncherForActivityResult(TakePicture()) { if (it) taken?.let(photographer::show) }
+  val hasCamera = remember {
+    context.packageManager.hasSystemFeature(PackageManager.FEATURE_CAMERA_ANY)
   }
-  val camera = rememberLauncherForActivityResult(TakePicture()) { if (it) photographer.show(taken) }
   val picker = rememberLauncherForActivityResult(PickVisualMedia()) { it?.let(photographer::show) }
   Column(
     Modifier.fillMaxSize()
@@ -96,7 +96,16 @@ private fun Screen(photographer: Photographer, onShare: () -> Unit) {
     Arrangement.spacedBy(12.dp),
   ) {
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-      Button({ camera.launch(taken) }) { Text("Camera") }
+      Button(
+        {
+          val place = placeForPhoto(context, photographer.photo)
+          taken = place
+          camera.launch(place)
+        },
+        enabled = hasCamera,
+      ) {
+        Text("Camera")
+      }
       Button({ picker.launch(PickVisualMediaRequest(PickVisualMedia.ImageOnly)) }) {
         Text("Photos")
       }
@@ -118,6 +127,14 @@ private fun Screen(photographer: Photographer, onShare: () -> Unit) {
   }
 }
 
+// A new address for each photo: what shows it goes by that. Files but the one shown are deleted.
+private fun placeForPhoto(context: Context, shown: Uri?): Uri {
+  val folder = File(context.cacheDir, "photos").apply { mkdirs() }
+  for (old in folder.listFiles().orEmpty()) if (old.name != shown?.lastPathSegment) old.delete()
+  val file = File(folder, "${System.currentTimeMillis()}.jpg")
+  return FileProvider.getUriForFile(context, "dev.tinyvlm.example.photos", file)
+}
+
 @Composable
 private fun Photo(photo: Uri) {
   val context = LocalContext.current
@@ -131,9 +148,10 @@ private fun Photo(photo: Uri) {
                 if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P)
                   ImageDecoder.decodeBitmap(ImageDecoder.createSource(resolver, photo)) {
                     decoder,
-                    _,
+                    info,
                     _ ->
-                    decoder.setTargetSampleSize(4)
+                    val side = maxOf(info.size.width, info.size.height)
+                    decoder.setTargetSampleSize(maxOf(1, side / 1200))
                   }
                 else @Suppress("DEPRECATION") MediaStore.Images.Media.getBitmap(resolver, photo)
               bitmap.asImageBitmap()

@@ -8,8 +8,6 @@ import com.alibaba.fastjson.JSONArray;
 import com.alibaba.fastjson.JSONObject;
 import com.github.unidbg.AndroidEmulator;
 import com.github.unidbg.Module;
-import com.github.unidbg.arm.backend.DynarmicFactory;
-import com.github.unidbg.linux.android.AndroidEmulatorBuilder;
 import com.github.unidbg.linux.android.AndroidResolver;
 import com.github.unidbg.memory.MemoryBlock;
 import com.github.unidbg.pointer.UnidbgPointer;
@@ -27,7 +25,6 @@ import org.junit.rules.TemporaryFolder;
 /**
  * Calls the C interface of the library for arm64 (cpp/api/tinyvlm.h), which lies in emulated memory
  * beside Android 6's own libc, libm, libdl and liblog. One thread: the emulator's are cooperative.
- * The model is loaded from memory: this emulator has no pread64, by which files are read.
  */
 public class LibraryTest {
   @Rule public final TemporaryFolder disk = new TemporaryFolder();
@@ -38,12 +35,7 @@ public class LibraryTest {
 
   @Before
   public void load() throws IOException {
-    emulator =
-        AndroidEmulatorBuilder.for64Bit()
-            .setProcessName("dev.tinyvlm")
-            .addBackendFactory(new DynarmicFactory(false))
-            .setRootDir(disk.getRoot())
-            .build();
+    emulator = SystemCalls.emulator(disk.getRoot());
     emulator.getSyscallHandler().setEnableThreadDispatcher(true);
     emulator.getMemory().setLibraryResolver(new AndroidResolver(23));
     File file = new File(System.getProperty("tinyvlm.library"));
@@ -125,6 +117,23 @@ public class LibraryTest {
           first.getString("answer"),
           answer(model, image, first.getString("question")));
     }
+    call("tvlm_model_free", model);
+  }
+
+  @Test
+  public void answersFromAFileThatIsReadByItsPath() throws IOException {
+    Path file = disk.getRoot().toPath().resolve("data/model.gguf");
+    Files.createDirectories(file.getParent());
+    Files.copy(repository.resolve("model/tiny-vlm-demo.gguf"), file);
+    long model = call("tvlm_model_create", "{\"threads\":1}", 0L);
+    int loaded = code(call("tvlm_model_load_path", model, "/data/model.gguf", 0L, 0L));
+    assertEquals(text(call("tvlm_model_error", model)), 0, loaded);
+    Path samples = repository.resolve("examples-web/samples");
+    JSONObject sample =
+        JSON.parseArray(Files.readString(samples.resolve("samples.json"))).getJSONObject(0);
+    JSONObject first = sample.getJSONArray("questions").getJSONObject(0);
+    byte[] image = Files.readAllBytes(samples.resolve(sample.getString("image")));
+    assertEquals(first.getString("answer"), answer(model, image, first.getString("question")));
     call("tvlm_model_free", model);
   }
 

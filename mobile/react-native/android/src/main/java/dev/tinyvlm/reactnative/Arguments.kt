@@ -14,6 +14,7 @@ import dev.tinyvlm.ImageInput
 import dev.tinyvlm.LoadOptions
 import dev.tinyvlm.ModelDownload
 import dev.tinyvlm.ModelSource
+import dev.tinyvlm.PastMessage
 import dev.tinyvlm.Resize
 import dev.tinyvlm.ResponseFormat
 import dev.tinyvlm.TinyVlm
@@ -92,6 +93,18 @@ internal fun askOptionsOf(given: ReadableMap): AskOptions {
 
 internal fun imagesOf(context: Context, given: ReadableArray): List<ImageInput> =
   List(given.size()) { imageOf(context, given.getMap(it) ?: throw invalid("image $it is none")) }
+
+/** What was said before a chat began. */
+internal fun messagesOf(context: Context, given: ReadableArray): List<PastMessage> =
+  List(given.size()) { index ->
+    val message = given.getMap(index) ?: throw invalid("messages[$index] is none")
+    val content = message.text("content").orEmpty()
+    if (message.text("role") == "assistant") PastMessage.assistant(content)
+    else {
+      val images = if (message.has("images")) message.getArray("images") else null
+      PastMessage.user(content, images?.let { imagesOf(context, it) }.orEmpty())
+    }
+  }
 
 private fun imageOf(context: Context, given: ReadableMap): ImageInput {
   given.text("uri")?.let { uri ->

@@ -28,17 +28,12 @@ internal class TextBatches(
   private val scope: CoroutineScope,
   private val send: (String) -> Unit,
 ) {
-  private val said = StringBuilder()
-  private var sent = 0
+  private val unsent = StringBuilder()
   private var timer: Job? = null
-
-  /** All pieces so far, sent or not. */
-  val text: String
-    @Synchronized get() = said.toString()
 
   @Synchronized
   fun add(piece: String) {
-    said.append(piece)
+    unsent.append(piece)
     timer = timer ?: scope.launch {
       delay(EVERY_MS)
       flush()
@@ -49,15 +44,15 @@ internal class TextBatches(
   @Synchronized
   fun close() {
     timer?.cancel()
-    sent = said.length
+    unsent.clear()
   }
 
   @Synchronized
   private fun flush() {
     timer = null
-    if (sent == said.length) return
-    send(said.substring(sent))
-    sent = said.length
+    if (unsent.isEmpty()) return
+    send(unsent.toString())
+    unsent.clear()
   }
 
   private companion object {

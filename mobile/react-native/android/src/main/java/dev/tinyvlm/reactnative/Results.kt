@@ -26,7 +26,7 @@ internal fun progressOf(model: Double, progress: LoadProgress) = jsMap {
   putDouble("totalBytes", progress.totalBytes.toDouble())
 }
 
-/** A NativeInfo. */
+/** A ModelInfo. */
 internal fun infoOf(info: ModelInfo) = jsMap {
   putString("name", info.name)
   putString("architecture", info.architecture)

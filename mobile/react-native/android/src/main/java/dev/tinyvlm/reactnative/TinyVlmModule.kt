@@ -10,6 +10,7 @@ import dev.tinyvlm.Chat
 import dev.tinyvlm.ErrorCode
 import dev.tinyvlm.LoadOptions
 import dev.tinyvlm.ModelDownload
+import dev.tinyvlm.StopSignal
 import dev.tinyvlm.TinyVlm
 import dev.tinyvlm.TinyVlmException
 import dev.tinyvlm.load
@@ -41,11 +42,11 @@ class TinyVlmModule(private val app: ReactApplicationContext) : NativeTinyVLMSpe
   private val models = ConcurrentHashMap<Double, OpenModel>()
   private val chats = ConcurrentHashMap<Double, OpenChat>()
   private val loads = ConcurrentHashMap<Double, Job>()
-  private val questions = ConcurrentHashMap<Double, Job>()
+  private val questions = ConcurrentHashMap<Double, StopSignal>()
 
   override fun load(model: Double, source: ReadableMap, options: ReadableMap, promise: Promise) =
     settle(promise) {
-      track(loads, model)
+      keep(loads, model, coroutineContext.job)
       val from = sourceOf(app, source)
       val given = loadOptionsOf(options)
       val pace = Pace(PROGRESS_MS)
@@ -70,7 +71,8 @@ class TinyVlmModule(private val app: ReactApplicationContext) : NativeTinyVLMSpe
     options: ReadableMap,
     promise: Promise,
   ) = settle(promise) {
-    track(questions, question)
+    val stop = StopSignal()
+    keep(questions, question, stop)
     val inputs = imagesOf(app, images)
     val given = askOptionsOf(options)
     val said = TextBatches(scope) { piece ->
@@ -82,27 +84,29 @@ class TinyVlmModule(private val app: ReactApplicationContext) : NativeTinyVLMSpe
     try {
       val answer =
         if (chat == 0.0) {
-          modelOf(model).vlm.answer(inputs, text, given) { said.add(it) }
+          modelOf(model).vlm.answer(inputs, text, given, stop) { said.add(it) }
         } else {
-          chatOf(chat).answer(text, inputs, given) { said.add(it) }
+          chatOf(chat).answer(text, inputs, given, stop) { said.add(it) }
         }
       answerOf(answer)
-    } catch (end: CancellationException) {
-      val cancelled = Arguments.createMap()
-      cancelled.putString("text", said.text)
-      cancelled.putString("finishReason", "cancelled")
-      cancelled
     } finally {
       said.close() // what was not sent is in the answer
     }
   }
 
   override fun cancel(question: Double) {
-    questions[question]?.cancel()
+    questions[question]?.stop()
   }
 
-  override fun openChat(chat: Double, model: Double, system: String?) {
-    models[model]?.let { chats[chat] = OpenChat(model, it.vlm.chat(system)) }
+  override fun openChat(
+    chat: Double,
+    model: Double,
+    system: String?,
+    messages: ReadableArray,
+    promise: Promise,
+  ) = settle(promise) {
+    chats[chat] = OpenChat(model, modelOf(model).vlm.chat(system, messagesOf(app, messages)))
+    null
   }
 
   override fun closeChat(chat: Double) {
@@ -153,10 +157,14 @@ class TinyVlmModule(private val app: ReactApplicationContext) : NativeTinyVLMSpe
     chats[number]?.chat
       ?: throw TinyVlmException(ErrorCode.NOT_READY, "the chat or its model was disposed")
 
-  private fun CoroutineScope.track(jobs: MutableMap<Double, Job>, number: Double) {
-    val job = coroutineContext.job
-    jobs[number] = job
-    job.invokeOnCompletion { jobs.remove(number) }
+  // Until the work ends.
+  private fun <What : Any> CoroutineScope.keep(
+    all: MutableMap<Double, What>,
+    number: Double,
+    what: What,
+  ) {
+    all[number] = what
+    coroutineContext.job.invokeOnCompletion { all.remove(number) }
   }
 
   // Begins at once, on React Native's thread: a coroutine that is cancelled before it has begun
