@@ -1,10 +1,10 @@
 // "Our site forbids eval, other origins and script addresses that nobody vouches for": the package
 // runs under the policies that docs/hosting.md gives, and needs every word of them.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { integrity } from "../scripts/release.mjs";
 import { launchChromium, root, serve, withPage, withSdk } from "./harness.mjs";
 
 // blob: and data: are missing on purpose.
@@ -137,7 +137,7 @@ describe("under a strict content security policy", () => {
   });
 
   // As a page uses a CDN: it names the script's hash, the browser compares it.
-  async function withScriptOf(integrity, check) {
+  async function withScriptOf(hash, check) {
     const cdn = await serve({ cors: true });
     const policy = {
       ...POLICY,
@@ -146,7 +146,7 @@ describe("under a strict content security policy", () => {
       "connect-src": `'self' ${cdn.url}/dist/`,
     };
     const script = `${cdn.url}/dist/tiny-vlm.iife.js`;
-    const html = `<!doctype html><script src="${script}" integrity="${integrity}" crossorigin>
+    const html = `<!doctype html><script src="${script}" integrity="${hash}" crossorigin>
       </script>`;
     const page = await serve({
       csp: written(policy),
@@ -166,13 +166,12 @@ describe("under a strict content security policy", () => {
 
   test("the script of another origin is held to its hash; its worker wants blob:", async () => {
     const bytes = readFileSync(join(root, "dist", "tiny-vlm.iife.js"));
-    const hash = (of) => `sha384-${createHash("sha384").update(of).digest("base64")}`;
-    await withScriptOf(hash(bytes), async (page, violations) => {
+    await withScriptOf(integrity(bytes), async (page, violations) => {
       const { text, same } = await page.evaluate(answers);
       assert.deepEqual({ text, same }, { text: "Three.", same: true });
       assert.deepEqual(violations, []);
     });
-    await withScriptOf(hash(`${bytes} `), async (page) => {
+    await withScriptOf(integrity(`${bytes} `), async (page) => {
       assert.equal(await page.evaluate(() => typeof TinyVLM), "undefined");
     });
   });
