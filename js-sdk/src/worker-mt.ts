@@ -3,16 +3,9 @@
 // share one glue (scripts/build-sdk.mjs checks it).
 
 import createThreaded from "glue:simd-mt";
-import { trustedScript } from "./protocol/trusted-script.js";
-import { isPoolThread, webPlatform } from "./worker/web-platform.js";
+import { isPoolThread, trustPoolThreads, webPlatform } from "./worker/web-platform.js";
 import { serve } from "./worker/serve.js";
 
-// Of the glue, which makes its pool threads by it.
-globalThis.Worker = class extends Worker {
-  constructor(url: string | URL, options?: WorkerOptions) {
-    super(trustedScript(String(url)), options);
-  }
-};
-
+trustPoolThreads();
 if (isPoolThread()) void createThreaded();
 else serve({ "relaxed-mt": createThreaded, "simd-mt": createThreaded }, webPlatform());

@@ -4,16 +4,18 @@
 interface Policy {
   createHTML(markup: string): string;
 }
-declare const globalThis: {
+interface Scope {
   trustedTypes?: { createPolicy(name: string, rules: Policy): Policy };
-};
+}
 
 let policy: Policy | undefined;
 
 /** The text of an SVG image, in the form that pages which demand Trusted Types let parse. */
 export function trustedMarkup(text: string): string {
   try {
-    policy ??= globalThis.trustedTypes?.createPolicy("tiny-vlm-svg", { createHTML: (own) => own });
+    policy ??= (globalThis as Scope).trustedTypes?.createPolicy("tiny-vlm-svg", {
+      createHTML: (own) => own,
+    });
   } catch {
     // The page allows other names only; it need not demand any.
   }

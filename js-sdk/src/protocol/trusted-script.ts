@@ -4,16 +4,18 @@
 interface Policy {
   createScriptURL(url: string): string;
 }
-declare const globalThis: {
+interface Scope {
   trustedTypes?: { createPolicy(name: string, rules: Policy): Policy };
-};
+}
 
 let policy: Policy | undefined;
 
 /** The address of one of the package's own scripts, in the form that such pages accept. */
 export function trustedScript(url: string): string {
   try {
-    policy ??= globalThis.trustedTypes?.createPolicy("tiny-vlm", { createScriptURL: (own) => own });
+    policy ??= (globalThis as Scope).trustedTypes?.createPolicy("tiny-vlm", {
+      createScriptURL: (own) => own,
+    });
   } catch {
     // The page allows other names only; it need not demand any.
   }

@@ -20,9 +20,9 @@ export function withImages(
   param: string,
   signal: AbortSignal,
 ): Promise<Said[]> {
-  const fetched = (image: ImageInput) =>
+  const fetched = async (image: ImageInput) =>
     typeof image === "string" && /^https?:/.test(image)
-      ? fetchImage(new URL(image), mayFetch, param, signal)
+      ? await fetchImage(new URL(image), mayFetch, param, signal)
       : image;
   return Promise.all(
     said.map(async (message) => {
