@@ -107,6 +107,14 @@ async function loaded(address: string, what: string): Promise<HTMLImageElement> 
   return element;
 }
 
+// Throws where a page may draw a bitmap, but not read it: then it cannot be sent to the worker either.
+// An SVG image with a foreignObject in it is such a one.
+function checkReadable(bitmap: ImageBitmap): void {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  context?.drawImage(bitmap, 0, 0, 1, 1);
+  context?.getImageData(0, 0, 1, 1);
+}
+
 async function pixels(
   source: CanvasImageSource,
   width: number,
@@ -116,10 +124,9 @@ async function pixels(
   if (typeof OffscreenCanvas === "function") {
     // The worker reads it, strip by strip.
     try {
-      return {
-        kind: "bitmap",
-        bitmap: await createImageBitmap(source, { premultiplyAlpha: "none" }),
-      };
+      const bitmap = await createImageBitmap(source, { premultiplyAlpha: "none" });
+      checkReadable(bitmap);
+      return { kind: "bitmap", bitmap };
     } catch (cause) {
       throw new TinyVLMError(
         "invalid_image",
