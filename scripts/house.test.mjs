@@ -9,6 +9,8 @@ import { anyTypes } from "./check-any.mjs";
 import { undocumented } from "./check-docs.mjs";
 import { wrongImports, wrongIncludes } from "./check-layers.mjs";
 import { obstacles } from "./release.mjs";
+import { differences, table } from "./reproduce.mjs";
+import { billOfMaterials } from "./sbom.mjs";
 import { brokenLinks, longLines } from "./check-documents.mjs";
 import { symbolize } from "../tools/symbolize-wasm.mjs";
 
@@ -210,4 +212,59 @@ test("offsets of wasm frames become source lines where the map knows them", () =
     symbolize(trace, map),
     "RuntimeError\n    at f (wasm://wasm/x:wasm-function[14]:0x3d1) at cpp/base/a.cc:4\n    at g (a.mjs:1:2)",
   );
+});
+
+test("two builds that differ are told apart, file by file and byte by byte", () => {
+  const files = (entries) =>
+    new Map(Object.entries(entries).map(([name, text]) => [name, Buffer.from(text)]));
+  const a = files({ "dist/a.wasm": "abc", "dist/types/b.d.ts": "1", "README.md": "x" });
+  const b = files({ "dist/a.wasm": "abd!", "dist/types/c.d.ts": "1", "README.md": "x" });
+  assert.deepEqual(differences(a, a, "one", "two"), []);
+  assert.deepEqual(differences(a, b, "one", "two"), [
+    "dist/a.wasm: 3 and 4 bytes, different from byte 2 on",
+    "dist/types/b.d.ts: in one only",
+    "dist/types/c.d.ts: in two only",
+  ]);
+  assert.deepEqual(
+    table(a, b).map(({ kind, equal }) => [kind, equal]),
+    [
+      ["documents and examples", true],
+      ["dist/a.wasm", false],
+      ["dist/types*/ (declarations)", false],
+    ],
+  );
+});
+
+test("the bill of materials names every library with its licence, and every file once", () => {
+  const dist = mkdtempSync(join(tmpdir(), "tiny-vlm-sbom-"));
+  try {
+    writeFileSync(join(dist, "index.mjs"), "text");
+    const { components, dependencies, metadata } = billOfMaterials("6.0.5", dist);
+    const all = [...components, ...components.flatMap(({ components: parts = [] }) => parts)];
+    const refs = all.map((component) => component["bom-ref"]);
+    assert.equal(new Set(refs).size, refs.length);
+    const libraries = all.filter(({ type }) => type === "library");
+    for (const name of ["highway", "sentencepiece", "absl", "zlib", "utf8proc", "musl", "libc++"])
+      assert(
+        libraries.some((library) => library.name === name),
+        name,
+      );
+    for (const { name, licenses } of libraries) assert.equal(licenses?.length, 1, name);
+    for (const { dependsOn } of dependencies)
+      for (const ref of dependsOn) assert(refs.includes(ref), ref);
+    assert.equal(metadata.component.name, "tiny-vlm");
+    assert.deepEqual(components.at(-1), {
+      type: "file",
+      "bom-ref": "dist/index.mjs",
+      name: "dist/index.mjs",
+      hashes: [
+        {
+          alg: "SHA-256",
+          content: "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1",
+        },
+      ],
+    });
+  } finally {
+    rmSync(dist, { recursive: true });
+  }
 });

@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 // npm run release: makes sure that the tree can be released, builds and packs the package, tries
-// the packed file in an empty folder, and prints the commands that tag and publish. Publishes
-// nothing itself. `-- --check` only makes the first checks, which take a second.
+// the packed file in an empty folder, writes the bill of materials, and prints hashes and the
+// commands that tag and publish. Publishes nothing itself. `-- --check` only makes the first checks,
+// which take a second.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { changelogHeadings, checkVersions, packageVersion } from "./check-versions.mjs";
+import { packPackage } from "./pack.mjs";
+import { sha256 } from "./reproduce.mjs";
+import { validate, writeBillOfMaterials } from "./sbom.mjs";
 import { root, run } from "./toolchain.mjs";
 
 const git = (...args) => run("git", args, { quiet: true }).trim();
@@ -43,6 +48,9 @@ function checkTree() {
   if (found.length > 0) throw new Error(`not ready:\n- ${found.join("\n- ")}`);
 }
 
+/** What the attribute `integrity` of a script with these bytes says. */
+export const integrity = (bytes) => `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
+
 /** Installs a packed file in an empty folder and uses it, as a user does; throws where it fails. */
 export function tryPacked(file) {
   const folder = mkdtempSync(join(tmpdir(), "tiny-vlm-release-"));
@@ -73,19 +81,25 @@ async function release({ check }) {
   const { buildPackage } = await import("./build.mjs");
   await buildPackage();
   const folder = join(root, "build", "release-package");
-  mkdirSync(folder, { recursive: true });
-  const packed = run("npm", ["pack", "--pack-destination", folder, "--json"], { quiet: true });
-  const [{ filename, size, entryCount }] = JSON.parse(packed);
-  const file = join(folder, filename);
+  const { file, size, entryCount } = packPackage(folder);
   console.log(`${file}: ${(size / 1e6).toFixed(1)} MB, ${entryCount} files`);
+  console.log(`sha256 ${sha256(readFileSync(file))}`);
   tryPacked(file);
+  const materials = writeBillOfMaterials(folder);
+  await validate(materials);
+  console.log(`What it consists of (CycloneDX): ${materials}\n`);
+  for (const name of ["tiny-vlm.iife.js", "index.mjs"])
+    console.log(`dist/${name}: integrity="${integrity(readFileSync(join(root, "dist", name)))}"`);
   console.log(`
 Run the whole of the tests, if that has not been done for this commit:
     npm test && npm test -- asan tsan
+    npm run reproduce -- --against "${file}"
 Then tag and publish (nothing has been published yet):
     git tag -a v${version} -m "Tiny-VLM ${version}"
     git push origin main v${version}
-    npm publish "${file}"`);
+    npm publish "${file}"
+Attach the packed file and its bill of materials to the release of the tag: who builds the tag can
+compare (npm run reproduce -- --against <file>).`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,15 +1,14 @@
 // The licences of everything that is compiled into the package, as one text, from the sources that
 // it was compiled from.
-import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { depsDir, emscriptenDir, installedEmscripten, root } from "./toolchain.mjs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { depsDir, emscriptenDir, installedEmscripten, root, run } from "./toolchain.mjs";
 
 // emcc may be a link or a wrapper, so its own tree may be elsewhere.
 function musl() {
   const own = installedEmscripten()?.folder;
   const trees = [
-    own,
-    own && dirname(realpathSync(join(own, "emcc"))),
+    own && run(join(own, "em-config"), ["EMSCRIPTEN_ROOT"], { quiet: true }).trim(),
     join(emscriptenDir, "root", "usr", "share", "emscripten"),
   ];
   const files = trees
@@ -54,6 +53,10 @@ function asText(whose, parts) {
 export const thirdPartyNotices = () =>
   asText("Its WebAssembly files contain", [
     ...libraries(),
+    [
+      "Emscripten (MIT OR NCSA), also in the JavaScript files",
+      readFileSync(join(root, "scripts", "licenses", "emscripten.txt"), "utf8").trim(),
+    ],
     ["The C library of Emscripten (MIT)", readFileSync(musl(), "utf8").trim()],
   ]);
 

@@ -43,3 +43,43 @@ test("loading and asking request the worker, one wasm file, the model and the im
     await server.close();
   }
 });
+
+test("an SVG image fetches nothing and runs nothing", async () => {
+  const browser = await launchChromium();
+  const server = await serve();
+  try {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`${server.url}/tests-browser/pages/sdk.html`);
+    await page.waitForFunction(() => window.isReady);
+    const requests = [];
+    context.on("request", (request) => requests.push(request.url()));
+    const outcome = await page.evaluate(async (at) => {
+      const svg = `<?xml-stylesheet href="${at}/stolen.css"?>
+        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90" onload="window.ran = true">
+          <style>@import url("${at}/stolen.css"); rect { fill: url("${at}/stolen.svg#a") }</style>
+          <script>window.ran = true; fetch("${at}/stolen")</script>
+          <image href="${at}/stolen.png" width="9" height="9"/>
+          <rect width="50" height="50"/>
+        </svg>`;
+      const vlm = await TinyVLM.load();
+      const { text } = await vlm.ask(new Blob([svg]), "Describe the image.");
+      // A page may not read what is drawn of it.
+      const page = `<foreignObject width="9" height="9">
+        <iframe xmlns="http://www.w3.org/1999/xhtml" src="${at}/stolen.html"/></foreignObject></svg>`;
+      const holding = new Blob([svg.replace("</svg>", page)]);
+      const { code } = await settle(vlm.ask(holding, "Describe the image.", { maxTokens: 4 }));
+      await vlm.dispose();
+      return { answered: text !== "", code, ran: window.ran };
+    }, server.url);
+    assert.deepEqual(outcome, { answered: true, code: "invalid_image", ran: undefined });
+    assert.deepEqual(
+      requests.filter((url) => url.includes("stolen")),
+      [],
+    );
+    assert.ok(requests.some((url) => url.endsWith("/dist/page-images.mjs")));
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});

@@ -27,6 +27,8 @@ constexpr size_t kMaxRules = 8192;
 constexpr size_t kMaxAlternatives = 4096;  // of all rules together, each part of an anyOf one
 constexpr size_t kMaxExpanded = size_t{1} << 14;  // schemas and values read, each as often as it is
 constexpr size_t kMaxNames = 1024;                // of one object
+constexpr size_t kMaxChoices = 64;                // of anyOf and oneOf that hold together
+constexpr size_t kMaxNested = 64;  // schemas within each other, by $ref, too; wasm stacks are small
 
 // ---- values -----------------------------------------------------------------------
 
@@ -80,7 +82,6 @@ using Values = std::vector<Value>;  // sorted, each once
 // Alternatives of an anyOf or oneOf, of which one is still to be chosen.
 struct Choice {
   const Json::Array* alternatives;
-  std::string at;
   std::vector<const Json*> active;
 };
 
@@ -140,7 +141,7 @@ class SchemaCompiler {
  public:
   SchemaCompiler(const Json& root, Grammar& grammar)
       : root_(root), grammar_(grammar), text_(grammar) {
-    places_[&root_] = "#";
+    places_[&root_] = {nullptr, "#"};
   }
 
   Status Compile() {
@@ -161,21 +162,22 @@ class SchemaCompiler {
 
   static Status TooLarge() {
     return Error(ErrorCode::kInvalidArgument,
-                 "responseFormat: a schema with at most %zu subschemas, %zu alternatives and %zu "
-                 "values wanted, more found",
-                 kMaxRules, kMaxAlternatives, kMaxExpanded);
+                 "responseFormat: a schema with at most %zu subschemas, %zu alternatives, %zu "
+                 "values and %zu levels, no more than %zu choices at a time and less to compare "
+                 "wanted, more found",
+                 kMaxRules, kMaxAlternatives, kMaxExpanded, kMaxNested, kMaxChoices);
   }
 
   Status Wrong(const Json& schema, std::string_view keyword, const char* wanted,
                const char* found) const {
     return Error(ErrorCode::kInvalidArgument, "responseFormat: %s/%s: %s wanted, %s found",
-                 places_.at(&schema).c_str(), std::string(keyword).c_str(), wanted, found);
+                 PlaceOf(schema).c_str(), std::string(keyword).c_str(), wanted, found);
   }
 
   Status Unsupported(const Json& schema, std::string_view keyword, const char* why) const {
     return Error(
         ErrorCode::kInvalidArgument, "responseFormat: %s/%s: the keyword %s is not supported%s",
-        places_.at(&schema).c_str(), std::string(keyword).c_str(), Quoted(keyword).c_str(), why);
+        PlaceOf(schema).c_str(), std::string(keyword).c_str(), Quoted(keyword).c_str(), why);
   }
 
   // ---- reading ----------------------------------------------------------------
@@ -190,12 +192,25 @@ class SchemaCompiler {
         escaped += c;
       }
     }
-    places_.try_emplace(&schema, places_.at(&parent) + "/" + escaped);
+    places_.try_emplace(&schema, StandsAt{&parent, std::move(escaped)});
+  }
+
+  // As a JSON pointer.
+  std::string PlaceOf(const Json& schema) const {
+    const StandsAt& place = places_.at(&schema);
+    return place.parent == nullptr ? place.step : PlaceOf(*place.parent) + "/" + place.step;
   }
 
   // Adds what a schema says to a shape.
   Status Read(const Json& schema, Shape* shape) {
-    if (++expanded_ > kMaxExpanded) return TooLarge();
+    if (++expanded_ > kMaxExpanded || nested_ == kMaxNested) return TooLarge();
+    ++nested_;
+    Status status = ReadNested(schema, shape);
+    --nested_;
+    return status;
+  }
+
+  Status ReadNested(const Json& schema, Shape* shape) {
     const auto has = [&](const std::vector<const Json*>& schemas) {
       return std::find(schemas.begin(), schemas.end(), &schema) != schemas.end();
     };
@@ -203,7 +218,7 @@ class SchemaCompiler {
       return Error(ErrorCode::kInvalidArgument,
                    "responseFormat: %s: a schema that says something before it refers to itself "
                    "wanted, a circle found",
-                   places_.at(&schema).c_str());
+                   PlaceOf(schema).c_str());
     }
     if (has(shape->seen)) return Status();  // what holds twice holds once
     shape->seen.push_back(&schema);
@@ -213,7 +228,7 @@ class SchemaCompiler {
     }
     if (schema.object() == nullptr) {
       return Error(ErrorCode::kInvalidArgument, "responseFormat: %s: a schema wanted, %s found",
-                   places_.at(&schema).c_str(), schema.KindName());
+                   PlaceOf(schema).c_str(), schema.KindName());
     }
     shape->active.push_back(&schema);
     ObjectPart object;
@@ -286,7 +301,7 @@ class SchemaCompiler {
           pattern, key == "format" ? PatternMatch::kWhole : PatternMatch::kAnywhere, &work_);
       if (!automaton.ok()) {
         return Status(automaton.status().code(),
-                      automaton.status().message() + " (at " + places_.at(&schema) + "/pattern)");
+                      automaton.status().message() + " (at " + PlaceOf(schema) + "/pattern)");
       }
       shape->patterns.push_back(
           std::make_shared<const CharAutomaton>(std::move(automaton).value()));
@@ -319,11 +334,10 @@ class SchemaCompiler {
       for (const Json& name : *value.array()) {
         if (name.string() == nullptr) return Wrong(schema, key, "a name", name.KindName());
         std::vector<std::string>& names = shape->required;
-        if (std::find(names.begin(), names.end(), *name.string()) == names.end())
-          names.push_back(*name.string());
+        if (std::find(names.begin(), names.end(), *name.string()) != names.end()) continue;
+        if (names.size() == kMaxNames) return Wrong(schema, key, "at most 1024 names", "more");
+        names.push_back(*name.string());
       }
-      if (shape->required.size() > kMaxNames)
-        return Wrong(schema, key, "at most 1024 names", "more");
       return Status();
     }
     if (key == "allOf") {
@@ -334,7 +348,8 @@ class SchemaCompiler {
     if (key == "anyOf" || key == "oneOf") {
       TVLM_RETURN_IF_ERROR(list_of_schemas());
       if (key == "oneOf") TVLM_RETURN_IF_ERROR(CheckDisjoint(schema, *value.array()));
-      shape->choices.push_back({value.array(), places_.at(&value), shape->active});
+      if (shape->choices.size() == kMaxChoices) return TooLarge();
+      shape->choices.push_back({value.array(), shape->active});
       return Status();
     }
     if (key == "$ref") {
@@ -437,6 +452,7 @@ class SchemaCompiler {
         const bool escape = pointer[i] == '~' && i + 1 < end;
         step += !escape ? pointer[i] : pointer[++i] == '0' ? '~' : '/';
       }
+      if (target->object() != nullptr && !work_.Spend(target->object()->size())) return TooLarge();
       const Json* next = target->Find(step);
       if (const Json::Array* const list = target->array(); list != nullptr) {
         const bool number = !step.empty() && step.size() < 10 &&
@@ -450,7 +466,8 @@ class SchemaCompiler {
       target = next;
       at = end;
     }
-    places_.try_emplace(target, Quoted(reference, 200).substr(1, reference.size()));
+    places_.try_emplace(target,
+                        StandsAt{nullptr, Quoted(reference, 200).substr(1, reference.size())});
     return target;
   }
 
@@ -489,6 +506,7 @@ class SchemaCompiler {
     const unsigned common = Kinds(a) & Kinds(b);
     if (common == 0) return true;
     if (common != kObject || depth == kMaxDepth) return false;
+    if (!work_.Spend(a.required.size() * b.required.size())) return TooLarge();
     if (Lacks(a, b) && Lacks(b, a)) return true;
     for (const std::string& name : a.required) {
       if (std::find(b.required.begin(), b.required.end(), name) == b.required.end()) continue;
@@ -672,6 +690,14 @@ class SchemaCompiler {
   Status AddChoices(Shape shape, Grammar::State from, Grammar::State to) {
     if (shape.never) return Status();
     if (shape.choices.empty()) return AddShape(shape, from, to);
+    if (choosing_ == kMaxChoices) return TooLarge();
+    ++choosing_;
+    Status status = Choose(std::move(shape), from, to);
+    --choosing_;
+    return status;
+  }
+
+  Status Choose(Shape shape, Grammar::State from, Grammar::State to) {
     const Choice choice = std::move(shape.choices.back());
     shape.choices.pop_back();
     for (const Json& alternative : *choice.alternatives) {
@@ -733,7 +759,7 @@ class SchemaCompiler {
   }
 
   // Whether a value of enum or const is what the rest of the shape says.
-  Result<bool> Fits(const Json& value, const Shape& shape) const {
+  Result<bool> Fits(const Json& value, const Shape& shape) {
     const unsigned kind = KindOf(value);
     if ((shape.kinds & kind) == 0) return false;
     if ((kind & (kInteger | kFraction)) != 0) {
@@ -743,6 +769,10 @@ class SchemaCompiler {
              (!max || (max->open ? number < max->value : number <= max->value));
     }
     if (kind == kString) {
+      // Following a state costs about as much as 4 units of work.
+      for (const auto& pattern : shape.patterns) {
+        if (!work_.Spend(4 * pattern->states.size() * value.string()->size())) return TooLarge();
+      }
       size_t length = 0;
       for (const char c : *value.string()) length += (static_cast<uint8_t>(c) & 0xc0) != 0x80;
       return length >= shape.min_length && length <= shape.max_length &&
@@ -755,7 +785,7 @@ class SchemaCompiler {
       return Error(ErrorCode::kInvalidArgument,
                    "responseFormat: %s: enum or const with the value %s beside other keywords for "
                    "its items or properties is not supported",
-                   places_.at(shape.seen.front()).c_str(), Quoted(ToJson(value, false)).c_str());
+                   PlaceOf(*shape.seen.front()).c_str(), Quoted(ToJson(value, false)).c_str());
     }
     return true;
   }
@@ -764,11 +794,18 @@ class SchemaCompiler {
   const Json true_{true};
   Grammar& grammar_;
   JsonText text_;
-  std::map<const Json*, std::string> places_;  // of schemas, as JSON pointers
+  // Where a schema stands: a step below another, or, where there is none, a whole JSON pointer.
+  struct StandsAt {
+    const Json* parent;
+    std::string step;
+  };
+  std::map<const Json*, StandsAt> places_;
   std::map<Schemas, Grammar::Rule> rules_;
   std::vector<std::pair<Schemas, Grammar::Rule>> pending_;  // all rules, in order
   PatternWork work_;
   size_t expanded_ = 0;
+  size_t nested_ = 0;    // calls of Read that are not done
+  size_t choosing_ = 0;  // calls of AddChoices that are not done
   size_t alternatives_ = 0;
 };
 

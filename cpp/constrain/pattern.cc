@@ -128,6 +128,7 @@ class PatternParser {
     TVLM_ASSIGN_OR_RETURN(const Repeat repeat, Quantifier());
     const size_t end = at_;
     const auto copy = [&](uint32_t a, uint32_t b) -> Status {
+      if (!work_->Spend(end - begin)) return TooLarge();
       at_ = begin;
       TVLM_RETURN_IF_ERROR(Atom(a, b, depth));
       at_ = end;

@@ -3,8 +3,9 @@
 // share one glue (scripts/build-sdk.mjs checks it).
 
 import createThreaded from "glue:simd-mt";
-import { isPoolThread, webPlatform } from "./worker/web-platform.js";
+import { isPoolThread, trustPoolThreads, webPlatform } from "./worker/web-platform.js";
 import { serve } from "./worker/serve.js";
 
+trustPoolThreads();
 if (isPoolThread()) void createThreaded();
 else serve({ "relaxed-mt": createThreaded, "simd-mt": createThreaded }, webPlatform());

@@ -2,11 +2,15 @@
 // tests-adapters/openai.test.mjs has OpenAI's own client.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mock, test } from "node:test";
+import { bytesOfBase64, bytesOfDataUrl } from "../src/adapters/base64.js";
 import { openaiFetch, openaiHandler, type OpenAIOptions } from "../src/adapters/openai.js";
 import { TinyVLM, TinyVLMError } from "../src/node.js";
 import { fakeModel as fakeFile } from "./fake-engine.js";
 import { fakeModel, type Asked, type Script } from "./fake-model.js";
+import { assertLinear } from "./linear.js";
 
 const url = "https://api.openai.com/v1/chat/completions";
 const says = (...pieces: string[]): (() => Script) => {
@@ -132,8 +136,80 @@ test("no address makes the server read or fetch what it should not", async () =>
   assert.equal(refused.json.error.code, "invalid_image_url");
   const fetchImages = ({ hostname }: URL) => hostname === "example.com";
   assert.equal((await ask(remote, { options: { fetchImages } })).status, 400);
-  const allowed = await ask(image("http://example.com/a.png"), { options: { fetchImages } });
-  assert.equal(allowed.status, 200);
+});
+
+test("an address that is allowed does not redirect to one that is not", async () => {
+  const asked: string[] = [];
+  const answers: Record<string, [number, string?]> = {
+    "/image": [200],
+    "/there": [302, "/image"],
+    "/out": [302, "/there-too"],
+    "/there-too": [307, "http://169.254.169.254/latest"],
+    "/file": [301, "file:///etc/passwd"],
+    "/round": [308, "/round"],
+    "/missing": [404],
+  };
+  const server = createServer(({ url = "" }, response) => {
+    asked.push(url);
+    const [status, location] = answers[url]!;
+    response.writeHead(status, location === undefined ? {} : { location }).end("image");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const allowed = `127.0.0.1:${port}`;
+  const fetchImages = ({ host }: URL) => host === allowed;
+  const askFor = (path: string) =>
+    ask(user({ type: "image_url", image_url: { url: `http://${allowed}${path}` } }), {
+      options: { fetchImages },
+    });
+  try {
+    for (const path of ["/image", "/there"]) {
+      const { status, asked: question, text } = await askFor(path);
+      assert.equal(status, 200, text);
+      assert.equal(Buffer.from(question!.images[0] as Uint8Array).toString(), "image");
+    }
+    for (const [path, message] of [
+      ["/out", /redirects to an address from which this server does not fetch/],
+      ["/file", /redirects to an address from which this server does not fetch/],
+      ["/round", /redirects more than 20 times/],
+      ["/missing", /the server answered 404/],
+    ] as const) {
+      const { status, json, asked: question } = await askFor(path);
+      assert.equal(status, 400);
+      assert.equal(json.error.code, "invalid_image_url");
+      assert.equal(json.error.param, "messages");
+      assert.match(json.error.message, message);
+      assert.equal(question, undefined);
+    }
+    assert.equal(asked.filter((path) => path === "/round").length, 21);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+test("no address takes a server longer than its length", async () => {
+  const hostile: ((size: number) => string)[] = [
+    (size) => `${"A".repeat(24)}${" ".repeat(size)}!`,
+    (size) => `${"A".repeat(24)}${"=".repeat(size)}A`,
+    (size) => `data:image/png;base64,${"=".repeat(size)}A`,
+    (size) => `data:image/png;base64,A${" =".repeat(size)}$`,
+    (size) => `data:${";".repeat(size)}`,
+    (size) => `data:${"; base64 ".repeat(size)}`,
+    (size) => `data:image/png;${" ".repeat(size)}base64`,
+  ];
+  for (const address of hostile) {
+    assertLinear(JSON.stringify(address(3)), (size) => {
+      try {
+        bytesOfDataUrl(address(size), "an image");
+        bytesOfBase64(address(size), "an image");
+      } catch (reason) {
+        assert(reason instanceof TinyVLMError);
+      }
+    });
+    // Whatever comes of it.
+    await ask(user({ type: "image_url", image_url: { url: address(1_000_000) } }));
+  }
 });
 
 test("messages: roles, parts, history", async () => {

@@ -260,5 +260,68 @@ TEST_CASE("Hostile schemas end in an error", "[constrain][json_schema]") {
   CHECK(refused(names + "]}"));
 }
 
+// Each of about 10^6 bytes. What took minutes, or recursed until the stack of a wasm build was
+// full, now ends at a limit of work that is counted, so no clock is read here.
+TEST_CASE("Schemas of a million bytes end soon, whatever they say", "[constrain][json_schema]") {
+  const auto list = [](size_t count, const auto& item) {
+    std::string text = "[";
+    for (size_t i = 0; i < count; ++i) {
+      if (i > 0) text += ',';
+      text += item(i);
+    }
+    return text + "]";
+  };
+  const auto message = [](const std::string& schema) {
+    return RefusalOf("{\"schema\":" + schema + "}");
+  };
+  const auto name = [](size_t i) { return Format("\"k%zu\"", i); };
+  CHECK_THAT(message("{\"required\":" + list(110'000, name) + "}"),
+             ContainsSubstring("at most 1024 names wanted"));
+
+  // Choices that are open at the same time, or one behind the other.
+  const auto one_choice = [](size_t) { return std::string(R"({"anyOf":[true]})"); };
+  CHECK_THAT(message("{\"allOf\":" + list(55'000, one_choice) + "}"),
+             ContainsSubstring("64 choices at a time"));
+  std::string chain = R"({"$ref":"#/$defs/k0","$defs":{)";
+  for (size_t i = 0; i < 20'000; ++i)
+    chain += Format(R"("k%zu":{"anyOf":[{"$ref":"#/$defs/k%zu"}]},)", i, i + 1);
+  CHECK_THAT(message(chain + R"("k20000":{"type":"null"}}})"), ContainsSubstring("more found"));
+  std::string references = R"({"$ref":"#/$defs/k0","$defs":{)";
+  for (size_t i = 0; i < 20'000; ++i)
+    references += Format(R"("k%zu":{"$ref":"#/$defs/k%zu"},)", i, i + 1);
+  CHECK_THAT(message(references + R"("k20000":true}})"), ContainsSubstring("64 levels"));
+  CHECK_THAT(message(R"({"oneOf":[{"$ref":"#"},{"type":"null"}]})"),
+             ContainsSubstring("64 levels"));
+
+  // References among many definitions.
+  std::string many = R"({"$defs":{)";
+  for (size_t i = 0; i < 30'000; ++i) many += Format(R"("k%zu":true,)", i);
+  const auto reference = [](size_t) { return std::string(R"({"$ref":"#/$defs/k0"})"); };
+  CHECK_THAT(message(many + R"("k":true},"allOf":)" + list(16'000, reference) + "}"),
+             ContainsSubstring("more found"));
+
+  // Alternatives that differ in the last of a thousand names.
+  const auto alternative = [](size_t i) {
+    std::string names;
+    for (size_t j = 0; j < 1000; ++j) names += Format("\"%zu.%zu\",", i, j);
+    return "{\"type\":\"object\",\"required\":[" + names +
+           Format(R"("kind"],"properties":{"kind":{"const":%zu}}})", i);
+  };
+  CHECK_THAT(message("{\"oneOf\":" + list(110, alternative) + "}"),
+             ContainsSubstring("more found"));
+
+  // A place with a long name, named for each of many schemas.
+  const std::string long_name(60'000, 'a');
+  const auto anything = [](size_t) { return std::string("true"); };
+  CHECK_THAT(message("{\"$defs\":{},\"properties\":{\"" + long_name +
+                     "\":{\"anyOf\":" + list(180'000, anything) + "}}}"),
+             ContainsSubstring("larger one found"));
+
+  // Values that are held against a pattern with many states.
+  const auto value = [](size_t i) { return '"' + std::string(500, 'a') + Format("%zu\"", i); };
+  CHECK_THAT(message(R"({"pattern":"^(a?){8000}$","enum":)" + list(1900, value) + "}"),
+             ContainsSubstring("more found"));
+}
+
 }  // namespace
 }  // namespace tinyvlm

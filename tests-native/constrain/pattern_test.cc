@@ -163,5 +163,22 @@ TEST_CASE("Hostile patterns end in an error", "[constrain][pattern]") {
   CHECK(refused(wide + "]{9000}"));
 }
 
+TEST_CASE("Patterns of a million bytes end soon, whatever they say", "[constrain][pattern]") {
+  using Catch::Matchers::ContainsSubstring;
+  const auto refusal = [](const std::string& pattern) {
+    PatternWork work;
+    const Result<CharAutomaton> automaton = ParsePattern(pattern, PatternMatch::kWhole, &work);
+    return automaton.ok() ? std::string() : automaton.status().message();
+  };
+  const std::string long_name(1'000'000, 'a'), zeros(1'000'000, '0'), backslashes(1'000'000, '\\');
+  // What is in a group is read again for each copy.
+  CHECK_THAT(refusal("(?<" + long_name + ">x){16000}"), ContainsSubstring("states wanted"));
+  CHECK_THAT(refusal("(x{" + zeros + "1}){16000}"), ContainsSubstring("states wanted"));
+  CHECK(refusal("(?<" + long_name + ">x){10}") == "");
+  CHECK_THAT(refusal(std::string(1'000'000, '(')), ContainsSubstring("nested deeper than 64"));
+  CHECK_THAT(refusal(std::string(1'000'000, '|') + "a*"), ContainsSubstring("states wanted"));
+  CHECK(refusal("[" + backslashes + "]") == "");
+}
+
 }  // namespace
 }  // namespace tinyvlm

@@ -4,10 +4,10 @@ import { TinyVLMError } from "../protocol/errors.js";
 
 /** The bytes of base64 text. Throws `invalid_argument`, in which the text is called `name`. */
 export function bytesOfBase64(text: string, name: string): Uint8Array<ArrayBuffer> {
-  const plain = text
-    .replace(/\s+|=+\s*$/g, "")
-    .replaceAll("-", "+")
-    .replaceAll("_", "/");
+  const dense = text.replace(/\s+/g, "");
+  let end = dense.length;
+  while (dense[end - 1] === "=") end--;
+  const plain = dense.slice(0, end).replaceAll("-", "+").replaceAll("_", "/");
   let binary: string;
   try {
     binary = atob(plain);

@@ -26,8 +26,9 @@ export interface OpenAIOptions {
   defaults?: AskOptions | undefined;
   /**
    * Whether images are fetched from http: and https: addresses in requests, or which of them.
-   * Redirects are followed. Default: true for `openaiFetch`, false for `openaiHandler`, whose
-   * clients could otherwise reach what only the server can.
+   * Redirects are followed: with a function only to addresses that it allows, too (in pages, which
+   * cannot see where they lead, they are refused). Default: true for `openaiFetch`, false for
+   * `openaiHandler`, whose clients could otherwise reach what only the server can.
    */
   fetchImages?: boolean | ((url: URL) => boolean) | undefined;
   /**
@@ -96,7 +97,10 @@ export function openaiHandler(
     const body = await bodyOf(request);
     const name = named(body["model"]);
     try {
-      return await endpoint.work(body, { model: vlm, name, defaults, request, mayFetch });
+      return await endpoint.work(body, {
+        ...{ model: vlm, name, defaults, request, mayFetch },
+        checksRedirects: typeof fetchImages === "function",
+      });
     } catch (reason) {
       throw refusalOf(reason, endpoint.params);
     }

@@ -5,6 +5,7 @@ import type * as PageImages from "../image/page-images.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
+import { trustedScript } from "../protocol/trusted-script.js";
 import { bundledUrl, demoModelFile, withAssets, withDemoHint } from "./assets.js";
 import { LoadedModel } from "./client.js";
 import { ModelCache, type CachePlatform } from "./model-cache.js";
@@ -104,22 +105,22 @@ const ownFiles: Record<string, () => URL> = {
 };
 
 /**
- * The address from which `start` makes a worker, without making it. A second `new URL(…)` for the
- * same file would make bundlers copy it twice, so the constructor is exchanged for this one call.
+ * The worker that `start` makes; `tell` is called with its address before that. A second
+ * `new URL(…)` for the same file would make bundlers copy it twice, so the constructor is exchanged
+ * for this one call.
  */
-function addressOf(start: () => unknown): string {
+function startOwn(start: () => Worker, tell: (address: string) => void): Worker {
   const { Worker } = globalThis;
-  let address = "";
-  function Recorder(url: string | URL) {
-    address = String(url);
+  function Started(url: string | URL, options: WorkerOptions) {
+    tell(absolute(url));
+    return new Worker(trustedScript(String(url)), options);
   }
   try {
-    globalThis.Worker = Recorder as unknown as typeof Worker;
-    start();
+    globalThis.Worker = Started as unknown as typeof Worker;
+    return start();
   } finally {
     globalThis.Worker = Worker;
   }
-  return address;
 }
 
 const missingFileHint =
@@ -146,8 +147,10 @@ const browser: Platform = {
     if (against) throw new TinyVLMError("worker", against);
     let script = url ?? browser.workerFiles[kind];
     try {
-      if (url === undefined) script = absolute(addressOf(ownWorkers[kind]));
-      const worker = url === undefined ? ownWorkers[kind]() : new Worker(url, { type: "module" });
+      const worker =
+        url === undefined
+          ? startOwn(ownWorkers[kind], (address) => (script = address))
+          : new Worker(trustedScript(url), { type: "module" });
       return { endpoint: webEndpoint(worker, script, wantedScript), script: undefined };
     } catch (reason) {
       return spawnFromText(script, signal, reason);
@@ -232,7 +235,7 @@ async function spawnFromText(
   const script = new Blob([text], { type: "text/javascript" });
   const blobUrl = URL.createObjectURL(script);
   try {
-    const worker = new Worker(blobUrl, { type: "module" });
+    const worker = new Worker(trustedScript(blobUrl), { type: "module" });
     return { endpoint: webEndpoint(worker, url, wantedBlob), script };
   } catch (reason) {
     throw new TinyVLMError(

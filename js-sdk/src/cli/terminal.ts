@@ -56,7 +56,9 @@ export class StatusLine {
 
 /** A text without line ends and other control characters, which file names may have. */
 const oneLine = (text: string) =>
-  text.replace(/\s*\n\s*/g, " ").replace(/[\0-\x1f\x7f]/g, "\ufffd");
+  text
+    .replace(/\s+/g, (run) => (run.includes("\n") ? " " : run))
+    .replace(/[\0-\x1f\x7f]/g, "\ufffd");
 
 /** Writes an error's or a warning's line to stderr, through `line` where one is shown. */
 export function complain(text: string, style: "red" | "yellow", line = new StatusLine()): void {

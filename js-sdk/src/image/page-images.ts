@@ -4,6 +4,7 @@
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
 import { checkImageSize, PixelReader } from "./read-pixels.js";
+import { trustedMarkup } from "./trusted-markup.js";
 
 // Of an SVG image that says neither size nor proportions (CSS's default for replaced elements).
 const defaultSize = { width: 300, height: 150 };
@@ -43,7 +44,7 @@ export async function pixelsOf(bitmap: ImageBitmap): Promise<WireImage> {
 // The same image with `side` pixels on its longer side. Browsers do not agree on what size an image
 // has that does not say, and some draw nothing of it.
 async function scaledSvg(file: Blob, side: number): Promise<Blob> {
-  const svg = new DOMParser().parseFromString(await file.text(), "image/svg+xml");
+  const svg = parsed(await file.text());
   const root = svg.documentElement as unknown as SVGSVGElement;
   const problem = svg.querySelector("parsererror");
   if (problem || root.localName !== "svg")
@@ -66,6 +67,20 @@ async function scaledSvg(file: Blob, side: number): Promise<Blob> {
   root.setAttribute("width", String(Math.max(1, Math.round(width * scale))));
   root.setAttribute("height", String(Math.max(1, Math.round(height * scale))));
   return new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
+}
+
+// An SVG image as a document of its own, in which nothing runs.
+function parsed(text: string): Document {
+  try {
+    return new DOMParser().parseFromString(trustedMarkup(text), "image/svg+xml");
+  } catch (cause) {
+    throw new TinyVLMError(
+      "invalid_image",
+      "the page's content security policy forbids reading SVG images (it needs trusted-types " +
+        `tiny-vlm-svg): ${describeReason(cause)}`,
+      { cause },
+    );
+  }
 }
 
 // In pixels; undefined where it is not given, or relative to something that is not there.
@@ -92,6 +107,14 @@ async function loaded(address: string, what: string): Promise<HTMLImageElement> 
   return element;
 }
 
+// Throws where a page may draw a bitmap, but not read it: then it cannot be sent to the worker either.
+// An SVG image with a foreignObject in it is such a one.
+function checkReadable(bitmap: ImageBitmap): void {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  context?.drawImage(bitmap, 0, 0, 1, 1);
+  context?.getImageData(0, 0, 1, 1);
+}
+
 async function pixels(
   source: CanvasImageSource,
   width: number,
@@ -101,10 +124,9 @@ async function pixels(
   if (typeof OffscreenCanvas === "function") {
     // The worker reads it, strip by strip.
     try {
-      return {
-        kind: "bitmap",
-        bitmap: await createImageBitmap(source, { premultiplyAlpha: "none" }),
-      };
+      const bitmap = await createImageBitmap(source, { premultiplyAlpha: "none" });
+      checkReadable(bitmap);
+      return { kind: "bitmap", bitmap };
     } catch (cause) {
       throw new TinyVLMError(
         "invalid_image",

@@ -116,7 +116,7 @@ async function readList(
     };
     const bytes = await readSmall(new HttpReader(page, noting, signal));
     list.push(...(JSON.parse(new TextDecoder().decode(bytes)) as HubFile[]));
-    const [, next] = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(link) ?? [];
+    const [, next] = /<([^<>]*)>\s*;\s*rel="?next"?/i.exec(link) ?? [];
     page = next === undefined ? "" : new URL(next, page).href;
   }
   return list;

@@ -4,6 +4,7 @@ import { openFileStore } from "../loader/open-file-store.js";
 import type * as Storage from "../loader/open-store.js";
 import { webFetch } from "../loader/private-fetch.js";
 import { webWorkerPort } from "../protocol/endpoint.js";
+import { trustedScript } from "../protocol/trusted-script.js";
 import { compileUrl } from "../runtime/module.js";
 import type { WorkerPlatform } from "./platform.js";
 
@@ -13,6 +14,15 @@ import type { WorkerPlatform } from "./platform.js";
  */
 export function isPoolThread(): boolean {
   return (globalThis as { name?: string }).name?.startsWith("em-pthread") ?? false;
+}
+
+/** Has the glue start its pool threads in pages that demand Trusted Types, too. */
+export function trustPoolThreads(): void {
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(trustedScript(url as string), options);
+    }
+  };
 }
 
 /** The platform of this worker. */

@@ -5,6 +5,7 @@ import type { AnswerStream } from "../../api/stream.js";
 import type { Answer, AskOptions, Logprob, ResponseFormat } from "../../api/types.js";
 import { askIn, type Said } from "../conversation.js";
 import type { AnsweringModel } from "../model.js";
+import { withImages } from "./fetch-image.js";
 import { isObject, type Json } from "./json.js";
 import type { MayFetch } from "./messages.js";
 import { invalid, optionalBoolean, optionalObject } from "./parameters.js";
@@ -27,6 +28,8 @@ export interface Answering {
   request: Request;
   /** Whether an image may be fetched. */
   mayFetch: MayFetch;
+  /** Whether that holds for the addresses that redirects lead to, too. */
+  checksRedirects: boolean;
 }
 
 /** Starts the answer. */
@@ -121,7 +124,12 @@ export async function respond(
   { whole, events, failure, params }: Telling,
 ): Promise<Response> {
   const stream = optionalBoolean(body, "stream") ?? false;
-  const answer = ask(request, answering);
+  const { mayFetch, checksRedirects } = answering;
+  const { signal } = answering.request;
+  const said = checksRedirects
+    ? await withImages(request.said, mayFetch, params["messages"]!, signal)
+    : request.said;
+  const answer = ask({ ...request, said }, answering);
   if (!stream) return whole(await answer);
   return eventStream(events(answer), answer, answering.request, params, failure);
 }
