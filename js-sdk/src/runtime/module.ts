@@ -147,12 +147,13 @@ export async function createModule(
         lastLine = line;
       },
       onAbort: (reason) => {
-        // An allocation of the C++ library that failed ends the engine; all that depend on a file's
-        // or image's size are checked.
-        const code = /bad_alloc|OOM|out of memory/i.test(`${lastLine} ${String(reason)}`)
-          ? "out_of_memory"
-          : "worker";
-        const error = new TinyVLMError(code, `the engine stopped: ${lastLine || String(reason)}`);
+        // An allocation of the C++ library that failed ends the engine, without a word in these
+        // builds; all that depend on a file's or image's size are checked.
+        const said = lastLine || String(reason ?? "");
+        const error =
+          said === "" || /bad_alloc|OOM|out of memory/i.test(said)
+            ? new TinyVLMError("out_of_memory", "the engine stopped: an allocation found no memory")
+            : new TinyVLMError("worker", `the engine stopped: ${said}`);
         reject(error);
         onAbort(error);
       },
