@@ -76,8 +76,7 @@ async function node(): Promise<Faulty> {
           const hit = strikes.hits(called);
           // The descriptor is gone also where closing fails.
           if (hit && name === "close") await (value as () => Promise<void>).call(target);
-          if (hit)
-            throw Object.assign(new Error(`the disk failed in ${called}`), { code: "EIO" });
+          if (hit) throw Object.assign(new Error(`the disk failed in ${called}`), { code: "EIO" });
           const result: unknown = await (value as (...a: unknown[]) => unknown).apply(target, args);
           if (name !== "open") return result;
           open.add(result as object);

@@ -96,38 +96,42 @@ interface Used {
 }
 
 for (const variant of ["simd", "simd-mt"])
-  test(`${variant}: memory is refused at each step`, { ...options, timeout: 600_000 }, async (t) => {
-    const main = join(folder, "use.mjs");
-    await fs.writeFile(join(folder, "refusing.mjs"), refusing);
-    for (const name of ["node-worker.mjs", "node-worker-mt.mjs"]) {
-      const worker = JSON.stringify(pathToFileURL(join(dist, name)).href);
-      await fs.writeFile(join(folder, name), `import "./refusing.mjs";\nimport ${worker};\n`);
-    }
-    await fs.writeFile(main, script(pathToFileURL(join(dist, "node.mjs")).href));
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      [main, model, first, variant, `${pathToFileURL(folder).href}/`, join(folder, "log")],
-      { encoding: "utf8", env, timeout: 500_000 },
-    );
-    assert.equal(status, 0, stderr);
-    const { growths, wanted, after, rows } = JSON.parse(stdout) as {
-      growths: number;
-      wanted: Used;
-      after: Used;
-      rows: Used[];
-    };
-    assert(growths > 0);
-    assert.equal(wanted.at, "nowhere");
-    assert.deepEqual(after, wanted);
-    const outcomes = { right: 0, "no model": 0, "no answer, goes on": 0, "no answer, over": 0 };
-    for (const row of rows) {
-      // An answer that is given is the right one.
-      for (const [index, text] of (row.text ?? []).entries())
-        assert(text == null || text === wanted.text![index], JSON.stringify(row));
-      if (row.at === "load") ++outcomes["no model"];
-      else if (row.at === "nowhere") ++outcomes.right;
-      else ++outcomes[row.alive ? "no answer, goes on" : "no answer, over"];
-    }
-    t.diagnostic(`${variant}: ${growths} growths: ${JSON.stringify(outcomes)}`);
-  });
+  test(
+    `${variant}: memory is refused at each step`,
+    { ...options, timeout: 600_000 },
+    async (t) => {
+      const main = join(folder, "use.mjs");
+      await fs.writeFile(join(folder, "refusing.mjs"), refusing);
+      for (const name of ["node-worker.mjs", "node-worker-mt.mjs"]) {
+        const worker = JSON.stringify(pathToFileURL(join(dist, name)).href);
+        await fs.writeFile(join(folder, name), `import "./refusing.mjs";\nimport ${worker};\n`);
+      }
+      await fs.writeFile(main, script(pathToFileURL(join(dist, "node.mjs")).href));
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      const { stdout, stderr, status } = spawnSync(
+        process.execPath,
+        [main, model, first, variant, `${pathToFileURL(folder).href}/`, join(folder, "log")],
+        { encoding: "utf8", env, timeout: 500_000 },
+      );
+      assert.equal(status, 0, stderr);
+      const { growths, wanted, after, rows } = JSON.parse(stdout) as {
+        growths: number;
+        wanted: Used;
+        after: Used;
+        rows: Used[];
+      };
+      assert(growths > 0);
+      assert.equal(wanted.at, "nowhere");
+      assert.deepEqual(after, wanted);
+      const outcomes = { right: 0, "no model": 0, "no answer, goes on": 0, "no answer, over": 0 };
+      for (const row of rows) {
+        // An answer that is given is the right one.
+        for (const [index, text] of (row.text ?? []).entries())
+          assert(text == null || text === wanted.text![index], JSON.stringify(row));
+        if (row.at === "load") ++outcomes["no model"];
+        else if (row.at === "nowhere") ++outcomes.right;
+        else ++outcomes[row.alive ? "no answer, goes on" : "no answer, over"];
+      }
+      t.diagnostic(`${variant}: ${growths} growths: ${JSON.stringify(outcomes)}`);
+    },
+  );
