@@ -7,7 +7,8 @@
 //
 // Ends with 1 where memory grew by more than 5 % and 8 MB, or an answer was another one.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -51,16 +52,13 @@ async function openNode() {
 }
 
 async function openPage() {
-  const { launchChromium, serve } = await import("../tests-browser/harness.mjs");
+  const { launchChromiumWithProfile, serve } = await import("../tests-browser/harness.mjs");
   const { memoryOf } = await import("../tests-browser/process-memory.mjs");
-  const { launchChromiumWithProfile } = await import("../tests-browser/harness.mjs");
-  const { mkdtempSync, rmSync } = await import("node:fs");
-  const { tmpdir } = await import("node:os");
   const profile = mkdtempSync(join(tmpdir(), "tiny-vlm-cycles-"));
-  const context = await (launchChromiumWithProfile ?? launchChromium)(profile);
+  const context = await launchChromiumWithProfile(profile);
   const server = await serve();
   const page = await context.newPage();
-  const address = new URL("tests-browser/pages/sdk.html", server.url).href;
+  const address = `${server.url}/tests-browser/pages/sdk.html`;
   await page.goto(address);
   let runs = 0;
   return {
