@@ -1,5 +1,5 @@
-// The recorded answers of the demo model (tools/record-answers.mjs), token by token, with one thread
-// and with more than the machine has processors.
+// The recorded answers of the demo model (tools/record-answers.mjs), token by token, with one
+// thread and with more than the machine has processors.
 #include <string>
 #include <vector>
 
@@ -49,8 +49,8 @@ TEST_CASE("The recorded answers, whatever the number of threads", "[api][continu
       uint32_t image = 0;
       if (const std::string* const name = c.Find("image")->string()) {
         const std::string bytes = ReadSample(*name);
-        REQUIRE(tvlm_session_add_image(session.get(), bytes.data(), bytes.size(),
-                                       TVLM_IMAGE_EXACT, &image) == TVLM_OK);
+        REQUIRE(tvlm_session_add_image(session.get(), bytes.data(), bytes.size(), TVLM_IMAGE_EXACT,
+                                       &image) == TVLM_OK);
       }
       REQUIRE(tvlm_session_ask(session.get(), RequestOf(c, image).c_str()) == TVLM_OK);
       CHECK(Finish(session.get()) == *c.Find("text")->string());

@@ -17,7 +17,10 @@ export function usableProcessors(
     // "0::/path" is the group's place in version 2; limits of the groups around it hold, too.
     let path = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "/";
     for (;;) {
-      least = Math.min(least, quotaOf(() => read(`${groups}${path}/cpu.max`)));
+      least = Math.min(
+        least,
+        quotaOf(() => read(`${groups}${path}/cpu.max`)),
+      );
       if (path === "" || path === "/") break;
       path = path.slice(0, path.lastIndexOf("/"));
     }
