@@ -113,7 +113,9 @@ set_target_properties(protobuf_lite PROPERTIES UNITY_BUILD_CODE_AFTER_INCLUDE
 #include <google/protobuf/port_undef.inc>
 #endif")
 set_target_properties(sentencepiece PROPERTIES
-  UNITY_BUILD_CODE_BEFORE_INCLUDE "#include \"streams.h\"  // no C++ streams")
+  UNITY_BUILD_CODE_BEFORE_INCLUDE
+"#include \"streams.h\"  // no C++ streams
+#include \"mended/freelist.h\"")
 string(JSON spm_version GET "${TINYVLM_DEPS_LOCK}" sources sentencepiece version)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 "#define VERSION \"@spm_version@\"
@@ -122,9 +124,34 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sentencepiece/config.h" CONTENT
 #define INSTALL_DATADIR \"\"
 " @ONLY)
 target_include_directories(sentencepiece SYSTEM PUBLIC "${spm}/src")
+# Two headers in which memory that is not to be had leaves something behind, mended: an element that
+# was counted and not made, which would be destroyed; a chunk that nobody frees.
+function(tinyvlm_mended header from to)
+  file(READ "${spm}/${header}" text)
+  string(REPLACE "${from}" "${to}" mended "${text}")
+  if(mended STREQUAL text)
+    message(FATAL_ERROR "sentencepiece: ${header} is not the one that is mended here")
+  endif()
+  get_filename_component(name "${header}" NAME)
+  file(CONFIGURE OUTPUT "${spm_mended}/${name}" CONTENT "${mended}" @ONLY)
+endfunction()
+set(spm_mended "${PROJECT_BINARY_DIR}/sentencepiece/mended/google/protobuf")
+set(result "  typename TypeHandler::Type* result =\n")
+tinyvlm_mended(third_party/protobuf-lite/google/protobuf/repeated_field.h
+"  ++rep_->allocated_size;
+${result}      TypeHandler::NewFromPrototype(prototype, arena_);
+"
+"${result}      TypeHandler::NewFromPrototype(prototype, arena_);
+  ++rep_->allocated_size;
+")
+set(spm_mended "${PROJECT_BINARY_DIR}/sentencepiece/mended")
+tinyvlm_mended(src/freelist.h
+"      T* chunk = new T[chunk_size_];"
+"      freelist_.reserve(chunk_index_ + 1);
+      T* chunk = new T[chunk_size_];")
 foreach(library protobuf_lite sentencepiece)
   target_include_directories(${library} SYSTEM
-    PRIVATE "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
+    PRIVATE "${PROJECT_BINARY_DIR}/sentencepiece/mended" "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
             "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
   target_compile_definitions(${library} PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
   # Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program

@@ -50,7 +50,7 @@ endif()
 # archives as far as they are needed.
 if(TINYVLM_BUILD_SHARED)
   add_library(tinyvlm_shared SHARED "${api_dir}/tinyvlm.cc")
-  target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions
+  target_compile_options(tinyvlm_shared PRIVATE ${TINYVLM_WARNINGS}
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
   target_compile_definitions(tinyvlm_shared PRIVATE TVLM_BUILDING_SHARED
     TINYVLM_VERSION=${PROJECT_VERSION})

@@ -14,6 +14,13 @@ set(TINYVLM_WARNINGS -Wall -Wextra)
 if(TINYVLM_WERROR)
   list(APPEND TINYVLM_WARNINGS -Werror)
 endif()
+# The engine reports failures by Status and throws nothing itself. Natively std::bad_alloc, of a
+# container that finds no memory, passes through it to the C interface, which makes it an error
+# (cpp/api/guard.h); a wasm module without memory ends, and the SDK says why.
+set(TINYVLM_LANGUAGE -fno-rtti)
+if(EMSCRIPTEN)
+  list(APPEND TINYVLM_LANGUAGE -fno-exceptions)
+endif()
 if(TINYVLM_SANITIZE)
   # Layers are built without RTTI, which the check of virtual pointers reads.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize=vptr
@@ -34,7 +41,7 @@ set(TINYVLM_COMMON_HEADERS <algorithm> <cinttypes> <cmath> <cstdio> <cstring> <f
     <memory> <optional> <span> <string> <string_view> <utility> <vector>)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cc" CONTENT "// Empty.\n")
 add_library(tinyvlm_precompiled OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/precompiled.cc")
-target_compile_options(tinyvlm_precompiled PRIVATE -fno-exceptions -fno-rtti)
+target_compile_options(tinyvlm_precompiled PRIVATE ${TINYVLM_LANGUAGE})
 target_precompile_headers(tinyvlm_precompiled PRIVATE ${TINYVLM_COMMON_HEADERS})
 if(TINYVLM_TESTS)
   add_library(tinyvlm_test_precompiled OBJECT EXCLUDE_FROM_ALL
@@ -52,7 +59,7 @@ function(tinyvlm_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;SOURCES" ${ARGN})
   add_library(tinyvlm_${name} STATIC ${ARG_SOURCES})
   target_include_directories(tinyvlm_${name} PUBLIC ${PROJECT_SOURCE_DIR}/cpp)
-  target_compile_options(tinyvlm_${name} PRIVATE ${TINYVLM_WARNINGS} -fno-exceptions -fno-rtti)
+  target_compile_options(tinyvlm_${name} PRIVATE ${TINYVLM_WARNINGS} ${TINYVLM_LANGUAGE})
   list(TRANSFORM ARG_DEPENDS PREPEND tinyvlm_ OUTPUT_VARIABLE depends)
   target_link_libraries(tinyvlm_${name} PUBLIC ${depends} ${ARG_LIBRARIES})
   if(EMSCRIPTEN AND NOT CMAKE_BUILD_TYPE STREQUAL Debug

@@ -91,6 +91,11 @@ const asksForNode = /\bvar ENVIRONMENT_IS_NODE\s*=[^;]*;/;
 // the function, but its messages come through parentPort alone, like Node's.
 const asksForMessages = /\bif\s*\(!globalThis\.postMessage\)/;
 
+// Where the threaded glue makes the memory that threads share: runtime/module.ts does that instead,
+// with a smaller maximum where the largest is not to be had.
+const makesMemory =
+  /\bnew WebAssembly\.Memory\(\{\s*initial:\s*INITIAL_MEMORY\s*\/\s*65536,\s*maximum:\s*65536,\s*shared:\s*true,?\s*\}\)/;
+
 // The parts of the glue that read the wasm file. runtime/module.ts does that itself
 // (`instantiateWasm`), and pool threads are sent the compiled module.
 const readsWasm = [
@@ -105,7 +110,8 @@ function trimmedGlue(glue, path, inNode) {
   let trimmed = glue
     .replace(asksForNode, "")
     .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, String(inNode))
-    .replace(asksForMessages, "if(true)");
+    .replace(asksForMessages, "if(true)")
+    .replace(makesMemory, 'Module["makeMemory"](INITIAL_MEMORY/65536)');
   // Other versions of Emscripten read it in other words; their glue is a little larger then.
   if (readsWasm.every((part) => part.test(trimmed))) {
     const [byPlatform, ...functions] = readsWasm;
@@ -134,6 +140,8 @@ function gluePlugin(files, inNode) {
         );
         if (/-mt\/tiny-vlm\.mjs$/.test(path) && !/isPthread\s*&&/.test(start))
           throw new Error(`${path} does not end as expected: ${start}`);
+        if (/-mt\/tiny-vlm\.mjs$/.test(path) && !makesMemory.test(glue))
+          throw new Error(`${path} does not make its memory as expected`);
         return { contents: trimmedGlue(glue, path, inNode), loader: "js" };
       });
       bundler.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true }));

@@ -35,6 +35,9 @@ class AnswerConstraints {
   // Errors: those of ParseResponseFormat; unsupported for a model without a tokenizer.
   Result<std::shared_ptr<TokenConstraint>> Get(const Json& response_format, const Model& model);
 
+  // The next one is made anew: memory ran out while the last one was used.
+  void Forget() { last_ = nullptr; }
+
  private:
   const std::shared_ptr<SharedTrie> trie_;
   std::string last_format_;

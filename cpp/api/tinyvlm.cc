@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cinttypes>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 #include <string>
 #include <thread>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "api/answer_constraint.h"
+#include "api/guard.h"
 #include "api/internal.h"
 #include "api/request.h"
 #include "api/self_test.h"
@@ -33,8 +36,10 @@ using namespace tinyvlm;  // NOLINT: this file is the border, everything below i
 
 // ---- objects ------------------------------------------------------------------
 
+// Plain, so that one of them needs neither memory nor a destructor.
 struct tvlm_error {
-  Status status;
+  tvlm_code code;
+  const char* message;  // owned
 };
 
 struct tvlm_model {
@@ -50,7 +55,8 @@ struct tvlm_model {
   std::mutex publish;            // `model` is read by tvlm_session_create on any thread
   std::shared_ptr<Model> model;  // null until the header is whole
   const std::shared_ptr<SharedTrie> trie = std::make_shared<SharedTrie>();
-  Status error;
+  bool exhausted = false;  // memory ran out while it was loaded
+  LastError error;
   std::string info;
 
   std::shared_ptr<Model> Get() {
@@ -73,7 +79,7 @@ struct tvlm_session {
   double decode_image_ms = 0;                                  // of the answer's images
   double pending_decode_image_ms = 0;                          // of images added since the last ask
   std::map<ImageId, std::vector<std::string>> image_warnings;  // where there are any
-  Status error;
+  LastError error;
   std::string info, text, report, image_info, inspected;
 };
 
@@ -132,18 +138,75 @@ tvlm_run_state StateOf(RunState state) {
   return TVLM_DONE;
 }
 
-// Hands out why a function without an object failed.
-tvlm_code Failed(const Status& status, tvlm_error** error) {
-  if (error != nullptr) *error = status.ok() ? nullptr : new tvlm_error{status};
-  return CodeOf(status.code());
+// Handed out where there is no memory for an error either; never freed.
+constexpr tvlm_error kExhaustedError{TVLM_OUT_OF_MEMORY, LastError::kExhausted};
+
+tvlm_code Exhausted(tvlm_error** error) {
+  if (error != nullptr) *error = const_cast<tvlm_error*>(&kExhaustedError);
+  return TVLM_OUT_OF_MEMORY;
 }
 
-// Keeps an error where tvlm_model_error and tvlm_session_error find it.
-template <typename Object>
-tvlm_code Ended(Object* object, Status status) {
+// Hands out why a function without an object failed.
+tvlm_code Failed(const Status& status, tvlm_error** error) {
   const tvlm_code code = CodeOf(status.code());
-  if (!status.ok()) object->error = std::move(status);
+  if (error == nullptr) return code;
+  *error = nullptr;
+  if (code == TVLM_OK) return code;
+  const size_t bytes = status.message().size() + 1;
+  char* const message = new (std::nothrow) char[bytes];
+  tvlm_error* const made = new (std::nothrow) tvlm_error{code, message};
+  if (message == nullptr || made == nullptr) {
+    delete[] message;
+    delete made;
+    return Exhausted(error);
+  }
+  std::memcpy(message, status.message().c_str(), bytes);
+  *error = made;
   return code;
+}
+
+// Calls a function without an object.
+template <typename Call>
+tvlm_code Guard(tvlm_error** error, const Call& call) {
+  return Guarded([&] { return Failed(call(), error); }, [&] { return Exhausted(error); });
+}
+
+// Calls a function on an object and keeps its error where tvlm_model_error and tvlm_session_error
+// find it. Where memory runs out, run_out() leaves the object as it is to be found.
+template <typename Object, typename Call, typename RunOut>
+tvlm_code Guard(Object* object, const Call& call, const RunOut& run_out) {
+  return Guarded(
+      [&] {
+        Status status = call();
+        const tvlm_code code = CodeOf(status.code());
+        if (!status.ok()) object->error.Set(std::move(status));
+        return code;
+      },
+      [&] {
+        run_out();
+        object->error.SetExhausted();
+        return TVLM_OUT_OF_MEMORY;
+      });
+}
+
+// A model that was being loaded stays failed.
+template <typename Call>
+tvlm_code Guard(tvlm_model* model, const Call& call) {
+  return Guard(model, call, [model] { model->exhausted = model->state != TVLM_LOAD_COMPLETE; });
+}
+
+template <typename Call>
+tvlm_code Guard(tvlm_session* session, const Call& call) {
+  return Guard(session, call, [] {});
+}
+
+// Calls a function that works on an answer, which ends where memory runs out.
+template <typename Call>
+tvlm_code GuardAnswer(tvlm_session* session, const Call& call) {
+  return Guard(session, call, [session] {
+    session->session->Abandon();
+    session->constraints.Forget();
+  });
 }
 
 const char* Text(const std::string& text, size_t* length) {
@@ -156,6 +219,21 @@ const char* NoText(size_t* length) {
   return "";
 }
 
+// The text that `write` puts into `*to`; "" and an error of the object where there is no memory for
+// it, which changes nothing else.
+template <typename Object, typename Write>
+const char* Written(Object* object, std::string* to, size_t* length, const Write& write) {
+  return Guarded(
+      [&] {
+        *to = write();
+        return Text(*to, length);
+      },
+      [&] {
+        object->error.SetExhausted();
+        return NoText(length);
+      });
+}
+
 // ---- loading ------------------------------------------------------------------
 
 Status NullArgument(const char* name) {
@@ -164,6 +242,8 @@ Status NullArgument(const char* name) {
 
 // Begins, or with chunks goes on, loading.
 Status Begin(tvlm_model* model, tvlm_model::Source source) {
+  if (model->exhausted)
+    return Error(ErrorCode::kOutOfMemory, "memory ran out while this model was loaded; free it");
   const bool goes_on = source == tvlm_model::Source::kChunks && model->source == source;
   if (model->source != tvlm_model::Source::kNone && !goes_on)
     return Error(ErrorCode::kNotReady, "a model is loaded once; create another to load again");
@@ -225,6 +305,8 @@ Status Estimate(Result<GgufFile> header, const char* model_options, const char* 
 
 Status EstimatePath(const char* path, const char* model_options, const char* session_options,
                     tvlm_memory_estimate* estimate) {
+  if (estimate == nullptr) return NullArgument("a place for the estimate");
+  *estimate = {};
   if (path == nullptr) return NullArgument("a path");
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
   const Status status = Estimate(ReadGgufHeader(file), model_options, session_options, estimate);
@@ -233,6 +315,8 @@ Status EstimatePath(const char* path, const char* model_options, const char* ses
 
 Status EstimatePrefix(const void* prefix, size_t bytes, const char* model_options,
                       const char* session_options, tvlm_memory_estimate* estimate) {
+  if (estimate == nullptr) return NullArgument("a place for the estimate");
+  *estimate = {};
   if (prefix == nullptr) return NullArgument("the first bytes of a model file");
   const std::span<const uint8_t> given(static_cast<const uint8_t*>(prefix), bytes);
   TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(given));
@@ -269,14 +353,19 @@ Status AddFile(tvlm_session* session, const ByteSource& file, uint32_t flags, ui
   TVLM_RETURN_IF_ERROR(CheckFlags(flags));
   if (file.size() == 0) return Error(ErrorCode::kInvalidImage, "the image is empty");
   double decode_ms = 0;
-  std::vector<std::string> warnings;
+  std::map<ImageId, std::vector<std::string>> noted;  // a place that needs no memory afterwards
+  std::vector<std::string>& warnings = noted[0];
   const RowSource rows = [&](RowSink& sink) {
     return DecodeImage(file, (flags & TVLM_IMAGE_EXACT) != 0, sink,
                        (flags & TVLM_IMAGE_STRICT) != 0 ? nullptr : &warnings);
   };
   TVLM_ASSIGN_OR_RETURN(*image, session->session->AddImage(rows, &decode_ms));
   session->pending_decode_image_ms += decode_ms;
-  if (!warnings.empty()) session->image_warnings[*image] = std::move(warnings);
+  if (!warnings.empty()) {
+    auto place = noted.extract(noted.begin());
+    place.key() = *image;
+    session->image_warnings.insert(std::move(place));
+  }
   return Status();
 }
 
@@ -363,11 +452,13 @@ const float* Numbers(tvlm_session* session, std::span<const float> numbers, size
                      size_t* count) {
   const bool complete = !numbers.empty();
   if (count != nullptr) *count = complete ? numbers.size() / each : 0;
-  Ended(session, complete ? Status()
-                          : Error(ErrorCode::kNotReady,
-                                  "no embedding is complete: tvlm_session_embed, then "
-                                  "tvlm_session_advance until it is done"));
-  return complete ? numbers.data() : nullptr;
+  if (complete) return numbers.data();
+  Guard(session, [] {
+    return Error(ErrorCode::kNotReady,
+                 "no embedding is complete: tvlm_session_embed, then tvlm_session_advance until it "
+                 "is done");
+  });
+  return nullptr;
 }
 
 Status Advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
@@ -376,6 +467,13 @@ Status Advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
   TVLM_ASSIGN_OR_RETURN(const RunState reached, session->session->Advance(budget_ms));
   if (state != nullptr) *state = StateOf(reached);
   return Status();
+}
+
+// A copy: what there is no memory for is not taken.
+std::string TakeText(tvlm_session* session) {
+  std::string text(session->session->UntakenText());
+  session->session->TakeText();
+  return text;
 }
 
 // Long enough that a step costs little beside its work.
@@ -388,9 +486,10 @@ Status Run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
   for (tvlm_run_state state = TVLM_RUNNING; state != TVLM_DONE;) {
     TVLM_RETURN_IF_ERROR(Advance(session, kRunBudgetMs, &state));
     if (on_text != nullptr) {
-      size_t length = 0;
-      const char* const text = tvlm_session_take_text(session, &length);
-      if (length != 0 && on_text(text, length, user_data) != 0) session->session->Cancel();
+      session->text = TakeText(session);
+      if (!session->text.empty() &&
+          on_text(session->text.c_str(), session->text.size(), user_data) != 0)
+        session->session->Cancel();
     }
     if (state == TVLM_WAITING || state == TVLM_BUSY) std::this_thread::sleep_for(kRunPause);
   }
@@ -406,6 +505,53 @@ std::string Hex(std::span<const uint8_t> bytes) {
     text += "0123456789abcdef"[byte & 15];
   }
   return text;
+}
+
+// ---- reports ------------------------------------------------------------------
+
+std::string ModelReport(const tvlm_model* model) {
+  JsonWriter report;
+  report.Number("state", static_cast<double>(model->state))
+      .Number("fileBytes", static_cast<double>(model->file_bytes))
+      .Number("receivedBytes", static_cast<double>(model->received_bytes));
+  if (Model* const m = model->model.get(); m != nullptr) {
+    report.Number("threads", static_cast<double>(m->backend().threads()))
+        .String("backend", m->backend().name())
+        .String("name", m->name())
+        .String("architecture", m->architecture())
+        .Number("imageSize", static_cast<double>(m->vision().image_size))
+        .Number("imageTokens", static_cast<double>(m->image_tokens()))
+        .Bool("hasTokenizer", m->tokenizer() != nullptr)
+        .Number("maxContext", static_cast<double>(m->decoder().max_positions))
+        .Number("vocabulary", static_cast<double>(m->valid_ids()))
+        .Strings("warnings", m->warnings())
+        .Number("headerBytes", static_cast<double>(m->file().data_offset));
+    if (m->file().chunk_size != 0)
+      report.Number("chunkBytes", static_cast<double>(m->file().chunk_size))
+          .String("chunkSha256", Hex(m->file().chunk_hashes));
+  }
+  return report.Finish();
+}
+
+std::string ImageReport(const tvlm_session* session, uint32_t image) {
+  const auto found = session->image_warnings.find(image);
+  const bool has_some = found != session->image_warnings.end();
+  return JsonWriter()
+      .Strings("warnings", has_some ? found->second : std::vector<std::string>())
+      .Finish();
+}
+
+std::string SessionReport(const tvlm_session* session) {
+  const Session& s = *session->session;
+  JsonWriter timings = TimingsReport(s);
+  timings.Number("decodeImageMs", session->decode_image_ms);
+  JsonWriter report;
+  report.String("text", s.text())
+      .String("finishReason", FinishReasonName(s.finish_reason()))
+      .Object("usage", UsageReport(s))
+      .Object("timings", timings);
+  if (s.logprobs().wanted()) report.Json("logprobs", LogprobsReport(s));
+  return report.Finish();
 }
 
 }  // namespace
@@ -433,29 +579,37 @@ const char* tvlm_version(void) { return TVLM_TEXT_OF(TINYVLM_VERSION); }
 const char* tvlm_code_name(tvlm_code code) { return ErrorCodeName(static_cast<ErrorCode>(code)); }
 
 tvlm_code tvlm_error_code(const tvlm_error* error) {
-  return error == nullptr ? TVLM_OK : CodeOf(error->status.code());
+  return error == nullptr ? TVLM_OK : error->code;
 }
 
 const char* tvlm_error_message(const tvlm_error* error) {
-  return error == nullptr ? "" : error->status.message().c_str();
+  return error == nullptr ? "" : error->message;
 }
 
-void tvlm_error_free(tvlm_error* error) { delete error; }
+void tvlm_error_free(tvlm_error* error) {
+  if (error == nullptr || error == &kExhaustedError) return;
+  delete[] error->message;
+  delete error;
+}
 
-tvlm_code tvlm_self_test(tvlm_error** error) { return Failed(SelfTest(), error); }
+tvlm_code tvlm_self_test(tvlm_error** error) { return Guard(error, SelfTest); }
 
 // ---- model --------------------------------------------------------------------
 
 tvlm_model* tvlm_model_create(const char* options, tvlm_error** error) {
-  const Result<ModelOptions> parsed = ParseModelOptions(options);
-  Failed(parsed.status(), error);
-  return parsed.ok() ? new tvlm_model(parsed->threads) : nullptr;
+  tvlm_model* model = nullptr;
+  Guard(error, [&]() -> Status {
+    TVLM_ASSIGN_OR_RETURN(const ModelOptions parsed, ParseModelOptions(options));
+    model = new tvlm_model(parsed.threads);
+    return Status();
+  });
+  return model;
 }
 
 void tvlm_model_free(tvlm_model* model) { delete model; }
 
 const char* tvlm_model_error(const tvlm_model* model) {
-  return model == nullptr ? "a model wanted, NULL found" : model->error.message().c_str();
+  return model == nullptr ? "a model wanted, NULL found" : model->error.message();
 }
 
 tvlm_code tvlm_model_error_code(const tvlm_model* model) {
@@ -465,55 +619,65 @@ tvlm_code tvlm_model_error_code(const tvlm_model* model) {
 tvlm_code tvlm_model_load_path(tvlm_model* model, const char* path, tvlm_progress progress,
                                void* user_data) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  if (path == nullptr) return Ended(model, NullArgument("a path"));
-  return Ended(model, LoadWhole(model, progress, user_data, [path](const LoadOptions& options) {
-                 return LoadModel(path, options);
-               }));
+  if (path == nullptr) return Guard(model, [] { return NullArgument("a path"); });
+  return Guard(model, [&] {
+    return LoadWhole(model, progress, user_data,
+                     [path](const LoadOptions& options) { return LoadModel(path, options); });
+  });
 }
 
 tvlm_code tvlm_model_load_descriptor(tvlm_model* model, int descriptor, uint64_t offset,
                                      uint64_t bytes, tvlm_progress progress, void* user_data) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(model, LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
-                 return LoadModelFromDescriptor(descriptor, offset, bytes, options);
-               }));
+  return Guard(model, [&] {
+    return LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
+      return LoadModelFromDescriptor(descriptor, offset, bytes, options);
+    });
+  });
 }
 
 tvlm_code tvlm_model_load_memory(tvlm_model* model, const void* file, size_t bytes,
                                  tvlm_progress progress, void* user_data) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  if (file == nullptr) return Ended(model, NullArgument("the bytes of a model file"));
-  return Ended(model, LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
-                 return LoadModelFromMemory({static_cast<const uint8_t*>(file), bytes}, options);
-               }));
+  if (file == nullptr)
+    return Guard(model, [] { return NullArgument("the bytes of a model file"); });
+  return Guard(model, [&] {
+    return LoadWhole(model, progress, user_data, [&](const LoadOptions& options) {
+      return LoadModelFromMemory({static_cast<const uint8_t*>(file), bytes}, options);
+    });
+  });
 }
 
 void* tvlm_model_reserve(tvlm_model* model, size_t bytes) {
   if (model == nullptr) return nullptr;
   uint8_t* place = nullptr;
-  Ended(model, LoadChunk(model, [&](ModelLoader& loader) -> Status {
-          TVLM_ASSIGN_OR_RETURN(place, loader.Reserve(bytes));
-          return Status();
-        }));
+  Guard(model, [&] {
+    return LoadChunk(model, [&](ModelLoader& loader) -> Status {
+      TVLM_ASSIGN_OR_RETURN(place, loader.Reserve(bytes));
+      return Status();
+    });
+  });
   return place;
 }
 
 tvlm_code tvlm_model_commit(tvlm_model* model, size_t bytes) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(model,
-               LoadChunk(model, [bytes](ModelLoader& loader) { return loader.Commit(bytes); }));
+  return Guard(model, [&] {
+    return LoadChunk(model, [bytes](ModelLoader& loader) { return loader.Commit(bytes); });
+  });
 }
 
 tvlm_code tvlm_model_commit_verified(tvlm_model* model, size_t bytes) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(model, LoadChunk(model, [bytes](ModelLoader& loader) {
-                 return loader.CommitVerified(bytes);
-               }));
+  return Guard(model, [&] {
+    return LoadChunk(model, [bytes](ModelLoader& loader) { return loader.CommitVerified(bytes); });
+  });
 }
 
 tvlm_code tvlm_model_end(tvlm_model* model) {
   if (model == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(model, LoadChunk(model, [](ModelLoader& loader) { return loader.End(); }));
+  return Guard(model,
+               [&] { return LoadChunk(model, [](ModelLoader& loader) { return loader.End(); }); });
 }
 
 tvlm_load_state tvlm_model_state(const tvlm_model* model) {
@@ -522,28 +686,7 @@ tvlm_load_state tvlm_model_state(const tvlm_model* model) {
 
 const char* tvlm_model_info(tvlm_model* model, size_t* length) {
   if (model == nullptr) return NoText(length);
-  JsonWriter report;
-  report.Number("state", static_cast<double>(model->state))
-      .Number("fileBytes", static_cast<double>(model->file_bytes))
-      .Number("receivedBytes", static_cast<double>(model->received_bytes));
-  if (Model* const m = model->model.get(); m != nullptr) {
-    report.Number("threads", static_cast<double>(m->backend().threads()))
-        .String("backend", m->backend().name())
-        .String("name", m->name())
-        .String("architecture", m->architecture())
-        .Number("imageSize", static_cast<double>(m->vision().image_size))
-        .Number("imageTokens", static_cast<double>(m->image_tokens()))
-        .Bool("hasTokenizer", m->tokenizer() != nullptr)
-        .Number("maxContext", static_cast<double>(m->decoder().max_positions))
-        .Number("vocabulary", static_cast<double>(m->valid_ids()))
-        .Strings("warnings", m->warnings())
-        .Number("headerBytes", static_cast<double>(m->file().data_offset));
-    if (m->file().chunk_size != 0)
-      report.Number("chunkBytes", static_cast<double>(m->file().chunk_size))
-          .String("chunkSha256", Hex(m->file().chunk_hashes));
-  }
-  model->info = report.Finish();
-  return Text(model->info, length);
+  return Written(model, &model->info, length, [model] { return ModelReport(model); });
 }
 
 // ---- memory -------------------------------------------------------------------
@@ -551,23 +694,22 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
 tvlm_code tvlm_estimate_path(const char* path, const char* model_options,
                              const char* session_options, tvlm_memory_estimate* estimate,
                              tvlm_error** error) {
-  if (estimate == nullptr) return Failed(NullArgument("a place for the estimate"), error);
-  *estimate = {};
-  return Failed(EstimatePath(path, model_options, session_options, estimate), error);
+  return Guard(error, [&] { return EstimatePath(path, model_options, session_options, estimate); });
 }
 
 tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes, const char* model_options,
                                const char* session_options, tvlm_memory_estimate* estimate,
                                tvlm_error** error) {
-  if (estimate == nullptr) return Failed(NullArgument("a place for the estimate"), error);
-  *estimate = {};
-  return Failed(EstimatePrefix(prefix, bytes, model_options, session_options, estimate), error);
+  return Guard(error, [&] {
+    return EstimatePrefix(prefix, bytes, model_options, session_options, estimate);
+  });
 }
 
 // ---- session ------------------------------------------------------------------
 
 tvlm_session* tvlm_session_create(tvlm_model* model, const char* options, tvlm_error** error) {
-  const auto create = [&]() -> Result<std::unique_ptr<tvlm_session>> {
+  tvlm_session* created = nullptr;
+  Guard(error, [&]() -> Status {
     if (model == nullptr) return NullArgument("a model");
     const std::shared_ptr<Model> loaded = model->Get();
     if (loaded == nullptr)
@@ -582,17 +724,16 @@ tvlm_session* tvlm_session_create(tvlm_model* model, const char* options, tvlm_e
             .Number("imageTokens", static_cast<double>(session->session->image_tokens()))
             .Number("context", static_cast<double>(session->session->context()))
             .Finish();
-    return session;
-  };
-  Result<std::unique_ptr<tvlm_session>> created = create();
-  Failed(created.status(), error);
-  return created.ok() ? created->release() : nullptr;
+    created = session.release();
+    return Status();
+  });
+  return created;
 }
 
 void tvlm_session_free(tvlm_session* session) { delete session; }
 
 const char* tvlm_session_error(const tvlm_session* session) {
-  return session == nullptr ? "a session wanted, NULL found" : session->error.message().c_str();
+  return session == nullptr ? "a session wanted, NULL found" : session->error.message();
 }
 
 tvlm_code tvlm_session_error_code(const tvlm_session* session) {
@@ -606,33 +747,33 @@ const char* tvlm_session_info(tvlm_session* session, size_t* length) {
 tvlm_code tvlm_session_add_image(tvlm_session* session, const void* file, size_t bytes,
                                  uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  if (file == nullptr && bytes != 0) return Ended(session, NullArgument("the bytes of an image"));
+  if (file == nullptr && bytes != 0)
+    return Guard(session, [] { return NullArgument("the bytes of an image"); });
   const std::span<const uint8_t> memory(static_cast<const uint8_t*>(file), bytes);
-  return Ended(session, AddFile(session, ByteSource(memory), flags, image));
+  return Guard(session, [&] { return AddFile(session, ByteSource(memory), flags, image); });
 }
 
 tvlm_code tvlm_session_add_image_from(tvlm_session* session, tvlm_read read, void* user_data,
                                       size_t bytes, uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  if (read == nullptr) return Ended(session, NullArgument("a function that reads the image"));
-  return Ended(session, AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image));
+  if (read == nullptr)
+    return Guard(session, [] { return NullArgument("a function that reads the image"); });
+  return Guard(session, [&] {
+    return AddFile(session, ByteSource(bytes, Reader(read, user_data)), flags, image);
+  });
 }
 
 const char* tvlm_session_image_info(tvlm_session* session, uint32_t image, size_t* length) {
   if (session == nullptr) return NoText(length);
-  const auto found = session->image_warnings.find(image);
-  const bool has_some = found != session->image_warnings.end();
-  session->image_info =
-      JsonWriter()
-          .Strings("warnings", has_some ? found->second : std::vector<std::string>())
-          .Finish();
-  return Text(session->image_info, length);
+  return Written(session, &session->image_info, length,
+                 [&] { return ImageReport(session, image); });
 }
 
 const char* tvlm_session_inspect_image_from(tvlm_session* session, tvlm_read read, void* user_data,
                                             size_t bytes, uint32_t flags, size_t* length) {
   if (session == nullptr) return NoText(length);
-  const tvlm_code code = Ended(session, InspectFile(session, read, user_data, bytes, flags));
+  const tvlm_code code =
+      Guard(session, [&] { return InspectFile(session, read, user_data, bytes, flags); });
   if (code == TVLM_OK) return Text(session->inspected, length);
   NoText(length);
   return nullptr;
@@ -642,15 +783,18 @@ tvlm_code tvlm_session_add_pixels(tvlm_session* session, const void* pixels, siz
                                   tvlm_pixel_format format, size_t width, size_t height,
                                   size_t stride, uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session,
-               AddPixels(session, pixels, bytes, format, width, height, stride, flags, image));
+  return Guard(session, [&] {
+    return AddPixels(session, pixels, bytes, format, width, height, stride, flags, image);
+  });
 }
 
 tvlm_code tvlm_session_add_pixels_from(tvlm_session* session, tvlm_read read, void* user_data,
                                        tvlm_pixel_format format, size_t width, size_t height,
                                        uint32_t flags, uint32_t* image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, AddRows(session, read, user_data, format, width, height, flags, image));
+  return Guard(session, [&] {
+    return AddRows(session, read, user_data, format, width, height, flags, image);
+  });
 }
 
 tvlm_code tvlm_session_drop_image(tvlm_session* session, uint32_t image) {
@@ -668,12 +812,12 @@ tvlm_code tvlm_session_trim(tvlm_session* session) {
 
 tvlm_code tvlm_session_ask(tvlm_session* session, const char* request) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, Ask(session, request));
+  return GuardAnswer(session, [&] { return Ask(session, request); });
 }
 
 tvlm_code tvlm_session_embed(tvlm_session* session, uint32_t image) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, Embed(session, image));
+  return GuardAnswer(session, [&] { return Embed(session, image); });
 }
 
 const float* tvlm_session_embedding(tvlm_session* session, size_t* width) {
@@ -691,18 +835,17 @@ const float* tvlm_session_embedding_rows(tvlm_session* session, size_t* tokens) 
 
 tvlm_code tvlm_session_advance(tvlm_session* session, double budget_ms, tvlm_run_state* state) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, Advance(session, budget_ms, state));
+  return GuardAnswer(session, [&] { return Advance(session, budget_ms, state); });
 }
 
 const char* tvlm_session_take_text(tvlm_session* session, size_t* length) {
   if (session == nullptr) return NoText(length);
-  session->text = session->session->TakeText();
-  return Text(session->text, length);
+  return Written(session, &session->text, length, [session] { return TakeText(session); });
 }
 
 tvlm_code tvlm_session_run(tvlm_session* session, tvlm_text_callback on_text, void* user_data) {
   if (session == nullptr) return TVLM_INVALID_ARGUMENT;
-  return Ended(session, Run(session, on_text, user_data));
+  return GuardAnswer(session, [&] { return Run(session, on_text, user_data); });
 }
 
 void tvlm_session_cancel(tvlm_session* session) {
@@ -711,15 +854,5 @@ void tvlm_session_cancel(tvlm_session* session) {
 
 const char* tvlm_session_report(tvlm_session* session, size_t* length) {
   if (session == nullptr) return NoText(length);
-  const Session& s = *session->session;
-  JsonWriter timings = TimingsReport(s);
-  timings.Number("decodeImageMs", session->decode_image_ms);
-  JsonWriter report;
-  report.String("text", s.text())
-      .String("finishReason", FinishReasonName(s.finish_reason()))
-      .Object("usage", UsageReport(s))
-      .Object("timings", timings);
-  if (s.logprobs().wanted()) report.Json("logprobs", LogprobsReport(s));
-  session->report = report.Finish();
-  return Text(session->report, length);
+  return Written(session, &session->report, length, [session] { return SessionReport(session); });
 }

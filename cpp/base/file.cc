@@ -18,6 +18,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 namespace tinyvlm {
@@ -61,14 +62,19 @@ std::optional<uint64_t> FileBytes(const std::string& path) {
 }
 
 Result<std::vector<std::string>> ListFolder(const std::string& path) {
-  DIR* const folder = opendir(path.c_str());
+  struct Close {
+    void operator()(DIR* folder) const { closedir(folder); }
+  };
+  const std::unique_ptr<DIR, Close> folder(opendir(path.c_str()));
   if (folder == nullptr) return SystemError("open", path);
   std::vector<std::string> names;
-  while (const dirent* entry = readdir(folder)) {
+  errno = 0;
+  while (const dirent* entry = readdir(folder.get())) {
     const std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
+    errno = 0;
   }
-  closedir(folder);
+  if (errno != 0) return SystemError("read", path);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -77,12 +83,11 @@ Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
   if (IsFolder(path))
     return Error(ErrorCode::kInvalidArgument, "%s: a file wanted, a folder found", path.c_str());
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait; regular files do not mind it.
-  const int descriptor =
-      Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
-  if (descriptor < 0) return SystemError("open", path);
+  RandomAccessFile file(path, -1, 0, 0);
+  file.descriptor_ = Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+  if (file.descriptor_ < 0) return SystemError("open", path);
   struct stat info;
-  RandomAccessFile file(path, descriptor, 0, 0);
-  if (fstat(descriptor, &info) != 0) return SystemError("open", path);
+  if (fstat(file.descriptor_, &info) != 0) return SystemError("open", path);
   if (!S_ISREG(info.st_mode))
     return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found",
                  path.c_str());
@@ -93,11 +98,11 @@ Result<RandomAccessFile> RandomAccessFile::Open(const std::string& path) {
 Result<RandomAccessFile> RandomAccessFile::OpenRange(int descriptor, uint64_t offset,
                                                      uint64_t length) {
   const std::string name = Format("descriptor %d", descriptor);
-  const int own = Retry([&] { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); });
-  if (own < 0) return SystemError("open", name);
-  RandomAccessFile file(name, own, offset, length);
+  RandomAccessFile file(name, -1, offset, length);
+  file.descriptor_ = Retry([&] { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); });
+  if (file.descriptor_ < 0) return SystemError("open", name);
   struct stat info;
-  if (fstat(own, &info) != 0) return SystemError("open", name);
+  if (fstat(file.descriptor_, &info) != 0) return SystemError("open", name);
   if (!S_ISREG(info.st_mode))
     return Error(ErrorCode::kInvalidArgument, "%s: a regular file wanted, a pipe or device found",
                  name.c_str());
@@ -204,21 +209,22 @@ Result<FileWriter> FileWriter::Create(const std::string& path) {
     return Error(ErrorCode::kInvalidArgument,
                  "%s: the name of a file to write wanted, a folder of that name found",
                  path.c_str());
-  FileWriter writer(path, -1);
-  writer.descriptor_ = Retry([&] {
-    return open(PartialPath(path).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  });
-  if (writer.descriptor_ < 0) return SystemError("create", PartialPath(path));
+  FileWriter writer(path);
+  writer.descriptor_ = Retry(
+      [&] { return open(writer.partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  if (writer.descriptor_ < 0) return SystemError("create", writer.partial_);
   return writer;
 }
 
 FileWriter::FileWriter(FileWriter&& other) noexcept
     : path_(std::move(other.path_)),
+      partial_(std::move(other.partial_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       size_(other.size_) {}
 
 FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(partial_, other.partial_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
   return *this;
@@ -229,7 +235,7 @@ FileWriter::~FileWriter() { Discard(); }
 void FileWriter::Discard() {
   if (descriptor_ < 0) return;
   close(std::exchange(descriptor_, -1));
-  unlink(PartialPath(path_).c_str());
+  unlink(partial_.c_str());
 }
 
 Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
@@ -240,7 +246,7 @@ Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t bytes) {
     });
     if (count <= 0) {
       if (count == 0) errno = EIO;
-      return SystemError("write", PartialPath(path_));
+      return SystemError("write", partial_);
     }
     from += count;
     offset += static_cast<uint64_t>(count);
@@ -269,11 +275,11 @@ Status FileWriter::Commit() {
   // Some file systems have no fsync (EINVAL); a disk that is full or broken may say so only here.
   if (Retry([&] { return fsync(descriptor_); }) != 0 && errno != EINVAL && errno != ENOSYS &&
       errno != ENOTSUP)
-    return SystemError("write", PartialPath(path_));
+    return SystemError("write", partial_);
   const int closed = close(std::exchange(descriptor_, -1));
-  if (closed != 0 || std::rename(PartialPath(path_).c_str(), path_.c_str()) != 0) {
+  if (closed != 0 || std::rename(partial_.c_str(), path_.c_str()) != 0) {
     const Status status = SystemError("finish", path_);
-    unlink(PartialPath(path_).c_str());
+    unlink(partial_.c_str());
     return status;
   }
   return Status();

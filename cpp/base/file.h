@@ -114,11 +114,12 @@ class FileWriter {
   Status Commit();
 
  private:
-  FileWriter(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  explicit FileWriter(const std::string& path) : path_(path), partial_(PartialPath(path)) {}
   Status WriteAt(uint64_t offset, const void* data, size_t bytes);
   void Discard();
 
   std::string path_;
+  std::string partial_;  // made once: Discard takes no memory
   int descriptor_ = -1;  // -1 once committed or moved from
   uint64_t size_ = 0;
 };

@@ -279,6 +279,16 @@ Status WrongKind(std::string_view key, ErrorCode code, const char* wanted, const
 
 Result<Json> ParseJson(std::string_view text) { return Parser(text).ParseDocument(); }
 
+Json& Json::operator=(const Json& other) {
+  std::visit(
+      [this](const auto& value) {
+        auto copy = value;
+        value_ = std::move(copy);
+      },
+      other.value_);
+  return *this;
+}
+
 const char* Json::KindName() const {
   static constexpr const char* kNames[] = {"null",     "a boolean", "a number",
                                            "a string", "an array",  "an object"};

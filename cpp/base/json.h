@@ -38,6 +38,12 @@ class Json {
   explicit Json(std::string value) : value_(std::move(value)) {}
   explicit Json(Array value) : value_(std::move(value)) {}
   explicit Json(Object value) : value_(std::move(value)) {}
+  Json(Json&&) noexcept = default;
+  Json& operator=(Json&&) noexcept = default;
+  // A copy is made beside and moved in: where memory runs out within the copying of a std::variant
+  // of strings and vectors, some standard libraries destroy what is not there yet.
+  Json(const Json& other) { *this = other; }
+  Json& operator=(const Json& other);
 
   // "null", "a boolean", "a number", "a string", "an array" or "an object": for error messages.
   const char* KindName() const;

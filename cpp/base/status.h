@@ -1,6 +1,6 @@
-// Status and Result<T>: how every fallible function of the engine reports failure. The engine is
-// built without exceptions; a Status becomes a record at the C ABI and the wasm border and a
-// TinyVLMError in TypeScript.
+// Status and Result<T>: how every fallible function of the engine reports failure. The engine
+// throws nothing itself (api/guard.h says what containers do); a Status becomes a record at the C
+// ABI and the wasm border and a TinyVLMError in TypeScript.
 #ifndef TINYVLM_BASE_STATUS_H_
 #define TINYVLM_BASE_STATUS_H_
 

@@ -10,6 +10,7 @@
 #include "cli/warnings.h"
 #include "engine/memory_estimate.h"
 #include "engine/model.h"
+#include "engine/model_file.h"
 #include "engine/session.h"
 #include "formats/gguf.h"
 #include "formats/gguf_reader.h"
@@ -144,6 +145,7 @@ Status RunInspect(const Arguments& arguments) {
   }
 
   const uint64_t weights = file.data_bytes;
+  const bool mapped = CanMapWeights(opened, file);
   size_t context = 0;
   const auto model = Model::Create(std::move(file), 1);
   const Result<uint64_t> session = model.ok() ? EstimateSession(*model, &context) : model.status();
@@ -152,6 +154,13 @@ Status RunInspect(const Arguments& arguments) {
     return Status();
   }
   for (const std::string& warning : (*model)->warnings()) PrintWarning(warning);
+  if (mapped) {
+    std::printf(
+        "\nmemory (estimate): %.1f MB for a session (context %zu, one thread); %.1f MB weights are "
+        "mapped from the file, and the system drops them where it needs the memory\n",
+        Megabytes(*session), context, Megabytes(weights));
+    return Status();
+  }
   std::printf(
       "\nmemory (estimate): %.1f MB weights + %.1f MB for a session (context %zu, one thread) = "
       "%.1f MB\n",

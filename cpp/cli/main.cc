@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "api/guard.h"
 #include "cli/commands.h"
 #include "cli/option_flags.h"
 
@@ -66,9 +67,7 @@ int Fail(const tinyvlm::Status& status) {
   return static_cast<int>(status.code());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
 #ifdef __wasm_relaxed_simd__
   // The SDK tests its engine and falls back to another build; here the build was chosen, so a
   // failure is an error. Only the instructions are tested: the reference code of the whole
@@ -94,4 +93,14 @@ int main(int argc, char** argv) {
   std::fprintf(stderr, "tiny-vlm: invalid_argument: unknown command \"%s\"; see tiny-vlm --help\n",
                argv[1]);
   return static_cast<int>(tinyvlm::ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return tinyvlm::Guarded([&] { return Run(argc, argv); },
+                          [] {
+                            std::fputs("tiny-vlm: out_of_memory: not enough memory\n", stderr);
+                            return static_cast<int>(tinyvlm::ErrorCode::kOutOfMemory);
+                          });
 }

@@ -56,6 +56,12 @@ Status VerifyChunks(const GgufFile& file, std::span<const uint8_t> data,
   return Status();
 }
 
+// Whether the data section can be used where it is.
+bool CanUseInPlace(const GgufFile& file, std::span<const uint8_t> data) {
+  const Result<Packing> packing = ReadPacking(file);
+  return packing.ok() && *packing != Packing::kNone && WeightStore::CanBorrow(data);
+}
+
 // Uses the bytes of a model file in place. Null where they have to be copied: bytes that are not
 // panel16, or misaligned, or whose header is incomplete (the loader then reports the error).
 Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
@@ -67,8 +73,7 @@ Result<std::shared_ptr<Model>> LoadInPlace(std::span<const uint8_t> bytes,
   const size_t header = static_cast<size_t>(file.data_offset);
   const std::span<const uint8_t> data = bytes.subspan(std::min(header, bytes.size()));
   const Result<Packing> packing = ReadPacking(file);
-  if (packing.ok() && (*packing == Packing::kNone || !WeightStore::CanBorrow(data)))
-    return std::shared_ptr<Model>();
+  if (packing.ok() && !CanUseInPlace(file, data)) return std::shared_ptr<Model>();
   TVLM_RETURN_IF_ERROR(CheckFileBytes(file, bytes.size()));
   TVLM_RETURN_IF_ERROR(VerifyHeaderHash(file, bytes.first(header)));
   TVLM_RETURN_IF_ERROR(packing.status());  // only after the header's hash is verified
@@ -98,6 +103,12 @@ Result<std::shared_ptr<Model>> LoadFile(const RandomAccessFile& file, const Load
 }
 
 }  // namespace
+
+bool CanMapWeights(const RandomAccessFile& opened, const GgufFile& file) {
+  const Result<MappedFile> mapped = MappedFile::Map(opened);
+  return mapped.ok() && mapped->bytes().size() >= file.data_offset &&
+         CanUseInPlace(file, mapped->bytes().subspan(static_cast<size_t>(file.data_offset)));
+}
 
 Result<std::shared_ptr<Model>> LoadModel(const std::string& path, const LoadOptions& options) {
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));

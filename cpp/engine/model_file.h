@@ -9,8 +9,10 @@
 #include <span>
 #include <string>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "engine/model.h"
+#include "formats/gguf.h"
 
 namespace tinyvlm {
 
@@ -52,6 +54,10 @@ Result<std::shared_ptr<Model>> LoadModelFromDescriptor(int descriptor, uint64_t 
 Result<std::shared_ptr<Model>> LoadModelFromMemory(std::span<const uint8_t> bytes,
                                                    const LoadOptions& options,
                                                    std::shared_ptr<const void> owner = nullptr);
+
+// Whether LoadModel maps the weights of this file, whose header is `header`: then they take memory
+// only as long as the system has some to spare.
+bool CanMapWeights(const RandomAccessFile& opened, const GgufFile& header);
 
 // As many as logical processors up to 4, then half of them, at least 4 and at most 8; 1 in builds
 // without threads.

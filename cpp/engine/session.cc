@@ -413,7 +413,7 @@ void Session::Finish(FinishReason reason) {
 }
 
 std::string_view Session::TakeText() {
-  const std::string_view fresh = text().substr(taken_);
+  const std::string_view fresh = UntakenText();
   taken_ = text().size();
   return fresh;
 }

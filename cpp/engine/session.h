@@ -138,8 +138,15 @@ class Session {
   // was released before. Does nothing where no answer runs, and does not affect later answers.
   void Cancel() { cancel_.store(true, std::memory_order_relaxed); }
 
+  // Ends the running answer or embedding, as an error does: for a caller in which memory ran out
+  // while this worked. The session can be asked again.
+  void Abandon() { phase_ = Phase::kIdle; }
+
   // Text that came since the last call: whole UTF-8 characters. Valid until the next Advance.
   std::string_view TakeText();
+
+  // What TakeText would return.
+  std::string_view UntakenText() const { return text().substr(taken_); }
 
   // The whole answer so far.
   std::string_view text() const { return detokenizer_.text(); }

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 #endif
@@ -118,8 +120,29 @@ ThreadPool::ThreadPool(size_t num_workers) : num_workers_(num_workers == 0 ? 1 :
   impl_ = std::make_unique<Impl>();
   impl_->threads.reserve(num_workers_ - 1);
   for (size_t w = 1; w < num_workers_; ++w) {
-    impl_->threads.emplace_back([impl = impl_.get(), w] { impl->WorkerLoop(w); });
+    if (!Start(w)) {
+      num_workers_ = w;
+      break;
+    }
   }
+}
+
+bool ThreadPool::Start(size_t worker) {
+  const auto start = [&] {
+    impl_->threads.emplace_back([impl = impl_.get(), worker] { impl->WorkerLoop(worker); });
+    return true;
+  };
+#if defined(__cpp_exceptions)
+  try {
+    return start();
+  } catch (const std::system_error&) {  // a limit of the system's
+    return false;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+#else
+  return start();
+#endif
 }
 
 ThreadPool::~ThreadPool() {
@@ -149,6 +172,7 @@ void ThreadPool::ParallelFor(size_t begin, size_t end, TileBody body, void* cont
 struct ThreadPool::Impl {};
 
 ThreadPool::ThreadPool(size_t) : num_workers_(1) {}
+bool ThreadPool::Start(size_t) { return false; }
 ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::ParallelFor(size_t begin, size_t end, TileBody body, void* context) {

@@ -16,8 +16,8 @@ using TileBody = void (*)(void* context, size_t tile, size_t worker);
 // waiting for them).
 class ThreadPool {
  public:
-  // Starts num_workers - 1 threads; 0 and 1 both mean that ParallelFor is a plain loop. In builds
-  // without threads always a plain loop.
+  // Starts num_workers - 1 threads, natively as many of them as the system gives; 0 and 1 both mean
+  // that ParallelFor is a plain loop. In builds without threads always a plain loop.
   explicit ThreadPool(size_t num_workers);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -33,6 +33,10 @@ class ThreadPool {
 
  private:
   struct Impl;
+
+  // False where no further thread is to be had.
+  bool Start(size_t worker);
+
   size_t num_workers_;
   std::unique_ptr<Impl> impl_;
 };

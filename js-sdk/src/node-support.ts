@@ -1,7 +1,7 @@
 // The package's entry `tiny-vlm/support` for Node.
 
-import { availableParallelism } from "node:os";
 import { threadsFor } from "./api/platform.js";
+import { usableProcessors } from "./api/processors.js";
 import { supportOf, type Support } from "./api/support.js";
 import { reasonAgainst } from "./runtime/features.js";
 
@@ -10,7 +10,7 @@ export function support(): Support {
   return supportOf({
     reasonAgainstWorkers: undefined,
     reasonAgainstThreads: undefined,
-    threads: threadsFor(availableParallelism()),
+    threads: threadsFor(usableProcessors()),
     reasonAgainst: (variant) => reasonAgainst(variant, true),
   });
 }

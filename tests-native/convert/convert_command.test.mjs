@@ -204,3 +204,17 @@ test("warnings are lines on stderr, before the end of the conversion and of an a
   const asked = run("ask", "none", "Hello", "--model", text, "--max-tokens", "2");
   assert.deepEqual([asked.status, asked.stderr], [0, warning]);
 });
+
+test("inspect counts mapped weights as what they are", () => {
+  const output = join(root, "inspected.gguf");
+  const read = run("convert", small, "-o", output, "--no-tokenizer");
+  assert.equal(read.status, 0, read.stderr);
+  const inFileOrder = run("inspect", output).stdout;
+  assert.match(inFileOrder, /memory \(estimate\): [\d.]+ MB weights \+ /);
+  const packed = run("convert", small, "-o", output, "--no-tokenizer", "--packing", "panel16");
+  assert.equal(packed.status, 0, packed.stderr);
+  assert.match(
+    run("inspect", output).stdout,
+    /memory \(estimate\): [\d.]+ MB for a session .*; [\d.]+ MB weights are mapped from the file/,
+  );
+});

@@ -3,7 +3,7 @@
 import { Blob as NodeBlob } from "node:buffer";
 import { existsSync, statSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { availableParallelism, homedir } from "node:os";
+import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -18,6 +18,7 @@ import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { inspect } from "./inspect.js";
 import { open } from "./open.js";
 import { keysOf } from "./sources.js";
+import { usableProcessors } from "./processors.js";
 import { defaultHubUrl, threadsFor, type Platform, type WorkerKind } from "./platform.js";
 import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 
@@ -149,7 +150,7 @@ const missingFileHint =
 const node: Platform = {
   workerFiles,
   reasonAgainstThreads: () => undefined,
-  defaultThreads: () => threadsFor(availableParallelism()),
+  defaultThreads: () => threadsFor(usableProcessors()),
 
   async spawn(kind, url) {
     const address = url ?? bundledUrl(workerFiles[kind], ownWorkers[kind]);

@@ -2,9 +2,9 @@
 // system.
 
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { threadsFor } from "../api/platform.js";
+import { usableProcessors } from "../api/processors.js";
 import { TinyVLMError } from "../protocol/errors.js";
 import { loadRules } from "../protocol/option-rules.generated.js";
 import { isRelaxed, variants, type Variant } from "../protocol/values.js";
@@ -80,7 +80,7 @@ export async function runTool(command: ToolCommand, args: string[]): Promise<voi
     );
   const { default: createTools } = (await import(script.href)) as { default: ToolsFactory };
   const module = await inTime(
-    createTools({ threads: threadsIn(rest) ?? threadsFor(availableParallelism()) }),
+    createTools({ threads: threadsIn(rest) ?? threadsFor(usableProcessors()) }),
     chosen,
   );
   const exitCode = module.callMain([command.name, ...rest]);

@@ -143,15 +143,23 @@ class FolderEntry implements Entry {
   ): Promise<FolderEntry> {
     const text = await files.readFile(name, metaFile);
     const meta = text && parseMeta(new TextDecoder().decode(text));
-    const [data, records] = [await files.open(name, dataFile), await files.open(name, recordsFile)];
-    const entry = new FolderEntry(files, name, unlock, makeRoom, data, records);
-    if (meta && meta.url === url) {
-      entry.#meta = meta;
-      entry.#records = new PieceRecords(meta);
-      records.read(entry.#records.all, 0);
-      await entry.#writeWhole(usedFile, String(Date.now()));
+    const opened: OpenFile[] = [];
+    try {
+      for (const file of [dataFile, recordsFile]) opened.push(await files.open(name, file));
+      const [data, records] = opened as [OpenFile, OpenFile];
+      const entry = new FolderEntry(files, name, unlock, makeRoom, data, records);
+      if (meta && meta.url === url) {
+        entry.#meta = meta;
+        entry.#records = new PieceRecords(meta);
+        records.read(entry.#records.all, 0);
+        await entry.#writeWhole(usedFile, String(Date.now()));
+      }
+      return entry;
+    } catch (reason) {
+      // Nobody else could open them otherwise.
+      for (const file of opened) await file.close().catch(() => {});
+      throw reason;
     }
-    return entry;
   }
 
   private constructor(
@@ -208,8 +216,11 @@ class FolderEntry implements Entry {
 
   async close(): Promise<void> {
     try {
-      await this.#data.close();
-      await this.#recordFile.close();
+      try {
+        await this.#data.close();
+      } finally {
+        await this.#recordFile.close();
+      }
       // What was opened and never begun is not worth a folder.
       if (!this.#meta) await this.#files.remove(this.#name);
     } finally {

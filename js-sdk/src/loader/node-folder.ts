@@ -33,6 +33,17 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
   await fs.mkdir(path, { recursive: true });
   const at = (...names: string[]) => [path, ...names].join("/");
 
+  // Fails where there is one. One that does not say whose it is, of a full disk, is not left behind.
+  async function makeLock(lock: string): Promise<void> {
+    const file = await fs.open(lock, "wx");
+    try {
+      await file.writeFile(String(process.pid)).finally(() => file.close());
+    } catch (reason) {
+      await fs.unlink(lock).catch(() => {});
+      throw reason;
+    }
+  }
+
   // Whether the owner of the lock is gone.
   async function isForgotten(lock: string): Promise<boolean> {
     try {
@@ -50,9 +61,7 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
       const lock = at(`${folder}.lock`);
       for (;;) {
         try {
-          const file = await fs.open(lock, "wx");
-          await file.writeFile(String(process.pid));
-          await file.close();
+          await makeLock(lock);
           break;
         } catch (reason) {
           if ((reason as NodeJS.ErrnoException).code !== "EEXIST") throw reason;

@@ -100,8 +100,11 @@ function openFile(file: SyncFile): OpenFile {
     },
     truncate: async (size) => file.truncate(size),
     async close() {
-      file.flush();
-      file.close();
+      try {
+        file.flush();
+      } finally {
+        file.close();
+      }
     },
   };
 }

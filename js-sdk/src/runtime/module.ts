@@ -80,6 +80,8 @@ export interface FactoryOptions {
     imports: WebAssembly.Imports,
     done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
   ): object;
+  /** In the threaded builds: makes the memory that threads share, of so many pages at first. */
+  makeMemory(initialPages: number): WebAssembly.Memory;
   print(line: string): void;
   printErr(line: string): void;
   onAbort(reason: unknown): void;
@@ -106,6 +108,20 @@ export class UnfitThreads extends UnfitVariant {
   constructor(message: string) {
     super(message, false);
   }
+}
+
+// Memory that threads share has a maximum from its start on, and room for it is kept free: 4 GB, all
+// that 32 bits address, or where a system has no such room (iOS) half of it, down to 256 MB.
+const mostPages = 65_536;
+const fewestPages = 4096;
+
+function sharedMemory(initial: number): WebAssembly.Memory {
+  for (let maximum = mostPages; ; maximum /= 2)
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    } catch (reason) {
+      if (maximum <= fewestPages) throw reason;
+    }
 }
 
 // Long enough for the slowest phone to start its threads; a page whose policy forbids them would
@@ -142,17 +158,19 @@ export async function createModule(
         WebAssembly.instantiate(binary, imports).then((instance) => done(instance, binary), reject);
         return {};
       },
+      makeMemory: sharedMemory,
       print: () => {},
       printErr: (line) => {
         lastLine = line;
       },
       onAbort: (reason) => {
-        // An allocation of the C++ library that failed ends the engine; all that depend on a file's
-        // or image's size are checked.
-        const code = /bad_alloc|OOM|out of memory/i.test(`${lastLine} ${String(reason)}`)
-          ? "out_of_memory"
-          : "worker";
-        const error = new TinyVLMError(code, `the engine stopped: ${lastLine || String(reason)}`);
+        // An allocation of the C++ library that failed ends the engine, without a word in these
+        // builds; all that depend on a file's or image's size are checked.
+        const said = lastLine || String(reason ?? "");
+        const error =
+          said === "" || /bad_alloc|OOM|out of memory/i.test(said)
+            ? new TinyVLMError("out_of_memory", "the engine stopped: an allocation found no memory")
+            : new TinyVLMError("worker", `the engine stopped: ${said}`);
         reject(error);
         onAbort(error);
       },
