@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
-import { demoModelPath, launchChromium, root, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, launchBrowser, root, serve, withSdk } from "./harness.mjs";
 
 const model = readFileSync(demoModelPath);
 const chunkBytes = 1 << 20;
@@ -23,7 +23,7 @@ describe("the cache", () => {
   let server;
   let files;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve();
     // A line goes silent before it breaks: what a page has not read by then is lost.
     const silenceMs = 500;

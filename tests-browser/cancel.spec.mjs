@@ -2,7 +2,7 @@
 // loads.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, serve, withSdk } from "./harness.mjs";
 
 const CANCEL_LIMIT_MS = 200;
 
@@ -10,7 +10,7 @@ describe("cancelling", () => {
   let browser;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve({
       routes: {
         // A model that never arrives whole: its first bytes, then silence.

@@ -2,7 +2,7 @@
 // nothing else out of the ordinary.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, serve, withSdk } from "./harness.mjs";
 
 // blob: and data: are missing on purpose.
 const POLICY = [
@@ -18,7 +18,7 @@ const POLICY = [
 describe("under a strict content security policy", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { buildSite, output } from "../scripts/docs.mjs";
 import { startServer } from "../scripts/server.mjs";
 import { assertAccessible } from "./accessible.mjs";
-import { launchChromium, withPage } from "./harness.mjs";
+import { launchBrowser, withPage } from "./harness.mjs";
 
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const onDisk = (path) => pathToFileURL(join(output, path)).href;
@@ -16,7 +16,7 @@ describe("documentation", () => {
   let browser;
   before(async () => {
     await buildSite();
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { assertAccessible } from "./accessible.mjs";
-import { launchChromium, root, samplePath, samples, serve, withPage } from "./harness.mjs";
+import { launchBrowser, root, samplePath, samples, serve, withPage } from "./harness.mjs";
 
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const names = ["", "chat", "camera", "captions", "alt-text", "convert", "offline/"];
@@ -20,7 +20,7 @@ describe("examples", () => {
   let browser;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve();
   });
   after(async () => {

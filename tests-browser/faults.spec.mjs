@@ -10,7 +10,7 @@ import { faultNames } from "../js-sdk/test/faults.mjs";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
 import { bytesContent } from "../js-sdk/test/http-answers.mjs";
 import { otherWeights } from "../js-sdk/test/model-version.mjs";
-import { demoModelPath, launchChromium, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, launchBrowser, serve, withSdk } from "./harness.mjs";
 
 const chunkBytes = 1 << 20;
 // Pages side by side, each with a server of its own: most of the time is spent waiting.
@@ -33,7 +33,7 @@ describe("faults in a page", () => {
   before(async () => {
     file = readFileSync(demoModelPath);
     nextFile = otherWeights(file);
-    browser = await launchChromium();
+    browser = await launchBrowser();
     pages = await serve();
   });
   after(async () => {

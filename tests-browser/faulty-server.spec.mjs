@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { faultNames, faults } from "../js-sdk/test/faults.mjs";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
 import { bytesContent } from "../js-sdk/test/http-answers.mjs";
-import { launchChromium, withPage } from "./harness.mjs";
+import { launchBrowser, withPage } from "./harness.mjs";
 
 const size = 300_000;
 const file = Uint8Array.from({ length: size }, (_, index) => (index * 2654435761) >>> 13);
@@ -54,7 +54,7 @@ const askedAgain = ["no-answer", "reset-inside-http-header", "status-408"];
 describe("the faulty server and pages", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 

@@ -1,30 +1,30 @@
-// What every browser spec needs: Chromium, a server with the built package behind it, pages that
+// What every browser spec needs: a browser, a server with the built package behind it, pages that
 // fail the test on a stray error, shared data.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 import { startServer } from "../scripts/server.mjs";
+import { browserNames } from "../scripts/setup/browsers.mjs";
+import * as chromium from "./browsers/chromium.mjs";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const CHROMIUM_PATHS = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--use-fake-device-for-media-stream",
-  "--use-fake-ui-for-media-stream",
-];
+
+const chosen = process.env.TINYVLM_BROWSER ?? "chromium";
+assert.ok(
+  browserNames.includes(chosen),
+  `TINYVLM_BROWSER is "${chosen}", wanted one of ${browserNames.join(", ")}`,
+);
+
+/**
+ * The browser that the specs run in, by the environment variable TINYVLM_BROWSER: "chromium"
+ * (default), "firefox" or "webkit". `name` is for people, `variants` are the builds that it can run
+ * and chooses by itself, on an isolated page and on any other.
+ */
+export const engine = await import(`./browsers/${chosen}.mjs`);
+
+/** Why a spec that needs `what` is skipped here, or false where it runs: for node:test's `skip`. */
+export const lacks = (what) => engine.missing[what] ?? false;
 
 /** The sample images with their questions and the answers of the demo model in 32 bits. */
 export const samples = JSON.parse(
@@ -33,25 +33,17 @@ export const samples = JSON.parse(
 export const samplePath = (name) => join(root, "examples-web", "samples", name);
 export const demoModelPath = join(root, "dist", "model", "tiny-vlm-demo.gguf");
 
-// Throws, with the remedy, where there is none.
-function chromiumOptions(flags = []) {
-  const executablePath = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find(
-    (path) => path && existsSync(path),
-  );
-  assert.ok(
-    executablePath,
-    "no Chromium found: install it (apt-get install chromium) or name it in the environment " +
-      "variable CHROMIUM",
-  );
-  return { executablePath, args: [...CHROMIUM_FLAGS, ...flags] };
-}
+/**
+ * The browser, headless, with a profile that is thrown away. `hosts`: names that lead to this
+ * machine; `preferences`: Firefox's, as in about:config.
+ */
+export const launchBrowser = (options) => engine.launch(options);
 
-/** Chromium, headless, with a profile in memory and these flags more. */
-export const launchChromium = (flags = []) => chromium.launch(chromiumOptions(flags));
+/** Chromium, whatever the specs run in, with these flags more: for measurements. */
+export const launchChromium = (flags = []) => chromium.launch({ flags });
 
 /** Chromium, headless, with its profile in `folder`: what pages store lies on the disk. */
-export const launchChromiumWithProfile = (folder) =>
-  chromium.launchPersistentContext(folder, chromiumOptions());
+export const launchChromiumWithProfile = chromium.launchWithProfile;
 
 /**
  * A server of the package, the examples, the test pages and `extraMounts`. Other options as

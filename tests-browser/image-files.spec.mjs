@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { TinyVLM } from "../dist/node.mjs";
-import { launchChromium, root, samplePath, serve, sharedPath, withSdk } from "./harness.mjs";
+import { launchBrowser, root, samplePath, serve, sharedPath, withSdk } from "./harness.mjs";
 
 // One build, so that answers can be compared to the letter.
 const build = { variant: "simd", threads: 1 };
@@ -24,7 +24,7 @@ describe("image files as people have them", () => {
   let vlm;
   const inputs = sharedPath("data/inputs");
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve({
       routes: {
         "/drawing": (_, response) =>

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { jpegImage, pngImage } from "../tools/large-images.mjs";
-import { launchChromium, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, serve, withSdk } from "./harness.mjs";
 
 const mostGrowthBytes = 24e6;
 
@@ -11,7 +11,7 @@ describe("images in a page", () => {
   let browser;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve({
       routes: {
         "/large": async (request, response) => {

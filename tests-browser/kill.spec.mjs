@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
 import { seededIntegers } from "../js-sdk/test/kill-points.mjs";
-import { demoModelPath, launchChromium, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, launchBrowser, serve, withSdk } from "./harness.mjs";
 
 const kills = Number(process.env.KILLS ?? 12);
 const longestLingerMs = 100;
@@ -41,7 +41,7 @@ describe("a page that ends while it loads a model", () => {
   let pages;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     pages = await serve();
     server = await startFaultyServer({ files: { model } });
   });

@@ -2,7 +2,7 @@
 // a browser can run.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, samples, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, samples, serve, withSdk } from "./harness.mjs";
 
 const cases = [
   {
@@ -40,7 +40,7 @@ const cases = [
 describe("load and describe", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { join } from "node:path";
-import { launchChromium, root, serve, withPage } from "./harness.mjs";
+import { launchBrowser, root, serve, withPage } from "./harness.mjs";
 
 const html = (script) => (_request, response) =>
   response.writeHead(200, { "Content-Type": "text/html" }).end(`<!doctype html>${script}`);
@@ -32,7 +32,7 @@ describe("where the package's files are", () => {
     "/workers/worker-mt.mjs": "/dist/worker-mt.mjs",
   };
   before(async () => {
-    browser = await launchChromium(["--host-resolver-rules=MAP plain.test 127.0.0.1"]);
+    browser = await launchBrowser(["--host-resolver-rules=MAP plain.test 127.0.0.1"]);
     server = await serve({
       isolated: true,
       redirects,

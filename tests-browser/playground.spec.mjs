@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
   demoModelPath,
-  launchChromium,
+  launchBrowser,
   root,
   samplePath,
   serve,
@@ -22,7 +22,7 @@ describe("playground", () => {
   let browser;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     const model = readFileSync(demoModelPath);
     server = await serve({
       isolated: true,

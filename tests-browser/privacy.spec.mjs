@@ -1,10 +1,10 @@
 // What a page requests, as docs/privacy.md lists it: nothing else, from nobody else.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { launchChromium, serve } from "./harness.mjs";
+import { launchBrowser, serve } from "./harness.mjs";
 
 test("loading and asking request the worker, one wasm file, the model and the image", async () => {
-  const browser = await launchChromium();
+  const browser = await launchBrowser();
   const server = await serve();
   try {
     const context = await browser.newContext();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startFakeHub } from "../js-sdk/test/fake-hub.mjs";
 import { snippets } from "../scripts/docs/snippets.mjs";
-import { demoModelPath, launchChromium, root, samplePath, serve } from "./harness.mjs";
+import { demoModelPath, launchBrowser, root, samplePath, serve } from "./harness.mjs";
 
 /** Which file of the package a page gets for each of its names. */
 function importMap() {
@@ -54,7 +54,7 @@ describe("snippets of the documents", () => {
   let hub;
   const routes = {};
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     hub = await startFakeHub({
       repos: {
         "owner/FastVLM-0.5B": { folder: join(root, "tests-native", "goldens", "t0-hf") },
