@@ -76,9 +76,12 @@ export async function withPage(browser, url, body, options) {
   try {
     const page = await context.newPage();
     const strayErrors = [];
-    page.on("pageerror", (error) => strayErrors.push(error.message));
+    page.on("pageerror", ({ message }) => {
+      if (!engine.isRemark?.(message)) strayErrors.push(message);
+    });
     await page.goto(url);
     const result = await body(page);
+    if (!page.isClosed()) await page.evaluate(() => {}); // errors come no later than its answer
     assert.deepEqual(strayErrors, [], "the page threw errors that nobody caught");
     return result;
   } finally {

@@ -2,20 +2,20 @@
 // a browser can run.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, samples, serve, withSdk } from "./harness.mjs";
+import { engine, lacks, launchBrowser, samples, serve, withSdk } from "./harness.mjs";
 
 const cases = [
   {
     isolated: true,
     options: {},
-    variant: "relaxed-mt",
-    name: "a cross-origin isolated page uses threads with relaxed SIMD",
+    variant: engine.variants.isolated,
+    name: "a cross-origin isolated page uses threads and the best instructions",
   },
   {
     isolated: false,
     options: {},
-    variant: "relaxed",
-    name: "any other page uses one thread with relaxed SIMD",
+    variant: engine.variants.plain,
+    name: "any other page uses one thread and the best instructions",
   },
   {
     isolated: true,
@@ -121,7 +121,25 @@ describe("load and describe", () => {
     });
   }
 
-  test("builds with a wrong relaxed dot fail their self-test; plain ones answer", async () => {
+  test("a build whose instructions the browser lacks is refused by name", async (context) => {
+    if (!lacks("relaxed SIMD")) return context.skip(`${engine.name} has relaxed SIMD`);
+    const server = await serve();
+    try {
+      await withSdk(browser, server, async (page) => {
+        const { code, message } = await page.evaluate(() =>
+          tryLoad(undefined, { variant: "relaxed" }),
+        );
+        assert.equal(code, "unsupported");
+        assert.match(message, /relaxed SIMD is not supported here/);
+        assert.ok(await page.evaluate(() => stillWorks()));
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
+  const skip = lacks("relaxed SIMD");
+  test("a wrong relaxed dot fails its self-test; plain builds answer", { skip }, async () => {
     const server = await serve({ isolated: true });
     try {
       await withSdk(browser, server, async (page) => {

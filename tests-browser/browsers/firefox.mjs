@@ -23,6 +23,9 @@ export const name = "Firefox";
 export const variants = { isolated: "relaxed-mt", plain: "relaxed" };
 export const missing = {};
 
+/** Is an "error" of a page a remark of the browser, which no handler of the page could see? */
+export const isRemark = (message) => /^Loading Worker from .* was blocked/.test(message);
+
 /** Headless, with a profile of its own that is thrown away; `preferences` as in about:config. */
 export const launch = ({ hosts = [], preferences = {} } = {}) =>
   firefox.launch({
