@@ -1,8 +1,8 @@
 // What every browser spec needs: a browser, a server with the built package behind it, pages that
 // fail the test on a stray error, shared data.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startServer } from "../scripts/server.mjs";
 import { browserNames } from "../scripts/setup/browsers.mjs";
@@ -122,4 +122,57 @@ export function sharedPath(relative) {
   if (existsSync(path)) return path;
   assert.notEqual(process.env.REQUIRE_SHARED, "1", `REQUIRE_SHARED=1, but ${path} is missing`);
   return null;
+}
+
+/**
+ * Chooses a folder of this machine. Where the driver cannot, the page is handed the files that its
+ * chooser would give it.
+ */
+export async function chooseFolder(page, selector, folder) {
+  if (!lacks("a chooser of folders")) return page.setInputFiles(selector, folder);
+  const name = basename(folder);
+  const files = readdirSync(folder).map((file) => ({
+    name: file,
+    path: `${name}/${file}`,
+    base64: readFileSync(join(folder, file), "base64"),
+  }));
+  await page.evaluate(
+    ([selector, given]) => {
+      const files = given.map(({ name, path, base64 }) => {
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        const file = new File([bytes], name);
+        return Object.defineProperty(file, "webkitRelativePath", { value: path });
+      });
+      const input = document.querySelector(selector);
+      Object.defineProperty(input, "files", { value: files });
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    },
+    [selector, files],
+  );
+}
+
+/**
+ * The text of the file that a click on `selector` saves. Where the driver tells of no download, it
+ * is what the page made an address of.
+ */
+export async function downloadOf(page, selector) {
+  if (!lacks("downloads")) {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
+    return readFileSync(await download.path(), "utf8");
+  }
+  await page.evaluate(() => {
+    const make = URL.createObjectURL;
+    URL.createObjectURL = (blob) => {
+      window.savedText = blob.text();
+      return make(blob);
+    };
+  });
+  await page.click(selector);
+  await page.waitForFunction(() => window.savedText);
+  return page.evaluate(() => window.savedText);
+}
+
+/** Takes the network from a page; where the driver cannot, the servers have to be closed. */
+export async function goOffline(page) {
+  if (!lacks("a network that ends")) await page.context().setOffline(true);
 }

@@ -18,6 +18,21 @@ const svg =
 // Formats that Node decodes only with the package sharp.
 const otherFormats = ["webp.webp", "gif.gif", "bmp.bmp", "tiff.tif", "avif.avif", "svg.svg"];
 
+// The worker's script after these statements.
+const worker = (statements) => (_, response) =>
+  response
+    .writeHead(200, { "Content-Type": "text/javascript" })
+    .end(statements + readFileSync(join(root, "dist", "worker.mjs"), "utf8"));
+
+// A canvas that answers as under privacy.resistFingerprinting.
+const falsified = `
+  const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
+  OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...area) {
+    const image = read.apply(this, area);
+    for (let i = 0; i < image.data.length; i += 97) image.data[i] ^= 1;
+    return image;
+  };`;
+
 describe("image files as people have them", () => {
   let browser;
   let server;
@@ -31,6 +46,8 @@ describe("image files as people have them", () => {
           response.writeHead(200, { "Content-Type": "image/svg+xml" }).end(svg),
         // Never answers.
         "/silence.png": () => {},
+        "/falsified/worker.mjs": worker(falsified),
+        "/no-canvas/worker.mjs": worker("delete globalThis.OffscreenCanvas;"),
       },
       ...(inputs ? { extraMounts: { "/inputs/": inputs } } : {}),
     });
@@ -246,20 +263,8 @@ describe("image files as people have them", () => {
   test("where the canvas is falsified, files are decoded by the engine and the rest is refused", async () => {
     const png = await inNode(samplePath("sample-1.png"));
     const found = await withSdk(browser, server, async (page) => {
-      // A worker script whose canvas answers as under privacy.resistFingerprinting.
-      await page.route("**/worker.mjs", async (route) => {
-        const response = await route.fetch();
-        const noise = `
-          const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
-          OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...area) {
-            const image = read.apply(this, area);
-            for (let i = 0; i < image.data.length; i += 97) image.data[i] ^= 1;
-            return image;
-          };`;
-        await route.fulfill({ response, body: noise + (await response.text()) });
-      });
       return page.evaluate(async (build) => {
-        const vlm = await TinyVLM.load(undefined, build);
+        const vlm = await TinyVLM.load(undefined, { ...build, workerUrl: "/falsified/worker.mjs" });
         const canvas = document.createElement("canvas");
         canvas.getContext("2d").fillRect(0, 0, 9, 9);
         const drawn = await new Promise((resolve) => canvas.toBlob(resolve, "image/webp"));
@@ -288,17 +293,12 @@ describe("image files as people have them", () => {
   test("where workers have no canvas (iOS 15), the page reads the images", async () => {
     const expected = await inNode(samplePath("sample-1.png"));
     const found = await withSdk(browser, server, async (page) => {
-      await page.route("**/worker.mjs", async (route) => {
-        const response = await route.fetch();
-        const body = `delete globalThis.OffscreenCanvas;${await response.text()}`;
-        await route.fulfill({ response, body });
-      });
       return page.evaluate(async (build) => {
         delete globalThis.OffscreenCanvas;
         const source = "/examples-web/samples/sample-1.png";
         const element = Object.assign(new Image(), { src: source });
         await element.decode();
-        const vlm = await TinyVLM.load(undefined, build);
+        const vlm = await TinyVLM.load(undefined, { ...build, workerUrl: "/no-canvas/worker.mjs" });
         const outcomes = {};
         const blob = await (await fetch(source)).blob();
         for (const [name, image] of Object.entries({ source, element, blob })) {

@@ -21,8 +21,12 @@ const options = (flags = []) => ({
 
 export const name = "Chromium";
 export const variants = { isolated: "relaxed-mt", plain: "relaxed" };
+/** Faults of a connection that has served before, after which the browser asks again by itself. */
+export const askedAgain = ["no-answer", "reset-inside-http-header", "status-408"];
 /** What the specs may ask for and is not to be had here, with the reason. */
-export const missing = {};
+export const missing = {
+  "privacy.resistFingerprinting": "a setting of Firefox",
+};
 
 /** Headless, with a profile in memory; `hosts` are names that lead to this machine. */
 export const launch = ({ flags = [], hosts = [] } = {}) =>
@@ -32,3 +36,5 @@ export const launch = ({ flags = [], hosts = [] } = {}) =>
 
 /** A context whose profile lies in `folder`: what pages store is on the disk. */
 export const launchWithProfile = (folder) => chromium.launchPersistentContext(folder, options());
+
+export { newWatchedContext } from "./watched-context.mjs";

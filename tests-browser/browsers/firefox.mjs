@@ -21,19 +21,54 @@ const PREFERENCES = {
 
 export const name = "Firefox";
 export const variants = { isolated: "relaxed-mt", plain: "relaxed" };
-export const missing = {};
+/** Faults of a connection that has served before, after which the browser asks again by itself. */
+export const askedAgain = ["no-answer"];
+export const missing = {
+  "a chooser of folders": "WebDriver BiDi chooses no folders",
+  "a directory picker": "Firefox has no showDirectoryPicker",
+  "drops from the disk": "WebDriver BiDi drops no files",
+  "scripts turned off": "WebDriver BiDi turns off no scripts and prints no pages",
+};
 
 /** Is an "error" of a page a remark of the browser, which no handler of the page could see? */
-export const isRemark = (message) => /^Loading Worker from .* was blocked/.test(message);
+export const isRemark = (message) =>
+  /^Loading (Worker|module) from .* was blocked|^The Same Origin Policy disallows/.test(message) ||
+  /\nLocation: .*\nLine Number \d+, Column \d+:$/.test(message); // of a DOMParser
 
-/** Headless, with a profile of its own that is thrown away; `preferences` as in about:config. */
-export const launch = ({ hosts = [], preferences = {} } = {}) =>
+const start = (preferences) =>
   firefox.launch({
     channel: "moz-firefox",
     executablePath: neededBrowser("firefox").program,
-    firefoxUserPrefs: {
-      ...PREFERENCES,
-      ...(hosts.length > 0 ? { "network.dns.localDomains": hosts.join() } : {}),
-      ...preferences,
-    },
+    firefoxUserPrefs: { ...PREFERENCES, ...preferences },
   });
+
+// What Playwright sets of a context where the browser can, as preferences of a whole browser.
+const preferencesOf = ({ colorScheme, reducedMotion }) => ({
+  ...(colorScheme === "dark" ? { "layout.css.prefers-color-scheme.content-override": 0 } : {}),
+  ...(reducedMotion === "reduce" ? { "ui.prefersReducedMotion": 1 } : {}),
+});
+
+/**
+ * Headless, with a profile of its own that is thrown away. `hosts`: names that lead to this
+ * machine; `preferences`: as in about:config.
+ */
+export async function launch({ hosts = [], preferences = {} } = {}) {
+  const general = {
+    ...(hosts.length > 0 ? { "network.dns.localDomains": hosts.join() } : {}),
+    ...preferences,
+  };
+  const browser = await start(general);
+
+  /** Options are Playwright's; a finger is a mouse here. */
+  async function newContext({ colorScheme, reducedMotion, hasTouch, isMobile, ...options } = {}) {
+    const look = preferencesOf({ colorScheme, reducedMotion });
+    const own = Object.keys(look).length > 0 ? await start({ ...general, ...look }) : undefined;
+    const context = await (own ?? browser).newContext(options);
+    if (own) context.once("close", () => void own.close());
+    context.on("page", (page) => (page.tap = page.click));
+    return context;
+  }
+  return { newContext, close: () => browser.close() };
+}
+
+export { newWatchedContext } from "./watched-context.mjs";

@@ -110,6 +110,20 @@ export class Page {
     });
   };
 
+  async setViewportSize({ width, height }) {
+    let inner = { width: 0, height: 0 };
+    for (let rect = { width, height }, tries = 0; tries < 3; tries++) {
+      await this.#command("POST", "/window/rect", rect);
+      inner = await this.run(() => ({ width: innerWidth, height: innerHeight }));
+      if (inner.width === width && inner.height === height) return;
+      rect = {
+        width: rect.width + width - inner.width,
+        height: rect.height + height - inner.height,
+      };
+    }
+    throw new Error(`the page is ${inner.width} x ${inner.height}, wanted ${width} x ${height}`);
+  }
+
   async waitForURL(pattern) {
     const matches = () => this.run(() => location.href).then((url) => pattern.test(url));
     if (!(await poll(() => matches().catch(() => false))))
@@ -251,6 +265,8 @@ export class Page {
       }
     }
   }
+
+  tap = (selector) => this.click(selector);
 
   async check(selector) {
     if (!(await this.whenThere(selector, 0, (element) => ({ is: element.checked }))).is)

@@ -12,7 +12,9 @@ export const reasonAgainstWorkers = (): string | undefined =>
 /** Why several threads cannot be used here, or undefined where they can. */
 export const reasonAgainstThreads = (): string | undefined =>
   globalThis.crossOriginIsolated
-    ? undefined
+    ? typeof SharedArrayBuffer === "function"
+      ? undefined
+      : "threads need SharedArrayBuffer, which this browser does not have"
     : globalThis.isSecureContext
       ? "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
         "Cross-Origin-Embedder-Policy: require-corp)"
