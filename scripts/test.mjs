@@ -6,6 +6,8 @@
 // failure; CI=true makes compiler warnings errors.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { resultsFile } from "./browser-matrix.mjs";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
 import { check as checkAndroidLibraries, emulatorArguments } from "./mobile.mjs";
@@ -181,7 +183,14 @@ async function browserSuite(part, browser = part) {
     .filter((name) => name.endsWith(".spec.mjs"))
     .sort();
   return nodeSuite(
-    ["--test", "--test-concurrency=1", ...specs.map((name) => join("tests-browser", name))],
+    [
+      "--test",
+      "--test-concurrency=1",
+      "--test-reporter-destination=stdout",
+      `--test-reporter=${pathToFileURL(join(root, "tests-browser", "matrix-reporter.mjs"))}`,
+      `--test-reporter-destination=${resultsFile(browser)}`,
+      ...specs.map((name) => join("tests-browser", name)),
+    ],
     { TINYVLM_BROWSER: browser },
   );
 }

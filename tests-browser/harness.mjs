@@ -140,7 +140,7 @@ export async function chooseFolder(page, selector, folder) {
     ([selector, given]) => {
       const files = given.map(({ name, path, base64 }) => {
         const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-        const file = new File([bytes], name);
+        const file = new File([bytes], name, { type: name.endsWith(".png") ? "image/png" : "" });
         return Object.defineProperty(file, "webkitRelativePath", { value: path });
       });
       const input = document.querySelector(selector);

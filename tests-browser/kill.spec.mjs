@@ -88,7 +88,7 @@ describe("a page that ends while it loads a model", () => {
       let total = 0;
       await withSdk(browser, pages, async (first) => {
         // A profile in memory may keep only what somebody has open.
-        await first.evaluate(async () => (window.keptOpen = await caches.open("tiny-vlm")));
+        await first.evaluate(async () => void (window.keptOpen = await caches.open("tiny-vlm")));
         const { text: wanted } = await loadAndAsk(first);
         let page = first;
         for (const [index, afterBytes] of moments.entries()) {

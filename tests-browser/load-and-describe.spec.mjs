@@ -21,19 +21,19 @@ const cases = [
     isolated: true,
     options: { variant: "simd-mt" },
     variant: "simd-mt",
-    name: "threads without relaxed SIMD can be asked for",
+    name: "threads without relaxed SIMD (simd-mt) can be asked for",
   },
   {
     isolated: false,
     options: { variant: "scalar" },
     variant: "scalar",
-    name: "the build without SIMD can be asked for",
+    name: "the build without SIMD (scalar) can be asked for",
   },
   {
     isolated: true,
     options: { variant: "simd" },
     variant: "simd",
-    name: "one thread can be asked for on an isolated page",
+    name: "one thread (simd) can be asked for on an isolated page",
   },
 ];
 
@@ -45,7 +45,7 @@ describe("load and describe", () => {
   after(() => browser.close());
 
   for (const { isolated, options, variant, name } of cases) {
-    test(`${name} (${variant}) and answers about every sample image`, async () => {
+    test(`${name} and answers about every sample image`, async () => {
       const server = await serve({ isolated });
       try {
         await withSdk(browser, server, async (page) => {

@@ -88,6 +88,8 @@ describe("where the package's files are", () => {
 
   test("assetsUrl finds all of them, the demo model and what is kept included", () =>
     inPage(async (tab) => {
+      // A profile in memory may keep only what somebody has open.
+      await tab.evaluate(async () => void (globalThis.keptOpen = await caches.open("tiny-vlm")));
       assert.deepEqual(await load(tab, { assetsUrl: "/files" }), { text: "A sunflower." });
       const kept = await tab.evaluate(() => TinyVLM.cache.list());
       assert.equal(kept.length, 1);

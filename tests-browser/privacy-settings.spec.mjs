@@ -21,7 +21,7 @@ describe("privacy settings", () => {
       canvas.getContext("2d").drawImage(bitmap, 0, 0, 256, 256);
       const element = Object.assign(new Image(), { src: address });
       await element.decode();
-      const jpeg = await (await fetch("/examples-web/samples/sample-1-large.jpg")).blob();
+      const jpeg = await (await fetch("/examples-web/samples/sample-1-1024.jpg")).blob();
       const images = { address, png, jpeg, element, bitmap, canvas };
       const vlm = await TinyVLM.load(undefined, { threads: 1 });
       const outcomes = {};

@@ -20,7 +20,7 @@ describe("the same answers everywhere", () => {
   });
   after(() => browser.close());
 
-  test(`${engine.name} equals Node on ${CASES} questions, with either decoder`, async (context) => {
+  test(`a page equals Node on ${CASES} questions, with either decoder`, async (context) => {
     const folder = sharedPath("demo-model/test");
     if (!folder) return context.skip("missing test data: demo-model/test");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
@@ -77,7 +77,7 @@ describe("the same answers everywhere", () => {
     }
   });
 
-  test(`${engine.name} decodes opaque sRGB images within ${LEVELS} levels`, async (context) => {
+  test(`a page decodes opaque sRGB images within ${LEVELS} levels`, async (context) => {
     const folder = sharedPath("data/images/pngsuite");
     if (!folder) return context.skip("missing test data: data/images/pngsuite");
     const names = readdirSync(join(folder, "png")).filter((name) => OPAQUE_SRGB.test(name));

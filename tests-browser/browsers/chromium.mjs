@@ -34,6 +34,14 @@ export const launch = ({ flags = [], hosts = [] } = {}) =>
     options([...flags, ...hosts.map((host) => `--host-resolver-rules=MAP ${host} 127.0.0.1`)]),
   );
 
+/** Of the browser. */
+export async function version() {
+  const browser = await launch();
+  const number = browser.version();
+  await browser.close();
+  return number;
+}
+
 /** A context whose profile lies in `folder`: what pages store is on the disk. */
 export const launchWithProfile = (folder) => chromium.launchPersistentContext(folder, options());
 

@@ -26,6 +26,7 @@ export const askedAgain = ["no-answer"];
 export const missing = {
   "a chooser of folders": "WebDriver BiDi chooses no folders",
   "a directory picker": "Firefox has no showDirectoryPicker",
+  downloads: "WebDriver BiDi tells of no download of a Blob",
   "drops from the disk": "WebDriver BiDi drops no files",
   "scripts turned off": "WebDriver BiDi turns off no scripts and prints no pages",
 };
@@ -68,7 +69,15 @@ export async function launch({ hosts = [], preferences = {} } = {}) {
     context.on("page", (page) => (page.tap = page.click));
     return context;
   }
-  return { newContext, close: () => browser.close() };
+  return { newContext, version: () => browser.version(), close: () => browser.close() };
+}
+
+/** Of the browser. */
+export async function version() {
+  const browser = await launch();
+  const number = browser.version();
+  await browser.close();
+  return number;
 }
 
 export { newWatchedContext } from "./watched-context.mjs";

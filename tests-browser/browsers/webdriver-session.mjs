@@ -49,6 +49,7 @@ export class Session {
   #path = "";
   #window;
   #last = Promise.resolve();
+  browserVersion = "";
 
   /** Starts the driver and a browser with these capabilities. */
   static async start({ driver, capabilities, env }) {
@@ -57,7 +58,8 @@ export class Session {
     session.#base = `http://127.0.0.1:${port}`;
     session.#driver = startProgram(driver, [`--port=${port}`], { env, stdio: "ignore" });
     try {
-      const { sessionId } = await session.#begin(capabilities);
+      const { sessionId, capabilities: found } = await session.#begin(capabilities);
+      session.browserVersion = found.browserVersion;
       session.#path = `/session/${sessionId}`;
       await session.command("POST", "/timeouts", { pageLoad: PAGE_LOADS_WITHIN_MS });
       session.#window = await session.command("GET", "/window");

@@ -47,6 +47,10 @@ class Context {
     this.#viewport = viewport;
   }
 
+  get version() {
+    return this.#session.browserVersion;
+  }
+
   async newPage() {
     const window =
       this.#spare ?? (await this.#session.command("POST", "/window/new", { type: "tab" })).handle;
@@ -126,6 +130,14 @@ export async function launch({ hosts = [], environment = asSafari } = {}) {
       await display.stop();
     },
   };
+}
+
+/** Of WebKitGTK. */
+export async function version() {
+  const browser = await launch();
+  const context = await browser.newContext();
+  await browser.close();
+  return `${context.version} (WebKitGTK)`;
 }
 
 /** A context whose requests are told: `onRequest` gets the address of each. */
