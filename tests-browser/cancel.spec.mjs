@@ -2,9 +2,9 @@
 // loads.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, serve, slowness, withSdk } from "./harness.mjs";
 
-const CANCEL_LIMIT_MS = 200;
+const CANCEL_LIMIT_MS = 200 * slowness;
 
 describe("cancelling", () => {
   let browser;

@@ -23,6 +23,12 @@ assert.ok(
  */
 export const engine = await import(`./browsers/${chosen}.mjs`);
 
+/**
+ * How many times as slow this machine is as a quiet one, by the environment variable
+ * TINYVLM_SLOWNESS (default: 1): time limits are so many times as long.
+ */
+export const slowness = Number(process.env.TINYVLM_SLOWNESS ?? 1);
+
 /** Why a spec that needs `what` is skipped here, or false where it runs: for node:test's `skip`. */
 export const lacks = (what) => engine.missing[what] ?? false;
 
@@ -75,6 +81,7 @@ export async function withPage(browser, url, body, options) {
   const context = await browser.newContext(options);
   try {
     const page = await context.newPage();
+    page.setDefaultTimeout(30_000 * slowness);
     const strayErrors = [];
     page.on("pageerror", ({ message }) => {
       if (!engine.isRemark?.(message)) strayErrors.push(message);

@@ -58,18 +58,29 @@ export async function launch({ hosts = [], preferences = {} } = {}) {
     ...(hosts.length > 0 ? { "network.dns.localDomains": hosts.join() } : {}),
     ...preferences,
   };
-  const browser = await start(general);
+  // One for each look that is asked for, by its preferences.
+  const browsers = new Map();
+  const browserFor = (look) => {
+    const key = JSON.stringify(look);
+    if (!browsers.has(key)) browsers.set(key, start({ ...general, ...look }));
+    return browsers.get(key);
+  };
+  const browser = await browserFor({});
 
   /** Options are Playwright's; a finger is a mouse here. */
   async function newContext({ colorScheme, reducedMotion, hasTouch, isMobile, ...options } = {}) {
     const look = preferencesOf({ colorScheme, reducedMotion });
-    const own = Object.keys(look).length > 0 ? await start({ ...general, ...look }) : undefined;
-    const context = await (own ?? browser).newContext(options);
-    if (own) context.once("close", () => void own.close());
+    const context = await (await browserFor(look)).newContext(options);
     context.on("page", (page) => (page.tap = page.click));
     return context;
   }
-  return { newContext, version: () => browser.version(), close: () => browser.close() };
+  return {
+    newContext,
+    version: () => browser.version(),
+    async close() {
+      for (const each of browsers.values()) await (await each).close();
+    },
+  };
 }
 
 /** Of the browser. */

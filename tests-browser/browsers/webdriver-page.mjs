@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findAll, isShown, keeper, pack, unpack } from "./in-page.mjs";
 import { WebDriverError } from "./webdriver-session.mjs";
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 30_000;
 const LONGEST_POLL_MS = 40;
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -22,7 +22,7 @@ const KEYS = {
 const PRELUDE = [pack, unpack, isShown, findAll, keeper].join("\n");
 
 // Until what `look` returns is true to `ask`; undefined when the time is up.
-async function poll(look, timeout = PATIENCE_MS) {
+async function poll(look, timeout) {
   const until = performance.now() + timeout;
   for (let wait = 4; ; wait = Math.min(2 * wait, LONGEST_POLL_MS)) {
     const found = await look();
@@ -75,12 +75,18 @@ export class Page {
   #window;
   #listeners = [];
   #calls = 0;
+  #timeout = PATIENCE_MS;
   #files = [];
 
   constructor(context, session, window) {
     this.#context = context;
     this.#session = session;
     this.#window = window;
+  }
+
+  /** How long elements and conditions are waited for. */
+  setDefaultTimeout(ms) {
+    this.#timeout = ms;
   }
 
   context = () => this.#context;
@@ -126,7 +132,7 @@ export class Page {
 
   async waitForURL(pattern) {
     const matches = () => this.run(() => location.href).then((url) => pattern.test(url));
-    if (!(await poll(() => matches().catch(() => false))))
+    if (!(await poll(() => matches().catch(() => false), this.#timeout)))
       throw new Error(`waitForURL: the page did not come to ${pattern}`);
     await this.#watch();
   }
@@ -198,7 +204,7 @@ export class Page {
   evaluateHandle = (body, arg) => this.#evaluate(body, arg, true);
 
   /** The value of a function once that is truthy; a page that is left meanwhile is no error. */
-  async waitForFunction(body, arg, { timeout = PATIENCE_MS } = {}) {
+  async waitForFunction(body, arg, { timeout = this.#timeout } = {}) {
     let failure;
     const look = async () => {
       try {
@@ -223,24 +229,26 @@ export class Page {
 
   /** What `body` makes of an element, once there is one that it makes something of. */
   async whenThere(selector, index, body, ...args) {
-    const value = await poll(() =>
-      this.run(
-        new Function(
-          "selector",
-          "index",
-          "...args",
-          `const element = findAll(selector, isShown).at(index);
+    const value = await poll(
+      () =>
+        this.run(
+          new Function(
+            "selector",
+            "index",
+            "...args",
+            `const element = findAll(selector, isShown).at(index);
            if (!element) return null;
            const value = (${body})(element, ...args);
            return value === null ? null : value instanceof Element ? value : { value };`,
-        ),
-        selector,
-        index,
-        ...args,
-      ).catch((error) => {
-        if (error instanceof WebDriverError) return null; // the page was left meanwhile
-        throw error;
-      }),
+          ),
+          selector,
+          index,
+          ...args,
+        ).catch((error) => {
+          if (error instanceof WebDriverError) return null; // the page was left meanwhile
+          throw error;
+        }),
+      this.#timeout,
     );
     if (!value) throw new Error(`nothing is there to be used: ${selector}`);
     return value[ELEMENT] ? value : value.value;
@@ -251,7 +259,7 @@ export class Page {
     this.whenThere(selector, 0, (element) => (isShown(element) ? true : null));
 
   async click(selector, index = 0) {
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + this.#timeout;
     for (;;) {
       const element = await this.whenThere(selector, index, (element) =>
         isShown(element) && !element.matches(":disabled") ? element : null,
