@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
-import { engine, launchBrowser, root, serve, sharedPath, withSdk } from "./harness.mjs";
+import { launchBrowser, root, serve, sharedPath, withSdk } from "./harness.mjs";
 
 const CASES = 60;
 const LEVELS = 2; // of 255: what decoders may differ by

@@ -6,7 +6,15 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startFakeHub } from "../js-sdk/test/fake-hub.mjs";
 import { snippets } from "../scripts/docs/snippets.mjs";
-import { demoModelPath, lacks, launchBrowser, root, samplePath, serve } from "./harness.mjs";
+import {
+  demoModelPath,
+  lacks,
+  launchBrowser,
+  root,
+  samplePath,
+  serve,
+  slowness,
+} from "./harness.mjs";
 
 /** Which file of the package a page gets for each of its names. */
 function importMap() {
@@ -97,6 +105,7 @@ describe("snippets of the documents", () => {
     const wrong = [];
     try {
       const tab = await context.newPage();
+      tab.setDefaultTimeout(30_000 * slowness);
       tab.on("pageerror", (error) => wrong.push(error.message));
       await body(tab);
       return wrong;

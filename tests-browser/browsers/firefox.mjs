@@ -67,8 +67,9 @@ export async function launch({ hosts = [], preferences = {} } = {}) {
   };
   const browser = await browserFor({});
 
-  /** Options are Playwright's; a finger is a mouse here. */
-  async function newContext({ colorScheme, reducedMotion, hasTouch, isMobile, ...options } = {}) {
+  /** Options are Playwright's; a finger is a mouse here, and a phone a narrow window. */
+  async function newContext({ colorScheme, reducedMotion, ...given } = {}) {
+    const options = { ...given, hasTouch: undefined, isMobile: undefined };
     const look = preferencesOf({ colorScheme, reducedMotion });
     const context = await (await browserFor(look)).newContext(options);
     context.on("page", (page) => (page.tap = page.click));

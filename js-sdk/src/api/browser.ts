@@ -148,7 +148,8 @@ const browser: Platform = {
     try {
       if (url === undefined) script = absolute(addressOf(ownWorkers[kind]));
       // Some browsers throw at once, others tell only by an event that the file could not be loaded.
-      if (isForeign(script)) throw new Error("the script is of another origin than the page");
+      if (/^http/.test(script) && new URL(script).origin !== globalThis.origin)
+        throw new Error("another origin");
       const worker = url === undefined ? ownWorkers[kind]() : new Worker(url, { type: "module" });
       return { endpoint: webEndpoint(worker, script, wantedScript), script: undefined };
     } catch (reason) {
@@ -207,11 +208,6 @@ function absolute(url: string | URL): string {
       cause,
     });
   }
-}
-
-function isForeign(url: string): boolean {
-  const { protocol, origin } = new URL(url, pageBase());
-  return protocol.startsWith("http") && origin !== (globalThis.origin ?? origin);
 }
 
 /**
@@ -280,8 +276,11 @@ async function snapshot(
 ): Promise<WireImage> {
   try {
     const bitmap = await createImageBitmap(element, { premultiplyAlpha: "none" });
-    if (!isWhole(bitmap, element as Partial<HTMLImageElement>))
-      throw new Error("the browser draws it in another shape");
+    // Firefox gives a bitmap of 300 x 150, with bars, of an SVG image without a size of its own.
+    const { width, height } = bitmap;
+    const { naturalWidth = width, naturalHeight = height } = element as Partial<HTMLImageElement>;
+    if (Math.abs(width * naturalHeight - height * naturalWidth) > width + height)
+      throw new Error("its shape is wrong");
     // iOS 15 has no OffscreenCanvas: there the page reads what elsewhere the worker reads.
     return typeof OffscreenCanvas === "function"
       ? { kind: "bitmap", bitmap }
@@ -289,12 +288,6 @@ async function snapshot(
   } catch (reason) {
     throw reason instanceof TinyVLMError ? reason : unreadable(tag, reason);
   }
-}
-
-// Firefox gives a bitmap of 300 x 150 of an SVG image without a size of its own, with bars beside it.
-function isWhole({ width, height }: ImageBitmap, element: Partial<HTMLImageElement>): boolean {
-  const { naturalWidth = width, naturalHeight = height } = element;
-  return Math.abs(width * naturalHeight - height * naturalWidth) <= width + height;
 }
 
 function unreadable(tag: string, reason: unknown): TinyVLMError {
