@@ -33,7 +33,8 @@ export const missing = {
 
 /** Is an "error" of a page a remark of the browser, which no handler of the page could see? */
 export const isRemark = (message) =>
-  /^Loading (Worker|module) from .* was blocked|^The Same Origin Policy disallows/.test(message) ||
+  /^Loading (Worker|module) from .* was blocked/.test(message) ||
+  /^(The Same Origin Policy disallows|The page’s settings blocked)/.test(message) ||
   /\nLocation: .*\nLine Number \d+, Column \d+:$/.test(message); // of a DOMParser
 
 const start = (preferences) =>
