@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // npm run setup [-- part...]: fetches and builds what this machine lacks, says what it does and how
 // long it takes, and has nothing to do the second time.
+import { setUpBrowser } from "./setup/browsers.mjs";
 import { setUpBuildTools } from "./setup/build-tools.mjs";
 import { setUpQemu, setUpZig } from "./setup/cross-tools.mjs";
 import { setUpEmscripten } from "./setup/emscripten.mjs";
@@ -9,7 +10,7 @@ import { setUpRelaxedNode } from "./setup/relaxed-node.mjs";
 import { setUpEngineSources, setUpSources } from "./setup/sources.mjs";
 import { summary } from "./setup/steps.mjs";
 import { setUpSwift } from "./setup/swift.mjs";
-import { setUpBrowser, setUpClang } from "./setup/system-programs.mjs";
+import { setUpClang } from "./setup/system-programs.mjs";
 import { fileURLToPath } from "node:url";
 
 // In the order in which they are set up. "everyday" ones need no root and are what a build needs.
@@ -33,7 +34,21 @@ const parts = {
     everyday: false,
     about: "Node 22 where this one is older, for the tests of the relaxed builds",
   },
-  browser: { work: setUpBrowser, everyday: false, about: "Chromium, for the browser tests" },
+  browser: {
+    work: setUpBrowser("chromium"),
+    everyday: false,
+    about: "Chromium, for the browser tests",
+  },
+  firefox: {
+    work: setUpBrowser("firefox"),
+    everyday: false,
+    about: "Firefox, for the browser tests",
+  },
+  webkit: {
+    work: setUpBrowser("webkit"),
+    everyday: false,
+    about: "WebKitGTK, its WebDriver and Xvfb, for the browser tests",
+  },
   swift: {
     work: setUpSwift,
     everyday: false,

@@ -6,14 +6,16 @@
 // failure; CI=true makes compiler warnings errors.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { resultsFile } from "./browser-matrix.mjs";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
 import { lint } from "./lint.mjs";
 import { check as checkAndroidLibraries, checkApple, emulatorArguments } from "./mobile.mjs";
 import { appleTargets } from "./mobile/apple-library.mjs";
 import { setUp } from "./setup.mjs";
+import { findBrowser, remedyFor } from "./setup/browsers.mjs";
 import { zigEnvironment } from "./setup/cross-tools.mjs";
 import { neededRelaxedNode } from "./setup/relaxed-node.mjs";
-import { findChromium } from "./setup/system-programs.mjs";
 import { reportSizes } from "./size.mjs";
 import { runSwift, scratch as swiftScratch } from "./swift.mjs";
 import { androidSuite } from "./test-android.mjs";
@@ -83,9 +85,10 @@ async function aloneSuite() {
 }
 
 // Counts of Node's own test runner, from its closing lines.
-async function nodeSuite(args) {
+async function nodeSuite(args, environment = {}) {
   const env = {
     ...toolEnvironment(),
+    ...environment,
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --test-reporter=spec`,
   };
   const { status, output } = await runShown(process.execPath, args, { env });
@@ -225,20 +228,27 @@ async function threadSanitizerSuite() {
   return catch2Suite("tsan", ["parallel_test", "engine_test", "api_test"]);
 }
 
-async function browserSuite() {
-  await setUp(["browser"]);
-  if (!findChromium() && process.env.CI !== "true") {
-    console.log("no Chromium here: install it, or name it in the environment variable CHROMIUM");
+// The specs of tests-browser in one browser: set-up's part and what TINYVLM_BROWSER calls it.
+async function browserSuite(part, browser = part) {
+  await setUp([part]);
+  if (!findBrowser(browser) && process.env.CI !== "true") {
+    console.log(`nothing is run: ${remedyFor(browser)}`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const specs = readdirSync(join(root, "tests-browser"))
     .filter((name) => name.endsWith(".spec.mjs"))
     .sort();
-  return nodeSuite([
-    "--test",
-    "--test-concurrency=1",
-    ...specs.map((name) => join("tests-browser", name)),
-  ]);
+  return nodeSuite(
+    [
+      "--test",
+      "--test-concurrency=1",
+      "--test-reporter-destination=stdout",
+      `--test-reporter=${pathToFileURL(join(root, "tests-browser", "matrix-reporter.mjs"))}`,
+      `--test-reporter-destination=${resultsFile(browser)}`,
+      ...specs.map((name) => join("tests-browser", name)),
+    ],
+    { TINYVLM_BROWSER: browser },
+  );
 }
 
 // The toolchains that are quick to install; `npm run toolchains` runs all.
@@ -329,7 +339,24 @@ const suites = {
     package: true,
     run: () => nodeSuite(["--test", join("scripts", "snippets.test.mjs")]),
   },
-  browser: { title: "Browser tests (Chromium)", everyday: true, package: true, run: browserSuite },
+  browser: {
+    title: "Browser tests (Chromium)",
+    everyday: true,
+    package: true,
+    run: () => browserSuite("browser", "chromium"),
+  },
+  firefox: {
+    title: "Browser tests (Firefox)",
+    everyday: false,
+    package: true,
+    run: () => browserSuite("firefox"),
+  },
+  webkit: {
+    title: "Browser tests (WebKit: WebKitGTK)",
+    everyday: false,
+    package: true,
+    run: () => browserSuite("webkit"),
+  },
   toolchains: {
     title: "Toolchains: Rollup, esbuild, TypeScript, publint, attw (from the npm registry)",
     everyday: false,

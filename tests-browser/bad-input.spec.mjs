@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { demoModelPath, launchChromium, samplePath, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, launchBrowser, samplePath, serve, withSdk } from "./harness.mjs";
 
 describe("bad input", () => {
   let browser;
   let server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     const model = readFileSync(demoModelPath);
     const part = model.subarray(0, Math.floor(model.length * 0.6));
     const altered = Buffer.from(model);

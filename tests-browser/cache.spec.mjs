@@ -5,10 +5,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { startFaultyServer } from "../js-sdk/test/faulty-server.mjs";
-import { demoModelPath, launchChromium, root, serve, withSdk } from "./harness.mjs";
+import { demoModelPath, lacks, launchBrowser, root, serve, withSdk } from "./harness.mjs";
 
 const model = readFileSync(demoModelPath);
 const chunkBytes = 1 << 20;
+const withoutFiles = "if(navigator.storage)navigator.storage.getDirectory=undefined;";
 
 // A checkpoint of our own, without a tokenizer.
 const checkpoint = join(root, "tests-native", "goldens", "t0-llava");
@@ -23,7 +24,7 @@ describe("the cache", () => {
   let server;
   let files;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve();
     // A line goes silent before it breaks: what a page has not read by then is lost.
     const silenceMs = 500;
@@ -43,7 +44,11 @@ describe("the cache", () => {
   // Every page begins with nothing kept: they share an origin.
   const withEmptyCache = (body) =>
     withSdk(browser, server, async (page) => {
-      await page.evaluate(() => TinyVLM.cache.clear());
+      await page.evaluate(async () => {
+        await TinyVLM.cache.clear();
+        // A profile in memory may keep only what somebody has open.
+        window.keptOpen = await caches.open("tiny-vlm");
+      });
       await body(page);
     });
 
@@ -105,7 +110,8 @@ describe("the cache", () => {
     files.reset();
   };
 
-  test("the second visit needs no network for the model", async () => {
+  const stays = { skip: lacks("storage that outlives a page") };
+  test("the second visit needs no network for the model", stays, async () => {
     await withEmptyCache(async (page) => {
       const host = await startFaultyServer({ files: { "model.gguf": model } });
       const address = host.url("model.gguf");
@@ -131,7 +137,7 @@ describe("the cache", () => {
     });
   });
 
-  test("a reload in mid-download goes on where it was", async () => {
+  test("a reload in mid-download goes on where it was", stays, async () => {
     await withEmptyCache(async (page) => {
       files.plan("model.gguf", [{ name: "stall", at: 4 * chunkBytes }]);
       await page.evaluate((at) => void TinyVLM.load(at).catch(() => {}), url());
@@ -276,7 +282,7 @@ describe("the cache", () => {
     });
   });
 
-  test("the parts of a file are one model, which goes on where it was", async () => {
+  test("the parts of a file are one model, which goes on where it was", stays, async () => {
     await withEmptyCache(async (page) => {
       const middle = 2.5 * chunkBytes;
       files.put("part-0", model.subarray(0, middle));
@@ -330,7 +336,7 @@ describe("the cache", () => {
 
   test("where there is no file system, the Cache API keeps the model", async () => {
     await withEmptyCache(async (page) => {
-      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
+      const load = () => answerWithout(page, withoutFiles);
       assert.deepEqual(await load(), { text: "Two.", warnings: [] });
       assert.equal(files.bytesSent(), model.length);
       files.reset();
@@ -341,7 +347,7 @@ describe("the cache", () => {
 
   test("the Cache API: a piece that is altered is fetched alone", async () => {
     await withEmptyCache(async (page) => {
-      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
+      const load = () => answerWithout(page, withoutFiles);
       await load();
       files.reset();
       await page.evaluate(async () => {
@@ -361,7 +367,7 @@ describe("the cache", () => {
 
   test("the Cache API: a whole entry is read along while another worker has it", async () => {
     await withEmptyCache(async (page) => {
-      const load = () => answerWithout(page, "navigator.storage.getDirectory=undefined;");
+      const load = () => answerWithout(page, withoutFiles);
       await load();
       files.reset();
       const taken = await page.evaluate(async () => {
@@ -387,8 +393,9 @@ describe("the cache", () => {
       // As in a private window.
       const { text, warnings } = await answerWithout(
         page,
-        "navigator.storage.getDirectory=()=>Promise.reject(new DOMException('no','SecurityError'));" +
-          "caches.open=()=>Promise.reject(new DOMException('no storage here','SecurityError'));",
+        "if(navigator.storage)navigator.storage.getDirectory=" +
+          "()=>Promise.reject(new DOMException('no','SecurityError'));" +
+          "CacheStorage.prototype.open=()=>Promise.reject(new DOMException('no storage here','SecurityError'));",
       );
       assert.equal(text, "Two.");
       assert.equal(warnings.length, 1);

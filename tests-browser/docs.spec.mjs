@@ -7,16 +7,17 @@ import { pathToFileURL } from "node:url";
 import { buildSite, output } from "../scripts/docs.mjs";
 import { startServer } from "../scripts/server.mjs";
 import { assertAccessible } from "./accessible.mjs";
-import { launchChromium, withPage } from "./harness.mjs";
+import { engine, lacks, launchBrowser, withPage } from "./harness.mjs";
 
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+const narrow = { skip: lacks("a narrow window") };
 const onDisk = (path) => pathToFileURL(join(output, path)).href;
 
 describe("documentation", () => {
   let browser;
   before(async () => {
     await buildSite();
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 
@@ -71,10 +72,9 @@ describe("documentation", () => {
   test("served in a folder of any host, it asks nothing of other origins", async () => {
     const server = await startServer({ mounts: { "/some/folder/": output } });
     try {
-      const context = await browser.newContext();
-      const page = await context.newPage();
       const asked = [];
-      page.on("request", (request) => asked.push(request.url()));
+      const context = await engine.newWatchedContext(browser, (url) => asked.push(url));
+      const page = await context.newPage();
       for (const path of ["index.html", "docs/", "docs/reference-c.html", "docs/notes/"]) {
         await page.goto(`${server.url}/some/folder/${path}`);
         await page.fill("#search", "weights");
@@ -108,7 +108,7 @@ describe("documentation", () => {
     phone,
     dark: { colorScheme: "dark" },
   }))
-    test(`pages are accessible and fit: ${name}`, async () => {
+    test(`pages are accessible and fit: ${name}`, name === "phone" ? narrow : {}, async () => {
       for (const path of ["index.html", "docs/sdk.html", "docs/reference-typescript.html"])
         await withPage(
           browser,
@@ -126,7 +126,7 @@ describe("documentation", () => {
         );
     });
 
-  test("the contents open on a phone, and lead to the next page", async () => {
+  test("the contents open on a phone, and lead to the next page", narrow, async () => {
     await withPage(
       browser,
       onDisk("index.html"),
@@ -141,7 +141,8 @@ describe("documentation", () => {
     );
   });
 
-  test("on paper there is text only, and it works without scripts", async () => {
+  const skip = lacks("scripts turned off");
+  test("on paper there is text only, and it works without scripts", { skip }, async () => {
     await withPage(
       browser,
       onDisk("docs/errors.html"),

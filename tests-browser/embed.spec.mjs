@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, root, samplePath, samples, serve, withSdk } from "./harness.mjs";
+import { launchBrowser, root, samplePath, samples, serve, withSdk } from "./harness.mjs";
 
 const NAMES = samples.map(({ image }) => image);
 // The same scenes as JPEG, in another size.
@@ -12,7 +12,7 @@ const COPIES = samples.map(({ large }) => large);
 describe("images are embedded", () => {
   let browser, server;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
     server = await serve();
   });
   after(async () => {

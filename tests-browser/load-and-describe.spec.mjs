@@ -2,50 +2,50 @@
 // a browser can run.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, samples, serve, withSdk } from "./harness.mjs";
+import { engine, lacks, launchBrowser, samples, serve, withSdk } from "./harness.mjs";
 
 const cases = [
   {
     isolated: true,
     options: {},
-    variant: "relaxed-mt",
-    name: "a cross-origin isolated page uses threads with relaxed SIMD",
+    variant: engine.variants.isolated,
+    name: "a cross-origin isolated page uses threads and the best instructions",
   },
   {
     isolated: false,
     options: {},
-    variant: "relaxed",
-    name: "any other page uses one thread with relaxed SIMD",
+    variant: engine.variants.plain,
+    name: "any other page uses one thread and the best instructions",
   },
   {
     isolated: true,
     options: { variant: "simd-mt" },
     variant: "simd-mt",
-    name: "threads without relaxed SIMD can be asked for",
+    name: "threads without relaxed SIMD (simd-mt) can be asked for",
   },
   {
     isolated: false,
     options: { variant: "scalar" },
     variant: "scalar",
-    name: "the build without SIMD can be asked for",
+    name: "the build without SIMD (scalar) can be asked for",
   },
   {
     isolated: true,
     options: { variant: "simd" },
     variant: "simd",
-    name: "one thread can be asked for on an isolated page",
+    name: "one thread (simd) can be asked for on an isolated page",
   },
 ];
 
 describe("load and describe", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 
   for (const { isolated, options, variant, name } of cases) {
-    test(`${name} (${variant}) and answers about every sample image`, async () => {
+    test(`${name} and answers about every sample image`, async () => {
       const server = await serve({ isolated });
       try {
         await withSdk(browser, server, async (page) => {
@@ -121,7 +121,25 @@ describe("load and describe", () => {
     });
   }
 
-  test("builds with a wrong relaxed dot fail their self-test; plain ones answer", async () => {
+  test("a build whose instructions the browser lacks is refused by name", async (context) => {
+    if (!lacks("relaxed SIMD")) return context.skip(`${engine.name} has relaxed SIMD`);
+    const server = await serve();
+    try {
+      await withSdk(browser, server, async (page) => {
+        const { code, message } = await page.evaluate(() =>
+          tryLoad(undefined, { variant: "relaxed" }),
+        );
+        assert.equal(code, "unsupported");
+        assert.match(message, /relaxed SIMD is not supported here/);
+        assert.ok(await page.evaluate(() => stillWorks()));
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
+  const skip = lacks("relaxed SIMD");
+  test("a wrong relaxed dot fails its self-test; plain builds answer", { skip }, async () => {
     const server = await serve({ isolated: true });
     try {
       await withSdk(browser, server, async (page) => {

@@ -1,18 +1,18 @@
 // What a page requests, as docs/privacy.md lists it: nothing else, from nobody else.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { launchChromium, serve } from "./harness.mjs";
+import { engine, launchBrowser, serve } from "./harness.mjs";
 
 test("loading and asking request the worker, one wasm file, the model and the image", async () => {
-  const browser = await launchChromium();
+  const browser = await launchBrowser();
   const server = await serve();
   try {
-    const context = await browser.newContext();
+    const requests = [];
+    const context = await engine.newWatchedContext(browser, (url) => requests.push(url));
     const page = await context.newPage();
     await page.goto(`${server.url}/tests-browser/pages/sdk.html`);
     await page.waitForFunction(() => window.isReady);
-    const requests = [];
-    context.on("request", (request) => requests.push(request.url()));
+    requests.length = 0;
     const loadAndAsk = () =>
       page.evaluate(async () => {
         const vlm = await TinyVLM.load();
@@ -26,7 +26,7 @@ test("loading and asking request the worker, one wasm file, the model and the im
     await loadAndAsk();
     const first = [
       "dist/worker.mjs",
-      "dist/wasm/tiny-vlm-relaxed.wasm",
+      `dist/wasm/tiny-vlm-${engine.variants.plain}.wasm`,
       "dist/model/tiny-vlm-demo.gguf",
       "examples-web/samples/sample-1.png",
     ];

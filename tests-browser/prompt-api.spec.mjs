@@ -1,12 +1,12 @@
 // "My page uses the browser's Prompt API; where the browser has none, it shall have this one."
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, samples, serve, withPage } from "./harness.mjs";
+import { launchBrowser, samples, serve, withPage } from "./harness.mjs";
 
 let browser;
 let server;
 before(async () => {
-  browser = await launchChromium();
+  browser = await launchBrowser();
   server = await serve({
     routes: {
       "/page.html": (_, response) =>

@@ -1,11 +1,11 @@
-// "Is it the same model everywhere?": Chromium and the Node SDK give the same answers about opaque
+// "Is it the same model everywhere?": a browser and the Node SDK give the same answers about opaque
 // PNGs, with either decoder.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, root, serve, sharedPath, withSdk } from "./harness.mjs";
+import { launchBrowser, root, serve, sharedPath, withSdk } from "./harness.mjs";
 
 const CASES = 60;
 const LEVELS = 2; // of 255: what decoders may differ by
@@ -16,11 +16,11 @@ const OPAQUE_SRGB = /^(f\d\dn[02]|z\d\dn2).*\.png$/;
 describe("the same answers everywhere", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 
-  test(`Chromium equals Node on ${CASES} questions, with either decoder`, async (context) => {
+  test(`a page equals Node on ${CASES} questions, with either decoder`, async (context) => {
     const folder = sharedPath("demo-model/test");
     if (!folder) return context.skip("missing test data: demo-model/test");
     const all = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")).cases;
@@ -40,7 +40,7 @@ describe("the same answers everywhere", () => {
     const images = await serve({ mounts: { "/": folder }, cors: true });
     try {
       await withSdk(browser, server, async (page) => {
-        const inChromium = await page.evaluate(
+        const inBrowser = await page.evaluate(
           async ({ cases, base }) => {
             const vlm = await TinyVLM.load(undefined, { variant: "simd" });
             const answers = [];
@@ -58,12 +58,12 @@ describe("the same answers everywhere", () => {
         );
         for (const [index, { image, question }] of cases.entries()) {
           assert.equal(
-            inChromium[index].decoded,
+            inBrowser[index].decoded,
             inNode[index],
             `${image}: ${question} (decoded by the browser)`,
           );
           assert.equal(
-            inChromium[index].exact,
+            inBrowser[index].exact,
             inNode[index],
             `${image}: ${question} (decoded by the engine)`,
           );
@@ -77,7 +77,7 @@ describe("the same answers everywhere", () => {
     }
   });
 
-  test(`Chromium decodes opaque sRGB images within ${LEVELS} levels`, async (context) => {
+  test(`a page decodes opaque sRGB images within ${LEVELS} levels`, async (context) => {
     const folder = sharedPath("data/images/pngsuite");
     if (!folder) return context.skip("missing test data: data/images/pngsuite");
     const names = readdirSync(join(folder, "png")).filter((name) => OPAQUE_SRGB.test(name));

@@ -1,12 +1,12 @@
 // "I only have a web page and a script tag."
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchChromium, serve, withPage } from "./harness.mjs";
+import { launchBrowser, serve, withPage } from "./harness.mjs";
 
 describe("script tag", () => {
   let browser;
   before(async () => {
-    browser = await launchChromium();
+    browser = await launchBrowser();
   });
   after(() => browser.close());
 

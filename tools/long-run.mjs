@@ -122,7 +122,9 @@ while (performance.now() < until) {
     jump = jumps[below(jumps.length)];
     ++counts.jumps;
     await Promise.all(
-      Array.from({ length: 1 + below(3) }, () => answer(loaded, leaving, tasks[below(tasks.length)])),
+      Array.from({ length: 1 + below(3) }, () =>
+        answer(loaded, leaving, tasks[below(tasks.length)]),
+      ),
     );
   }
   // Sometimes in the middle of an answer.

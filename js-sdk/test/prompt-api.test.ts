@@ -110,6 +110,23 @@ test("promptStreaming streams; leaving it, a signal and destroy() end the work",
   session.destroy();
 });
 
+test("where streams cannot be looped over (WebKit), those of promptStreaming can", async () => {
+  const { prototype } = ReadableStream;
+  const own = Object.getOwnPropertyDescriptor(prototype, Symbol.asyncIterator)!;
+  delete (prototype as Partial<ReadableStream>)[Symbol.asyncIterator];
+  try {
+    const session = await promptApi(load).create();
+    const pieces = [];
+    for await (const piece of session.promptStreaming("count 3")) pieces.push(piece);
+    assert.deepEqual(pieces, ["0 ", "1 ", "2 "]);
+    for await (const piece of session.promptStreaming("slow")) if (piece === "2 ") break;
+    assert(texts(await heard(session)).some((text) => text.startsWith("assistant: 0 1 2 ")));
+    session.destroy();
+  } finally {
+    Object.defineProperty(prototype, Symbol.asyncIterator, own);
+  }
+});
+
 test("prompts of one session are answered in their order", async () => {
   const session = await promptApi(load).create();
   const first = session.prompt("count 2");

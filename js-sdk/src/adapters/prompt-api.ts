@@ -145,7 +145,7 @@ export function promptApi({ source, ...load }: PromptApiOptions = {}): LanguageM
     promptStreaming(input: Prompt, options: PromptOptions = {}): ReadableStream<string> {
       let answer: AnswerStream | undefined;
       let isLeft = false;
-      return new ReadableStream<string>({
+      const stream = new ReadableStream<string>({
         start: (controller) => {
           const whole = this.#inTurn(input, options, async (said) => {
             if (isLeft) return;
@@ -165,6 +165,7 @@ export function promptApi({ source, ...load }: PromptApiOptions = {}): LanguageM
           answer?.cancel();
         },
       });
+      return loopable(stream);
     }
 
     async append(input: Prompt, options: SignalOptions = {}): Promise<void> {
@@ -295,6 +296,22 @@ function whyNot({ expectedInputs = [], expectedOutputs = [], tools = [] }: Creat
   const output = expectedOutputs.find(({ type }) => type !== "text");
   if (output) return `output of type ${output.type} is not supported`;
   return tools.length > 0 ? "the model calls no tools" : undefined;
+}
+
+// The stream as `for await` takes it, which WebKit's own streams are not.
+function loopable<Piece>(stream: ReadableStream<Piece>): ReadableStream<Piece> {
+  if (Symbol.asyncIterator in stream) return stream;
+  return Object.defineProperty(stream as ReadableStream<Piece>, Symbol.asyncIterator, {
+    async *value() {
+      const reader = (stream as ReadableStream<Piece>).getReader();
+      try {
+        for (let step; !(step = await reader.read()).done;) yield step.value;
+      } finally {
+        await reader.cancel();
+        reader.releaseLock();
+      }
+    },
+  });
 }
 
 const takesImages = ({ expectedInputs = [] }: CreateCoreOptions) =>

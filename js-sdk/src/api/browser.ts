@@ -123,6 +123,12 @@ function startOwn(start: () => Worker, tell: (address: string) => void): Worker 
   }
 }
 
+// Some browsers throw at once, others tell only by an event that the file could not be loaded.
+function refuseOtherOrigin(script: string): void {
+  if (/^http/.test(script) && new URL(script).origin !== globalThis.origin)
+    throw new Error("another origin");
+}
+
 const missingFileHint =
   "a bundler that copies no files needs `npx tiny-vlm copy-assets <folder>` and the option " +
   'assetsUrl, Vite\'s dev server optimizeDeps: { exclude: ["tiny-vlm"] }';
@@ -147,9 +153,11 @@ const browser: Platform = {
     if (against) throw new TinyVLMError("worker", against);
     let script = url ?? browser.workerFiles[kind];
     try {
+      const tell = (address: string) => refuseOtherOrigin((script = address));
+      if (url !== undefined) refuseOtherOrigin(url);
       const worker =
         url === undefined
-          ? startOwn(ownWorkers[kind], (address) => (script = address))
+          ? startOwn(ownWorkers[kind], tell)
           : new Worker(trustedScript(url), { type: "module" });
       return { endpoint: webEndpoint(worker, script, wantedScript), script: undefined };
     } catch (reason) {
@@ -276,6 +284,11 @@ async function snapshot(
 ): Promise<WireImage> {
   try {
     const bitmap = await createImageBitmap(element, { premultiplyAlpha: "none" });
+    // Firefox gives a bitmap of 300 x 150, with bars, of an SVG image without a size of its own.
+    const { width, height } = bitmap;
+    const { naturalWidth = width, naturalHeight = height } = element as Partial<HTMLImageElement>;
+    if (Math.abs(width * naturalHeight - height * naturalWidth) > width + height)
+      throw new Error("its shape is wrong");
     // iOS 15 has no OffscreenCanvas: there the page reads what elsewhere the worker reads.
     return typeof OffscreenCanvas === "function"
       ? { kind: "bitmap", bitmap }

@@ -11,11 +11,11 @@ export const reasonAgainstWorkers = (): string | undefined =>
 
 /** Why several threads cannot be used here, or undefined where they can. */
 export const reasonAgainstThreads = (): string | undefined =>
-  globalThis.crossOriginIsolated
+  globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function"
     ? undefined
     : globalThis.isSecureContext
-      ? "threads need a cross-origin isolated page (Cross-Origin-Opener-Policy: same-origin, " +
-        "Cross-Origin-Embedder-Policy: require-corp)"
+      ? "threads need SharedArrayBuffer, on a cross-origin isolated page " +
+        "(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)"
       : "threads need a secure page (https, or http on localhost): browsers ignore COOP and " +
         "COEP elsewhere";
 

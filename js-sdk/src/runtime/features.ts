@@ -26,7 +26,7 @@ export function reasonAgainst(variant: Variant, inNode: boolean): string | undef
     return "relaxed SIMD is not supported here";
   if (isThreaded(variant) && !inNode) {
     if (typeof SharedArrayBuffer !== "function" || !globalThis.crossOriginIsolated)
-      return "threads need cross-origin isolation (the COOP and COEP headers)";
+      return "threads need SharedArrayBuffer, on a cross-origin isolated page";
     if (typeof Worker !== "function") return "a worker cannot start further workers here";
   }
   return undefined;
