@@ -73,9 +73,9 @@ target_compile_options(hwy PRIVATE -fno-exceptions -fno-rtti)
 # were used; those have code of their own, for more processors (cpp/kernels/arm_int8.h).
 target_compile_definitions(hwy PUBLIC "HWY_DISABLED_TARGETS=(HWY_ALL_SVE|HWY_RVV|HWY_SSSE3|\
 HWY_AVX3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_AVX10_2|HWY_NEON|HWY_NEON_BF16)")
-if(EMSCRIPTEN)
+if(EMSCRIPTEN OR TINYVLM_FUZZ)
   # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is
-  # decided before it is loaded.
+  # decided before it is loaded. Fuzzing is about what is read, not about kernels: one target, too.
   target_compile_definitions(hwy PUBLIC HWY_COMPILE_ONLY_STATIC)
 endif()
 

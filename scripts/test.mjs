@@ -7,6 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
+import { shortRound } from "./fuzz.mjs";
 import { lint } from "./lint.mjs";
 import { check as checkAndroidLibraries, emulatorArguments } from "./mobile.mjs";
 import { setUp } from "./setup.mjs";
@@ -320,6 +321,12 @@ const suites = {
     everyday: false,
     preset: "asan",
     run: sanitizerSuite,
+  },
+  fuzz: {
+    title: "Fuzz targets, a short round, Clang, both sanitizers",
+    everyday: false,
+    parts: ["tools", "engine-sources", "clang"],
+    run: shortRound,
   },
   tsan: {
     title: "Native tests of what has threads, Clang, ThreadSanitizer",
