@@ -32,14 +32,14 @@ const folder = (name, target) => join(root, "build", `fuzz-${name}`, target ?? "
 const targets = {
   gguf: {
     about: "header of a GGUF file",
-    bytes: 1 << 16,
+    bytes: 1 << 18,
     megabytes: 64,
     runs: 6000,
     shared: ["../../tests-native/goldens/gguf:.gguf"],
   },
   model: {
     about: "a whole model: load, estimate, ask about an image",
-    bytes: 1 << 17,
+    bytes: 1 << 18,
     megabytes: 256,
     runs: 250,
   },

@@ -123,12 +123,13 @@ Status ReadPalette(std::span<const uint8_t> content, size_t length, size_t at,
                  "PNG: one palette (PLTE) before the image data wanted, %s found at byte %zu",
                  header.first_data != 0 ? "one behind it" : "a second one", at);
   }
-  const size_t colors = length / 3;
-  if (colors == 0 || colors > kPalette || length % 3 != 0) {
+  if (length % 3 != 0)
     return Error(ErrorCode::kInvalidImage,
-                 "PNG: a palette (PLTE) of 1..%zu colours of 3 bytes wanted, %zu bytes found",
-                 kPalette, length);
-  }
+                 "PNG: a palette (PLTE) of 3 bytes a colour wanted, %zu bytes found", length);
+  const size_t colors = length / 3;
+  if (colors == 0 || colors > kPalette)
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: a palette (PLTE) of 1..%zu colours wanted, %zu found", kPalette, colors);
   header.palette_size = colors;
   for (size_t i = 0; i < colors; ++i) {
     std::copy_n(content.data() + 3 * i, 3, header.palette[i]);

@@ -109,7 +109,7 @@ function readImage(url: unknown, path: string, mayFetch: MayFetch): ImageInput {
     if (bytes) return bytes;
     if (/^data:/i.test(url)) return `data:${url.slice(5)}`;
     // Some clients leave the head of the data: URL out.
-    if (/^[\w+/-]{24}[\w+/\s-]*=*\s*$/.test(url)) return bytesOfBase64(url, `'${path}'`);
+    if (/^[\w+/-]{24}[\w+/\s-]*(?:=[=\s]*)?$/.test(url)) return bytesOfBase64(url, `'${path}'`);
   } catch (reason) {
     if (!(reason instanceof TinyVLMError)) throw invalid(path, wanted, url);
     throw new Refusal(400, `${reason.message}.`, path, "invalid_image_url");
