@@ -164,7 +164,10 @@ function copySharedSeeds(name) {
       if (statSync(file).size > bytes) continue;
       if (first === "") copyFileSync(file, join(to, `${count++}`));
       else
-        writeFileSync(join(to, `${count++}`), Buffer.concat([Buffer.from(first), readFileSync(file)]));
+        writeFileSync(
+          join(to, `${count++}`),
+          Buffer.concat([Buffer.from(first), readFileSync(file)]),
+        );
     }
   }
   return to;
@@ -179,7 +182,7 @@ function runTarget(preset, name, args, { show = false, environment = {} } = {}) 
     `-max_len=${bytes}`,
     `-malloc_limit_mb=${megabytes}`,
     "-rss_limit_mb=2048",
-    "-timeout=25",
+    "-timeout=120", // of a clock on the wall; the targets themselves look at processor time
     "-print_final_stats=1",
     `-artifact_prefix=${findings}`,
     ...(dictionary

@@ -116,8 +116,7 @@ Status ReadHeader(std::span<const uint8_t> content, size_t length, PngHeader& he
   return Status();
 }
 
-Status ReadPalette(std::span<const uint8_t> content, size_t length, size_t at,
-                   PngHeader& header) {
+Status ReadPalette(std::span<const uint8_t> content, size_t length, size_t at, PngHeader& header) {
   if (header.first_data != 0 || header.palette_size != 0) {
     return Error(ErrorCode::kInvalidImage,
                  "PNG: one palette (PLTE) before the image data wanted, %s found at byte %zu",

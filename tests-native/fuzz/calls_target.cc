@@ -78,8 +78,8 @@ class Caller {
         tvlm_error* error = nullptr;
         session = tvlm_session_create(model, input_.PickValueInArray(kOptions), &error);
         MustHold((session == nullptr) == (error != nullptr), "a session or an error");
-        MustBeTold(Status(static_cast<ErrorCode>(tvlm_error_code(error)),
-                          tvlm_error_message(error)));
+        MustBeTold(
+            Status(static_cast<ErrorCode>(tvlm_error_code(error)), tvlm_error_message(error)));
         tvlm_error_free(error);
         return;
       }
@@ -88,7 +88,8 @@ class Caller {
       case 12: {
         const std::string bytes = input_.ConsumeRandomLengthString(40);
         uint32_t image = 0;
-        Check(session, tvlm_session_add_image(session, bytes.data(), bytes.size(), Flags(), &image));
+        Check(session,
+              tvlm_session_add_image(session, bytes.data(), bytes.size(), Flags(), &image));
         return;
       }
       case 13: {
@@ -162,7 +163,8 @@ class Caller {
 
   void Check(tvlm_model* model, tvlm_code code) {
     if (model == nullptr) return MustHold(code == TVLM_INVALID_ARGUMENT, "no model is no model");
-    MustBeTold(Status(static_cast<ErrorCode>(code), code == TVLM_OK ? "" : tvlm_model_error(model)));
+    MustBeTold(
+        Status(static_cast<ErrorCode>(code), code == TVLM_OK ? "" : tvlm_model_error(model)));
     MustHold(code == TVLM_OK || tvlm_model_error_code(model) == code, "the model keeps its error");
   }
   void Check(tvlm_session* session, tvlm_code code) {
@@ -219,7 +221,9 @@ class Caller {
 
   std::string Request() {
     static constexpr const char* kMore[] = {
-        "", ",\"maxTokens\":2", ",\"maxTokens\":40,\"temperature\":1,\"seed\":3",
+        "",
+        ",\"maxTokens\":2",
+        ",\"maxTokens\":40,\"temperature\":1,\"seed\":3",
         ",\"responseFormat\":{\"choices\":[\"ab\",\"b\"]}",
         ",\"maxTokens\":9,\"stop\":[\"a\"],\"logprobs\":2",
         ",\"responseFormat\":{\"schema\":{\"type\":\"boolean\"}},\"maxTokens\":30"};
@@ -238,6 +242,7 @@ class Caller {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   FuzzedDataProvider input(data, size);
   Caller caller(input);
   for (int calls = 0; calls < 60 && input.remaining_bytes() > 0; ++calls) caller.CallOne();

@@ -84,6 +84,7 @@ void ConvertAll(const Files& files, const ConversionOptions& options) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   Files files = ReadFileList(TextOf({data, size}));
   if (files.size() > 12) return 0;
   ReadParts(files);

@@ -41,8 +41,7 @@ class Dice {
   void Mutate(Bytes* bytes, size_t room) {
     const size_t size = bytes->size();
     bytes->resize(size + room + 1);
-    bytes->resize(
-        LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes->data()), size, bytes->size()));
+    bytes->resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes->data()), size, bytes->size()));
   }
 
  private:

@@ -2,9 +2,11 @@
 #ifndef TINYVLM_TESTS_FUZZ_FUZZ_H_
 #define TINYVLM_TESTS_FUZZ_FUZZ_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,6 +33,21 @@ inline void MustBeTold(const Status& status) {
     std::abort();
   }
 }
+
+// Ends the program where an input took more processor time than any of its length may, whatever
+// else the machine does meanwhile.
+class QuickEnough {
+ public:
+  ~QuickEnough() {
+    constexpr double kMostSeconds = 5;  // with sanitizers
+    const double seconds = static_cast<double>(std::clock() - begun_) / CLOCKS_PER_SEC;
+    if (seconds > kMostSeconds) std::fprintf(stderr, "fuzz: %.1f s of processor time\n", seconds);
+    MustHold(seconds <= kMostSeconds, "an input takes little time");
+  }
+
+ private:
+  const std::clock_t begun_ = std::clock();
+};
 
 inline std::string_view TextOf(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

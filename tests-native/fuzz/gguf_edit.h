@@ -283,8 +283,8 @@ struct GgufParts {
       return;
     }
     if (value.bytes.size() < each) return;
-    const size_t at = dice.Roll(value.bytes.size() / static_cast<size_t>(each)) *
-                      static_cast<size_t>(each);
+    const size_t at =
+        dice.Roll(value.bytes.size() / static_cast<size_t>(each)) * static_cast<size_t>(each);
     uint64_t number = 0;
     std::memcpy(&number, value.bytes.data() + at, static_cast<size_t>(each));
     if (value.type == static_cast<uint32_t>(GgufType::kF32) && dice.OneIn(2)) {

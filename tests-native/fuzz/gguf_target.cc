@@ -1,8 +1,7 @@
 // The header of a GGUF file: parsed whole and in prefixes, every value asked for as every type.
-#include "formats/gguf.h"
-
 #include <algorithm>
 
+#include "formats/gguf.h"
 #include "formats/gguf_writer.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/gguf_edit.h"
@@ -60,6 +59,7 @@ void WriteAgain(const GgufFile& file) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const ExactCopy copy({data, size});
   const Result<GgufParse> parse = ParseGgufHeader(copy.bytes());
   MustBeTold(parse.status());

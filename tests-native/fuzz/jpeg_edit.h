@@ -36,8 +36,7 @@ inline std::vector<JpegSegment> ReadJpeg(std::string_view file) {
       at += length;
     }
     size_t end = at;
-    while (end < file.size() &&
-           !(byte(end) == 0xff && end + 1 < file.size() && byte(end + 1) != 0))
+    while (end < file.size() && !(byte(end) == 0xff && end + 1 < file.size() && byte(end + 1) != 0))
       ++end;
     segment.coded = file.substr(at, end - at);
     at = end;

@@ -52,8 +52,7 @@ void DecodeByLibjpeg(std::span<const uint8_t> file, Other* other) {
     jpeg_mem_src(&jpeg, file.data(), file.size());
     jpeg_read_header(&jpeg, TRUE);
     // CMYK becomes RGB in the caller's way, which libjpeg has none of.
-    if (jpeg.num_components != 4 &&
-        size_t{jpeg.image_width} * jpeg.image_height <= kMostPixels) {
+    if (jpeg.num_components != 4 && size_t{jpeg.image_width} * jpeg.image_height <= kMostPixels) {
       jpeg.out_color_space = JCS_RGB;
       jpeg.do_block_smoothing = FALSE;
       jpeg_start_decompress(&jpeg);
@@ -86,19 +85,21 @@ void Compare(std::span<const uint8_t>, const SmallSink&) {}
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const std::span<const uint8_t> file(data, size);
   if (size < 3 || std::memcmp(data, kJpegSignature, 3) != 0) return 0;
   const Decoded shown =
       DecodeBothWays(file, [](const ByteSource& source, RowSink& sink, auto* warnings) {
         return DecodeJpeg(source, false, sink, warnings);
       });
-  // In bands of one row of blocks scans are read in another order: the first defect of a kind, which
-  // is told, may be another one.
+  // In bands of one row of blocks scans are read in another order: the first defect of a kind,
+  // which is told, may be another one.
   Decoded narrow;
   narrow.status = DecodeJpeg(ByteSource(file), true, narrow.sink, &narrow.warnings, 1);
   MustBeTold(narrow.status);
   MustHold(narrow.status.code() == shown.status.code() &&
-               narrow.warnings.size() == shown.warnings.size() && narrow.sink.pixels == shown.sink.pixels,
+               narrow.warnings.size() == shown.warnings.size() &&
+               narrow.sink.pixels == shown.sink.pixels,
            "the height of bands changes nothing");
   SmallSink strict;
   const Status strictly = DecodeJpeg(ByteSource(file), false, strict, nullptr);

@@ -1,14 +1,14 @@
 // The JSON reader: what it takes it writes again, and reads that as the same.
-#include "base/json.h"
-
 #include <string>
 
+#include "base/json.h"
 #include "fuzz/fuzz.h"
 #include "text/utf8.h"
 
 using namespace tinyvlm;
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const ExactCopy copy({data, size});
   const Result<Json> json = ParseJson(TextOf(copy.bytes()));
   MustBeTold(json.status());

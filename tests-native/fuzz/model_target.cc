@@ -40,8 +40,8 @@ std::string AskIt(tvlm_model* model) {
   if (session == nullptr) return tvlm_error_message(told);
   constexpr uint8_t kPixels[3 * 3 * 3] = {255, 0, 0, 0, 255, 0, 0, 0, 255};
   uint32_t image = 0;
-  tvlm_code code = tvlm_session_add_pixels(session.get(), kPixels, sizeof(kPixels),
-                                           TVLM_PIXELS_RGB, 3, 3, 0, 0, &image);
+  tvlm_code code = tvlm_session_add_pixels(session.get(), kPixels, sizeof(kPixels), TVLM_PIXELS_RGB,
+                                           3, 3, 0, 0, &image);
   MustBeTold(code, tvlm_session_error(session.get()));
   const std::string images = code == TVLM_OK ? "1" : "";
   code = tvlm_session_ask(session.get(),
@@ -63,6 +63,7 @@ std::string AskIt(tvlm_model* model) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const ExactCopy file({data, size});
   tvlm_memory_estimate estimate;
   tvlm_error* told = nullptr;
@@ -73,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                           estimate.kv_cache_bytes + estimate.activation_bytes;
 
   const ModelObject whole(tvlm_model_create("{}", nullptr));
-  const tvlm_code loaded = tvlm_model_load_memory(whole.get(), file.bytes().data(), size, nullptr,
-                                                  nullptr);
+  const tvlm_code loaded =
+      tvlm_model_load_memory(whole.get(), file.bytes().data(), size, nullptr, nullptr);
   MustBeTold(loaded, tvlm_model_error(whole.get()));
   tvlm_model_info(whole.get(), nullptr);
 

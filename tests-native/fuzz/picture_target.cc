@@ -36,13 +36,14 @@ void TurnIt(int orientation, size_t width, size_t height, std::span<const uint8_
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const ExactCopy copy({data, size});
   const int orientation = ReadOrientation(copy.bytes());
   MustHold(orientation >= 1 && orientation <= 8, "an orientation is 1 to 8");
   if (size > 0) TurnIt(orientation, 1 + data[0] % 70, 1 + data[size - 1] % 70, copy.bytes());
 
-  const Decoded decoded = DecodeBothWays(
-      {data, size}, [](const ByteSource& source, RowSink& sink, auto* warnings) {
+  const Decoded decoded =
+      DecodeBothWays({data, size}, [](const ByteSource& source, RowSink& sink, auto* warnings) {
         return DecodeImage(source, false, sink, warnings);
       });
   for (const bool strict : {false, true}) {

@@ -1,8 +1,7 @@
 // Options and requests as the C interface takes them. The first byte tells which.
-#include "api/request.h"
-
 #include <string>
 
+#include "api/request.h"
 #include "convert/conversion_options.h"
 #include "fuzz/fuzz.h"
 #include "text/utf8.h"
@@ -10,6 +9,7 @@
 using namespace tinyvlm;
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   if (size == 0) return 0;
   // Texts of C end with a zero byte, wherever one is.
   const std::string text(TextOf({data + 1, size - 1}));
@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 0: {
       const auto options = ParseModelOptions(text.c_str());
       status = options.status();
-      if (options.ok()) MustHold(options->threads >= 1 && options->threads <= 64, "1 to 64 threads");
+      if (options.ok())
+        MustHold(options->threads >= 1 && options->threads <= 64, "1 to 64 threads");
       break;
     }
     case 1: {

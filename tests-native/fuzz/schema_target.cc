@@ -115,6 +115,7 @@ std::optional<std::string> TextFor(const Json& format, std::mt19937& random, siz
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   if (size < 3) return 0;
   std::mt19937 random(data[1]);
   const size_t length = data[2] % 64;

@@ -39,7 +39,9 @@ class Seeds {
     MustHold(file.ok() && file->Append(bytes.data(), bytes.size()).ok() && file->Commit().ok(),
              "a first input can be written");
   }
-  void Add(const std::string& target, std::span<const uint8_t> bytes) { Add(target, TextOf(bytes)); }
+  void Add(const std::string& target, std::span<const uint8_t> bytes) {
+    Add(target, TextOf(bytes));
+  }
 
  private:
   std::string folder_;
@@ -48,9 +50,21 @@ class Seeds {
 
 // Every kind of PNG, a few pixels of each.
 void AddPngs(Seeds& seeds) {
-  static constexpr std::array<std::pair<uint8_t, uint8_t>, 15> kKinds = {
-      {{1, 0}, {2, 0}, {4, 0}, {8, 0}, {16, 0}, {8, 2}, {16, 2}, {1, 3},
-       {2, 3}, {4, 3}, {8, 3}, {8, 4}, {16, 4}, {8, 6}, {16, 6}}};
+  static constexpr std::array<std::pair<uint8_t, uint8_t>, 15> kKinds = {{{1, 0},
+                                                                          {2, 0},
+                                                                          {4, 0},
+                                                                          {8, 0},
+                                                                          {16, 0},
+                                                                          {8, 2},
+                                                                          {16, 2},
+                                                                          {1, 3},
+                                                                          {2, 3},
+                                                                          {4, 3},
+                                                                          {8, 3},
+                                                                          {8, 4},
+                                                                          {16, 4},
+                                                                          {8, 6},
+                                                                          {16, 6}}};
   for (const auto& kind : kKinds) {
     const uint8_t depth = kind.first, color = kind.second;
     for (const bool interlaced : {false, true}) {
@@ -91,9 +105,15 @@ void AddPngs(Seeds& seeds) {
 void AddPictures(Seeds& seeds) {
   for (const std::string_view head :
        {std::string_view("RIFF\0\0\0\0WEBP", 12), std::string_view("GIF89a"),
-        std::string_view("BM\0\0\0\0\0\0\0\0", 10), std::string_view("\0\0\0\x18" "ftypavif", 12),
-        std::string_view("\0\0\0\x18" "ftypheic", 12), std::string_view("\xff\x0a", 2),
-        std::string_view("\0\0\1\0", 4), std::string_view("%PDF-1.4"),
+        std::string_view("BM\0\0\0\0\0\0\0\0", 10),
+        std::string_view("\0\0\0\x18"
+                         "ftypavif",
+                         12),
+        std::string_view("\0\0\0\x18"
+                         "ftypheic",
+                         12),
+        std::string_view("\xff\x0a", 2), std::string_view("\0\0\1\0", 4),
+        std::string_view("%PDF-1.4"),
         std::string_view("\xef\xbb\xbf <?xml version=\"1.0\"?><!-- x --><!DOCTYPE svg><svg>"),
         std::string_view("<!DOCTYPE html>"), std::string_view("\x89PNG\n\x1a\n", 7)})
     seeds.Add("picture", head);
@@ -228,7 +248,9 @@ void AddSentencePieces(Seeds& seeds) {
   for (const uint64_t algorithm : {1, 2, 3, 4}) {
     ModelWriter model;
     model.trainer = VarintField(3, algorithm);
-    for (const char* piece : {"\xe2\x96\x81", "a", "b", "ab", "\xe2\x96\x81" "a"})
+    for (const char* piece : {"\xe2\x96\x81", "a", "b", "ab",
+                              "\xe2\x96\x81"
+                              "a"})
       model.pieces += PieceField(piece, kNormalPiece, -1.5f);
     add(model, "ab a b");
     model.trainer += VarintField(35, 1);
@@ -250,8 +272,8 @@ void AddTexts(Seeds& seeds) {
   for (const char* json : {"{\"a\":[1,-0.5e3,true,null,\"\\u00e9\\ud83d\\ude00\"],\"b\":{}}",
                            "[18446744073709551615,-9223372036854775808,1e-400]", "\"\\\"\\\\/\""})
     seeds.Add("json", json);
-  for (const char* pattern : {"^[a-c]+(x|yz)*$", "\\d{3}-\\w?[^a\\]]", "(?:a|b){2,4}?.", "\\u{1f600}[^\\s]",
-                              "(?<n>[\\d-z])|^$"})
+  for (const char* pattern : {"^[a-c]+(x|yz)*$", "\\d{3}-\\w?[^a\\]]", "(?:a|b){2,4}?.",
+                              "\\u{1f600}[^\\s]", "(?<n>[\\d-z])|^$"})
     seeds.Add("pattern", std::string("\3\x0a") + pattern);
   for (const char* schema : kSchemas)
     seeds.Add("schema", std::string("\2\3\x0a{\"schema\":") + schema + "}");
@@ -259,21 +281,24 @@ void AddTexts(Seeds& seeds) {
   seeds.Add("schema", "\2\3\x0a{\"pattern\":\"^a+$\"}");
   seeds.Add("schema", std::string("\1\3\x0a") + std::string(60, '\x5a'));
   for (const char* text :
-       {"\2{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"q\","
+       {"\2{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
+        "\"q\","
         "\"images\":[1]}],\"maxTokens\":3,\"temperature\":0.5,\"topK\":4,\"topP\":0.9,\"seed\":7,"
         "\"stop\":[\"x\"],\"logprobs\":2,\"responseFormat\":{\"choices\":[\"a\"]}}",
         "\4{\"threads\":3}",
-        "\1{\"context\":64,\"imageSize\":128,\"resize\":\"crop\",\"chatStyle\":\"v1\",\"compute\":\"f32\"}",
+        "\1{\"context\":64,\"imageSize\":128,\"resize\":\"crop\",\"chatStyle\":\"v1\",\"compute\":"
+        "\"f32\"}",
         "\3{\"name\":\"n\",\"type\":\"q4_0\",\"visionType\":\"q5_0\",\"imageSize\":512,"
         "\"packing\":\"panel16\",\"tokenizer\":false}"})
     seeds.Add("request", text);
-  for (const char* text :
-       {"{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{% endfor %}",
-        "{{ system }} USER: {{ q }} ASSISTANT: {{ a }}</s>", "{{ messages[0]['content'] }}",
-        "[INST] {{ x }} [/INST]"})
+  for (const char* text : {"{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] "
+                           "}}<|im_end|>{% endfor %}",
+                           "{{ system }} USER: {{ q }} ASSISTANT: {{ a }}</s>",
+                           "{{ messages[0]['content'] }}", "[INST] {{ x }} [/INST]"})
     seeds.Add("template", text);
   for (const char* text : {"\5\1\2\3\4abab caf\xc3\xa9 it's 12\r\n  x", "\0ab e\xcc\x81\xff\xfe",
-                           "\x12" "\1\1\1\1\2\2\2\2 a ab\n\n"})
+                           "\x12"
+                           "\1\1\1\1\2\2\2\2 a ab\n\n"})
     seeds.Add("tokenize", text);
   seeds.Add("safetensors",
             "i{\"metadata\":{\"total_size\":4},\"weight_map\":{\"a\":\"m-1.safetensors\","

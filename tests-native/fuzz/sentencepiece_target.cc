@@ -1,18 +1,18 @@
 // SentencePiece models: read by our reader; what it takes is loaded, encodes and decodes. Behind
 // the model a text may stand: the last byte of the input is its length.
-#include "text/sentencepiece_model.h"
-
 #include <string>
 #include <vector>
 
 #include "fuzz/dice.h"
 #include "fuzz/fuzz.h"
+#include "text/sentencepiece_model.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/utf8.h"
 
 using namespace tinyvlm;
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   if (size == 0) return 0;
   const size_t text_bytes = std::min<size_t>(data[size - 1], size - 1);
   const ExactCopy model({data, size - 1 - text_bytes});

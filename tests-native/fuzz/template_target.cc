@@ -68,6 +68,7 @@ void BuildIt(FuzzedDataProvider& input) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   const ExactCopy copy({data, size});
   const Result<ChatStyle> style = RecogniseChatStyle(TextOf(copy.bytes()));
   MustBeTold(style.status());

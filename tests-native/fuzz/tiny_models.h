@@ -100,7 +100,9 @@ class TinyModel {
       add("<s>", kControlPiece);
       add("</s>", kControlPiece);
       for (int byte = 0; byte < 256; ++byte) add(Format("<0x%02X>", byte), kBytePiece);
-      for (const char* piece : {"\xe2\x96\x81", "a", "b", "ab", "\xe2\x96\x81""a"})
+      for (const char* piece : {"\xe2\x96\x81", "a", "b", "ab",
+                                "\xe2\x96\x81"
+                                "a"})
         add(piece, kNormalPiece);
     } else {
       for (int byte = 0; byte < 256; ++byte) {

@@ -58,8 +58,8 @@ struct Vocabulary {
       merges.push_back(merge);
       Add(left + right);
     }
-    for (const auto& [text, type] :
-         {std::pair<const char*, PieceType>{"<|im_end|>", kControlPiece}, {"ab ", kUserDefinedPiece}}) {
+    for (const auto& [text, type] : {std::pair<const char*, PieceType>{"<|im_end|>", kControlPiece},
+                                     {"ab ", kUserDefinedPiece}}) {
       bytes.emplace_back(type == kControlPiece ? "" : text);
       tokens.emplace_back(text);
       types.push_back(type);
@@ -89,6 +89,7 @@ struct Vocabulary {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const QuickEnough quick;
   FuzzedDataProvider input(data, size);
   const Vocabulary vocabulary(input);
   const std::vector<std::string_view> tokens(vocabulary.tokens.begin(), vocabulary.tokens.end()),

@@ -367,7 +367,8 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
   CHECK(Pixels(*DecodeImage(TinyJpeg(), false)) == std::vector<uint8_t>(8 * 8 * 3, 128));
 }
 
-// As image viewers, which have drawn the pixels when they come to the chunk: libpng reports the same.
+// As image viewers, which have drawn the pixels when they come to the chunk: libpng reports the
+// same.
 TEST_CASE("Colours of a PNG stand once, before its image data", "[image][decode][png]") {
   const std::vector<uint8_t> two_colors = {255, 0, 0, 0, 255, 0}, raw = {0, 0, 1};
   const auto with = [&](const char* type, const std::vector<uint8_t>& content) {
@@ -398,8 +399,9 @@ TEST_CASE("Colours of a PNG stand once, before its image data", "[image][decode]
     REQUIRE(image.ok());
     CHECK(Pixels(*image) == std::vector<uint8_t>{255, 0, 0, 255, 255, 255});
     REQUIRE(warnings.size() == 1);
-    CHECK_THAT(warnings[0], Catch::Matchers::StartsWith("PNG: one tRNS chunk before the image data") &&
-                                Catch::Matchers::EndsWith("; it is ignored"));
+    CHECK_THAT(warnings[0],
+               Catch::Matchers::StartsWith("PNG: one tRNS chunk before the image data") &&
+                   Catch::Matchers::EndsWith("; it is ignored"));
     CHECK(DecodeImage(png, false).status().code() == ErrorCode::kInvalidImage);
   }
 }
