@@ -1,9 +1,9 @@
 // A whole model file: loaded from memory and in pieces, its memory estimated, asked about an image.
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "api/owned_objects.h"
 #include "api/tinyvlm.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/gguf_edit.h"
@@ -11,15 +11,6 @@
 using namespace tinyvlm;
 
 namespace {
-
-struct FreeObject {
-  void operator()(tvlm_error* error) const { tvlm_error_free(error); }
-  void operator()(tvlm_model* model) const { tvlm_model_free(model); }
-  void operator()(tvlm_session* session) const { tvlm_session_free(session); }
-};
-using ErrorObject = std::unique_ptr<tvlm_error, FreeObject>;
-using ModelObject = std::unique_ptr<tvlm_model, FreeObject>;
-using SessionObject = std::unique_ptr<tvlm_session, FreeObject>;
 
 // `damaged_weights`: numbers computed from them may be no numbers, which the engine calls internal.
 void MustBeTold(tvlm_code code, const char* message, bool damaged_weights = false) {
