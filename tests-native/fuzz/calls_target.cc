@@ -72,7 +72,7 @@ class Caller {
       case 9:
       case 10: {
         static constexpr const char* kOptions[] = {
-            "{}", "{\"context\":16}", "{\"context\":40,\"imageSize\":128,\"resize\":\"crop\"}",
+            "{}", "{\"context\":200}", "{\"context\":400,\"imageSize\":128,\"resize\":\"crop\"}",
             "{\"chatStyle\":\"plain\",\"compute\":\"f32\"}"};
         tvlm_session_free(session);
         tvlm_error* error = nullptr;

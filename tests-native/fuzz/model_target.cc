@@ -25,7 +25,7 @@ constexpr uint64_t kMostBytes = uint64_t{64} << 20;
 // The answer's text, or the error's.
 std::string AskIt(tvlm_model* model) {
   tvlm_error* told = nullptr;
-  const SessionObject session(tvlm_session_create(model, "{\"context\":48}", &told));
+  const SessionObject session(tvlm_session_create(model, "{\"context\":200}", &told));
   const ErrorObject error(told);
   MustBeTold(tvlm_error_code(told), tvlm_error_message(told));
   if (session == nullptr) return tvlm_error_message(told);

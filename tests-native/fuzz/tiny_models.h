@@ -62,7 +62,7 @@ class TinyModel {
     header_.AddString("general.name", "tiny");
     if (options_.panels) header_.AddString("tinyvlm.packing", "panel16");
     header_.AddU32(prefix + "block_count", 1);
-    header_.AddU32(prefix + "context_length", 64);
+    header_.AddU32(prefix + "context_length", 512);
     header_.AddU32(prefix + "embedding_length", kWidth);
     header_.AddU32(prefix + "feed_forward_length", kFfn);
     header_.AddU32(prefix + "attention.head_count", 2);
