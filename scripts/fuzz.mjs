@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// npm run fuzz -- list | <target> [minutes] | all [minutes] | coverage
+// npm run fuzz -- list | <target> [minutes] | all [minutes] | coverage [<target>]
 //
 // Builds fuzz targets (tests-native/fuzz) and runs them one after the other, each for that many
 // minutes (default 1). What a target has found to be interesting stays under
 // build/fuzz-corpus/<target> and is where the next run goes on; inputs that end it go to
-// build/fuzz-findings/<target>. `coverage` tells which lines all of those inputs reach.
+// build/fuzz-findings/<target>. `coverage` tells how many lines all of those inputs reach. Several
+// targets have commas between them.
 // Environment: TINYVLM_SHARED names the folder with further first inputs (tests-native/README.md).
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -131,14 +132,20 @@ const targets = {
 const program = (preset, name) =>
   join(root, "build", preset, "tests-native", "fuzz", `fuzz_${name}`);
 
-// The preset's programs; all of them where no names are given.
 async function build(preset, names) {
   await setUp(["clang", "tools", "engine-sources"]);
-  buildPreset(preset, names ? [...names, "seeds"].map((name) => `fuzz_${name}`) : ["fuzz"], {
-    tests: false,
-  });
+  buildPreset(
+    preset,
+    names.map((name) => `fuzz_${name}`),
+    { tests: false },
+  );
+}
+
+// Builds targets and writes their first inputs.
+async function prepare(names) {
+  await build("fuzz", [...names, "seeds"]);
   mkdirSync(folder("seeds"), { recursive: true });
-  run(program(preset, "seeds"), [folder("seeds")], { quiet: true });
+  run(program("fuzz", "seeds"), [folder("seeds")], { quiet: true });
 }
 
 function filesUnder(path, ending) {
@@ -228,7 +235,7 @@ const line = (name, { status, runs, edges, slowest }) =>
   `slowest ${slowest} s: ${status === 0 ? "nothing found" : "FOUND SOMETHING"}`;
 
 async function fuzz(names, minutes) {
-  await build("fuzz", names);
+  await prepare(names);
   let found = 0;
   for (const name of names) {
     const corpus = folder("corpus", name);
@@ -254,7 +261,7 @@ async function fuzz(names, minutes) {
  * each run executes the same. What shared data adds is left out.
  */
 export async function shortRound() {
-  await build("fuzz");
+  await prepare(Object.keys(targets));
   const counts = { passed: 0, failed: 0 };
   const count = (name, result) => {
     console.log(line(name, result));
@@ -283,12 +290,12 @@ function llvmTool(name) {
   return found;
 }
 
-async function coverage() {
-  await build("fuzz-coverage");
+async function coverage(names) {
+  await build("fuzz-coverage", names);
   const profiles = folder("profiles");
   rmSync(profiles, { recursive: true, force: true });
   mkdirSync(profiles, { recursive: true });
-  for (const name of Object.keys(targets)) {
+  for (const name of names) {
     const inputs = [folder("corpus", name), folder("seeds", name), copySharedSeeds(name)];
     for (const path of inputs) mkdirSync(path, { recursive: true });
     const result = summarize(
@@ -301,7 +308,7 @@ async function coverage() {
   const data = join(profiles, "all.profdata");
   const raw = filesUnder(profiles, ".profraw");
   run(llvmTool("llvm-profdata"), ["merge", "-sparse", "-o", data, ...raw], { quiet: true });
-  const [one, ...others] = Object.keys(targets).map((name) => program("fuzz-coverage", name));
+  const [one, ...others] = names.map((name) => program("fuzz-coverage", name));
   for (const layer of ["formats", "text", "image", "api"]) {
     console.log(`\ncpp/${layer}`);
     const report = run(
@@ -329,16 +336,22 @@ function list() {
   return true;
 }
 
-async function main([what = "list", minutes = "1"]) {
+// The targets that a word of the command line names.
+function named(word) {
   const all = Object.keys(targets);
-  if (what === "list") return list();
-  if (what === "coverage") return coverage();
-  if (!(Number(minutes) > 0)) throw new Error(`a number of minutes wanted, ${minutes} found`);
-  const names = what === "all" ? all : what.split(",");
+  const names = word === "all" ? all : word.split(",");
   const unknown = names.filter((name) => !all.includes(name));
   if (unknown.length > 0)
     throw new Error(`unknown target ${unknown.join(", ")}; targets are ${all.join(", ")}`);
-  return fuzz(names, Number(minutes));
+  return names;
+}
+
+async function main([what = "list", more]) {
+  if (what === "list") return list();
+  if (what === "coverage") return coverage(named(more ?? "all"));
+  const minutes = Number(more ?? 1);
+  if (!(minutes > 0)) throw new Error(`a number of minutes wanted, ${more} found`);
+  return fuzz(named(what), minutes);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
