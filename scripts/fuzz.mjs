@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism, constants, setPriority } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPreset } from "./build.mjs";
 import { setUp } from "./setup.mjs";
@@ -285,7 +285,7 @@ function llvmTool(name) {
   const { stdout = "" } = spawnSync("clang", ["--version"], { encoding: "utf8" });
   const major = /version (\d+)/.exec(stdout)?.[1];
   const names = [`${name}-${major}`, name, `/usr/lib/llvm-${major}/bin/${name}`];
-  const found = names.find((each) => spawnSync(each, ["--version"]).status === 0);
+  const found = names.find((each) => spawnSync(each, ["--help"]).status === 0);
   if (!found) throw new Error(`${names[0]} is wanted (it comes with LLVM), not found`);
   return found;
 }
@@ -309,23 +309,26 @@ async function coverage(names) {
   const raw = filesUnder(profiles, ".profraw");
   run(llvmTool("llvm-profdata"), ["merge", "-sparse", "-o", data, ...raw], { quiet: true });
   const [one, ...others] = names.map((name) => program("fuzz-coverage", name));
-  for (const layer of ["formats", "text", "image", "api"]) {
-    console.log(`\ncpp/${layer}`);
-    const report = run(
-      llvmTool("llvm-cov"),
-      [
-        "report",
-        one,
-        ...others.flatMap((other) => ["-object", other]),
-        `-instr-profile=${data}`,
-        "-show-functions=false",
-        "-show-region-summary=false",
-        "-show-branch-summary=false",
-        join(root, "cpp", layer),
-      ],
-      { quiet: true },
+  const summary = run(
+    llvmTool("llvm-cov"),
+    [
+      ...["export", "-summary-only", `-instr-profile=${data}`, one],
+      ...others.flatMap((other) => ["-object", other]),
+    ],
+    { quiet: true },
+  );
+  const [{ files }] = JSON.parse(summary).data;
+  const share = (of) => {
+    const [covered, count] = ["covered", "count"].map((key) =>
+      of.reduce((sum, file) => sum + file.summary.lines[key], 0),
     );
-    console.log(report.trim());
+    return `${((100 * covered) / count).toFixed(1).padStart(5)} % of ${count} lines`;
+  };
+  for (const layer of ["formats", "text", "image", "api"]) {
+    const own = files.filter(({ filename }) => filename.includes(`cpp/${layer}/`));
+    if (own.length === 0) continue;
+    console.log(`\ncpp/${layer}`.padEnd(41) + share(own));
+    for (const file of own) console.log(`  ${basename(file.filename)}`.padEnd(40) + share([file]));
   }
   return true;
 }
