@@ -144,6 +144,7 @@ async function build(preset, names) {
 // Builds targets and writes their first inputs.
 async function prepare(names) {
   await build("fuzz", [...names, "seeds"]);
+  rmSync(folder("seeds"), { recursive: true, force: true });
   mkdirSync(folder("seeds"), { recursive: true });
   run(program("fuzz", "seeds"), [folder("seeds")], { quiet: true });
 }
@@ -271,8 +272,10 @@ export async function shortRound() {
   const waiting = Object.keys(targets);
   const work = async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      mkdirSync(folder("seeds", name), { recursive: true });
-      const args = ["-seed=1", `-runs=${targets[name].runs}`, folder("seeds", name)];
+      const corpus = folder("short-round", name); // what is found goes here, so begin with nothing
+      rmSync(corpus, { recursive: true, force: true });
+      for (const path of [corpus, folder("seeds", name)]) mkdirSync(path, { recursive: true });
+      const args = ["-seed=1", `-runs=${targets[name].runs}`, corpus, folder("seeds", name)];
       count(name, summarize(await runTarget("fuzz", name, args)));
     }
   };
