@@ -138,7 +138,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::string> found;
   const Result<bool> inspected = InspectJpeg(ByteSource(file), found);
   MustBeTold(inspected.status());
-  MustHold(!strictly.ok() || (inspected.ok() && *inspected), "what is strictly good is whole");
+  // Whole it need not be: of markers behind the last interval, which no decoder reads, some would
+  // end another decoder's image.
+  MustHold(!strictly.ok() || inspected.ok(), "what is strictly good can be looked at");
   if (strictly.ok()) Compare(file, strict);
   return 0;
 }
