@@ -78,9 +78,9 @@ if(NOT TINYVLM_NEON_BF16)
   string(APPEND disabled "|HWY_NEON_BF16")
 endif()
 target_compile_definitions(hwy PUBLIC "HWY_DISABLED_TARGETS=(${disabled})")
-if(EMSCRIPTEN)
+if(EMSCRIPTEN OR TINYVLM_FUZZ)
   # One target per module: WASM (128 bit) with -msimd128, EMU128 without. Which module runs is
-  # decided before it is loaded.
+  # decided before it is loaded. Fuzzing is about what is read, not about kernels: one target, too.
   target_compile_definitions(hwy PUBLIC HWY_COMPILE_ONLY_STATIC)
 endif()
 

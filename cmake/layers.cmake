@@ -27,6 +27,14 @@ if(TINYVLM_SANITIZE)
                       -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
+if(TINYVLM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # what libFuzzer is guided by
+  if(TINYVLM_SANITIZE)
+    # Converting a float that the integer cannot hold is undefined, too; it may trap in WebAssembly.
+    add_compile_options(-fsanitize=float-cast-overflow
+                        -fno-sanitize-recover=float-cast-overflow)
+  endif()
+endif()
 
 if(TINYVLM_SANITIZE_THREADS)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { resultsFile } from "./browser-matrix.mjs";
 import { announcePackage, buildPackage, buildPreset } from "./build.mjs";
+import { shortRound } from "./fuzz.mjs";
 import { lint } from "./lint.mjs";
 import { check as checkAndroidLibraries, checkApple, emulatorArguments } from "./mobile.mjs";
 import { appleTargets } from "./mobile/apple-library.mjs";
@@ -410,6 +411,12 @@ const suites = {
     everyday: false,
     preset: "asan",
     run: sanitizerSuite,
+  },
+  fuzz: {
+    title: "Fuzz targets, a short round, Clang, both sanitizers",
+    everyday: false,
+    parts: ["tools", "engine-sources", "clang"],
+    run: shortRound,
   },
   tsan: {
     title: "Native tests of what has threads, Clang, ThreadSanitizer",

@@ -31,6 +31,7 @@
 #include "formats/gguf_reader.h"
 #include "image/decode.h"
 #include "image/preprocess.h"
+#include "tensor/shape.h"
 
 using namespace tinyvlm;  // NOLINT: this file is the border, everything below it is the engine
 
@@ -404,7 +405,13 @@ Status AddPixels(tvlm_session* session, const void* pixels, size_t bytes, tvlm_p
     return Error(ErrorCode::kInvalidArgument,
                  "stride: 0 or at least the %zu bytes of a row wanted, %zu found", row, stride);
   const size_t step = stride == 0 ? row : stride;
-  const uint64_t wanted = uint64_t{step} * (height - 1) + row;
+  uint64_t wanted = 0;
+  if (!CheckedMultiply(step, height - 1, &wanted) ||
+      __builtin_add_overflow(wanted, uint64_t{row}, &wanted)) {
+    return Error(ErrorCode::kInvalidImage,
+                 "%zu rows of %zu bytes are more than 64 bits can count, %zu bytes found", height,
+                 step, bytes);
+  }
   if (stride == 0 ? bytes != wanted : bytes < wanted) {
     return Error(ErrorCode::kInvalidImage,
                  "%zu x %zu %s pixels: %s%" PRIu64 " bytes wanted, %zu found", width, height,

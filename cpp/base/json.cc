@@ -373,8 +373,8 @@ void AppendJson(const Json& value, bool sort_keys, std::string* out) {
   const std::optional<double> number = value.number();
   if (const std::optional<int64_t> whole = value.int64(); whole.has_value()) {
     *out += std::to_string(*whole);
-  } else if (number.has_value() && std::floor(*number) == *number && std::fabs(*number) < 1e15) {
-    *out += Format("%.0f", *number);  // 1.0 and 1 are the same
+  } else if (number.has_value() && std::floor(*number) == *number && std::fabs(*number) < 0x1p63) {
+    *out += Format("%.0f", *number + 0.0);  // 1.0 and 1 are the same, and so are -0.0 and 0
   } else if (number.has_value()) {
     std::string text;
     for (int digits = 1; digits <= 17; ++digits) {

@@ -116,7 +116,15 @@ Status ReadHeader(std::span<const uint8_t> content, size_t length, PngHeader& he
   return Status();
 }
 
-Status ReadPalette(std::span<const uint8_t> content, size_t length, PngHeader& header) {
+Status ReadPalette(std::span<const uint8_t> content, size_t length, size_t at, PngHeader& header) {
+  if (header.first_data != 0 || header.palette_size != 0) {
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: one palette (PLTE) before the image data wanted, %s found at byte %zu",
+                 header.first_data != 0 ? "one behind it" : "a second one", at);
+  }
+  if (length % 3 != 0)
+    return Error(ErrorCode::kInvalidImage,
+                 "PNG: a palette (PLTE) of 3 bytes a colour wanted, %zu bytes found", length);
   const size_t colors = length / 3;
   if (colors == 0 || colors > kPalette)
     return Error(ErrorCode::kInvalidImage,
@@ -267,7 +275,8 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact,
   // More than any of the small chunks may have.
   constexpr size_t kMostSmall = 3 * (kPalette + 1);
   PngHeader header;
-  bool exif = false;
+  bool exif = false, transparent = false;
+  std::string misplaced;  // the first tRNS chunk that was left out
   const auto read = [&](const Chunk& chunk, const auto& content) -> Status {
     const std::string& name = chunk.name;
     if (name == "IDAT") {
@@ -281,9 +290,18 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact,
     }
     if (name == "PLTE") {
       TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostSmall));
-      return ReadPalette(bytes, chunk.length, header);
+      return ReadPalette(bytes, chunk.length, chunk.at, header);
     }
     if (name == "tRNS") {
+      if (header.first_data != 0 || std::exchange(transparent, true)) {
+        // Viewers have drawn the image by then, or have taken the first one.
+        const std::string defect =
+            Format("PNG: one tRNS chunk before the image data wanted, another found at byte %zu",
+                   chunk.at);
+        if (warnings == nullptr) return Status(ErrorCode::kInvalidImage, defect);
+        if (misplaced.empty()) misplaced = defect + "; it is ignored";
+        return Status();
+      }
       TVLM_ASSIGN_OR_RETURN(const std::span<const uint8_t> bytes, content(kMostSmall));
       return ReadTransparency(bytes, chunk.length, header);
     }
@@ -296,6 +314,7 @@ Result<PngHeader> ReadChunks(const ByteSource& source, bool exact,
     return Status();
   };
   TVLM_RETURN_IF_ERROR(VisitChunks(source, warnings, read));
+  if (!misplaced.empty()) warnings->push_back(std::move(misplaced));
   if (header.color == kIndexed && header.palette_size == 0)
     return Error(ErrorCode::kInvalidImage,
                  "PNG: colour type 3 wants a palette, no PLTE chunk found");

@@ -21,7 +21,8 @@ inline constexpr uint8_t kPngSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x
 // 16-bit samples keep their high byte. Gamma and colour profiles are ignored in both.
 //
 // A chunk that is not needed to show the image (its type begins with a lower-case letter) is left
-// out where its CRC is wrong, and `warnings` tells of it; where that is null, it is an error. Bytes
+// out where its CRC is wrong, and `warnings` tells of it; where that is null, it is an error. So is
+// transparency (tRNS) a second time or behind the image data, where viewers do not apply it. Bytes
 // behind the end are no error; `warnings` tells of them.
 //
 // Memory: a few rows; interlaced images are inflated from seven places at once. Errors:

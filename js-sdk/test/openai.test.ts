@@ -104,6 +104,21 @@ test("images come in every form that clients send", async () => {
   ]);
 });
 
+test("a million letters that are nearly base64 are refused at once", async () => {
+  const letters = "A".repeat(24);
+  for (const address of [
+    `${letters}${" ".repeat(1e6)}!`,
+    `${letters}${"=".repeat(1e6)}!`,
+    `data:;base64,${letters}${"=".repeat(1e6)}!`,
+  ]) {
+    const begun = performance.now();
+    const { status } = await ask(user({ type: "input_image", image_url: address }));
+    assert.equal(status, 400);
+    // A second of a quiet machine is ample; quadratic time takes minutes.
+    assert.ok(performance.now() - begun < 20_000, address.slice(0, 40));
+  }
+});
+
 test("no address makes the server read or fetch what it should not", async () => {
   const image = (address: unknown) => user({ type: "image_url", image_url: { url: address } });
   for (const address of [

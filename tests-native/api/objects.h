@@ -1,11 +1,11 @@
-// Objects of the C interface with an owner, and what tests of it do again and again.
+// What tests of the C interface do again and again.
 #ifndef TINYVLM_TESTS_API_OBJECTS_H_
 #define TINYVLM_TESTS_API_OBJECTS_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
+#include "api/owned_objects.h"
 #include "api/tinyvlm.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -13,15 +13,6 @@
 #include "demo_model.h"
 
 namespace tinyvlm {
-
-struct FreeObject {
-  void operator()(tvlm_error* error) const { tvlm_error_free(error); }
-  void operator()(tvlm_model* model) const { tvlm_model_free(model); }
-  void operator()(tvlm_session* session) const { tvlm_session_free(session); }
-};
-using ErrorObject = std::unique_ptr<tvlm_error, FreeObject>;
-using ModelObject = std::unique_ptr<tvlm_model, FreeObject>;
-using SessionObject = std::unique_ptr<tvlm_session, FreeObject>;
 
 inline ModelObject CreateModel(const char* options = "{}") {
   tvlm_error* error = nullptr;

@@ -396,6 +396,8 @@ TEST_CASE("Wrong options and arguments are rejected with a specific error", "[ap
   CHECK(add(16, TVLM_PIXELS_RGBA, 1, 2, 12) == TVLM_OK);  // 12 + 4 bytes
   CHECK(add(15, TVLM_PIXELS_RGBA, 1, 2, 12) == TVLM_INVALID_IMAGE);
   CHECK(add(16, TVLM_PIXELS_RGBA, 2, 2, 7) == TVLM_INVALID_ARGUMENT);
+  // of 64 bits twice as much would be nothing
+  CHECK(add(16, TVLM_PIXELS_RGB, 1, 3, SIZE_MAX / 2 + 1) == TVLM_INVALID_IMAGE);
   CHECK(add(16, 1, 4, 4, 0) == TVLM_INVALID_ARGUMENT);
   CHECK(add(0, TVLM_PIXELS_RGB, 0, 1, 0) == TVLM_INVALID_IMAGE);
 }

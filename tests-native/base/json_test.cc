@@ -194,6 +194,9 @@ TEST_CASE("Values are written as compact JSON, with as few digits as they take",
         R"({"a":"é\n\"","b":[1,-0.1,1e+21,9007199254740993,[],{}],"c":null})");
   CHECK(rewritten("true", true) == "true");
   CHECK(rewritten("0.30000000000000004", true) == "0.30000000000000004");
+  CHECK(rewritten("[0, -0, -0.0, 0e5, 1e15, 1000000000000000, 1e18, 1000000000000000000]", true) ==
+        "[0,0,0,0,1000000000000000,1000000000000000,1000000000000000000,1000000000000000000]");
+  CHECK(rewritten("[1e19, 10000000000000000000]", true) == "[1e+19,1e+19]");
 }
 
 }  // namespace

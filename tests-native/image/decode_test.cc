@@ -367,6 +367,45 @@ TEST_CASE("Structure errors say what and where", "[image][decode]") {
   CHECK(Pixels(*DecodeImage(TinyJpeg(), false)) == std::vector<uint8_t>(8 * 8 * 3, 128));
 }
 
+// As image viewers, which have drawn the pixels when they come to the chunk: libpng reports the
+// same.
+TEST_CASE("Colours of a PNG stand once, before its image data", "[image][decode][png]") {
+  const std::vector<uint8_t> two_colors = {255, 0, 0, 0, 255, 0}, raw = {0, 0, 1};
+  const auto with = [&](const char* type, const std::vector<uint8_t>& content) {
+    std::vector<uint8_t> png = MakePng(2, 1, 8, 3, raw, {{"PLTE", two_colors}, {"tRNS", {255, 0}}});
+    png.resize(png.size() - 12);  // IEND
+    AppendChunk(type, content, png);
+    AppendChunk("IEND", {}, png);
+    return png;
+  };
+  const BrokenImage broken[] = {
+      {with("PLTE", two_colors), "one palette (PLTE) before the image data wanted, one behind it"},
+      {MakePng(2, 1, 8, 3, raw, {{"PLTE", two_colors}, {"PLTE", two_colors}}),
+       "one palette (PLTE) before the image data wanted, a second one found at byte 51"},
+      {MakePng(2, 1, 8, 3, raw, {{"PLTE", {1, 2, 3, 4, 5, 6, 7}}}),
+       "a palette (PLTE) of 3 bytes a colour wanted, 7 bytes found"}};
+  for (const BrokenImage& file : broken) {
+    std::vector<std::string> warnings;
+    const Result<Image> image = DecodeImage(file.bytes, false, &warnings);
+    CHECK(image.status().code() == ErrorCode::kInvalidImage);
+    CHECK_THAT(image.status().message(), Catch::Matchers::ContainsSubstring(file.message));
+  }
+  const std::vector<uint8_t> second =
+      MakePng(2, 1, 8, 3, raw, {{"PLTE", two_colors}, {"tRNS", {255, 0}}, {"tRNS", {0, 255}}});
+  for (const std::vector<uint8_t>& png : {with("tRNS", {0, 255}), second}) {
+    std::vector<std::string> warnings;
+    const Result<Image> image = DecodeImage(png, false, &warnings);
+    INFO(image.status().message());
+    REQUIRE(image.ok());
+    CHECK(Pixels(*image) == std::vector<uint8_t>{255, 0, 0, 255, 255, 255});
+    REQUIRE(warnings.size() == 1);
+    CHECK_THAT(warnings[0],
+               Catch::Matchers::StartsWith("PNG: one tRNS chunk before the image data") &&
+                   Catch::Matchers::EndsWith("; it is ignored"));
+    CHECK(DecodeImage(png, false).status().code() == ErrorCode::kInvalidImage);
+  }
+}
+
 TEST_CASE(
     "Every cut and every changed byte of a PNG is noticed; only chunks that can be spared are "
     "tolerated",

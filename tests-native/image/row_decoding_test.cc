@@ -345,7 +345,9 @@ TEST_CASE("A PNG's chunk types and methods are checked", "[image][decode][png]")
   CHECK_THAT(with_chunk(png, "HEAD", {}), ContainsSubstring("HEAD at byte 33 is needed"));
   CHECK(with_chunk(png, "heAd", {}).empty());
   CHECK_THAT(with_chunk(png, "IHDR", {}), ContainsSubstring("IHDR at byte 33 is needed"));
-  CHECK_THAT(with_chunk(png, "PLTE", {1, 2}), ContainsSubstring("1..256 colours wanted, 0 found"));
+  CHECK_THAT(with_chunk(png, "PLTE", {}), ContainsSubstring("1..256 colours wanted, 0 found"));
+  CHECK_THAT(with_chunk(png, "PLTE", {1, 2}),
+             ContainsSubstring("3 bytes a colour wanted, 2 bytes"));
   CHECK_THAT(with_chunk(png, "PLTE", std::vector<uint8_t>(3 * 300)),
              ContainsSubstring("1..256 colours wanted, 300 found"));
   CHECK_THAT(with_chunk(png, "tRNS", {1, 2, 3, 4, 5}),

@@ -154,6 +154,12 @@ export function isWhole(entry: Entry): boolean {
   return true;
 }
 
+/**
+ * A header is no longer (cpp/formats/gguf.cc), and it holds a hash for each of the other pieces and
+ * their length in 32 bits.
+ */
+const mostHeaderBytes = 2 ** 26;
+
 /** The metadata in a file of a storage; undefined where it is damaged or of another layout. */
 export function parseMeta(text: string): EntryMeta | undefined {
   let meta: Partial<EntryMeta> | undefined;
@@ -172,7 +178,10 @@ export function parseMeta(text: string): EntryMeta | undefined {
     whole(meta.headerBytes, 1) &&
     whole(meta.chunkBytes, 1) &&
     whole(meta.fileBytes, meta.headerBytes!) &&
-    whole(meta.begun, 0);
+    whole(meta.begun, 0) &&
+    meta.headerBytes! <= mostHeaderBytes &&
+    meta.chunkBytes! < 2 ** 32 &&
+    pieceCount(meta as EntryMeta) <= mostHeaderBytes / digestBytes;
   return right ? (meta as EntryMeta) : undefined;
 }
 
