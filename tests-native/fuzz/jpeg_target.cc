@@ -42,16 +42,16 @@ struct Errors {
 
 void Silent(j_common_ptr) {}
 
-// Samples beyond -512..511 wrap around in libjpeg's transform and are clamped in ours and in that of
-// libjpeg-turbo's vector code: a sample is at most a quarter of the sum of its block.
+// Samples beyond -512..511 wrap around in libjpeg's transform and are clamped in ours and in that
+// of libjpeg-turbo's vector code: a sample is at most a quarter of the sum of its block.
 void LookAtBlocks(jpeg_decompress_struct& jpeg, Other* other) {
   constexpr int64_t kMostSum = 2040;
   jvirt_barray_ptr* const planes = jpeg_read_coefficients(&jpeg);
   for (int c = 0; c < jpeg.num_components; ++c) {
     const jpeg_component_info& plane = jpeg.comp_info[c];
     for (JDIMENSION y = 0; y < plane.height_in_blocks; ++y) {
-      const JBLOCKARRAY row = jpeg.mem->access_virt_barray(
-          reinterpret_cast<j_common_ptr>(&jpeg), planes[c], y, 1, FALSE);
+      const JBLOCKARRAY row = jpeg.mem->access_virt_barray(reinterpret_cast<j_common_ptr>(&jpeg),
+                                                           planes[c], y, 1, FALSE);
       for (JDIMENSION x = 0; x < plane.width_in_blocks; ++x) {
         int64_t sum = 0;
         for (int i = 0; i < DCTSIZE2; ++i)
