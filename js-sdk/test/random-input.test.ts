@@ -199,7 +199,7 @@ function changed(value: any, roll: (below: number) => number): any {
   return copy;
 }
 
-test("whatever the request, the answer is one of the API's or a refusal that says why", async () => {
+test("any request is answered, or refused with a reason, as the API does", async () => {
   const roll = dice(11);
   const statuses = new Map<number, number>();
   const { model } = fakeModel(() => ({ pieces: ["A ", "pear."] }));
