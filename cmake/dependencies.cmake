@@ -151,7 +151,8 @@ tinyvlm_mended(src/freelist.h
       T* chunk = new T[chunk_size_];")
 foreach(library protobuf_lite sentencepiece)
   target_include_directories(${library} SYSTEM
-    PRIVATE "${PROJECT_BINARY_DIR}/sentencepiece/mended" "${spm_ours}" "${spm}" "${spm}/third_party" "${spm}/third_party/protobuf-lite"
+    PRIVATE "${PROJECT_BINARY_DIR}/sentencepiece/mended" "${spm_ours}" "${spm}"
+            "${spm}/third_party" "${spm}/third_party/protobuf-lite"
             "${spm}/src/builtin_pb" "${PROJECT_BINARY_DIR}/sentencepiece")
   target_compile_definitions(${library} PRIVATE HAVE_PTHREAD _USE_INTERNAL_STRING_VIEW)
   # Nothing in libtinyvlm.a may be mixed up with another protobuf in the same program

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Mixed work in one process for a long time: questions about images, conversations, forms,
-// embeddings, with some cancelled, models disposed of and loaded again, and a clock that jumps. Every
-// answer must be the one that the same question had when nothing else went on.
+// embeddings, with some cancelled, models disposed of and loaded again, and a clock that jumps.
+// Every answer must be the one that the same question had when nothing else went on.
 //
 //   node tools/long-run.mjs [--minutes 60] [--seed 1] [--variant simd]
 //
@@ -121,11 +121,8 @@ while (performance.now() < until) {
   for (let round = 5 + below(10); round > 0 && performance.now() < until; round--) {
     jump = jumps[below(jumps.length)];
     ++counts.jumps;
-    await Promise.all(
-      Array.from({ length: 1 + below(3) }, () =>
-        answer(loaded, leaving, tasks[below(tasks.length)]),
-      ),
-    );
+    const chosen = Array.from({ length: 1 + below(3) }, () => tasks[below(tasks.length)]);
+    await Promise.all(chosen.map((task) => answer(loaded, leaving, task)));
   }
   // Sometimes in the middle of an answer.
   const last = below(2) === 0 ? [answer(loaded, leaving, tasks[below(tasks.length)])] : [];

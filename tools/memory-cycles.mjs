@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Loads the demo model, asks about an image, chats and disposes of the model, again and again, and
-// tells whether memory grows: the last quarter of the cycles beside the second one. In this process,
-// or in a page of Chromium, where every hundredth cycle also reloads the page.
+// tells whether memory grows: the last quarter of the cycles beside the second one. In this
+// process, or in a page of Chromium, where every hundredth cycle also reloads the page.
 //
 //   node tools/memory-cycles.mjs [--cycles 1000] [--where node|page] [--variant simd]
 //

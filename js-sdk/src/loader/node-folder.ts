@@ -37,7 +37,11 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
   async function makeLock(lock: string): Promise<void> {
     const file = await fs.open(lock, "wx");
     try {
-      await file.writeFile(String(process.pid)).finally(() => file.close());
+      try {
+        await file.writeFile(String(process.pid));
+      } finally {
+        await file.close();
+      }
     } catch (reason) {
       await fs.unlink(lock).catch(() => {});
       throw reason;

@@ -166,7 +166,7 @@ export async function createModule(
       onAbort: (reason) => {
         // An allocation of the C++ library that failed ends the engine, without a word in these
         // builds; all that depend on a file's or image's size are checked.
-        const said = lastLine || String(reason ?? "");
+        const said = lastLine || (reason ? describeReason(reason) : "");
         const error =
           said === "" || /bad_alloc|OOM|out of memory/i.test(said)
             ? new TinyVLMError("out_of_memory", "the engine stopped: an allocation found no memory")

@@ -1,6 +1,6 @@
 // The recorded answers of the demo model (tools/record-answers.mjs), token by token: the same in
-// every build and with every number of threads. tests-native/api/continuity_test.cc holds the native
-// library against them.
+// every build and with every number of threads. tests-native/api/continuity_test.cc holds the
+// native library against them.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

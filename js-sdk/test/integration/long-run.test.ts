@@ -1,5 +1,5 @@
-// The long measurements, for a short time: memory over cycles of loads, and mixed work whose answers
-// are the quiet ones.
+// The long measurements, for a short time: memory over cycles of loads, and mixed work whose
+// answers are the quiet ones.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
