@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { engine, launchBrowser, serve } from "./harness.mjs";
 
-test("loading and asking request the worker, one wasm file, the model and the image", async () => {
+/** A page with the SDK on it, and the addresses that it and its workers ask for from now on. */
+async function withRequests(body) {
   const browser = await launchBrowser();
   const server = await serve();
   try {
@@ -13,6 +14,15 @@ test("loading and asking request the worker, one wasm file, the model and the im
     await page.goto(`${server.url}/tests-browser/pages/sdk.html`);
     await page.waitForFunction(() => window.isReady);
     requests.length = 0;
+    await body({ page, server, requests });
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+test("loading and asking request the worker, one wasm file, the model and the image", async () => {
+  await withRequests(async ({ page, server, requests }) => {
     const loadAndAsk = () =>
       page.evaluate(async () => {
         const vlm = await TinyVLM.load();
@@ -38,22 +48,11 @@ test("loading and asking request the worker, one wasm file, the model and the im
       first.filter((name) => !name.endsWith(".gguf")),
       "the model is kept on the device",
     );
-  } finally {
-    await browser.close();
-    await server.close();
-  }
+  });
 });
 
 test("an SVG image fetches nothing and runs nothing", async () => {
-  const browser = await launchChromium();
-  const server = await serve();
-  try {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.goto(`${server.url}/tests-browser/pages/sdk.html`);
-    await page.waitForFunction(() => window.isReady);
-    const requests = [];
-    context.on("request", (request) => requests.push(request.url()));
+  await withRequests(async ({ page, server, requests }) => {
     const outcome = await page.evaluate(async (at) => {
       const svg = `<?xml-stylesheet href="${at}/stolen.css"?>
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90" onload="window.ran = true">
@@ -78,8 +77,5 @@ test("an SVG image fetches nothing and runs nothing", async () => {
       [],
     );
     assert.ok(requests.some((url) => url.endsWith("/dist/page-images.mjs")));
-  } finally {
-    await browser.close();
-    await server.close();
-  }
+  });
 });

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/aligned.h"
+#include "base/clock.h"
 #include "base/utf8_encode.h"
 #include "text/normalize.h"
 #include "text/piece_type.h"
@@ -71,9 +73,23 @@ bool AppendUnmapped(std::string_view mapped, std::string* out) {
 
 // ---- hash tables ------------------------------------------------------------
 
+// An odd number that whoever wrote the file does not know, so that no file can be made whose tokens
+// all meet in one place: that would take time by the square of their number. It changes where
+// entries lie and nothing else.
+uint64_t MakeKey(const void* address) {
+  const double now = NowMs();
+  uint64_t key = 0;
+  std::memcpy(&key, &now, sizeof(key));
+  key ^= static_cast<uint64_t>(reinterpret_cast<uintptr_t>(address)) << 32;
+  for (int i = 0; i < 3; ++i) {
+    key = (key ^ key >> 32) * 0xD6E8FEB86659FD93u;
+  }
+  return (key ^ key >> 32) | 1;
+}
+
 // The first slot to probe: the top bits of a product, which depend on all bits of the hash.
-size_t FirstSlot(uint64_t hash, size_t slots) {
-  return static_cast<size_t>((hash * 0x9E3779B97F4A7C15u) >> 32) & (slots - 1);
+size_t FirstSlot(uint64_t hash, size_t slots, uint64_t key) {
+  return static_cast<size_t>((hash * key) >> (64 - std::countr_zero(slots)));
 }
 
 // Open-addressing slots for `entries`, a power of two and at most half full, all -1.
@@ -108,7 +124,7 @@ class TokenIndex {
 
   // Starts to fetch from memory what Find or Insert will look at first.
   void Prefetch(std::string_view bytes) const {
-    __builtin_prefetch(&slots_[FirstSlot(Hash(bytes), slots_.size())]);
+    __builtin_prefetch(&slots_[FirstSlot(Hash(bytes), slots_.size(), key_)]);
   }
 
   // Adds token `id`. Returns -1, or the id of an earlier token with the same bytes.
@@ -125,12 +141,12 @@ class TokenIndex {
   TokenIndex(const TokenArena* arena, AlignedBuffer<int32_t> slots)
       : arena_(arena), slots_(std::move(slots)) {}
 
-  static uint64_t Hash(std::string_view bytes) {
+  uint64_t Hash(std::string_view bytes) const {
     const char* p = bytes.data();
     size_t left = bytes.size();
     uint64_t hash = left;
-    const auto mix = [&hash](uint64_t word) {
-      hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+    const auto mix = [&hash, key = key_](uint64_t word) {
+      hash = (hash ^ word) * key;
       hash ^= hash >> 32;
     };
     for (; left >= 8; left -= 8, p += 8) {
@@ -151,7 +167,7 @@ class TokenIndex {
   }
 
   size_t SlotOf(std::string_view bytes) const {
-    size_t slot = FirstSlot(Hash(bytes), slots_.size());
+    size_t slot = FirstSlot(Hash(bytes), slots_.size(), key_);
     while (slots_[slot] >= 0 && (*arena_)[static_cast<size_t>(slots_[slot])] != bytes)
       slot = (slot + 1) & (slots_.size() - 1);
     return slot;
@@ -159,6 +175,7 @@ class TokenIndex {
 
   const TokenArena* arena_;
   AlignedBuffer<int32_t> slots_;
+  uint64_t key_ = MakeKey(slots_.data());
 };
 
 struct Merge {
@@ -186,7 +203,7 @@ class MergeTable {
 
   // Starts to fetch from memory what Insert will look at first.
   void Prefetch(const Merge& merge) const {
-    __builtin_prefetch(&slots_[FirstSlot(Hash(merge.left, merge.right), slots_.size())]);
+    __builtin_prefetch(&slots_[FirstSlot(Hash(merge.left, merge.right), slots_.size(), key_)]);
   }
 
   // -1: the pair is not merged.
@@ -206,7 +223,7 @@ class MergeTable {
   }
 
   size_t SlotOf(int32_t left, int32_t right) const {
-    size_t slot = FirstSlot(Hash(left, right), slots_.size());
+    size_t slot = FirstSlot(Hash(left, right), slots_.size(), key_);
     while (slots_[slot] >= 0) {
       const Merge& merge = (*this)[slots_[slot]];
       if (merge.left == left && merge.right == right) break;
@@ -217,6 +234,7 @@ class MergeTable {
 
   AlignedBuffer<Merge> merges_;
   AlignedBuffer<int32_t> slots_;
+  uint64_t key_ = MakeKey(this);
 };
 
 // ---- the tokenizer ----------------------------------------------------------
