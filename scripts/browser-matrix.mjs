@@ -26,13 +26,11 @@ async function lastRun(browser) {
   return { title, results, date: statSync(path).mtime.toISOString().slice(0, 10) };
 }
 
-const cell = (text) => text.replaceAll("|", "\\|");
-
-/** The table of these runs, as Markdown. */
+/** The list of stories of these runs, as Markdown; `npm run format` breaks its lines. */
 function matrix(runs) {
   const reasons = [];
   const shown = (result) => {
-    if (!result) return "not there";
+    if (!result) return "not run";
     if (result.outcome !== "skipped") return result.outcome;
     let number = reasons.indexOf(result.reason) + 1;
     if (number === 0) number = reasons.push(result.reason);
@@ -42,11 +40,13 @@ function matrix(runs) {
   const stories = new Map(
     runs.flatMap(({ results }) => results.map((result) => [keyOf(result), result])),
   );
-  const rows = [...stories.keys()].map((key) => {
+  const lines = new Map();
+  for (const [key, { file, name }] of stories) {
     const outcomes = runs.map(({ results }) => shown(results.find((one) => keyOf(one) === key)));
-    const { file, name } = stories.get(key);
-    return `| ${file.replace(".spec.mjs", "")}: ${cell(name)} | ${outcomes.join(" | ")} |`;
-  });
+    const same = outcomes.every((outcome) => outcome === outcomes[0]);
+    const told = same ? outcomes[0] : outcomes.join(", ");
+    lines.set(file, [...(lines.get(file) ?? []), `- ${name}: **${told}**`]);
+  }
   const count = ({ results }, outcome) => results.filter((one) => one.outcome === outcome).length;
   const sums = runs.map(
     (run) =>
@@ -68,9 +68,10 @@ function matrix(runs) {
     "",
     "## Stories",
     "",
-    `| story | ${runs.map(({ title }) => title).join(" | ")} |`,
-    `| --- | ${runs.map(() => "---").join(" | ")} |`,
-    ...rows,
+    `In this order: ${runs.map(({ title }) => title).join(", ")}; one word where all agree. A spec`,
+    "that a run did not come to is *not run*.",
+    "",
+    ...[...lines].flatMap(([file, list]) => [`### ${file}`, "", ...list, ""]),
     "",
   ].join("\n");
 }
