@@ -104,14 +104,22 @@ const readsWasm = [
   /\bwasmBinaryFile\s*\?\?=\s*findWasmBinary\(\);[^]*?return exports;?(?=\s*\})/,
 ];
 
-/** The glue without its questions about where it runs, and without what reads the wasm file. */
+// Embind's strings of wide characters, which it registers whether or not a function takes some.
+const registersWide =
+  /\bfunction __embind_register_std_wstring\b[^]*?\bdestructorFunction\(ptr\)\s*\{\s*_free\(ptr\);?\s*\}\s*\}\s*\);?\s*\}/;
+
+/**
+ * The glue without its questions about where it runs, and without what reads the wasm file or passes
+ * wide characters.
+ */
 function trimmedGlue(glue, path, inNode) {
   if (!asksForNode.test(glue)) throw new Error(`${path} does not ask for Node as expected`);
   let trimmed = glue
     .replace(asksForNode, "")
     .replaceAll(/\bENVIRONMENT_IS_NODE\b/g, String(inNode))
     .replace(asksForMessages, "if(true)")
-    .replace(makesMemory, 'Module["makeMemory"](INITIAL_MEMORY/65536)');
+    .replace(makesMemory, 'Module["makeMemory"](INITIAL_MEMORY/65536)')
+    .replace(registersWide, "function __embind_register_std_wstring(){}");
   // Other versions of Emscripten read it in other words; their glue is a little larger then.
   if (readsWasm.every((part) => part.test(trimmed))) {
     const [byPlatform, ...functions] = readsWasm;
@@ -268,7 +276,7 @@ async function buildPackage() {
     bundle(nodeDemo, at("node-demo-model.mjs"), { platform: "node", minify: false }),
     bundle(nodeDemo, at("node-demo-model.cjs"), nodeCommonJs),
     bundle(join(source, "loader", "open-store.ts"), at("storage.mjs"), {}),
-    bundle(join(source, "image", "page-images.ts"), at("page-images.mjs"), {}),
+    bundle(join(source, "page-parts.ts"), at("page-parts.mjs"), {}),
     bundle(join(source, "checkpoint.ts"), at("convert/checkpoint.mjs"), {}),
     ...adapters.flatMap((name) => buildAdapter(name, at("adapters"))),
     build(output(node, at("node.mjs"), { platform: "node", minify: false })),

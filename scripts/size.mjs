@@ -36,7 +36,7 @@ function rows() {
     })),
     ...[
       "storage.mjs",
-      "page-images.mjs",
+      "page-parts.mjs",
       "tiny-vlm.iife.js",
       "index.cjs",
       "node.mjs",

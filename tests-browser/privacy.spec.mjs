@@ -76,6 +76,6 @@ test("an SVG image fetches nothing and runs nothing", async () => {
       requests.filter((url) => url.includes("stolen")),
       [],
     );
-    assert.ok(requests.some((url) => url.endsWith("/dist/page-images.mjs")));
+    assert.ok(requests.some((url) => url.endsWith("/dist/page-parts.mjs")));
   });
 });

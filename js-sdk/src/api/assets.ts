@@ -30,8 +30,9 @@ export function withAssets(platform: Platform, options: LoadOptions | undefined)
   return {
     ...platform,
     file: (name) => folder + name,
-    spawn: (kind, url = folder + platform.workerFiles[kind], signal) =>
-      platform.spawn(kind, url, signal),
+    spawn(kind, url = folder + platform.workerFiles[kind], signal) {
+      return platform.spawn.call(this, kind, url, signal);
+    },
   };
 }
 

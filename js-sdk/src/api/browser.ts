@@ -1,7 +1,7 @@
 // TinyVLM in a page (or in a worker of the caller's own).
 
 import type * as Storage from "../loader/open-store.js";
-import type * as PageImages from "../image/page-images.js";
+import type * as PageParts from "../page-parts.js";
 import { webEndpoint } from "../protocol/endpoint.js";
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
@@ -12,7 +12,7 @@ import { ModelCache, type CachePlatform } from "./model-cache.js";
 import { inspect } from "./inspect.js";
 import { open } from "./open.js";
 import { defaultThreads, reasonAgainstThreads, reasonAgainstWorkers } from "./page.js";
-import { defaultHubUrl, type Platform, type SpawnedWorker, type WorkerKind } from "./platform.js";
+import { defaultHubUrl, type Platform, type WorkerKind } from "./platform.js";
 import { keysOf, tagOf } from "./sources.js";
 import type { LoadOptions, ModelInspection, ModelSource } from "./types.js";
 
@@ -66,8 +66,8 @@ function platformOf(options: LoadOptions | undefined): Platform {
 
 // Files of their own, because few pages need them.
 const storageModule = () => importFile<typeof Storage>(storage());
-const pageImages = (platform: Platform) =>
-  importFile<typeof PageImages>(platform.file("page-images.mjs"));
+const pageParts = (platform: Platform) =>
+  importFile<typeof PageParts>(platform.file("page-parts.mjs"));
 
 async function importFile<Module>(url: string): Promise<Module> {
   try {
@@ -94,7 +94,7 @@ const ownFiles: Record<string, () => URL> = {
   "wasm/tiny-vlm-scalar.wasm": () =>
     new URL("./wasm/tiny-vlm-scalar.wasm?no-inline", import.meta.url),
   "storage.mjs": () => new URL("./storage.mjs?no-inline", import.meta.url),
-  "page-images.mjs": () => new URL("./page-images.mjs?no-inline", import.meta.url),
+  "page-parts.mjs": () => new URL("./page-parts.mjs?no-inline", import.meta.url),
   "convert/checkpoint.mjs": () => new URL("./convert/checkpoint.mjs?no-inline", import.meta.url),
   "convert/tiny-vlm-convert.mjs": () =>
     new URL("./convert/tiny-vlm-convert.mjs?no-inline", import.meta.url),
@@ -137,10 +137,6 @@ const wantedScript =
   "a URL that answers with JavaScript, allowed by the page's content security policy and, in a " +
   `cross-origin isolated page, sent with the Cross-Origin-Embedder-Policy header; ${missingFileHint}`;
 
-const wantedBlob =
-  "worker-src blob: in the page's content security policy, because this script is of another " +
-  "origin than the page";
-
 const pageBase = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 
 const browser: Platform = {
@@ -161,7 +157,8 @@ const browser: Platform = {
           : new Worker(trustedScript(url), { type: "module" });
       return { endpoint: webEndpoint(worker, script, wantedScript), script: undefined };
     } catch (reason) {
-      return spawnFromText(script, signal, reason);
+      const parts = await pageParts(this);
+      return parts.spawnFromText(script, signal, reason, trustedScript, missingFileHint);
     }
   },
 
@@ -196,7 +193,7 @@ const browser: Platform = {
   },
 
   async drawFile(file, svg, side) {
-    return (await pageImages(this)).drawFile(file, svg, side);
+    return (await pageParts(this)).drawFile(file, svg, side);
   },
 };
 
@@ -215,43 +212,6 @@ function absolute(url: string | URL): string {
     throw new TinyVLMError("invalid_argument", `wanted a URL, found ${String(url)}`, {
       cause,
     });
-  }
-}
-
-/**
- * Starts a worker from the text of the script at `url`, in a Blob: browsers refuse to start one
- * from a script of another origin. `cause` is that refusal.
- */
-async function spawnFromText(
-  url: string,
-  signal: AbortSignal | undefined,
-  cause: unknown,
-): Promise<SpawnedWorker> {
-  let text: string;
-  try {
-    const response = await fetch(url, signal ? { signal } : {});
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    text = await response.text();
-  } catch (reason) {
-    throw new TinyVLMError(
-      "worker",
-      `the worker could not be started from ${url}: ${describeReason(cause)}; ` +
-        `nor could its text be read: ${describeReason(reason)}; ${missingFileHint}`,
-      { cause, url },
-    );
-  }
-  const script = new Blob([text], { type: "text/javascript" });
-  const blobUrl = URL.createObjectURL(script);
-  try {
-    const worker = new Worker(trustedScript(blobUrl), { type: "module" });
-    return { endpoint: webEndpoint(worker, url, wantedBlob), script };
-  } catch (reason) {
-    throw new TinyVLMError(
-      "worker",
-      `the worker could not be started from ${url} (wanted: ${wantedBlob}): ` +
-        describeReason(reason),
-      { cause: reason, url },
-    );
   }
 }
 
@@ -292,7 +252,7 @@ async function snapshot(
     // iOS 15 has no OffscreenCanvas: there the page reads what elsewhere the worker reads.
     return typeof OffscreenCanvas === "function"
       ? { kind: "bitmap", bitmap }
-      : await (await pageImages(platform)).pixelsOf(bitmap);
+      : await (await pageParts(platform)).pixelsOf(bitmap);
   } catch (reason) {
     throw reason instanceof TinyVLMError ? reason : unreadable(tag, reason);
   }

@@ -13,7 +13,7 @@ const pageFiles = [
   "worker.mjs",
   "worker-mt.mjs",
   "storage.mjs",
-  "page-images.mjs",
+  "page-parts.mjs",
   "wasm",
   "convert",
 ];

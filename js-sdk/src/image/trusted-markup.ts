@@ -1,5 +1,5 @@
 // Trusted Types for markup that is parsed, as protocol/trusted-script.ts for addresses of scripts. A
-// policy of its own, because page-images.mjs is another script and a name can be taken only once.
+// policy of its own, because page-parts.mjs is another script and a name can be taken only once.
 
 interface Policy {
   createHTML(markup: string): string;

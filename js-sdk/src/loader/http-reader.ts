@@ -42,7 +42,6 @@ const firstDelayMs = 250;
 const longestDelayMs = 8000;
 // A server that wants more patience than this gets an error instead.
 const longestRetryAfterMs = 120_000;
-const ownBufferBytes = 256 << 10;
 // Bytes that are read and dropped rather than asked for anew.
 const longestSkip = 256 << 10;
 
@@ -202,7 +201,7 @@ export class HttpReader implements ByteReader {
     const attempt = new AbortController();
     this.#abortStream = attempt;
     const response = await this.#request(headers, attempt, whole && this.#failures === 0);
-    this.#redirected = response.redirected || leadsElsewhere(this.name, response.url);
+    this.#redirected = response.redirected;
     const { start, ended } = this.#check(response, position, whole);
     if (ended) {
       attempt.abort();
@@ -377,30 +376,7 @@ function mayPass(reason: unknown): boolean {
 const isStatus = (reason: unknown, statuses: number[]): boolean =>
   reason instanceof TinyVLMError && reason.code === "http" && statuses.includes(reason.status ?? 0);
 
-// Answers that were made up have no address.
-const leadsElsewhere = (asked: string, answered: string): boolean =>
-  answered !== "" && answered !== new URL(asked).href.replace(/#.*$/, "");
-
 const stalled = (stallMs: number) => new Error(`no byte arrived for ${stallMs / 1000} s`);
-
-// Reads a body into one buffer again and again where the platform can: new memory for each of a
-// gigabyte's chunks piles up until the garbage is collected.
-function readerOf(body: ReadableStream<Uint8Array>) {
-  let own: ReadableStreamBYOBReader;
-  try {
-    own = body.getReader({ mode: "byob" });
-  } catch {
-    const reader = body.getReader();
-    return { read: () => reader.read(), cancel: (reason: unknown) => reader.cancel(reason) };
-  }
-  let buffer = new ArrayBuffer(ownBufferBytes);
-  const read = async () => {
-    const result = await own.read(new Uint8Array(buffer));
-    if (result.value) ({ buffer } = result.value);
-    return result;
-  };
-  return { read, cancel: (reason: unknown) => own.cancel(reason) };
-}
 
 // A stream that fails where nothing arrives for too long.
 function watchStalls(
@@ -408,7 +384,7 @@ function watchStalls(
   stallMs: number,
   attempt: AbortController,
 ): ReadableStream<Uint8Array> {
-  const { read, cancel } = readerOf(body);
+  const reader = body.getReader();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -420,7 +396,7 @@ function watchStalls(
           }, stallMs);
         });
         try {
-          const { value, done } = await Promise.race([read(), late]);
+          const { value, done } = await Promise.race([reader.read(), late]);
           if (done) controller.close();
           else controller.enqueue(value);
         } finally {
@@ -429,7 +405,7 @@ function watchStalls(
       },
       async cancel(reason) {
         attempt.abort();
-        await cancel(reason).catch(() => {});
+        await reader.cancel(reason).catch(() => {});
       },
     },
     // Nothing waits in between: what does is lost when the connection breaks.

@@ -14,7 +14,11 @@ export const nodeFetch: PrivateFetch = async (url, init) => {
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
     const response = await fetch(address, { ...init, headers, redirect: "manual" });
     const target = response.headers.get("location");
-    if (response.status < 300 || response.status >= 400 || !target) return response;
+    if (response.status < 300 || response.status >= 400 || !target) {
+      // fetch tells of the redirects that it follows itself.
+      if (redirects > 0) Object.defineProperty(response, "redirected", { value: true });
+      return response;
+    }
     void response.body?.cancel().catch(() => {});
     const next = new URL(target, address);
     if (next.origin !== new URL(address).origin) for (const name of given) delete headers[name];
