@@ -57,7 +57,7 @@ function matrix(runs) {
     "# Which story passes in which browser",
     "",
     "Made by `npm test -- browser firefox webkit`, then `node scripts/browser-matrix.mjs`: one list",
-    "of stories ([tests-browser](../tests-browser)), each in every browser, headless, on Linux. What",
+    "of stories (`tests-browser/`), each in every browser, headless, on Linux. What",
     "a browser or its driver lacks is skipped, with the reason below.",
     "",
     ...sums,

@@ -29,9 +29,10 @@ const sdkImports = {
   "glue.d.ts": ["runtime"],
   // Loaded by a worker when a checkpoint is the source of a model.
   "checkpoint.ts": ["loader", "runtime"],
+  "page-parts.ts": ["image", "protocol"],
   // Which build of the tools this Node can run is decided as the worker decides it.
   cli: ["api", "protocol", "runtime"],
-  api: ["image", "loader", "protocol"],
+  api: ["image", "loader", "page-parts.ts", "protocol"],
   worker: ["checkpoint.ts", "image", "loader", "protocol", "runtime"],
   runtime: ["protocol"],
   loader: ["protocol"],

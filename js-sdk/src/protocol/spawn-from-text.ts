@@ -1,8 +1,7 @@
 // Workers from scripts of another origin.
 
-import { webEndpoint } from "../protocol/endpoint.js";
-import { describeReason, TinyVLMError } from "../protocol/errors.js";
-import type { SpawnedWorker } from "./platform.js";
+import { webEndpoint, type Endpoint } from "./endpoint.js";
+import { describeReason, TinyVLMError } from "./errors.js";
 
 const wantedBlob =
   "worker-src blob: in the page's content security policy, because this script is of another " +
@@ -19,7 +18,7 @@ export async function spawnFromText(
   cause: unknown,
   trusted: (url: string) => string,
   hint: string,
-): Promise<SpawnedWorker> {
+): Promise<{ endpoint: Endpoint; script: Blob }> {
   let text: string;
   try {
     const response = await fetch(url, signal ? { signal } : {});
