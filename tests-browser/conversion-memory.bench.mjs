@@ -4,23 +4,25 @@
 //   node tools/generate-checkpoint.mjs FOLDER --size 0.5b
 //   (and the tokenizer's files of a Qwen2: vocab.json, merges.txt, tokenizer_config.json)
 //   node tests-browser/conversion-memory.bench.mjs FOLDER [--type q4_0] [--interrupt 2]
-//     [--plain MODEL.gguf]
+//     [--compare MODEL.gguf] [--plain MODEL.gguf]
 // --interrupt reloads the page so often in mid-conversion, which then has to go on where it was;
-// --plain loads this model file in place of the checkpoint, for comparison. Memory is the
+// --compare: what is kept has to be the bytes of this file, which `tiny-vlm convert` wrote; --plain
+// loads this model file in place of the checkpoint, for comparison. Memory is the
 // proportional set size (each page once, shared ones in parts), above that of the same browser
 // before it loads anything. Nobody drives the page: a browser under DevTools' protocol keeps copies
 // of the last 100 MB that its pages fetched.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { cpus, tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { findChromium } from "../scripts/setup/system-programs.mjs";
+import { neededBrowser } from "../scripts/setup/browsers.mjs";
 import { serve } from "./harness.mjs";
 import { memoryOf } from "./process-memory.mjs";
 
@@ -28,6 +30,7 @@ const { values, positionals } = parseArgs({
   options: {
     type: { type: "string", default: "q4_0" },
     interrupt: { type: "string", default: "0" },
+    compare: { type: "string" },
     plain: { type: "string" },
   },
   allowPositionals: true,
@@ -66,7 +69,7 @@ const server = await serve({ extraMounts });
 
 let phase = "an empty page";
 let latest = { progress: { loadedBytes: 0, totalBytes: 0 } };
-let mayBegin = false;
+let wanted = "";
 let reloads = Number(values.interrupt);
 const told = createServer(async (request, response) => {
   latest = JSON.parse(await text(request));
@@ -79,7 +82,7 @@ const told = createServer(async (request, response) => {
     console.log(`reload at ${megabytes(loadedBytes)}`);
   }
   response.writeHead(200, { "access-control-allow-origin": "*" });
-  response.end(again ? "reload" : mayBegin ? "begin" : "");
+  response.end(again ? "reload" : wanted);
 });
 await once(told.listen(0, "127.0.0.1"), "listening");
 
@@ -88,7 +91,7 @@ const source = server.url + (plain ? `/plain/${basename(plain)}` : path);
 const load = { variant: "simd", threads: 1, ...(!plain && { type: values.type }) };
 const query = new URLSearchParams({ source, report, options: JSON.stringify(load) });
 const browser = spawn(
-  findChromium(),
+  neededBrowser("chromium").program,
   [
     ...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"],
     ...["--disable-background-networking", "--disable-component-update", "--disable-quic"],
@@ -104,7 +107,7 @@ try {
   assert(sum(start) > 0, "the browser has ended");
   const watched = watch(profile, () => phase);
   const began = performance.now();
-  mayBegin = true;
+  wanted = "begin";
   while (!latest.ready) {
     assert.equal(latest.failure, undefined);
     assert.equal(browser.exitCode, null, "the browser has ended");
@@ -129,6 +132,15 @@ try {
   console.log(`wasm memory of the engine ${megabytes(latest.memoryBytes)}`);
   const allowed = 1.2 * totalBytes + (128 << 20);
   console.log(`wanted: at most 1.2 × the file + 128 MB = ${megabytes(allowed)}`);
+
+  if (values.compare) {
+    const hash = createHash("sha256");
+    for await (const bytes of createReadStream(values.compare)) hash.update(bytes);
+    wanted = "hash";
+    while (!latest.sha256) await passed(sampleEveryMs);
+    assert.equal(latest.sha256, hash.digest("hex"));
+    console.log(`the bytes of ${values.compare}`);
+  }
 } finally {
   browser.kill();
   await once(browser, "exit");
