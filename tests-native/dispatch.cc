@@ -33,8 +33,10 @@ std::string Wanted(const char* variable) {
 // Those of the build that this machine has, the best first, which is the one that kernels use.
 std::string TargetNames() {
   std::string names;
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets())
-    names += (names.empty() ? "" : " ") + std::string(hwy::TargetName(target));
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    if (!names.empty()) names += ' ';
+    names += hwy::TargetName(target);
+  }
   return names;
 }
 
