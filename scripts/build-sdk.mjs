@@ -109,8 +109,8 @@ const registersWide =
   /\bfunction __embind_register_std_wstring\b[^]*?\bdestructorFunction\(ptr\)\s*\{\s*_free\(ptr\);?\s*\}\s*\}\s*\);?\s*\}/;
 
 /**
- * The glue without its questions about where it runs, and without what reads the wasm file or passes
- * wide characters.
+ * The glue without its questions about where it runs, and without what reads the wasm file or
+ * passes wide characters.
  */
 function trimmedGlue(glue, path, inNode) {
   if (!asksForNode.test(glue)) throw new Error(`${path} does not ask for Node as expected`);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // npm run release: makes sure that the tree can be released, builds and packs the package, tries
 // the packed file in an empty folder, writes the bill of materials, and prints hashes and the
-// commands that tag and publish. Publishes nothing itself. `-- --check` only makes the first checks,
-// which take a second.
+// commands that tag and publish. Publishes nothing itself. `-- --check` only makes the first
+// checks, which take a second.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -50,8 +50,8 @@ export function filesIn(folder) {
 }
 
 /**
- * What differs between two sets of files, in words, one line a file; `left` and `right` are what the
- * sets are called.
+ * What differs between two sets of files, in words, one line a file; `left` and `right` are what
+ * the sets are called.
  */
 export function differences(a, b, left, right) {
   const found = [];

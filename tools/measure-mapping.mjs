@@ -6,8 +6,9 @@
 //   node tools/measure-mapping.mjs MODEL [--cli build/release/cpp/cli/tiny-vlm] [--rounds 15]
 //        [--tokens 64] [--threads 1]
 //
-// --cli may be an emulator and its arguments, then the program (docs/mobile-native.md): what is said
-// of the process is then the emulator's, what is said of the model file is the program's mapping.
+// --cli may be an emulator and its arguments, then the program (docs/mobile-native.md): what is
+// said of the process is then the emulator's, what is said of the model file is the program's
+// mapping.
 
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, realpathSync, statSync } from "node:fs";

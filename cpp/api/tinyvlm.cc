@@ -304,10 +304,18 @@ Status Estimate(Result<GgufFile> header, const char* model_options, const char* 
   return Status();
 }
 
+// Calls a function that fills an estimate.
+template <typename Call>
+tvlm_code GuardEstimate(tvlm_memory_estimate* estimate, tvlm_error** error, const Call& call) {
+  return Guard(error, [&]() -> Status {
+    if (estimate == nullptr) return NullArgument("a place for the estimate");
+    *estimate = {};
+    return call();
+  });
+}
+
 Status EstimatePath(const char* path, const char* model_options, const char* session_options,
                     tvlm_memory_estimate* estimate) {
-  if (estimate == nullptr) return NullArgument("a place for the estimate");
-  *estimate = {};
   if (path == nullptr) return NullArgument("a path");
   TVLM_ASSIGN_OR_RETURN(const RandomAccessFile file, RandomAccessFile::Open(path));
   const Status status = Estimate(ReadGgufHeader(file), model_options, session_options, estimate);
@@ -316,8 +324,6 @@ Status EstimatePath(const char* path, const char* model_options, const char* ses
 
 Status EstimatePrefix(const void* prefix, size_t bytes, const char* model_options,
                       const char* session_options, tvlm_memory_estimate* estimate) {
-  if (estimate == nullptr) return NullArgument("a place for the estimate");
-  *estimate = {};
   if (prefix == nullptr) return NullArgument("the first bytes of a model file");
   const std::span<const uint8_t> given(static_cast<const uint8_t*>(prefix), bytes);
   TVLM_ASSIGN_OR_RETURN(GgufParse parse, ParseGgufHeader(given));
@@ -701,13 +707,15 @@ const char* tvlm_model_info(tvlm_model* model, size_t* length) {
 tvlm_code tvlm_estimate_path(const char* path, const char* model_options,
                              const char* session_options, tvlm_memory_estimate* estimate,
                              tvlm_error** error) {
-  return Guard(error, [&] { return EstimatePath(path, model_options, session_options, estimate); });
+  return GuardEstimate(estimate, error, [&] {
+    return EstimatePath(path, model_options, session_options, estimate);
+  });
 }
 
 tvlm_code tvlm_estimate_header(const void* prefix, size_t bytes, const char* model_options,
                                const char* session_options, tvlm_memory_estimate* estimate,
                                tvlm_error** error) {
-  return Guard(error, [&] {
+  return GuardEstimate(estimate, error, [&] {
     return EstimatePrefix(prefix, bytes, model_options, session_options, estimate);
   });
 }

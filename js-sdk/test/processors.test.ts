@@ -32,8 +32,8 @@ test("a share counts in whole processors, at least one, at most what there are",
 
 test("the smallest share of the groups around it holds", () => {
   const files = {
-    "/proc/self/cgroup": "0::/kubepods/pod1/work\n",
-    "/sys/fs/cgroup/kubepods/pod1/work/cpu.max": "max 100000\n",
+    "/proc/self/cgroup": "0::/kubepods/pod1/job\n",
+    "/sys/fs/cgroup/kubepods/pod1/job/cpu.max": "max 100000\n",
     "/sys/fs/cgroup/kubepods/pod1/cpu.max": "300000 100000\n",
     "/sys/fs/cgroup/kubepods/cpu.max": "800000 100000\n",
   };

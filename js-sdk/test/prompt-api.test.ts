@@ -83,13 +83,18 @@ test("a session knows what was said; each prompt and answer becomes part of it",
   assert.equal(await LanguageModel.availability(), "downloadable");
 });
 
-test("promptStreaming streams; leaving it, a signal and destroy() end the work", async () => {
-  const session = await promptApi(load).create();
+/** Its streams give their pieces to a loop, and end their work where the loop is left. */
+async function assertLoopable(session: LanguageModelSession): Promise<void> {
   const pieces = [];
   for await (const piece of session.promptStreaming("count 3")) pieces.push(piece);
   assert.deepEqual(pieces, ["0 ", "1 ", "2 "]);
   for await (const piece of session.promptStreaming("slow")) if (piece === "2 ") break;
   assert(texts(await heard(session)).some((text) => text.startsWith("assistant: 0 1 2 ")));
+}
+
+test("promptStreaming streams; leaving it, a signal and destroy() end the work", async () => {
+  const session = await promptApi(load).create();
+  await assertLoopable(session);
   const controller = new AbortController();
   const aborted = session.prompt("slow", { signal: controller.signal });
   const reason = new Error("enough");
@@ -116,11 +121,7 @@ test("where streams cannot be looped over (WebKit), those of promptStreaming can
   delete (prototype as Partial<ReadableStream>)[Symbol.asyncIterator];
   try {
     const session = await promptApi(load).create();
-    const pieces = [];
-    for await (const piece of session.promptStreaming("count 3")) pieces.push(piece);
-    assert.deepEqual(pieces, ["0 ", "1 ", "2 "]);
-    for await (const piece of session.promptStreaming("slow")) if (piece === "2 ") break;
-    assert(texts(await heard(session)).some((text) => text.startsWith("assistant: 0 1 2 ")));
+    await assertLoopable(session);
     session.destroy();
   } finally {
     Object.defineProperty(prototype, Symbol.asyncIterator, own);

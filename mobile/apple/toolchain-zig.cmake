@@ -15,7 +15,8 @@ include("${CMAKE_CURRENT_LIST_DIR}/../../cmake/zig.cmake")
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_HAVE_LIBC_PTHREAD 1 CACHE INTERNAL "libSystem has the threads")
 set(CMAKE_USE_PTHREADS_INIT 1)
-set(CMAKE_INSTALL_NAME_TOOL "${CMAKE_COMMAND}" CACHE FILEPATH "CMake wants one; nothing is installed")
+set(CMAKE_INSTALL_NAME_TOOL "${CMAKE_COMMAND}"
+    CACHE FILEPATH "CMake wants one; nothing is installed")
 set(CMAKE_INSTALL_NAME_DIR @rpath)
 set(CMAKE_BUILD_WITH_INSTALL_NAME_DIR ON)
 

@@ -17,7 +17,9 @@ export const undocumented = (printed) =>
     .map(([, name]) => name)
     .filter((name) => !generated.test(name));
 
-/** Writes build/mobile-docs/kotlin (Maven; Dokka is about 115 MB). Fails where a comment is missing. */
+/**
+ * Writes build/mobile-docs/kotlin (Maven; Dokka is about 115 MB). Fails where a comment is missing.
+ */
 export async function kotlinDocs() {
   const folder = join(root, output, "kotlin");
   rmSync(folder, { recursive: true, force: true });

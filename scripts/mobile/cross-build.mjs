@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { root, run } from "../toolchain.mjs";
 
 /**
- * Builds the shared library in `folder` with the toolchain file mobile/<system>/toolchain-zig.cmake;
- * `settings` are further arguments of CMake.
+ * Builds the shared library in `folder` with the toolchain file
+ * mobile/<system>/toolchain-zig.cmake; `settings` are further arguments of CMake.
  */
 export function buildSharedLibrary(system, folder, settings, env) {
   run(

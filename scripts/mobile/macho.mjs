@@ -1,6 +1,8 @@
 // Reads what the checks of the Apple libraries ask for out of a 64-bit Mach-O dynamic library.
 
-/** The bytes are not a library that `readMachO` reads; the message says what was wanted and found. */
+/**
+ * The bytes are not a library that `readMachO` reads; the message says what was wanted and found.
+ */
 export class MachOError extends Error {
   name = "MachOError";
 }
@@ -104,8 +106,8 @@ const version = (packed) => {
   return (parts[2] === 0 ? parts.slice(0, 2) : parts).join(".");
 };
 
-// What dyld offers to other files, out of its tree of names: a node says where the name that ends at
-// it is, if one does, and has edges to longer names.
+// What dyld offers to other files, out of its tree of names: a node says where the name that ends
+// at it is, if one does, and has edges to longer names.
 function exportedNames(trie) {
   const what = "exported symbols";
   const names = [];
@@ -168,8 +170,9 @@ function chainedSegments(fixups) {
  * visible, imports, textRelocations, signed, code }:
  * - `platform`, `oldest` (the oldest system) and `sdk`: null where the file does not say;
  * - `needed`: install names of the libraries that dyld loads with it, in their order;
- * - `exports`: names that dyld finds in it, `visible`: external names of its symbol table, `imports`:
- *   names that others have to define; sorted, with the underscore that C's names begin with;
+ * - `exports`: names that dyld finds in it, `visible`: external names of its symbol table,
+ *   `imports`: names that others have to define; sorted, with the underscore that C's names begin
+ *   with;
  * - `textRelocations`: what dyld would have to write where it must not, in words; empty as it
  *   should be;
  * - `code`: the bytes of its sections of instructions.

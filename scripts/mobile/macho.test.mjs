@@ -64,7 +64,8 @@ function makeLibrary(changes = {}) {
   ];
   const parts = {
     code: u32(0xd65f03c0, 0xd503201f),
-    rebase: Buffer.from([0x11, 0x21, 0x00, 0x51, 0x00]), // pointers of segment 1, from its byte 0 on
+    // Pointers of segment 1, from its byte 0 on.
+    rebase: Buffer.from([0x11, 0x21, 0x00, 0x51, 0x00]),
     bind: Buffer.from([0x11, 0x40, 0x5f, 0x66, 0x00, 0x71, 0x08, 0x90, 0x00]),
     tree: exportTree,
     table: Buffer.concat(table),

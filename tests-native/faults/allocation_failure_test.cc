@@ -13,6 +13,7 @@
 #include "convert/convert.h"
 #include "engine/text_model_file.h"
 #include "faults/each_fault.h"
+#include "faults/tiny_conversion.h"
 #include "shared_data.h"
 #include "temp_folder.h"
 
@@ -309,11 +310,7 @@ TEST_CASE("A session in which memory runs out answers the next question", "[faul
 
 TEST_CASE("A conversion without memory leaves no file", "[faults][allocation]") {
   const TempFolder temp;
-  ConvertOptions options;
-  options.checkpoint = GoldenPath("t0-hf").string();
-  options.output = temp.File("model.gguf");
-  options.type = DType::kQ8_0;
-  options.tokenizer = false;
+  const ConvertOptions options = TinyConversion(temp.File("model.gguf"));
   const std::string partial = FileWriter::PartialPath(options.output);
   const size_t descriptors = OpenDescriptors();
   const size_t live = LiveAllocations();

@@ -10,6 +10,7 @@
 #include "convert/convert.h"
 #include "convert/repack.h"
 #include "faults/each_fault.h"
+#include "faults/tiny_conversion.h"
 #include "shared_data.h"
 #include "temp_folder.h"
 
@@ -121,23 +122,14 @@ void EachWrite(const char* name, const std::string& output, const WriteFile& wri
 
 TEST_CASE("A conversion whose files fail leaves none, or the older one", "[faults][file]") {
   const TempFolder temp;
-  ConvertOptions options;
-  options.checkpoint = GoldenPath("t0-hf").string();
-  options.output = temp.File("model.gguf");
-  options.type = DType::kQ8_0;
-  options.tokenizer = false;
+  const ConvertOptions options = TinyConversion(temp.File("model.gguf"));
   EachWrite("convert", options.output, [&] { return Convert(options, {}); });
 }
 
 TEST_CASE("Packing a model file for mapping, likewise", "[faults][file]") {
   const TempFolder temp;
   const std::string output = temp.File("mapped.gguf"), small = temp.File("small.gguf");
-  ConvertOptions options;
-  options.checkpoint = GoldenPath("t0-hf").string();
-  options.output = small;
-  options.type = DType::kQ8_0;
-  options.tokenizer = false;
-  REQUIRE(Convert(options, {}).ok());
+  REQUIRE(Convert(TinyConversion(small), {}).ok());
   EachWrite("pack", output, [&] { return Repack(small, output, {}); });
 }
 

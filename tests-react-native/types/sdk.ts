@@ -15,7 +15,7 @@ type Shared<W, P, Different extends string = never> = Exclude<
   Extract<Names<W>, Names<P>>,
   Different
 >;
-/** That the members of `P` are those of `W` but for `Missing`, and of the same types but for some. */
+/** That the members of `P` are those of `W` but for `Missing`, of the same types but for some. */
 type Matches<W, P, Missing extends string, Added extends string, Different extends string> = [
   Same<OnlyWeb<W, P>, Missing>,
   Same<OnlyWeb<P, W>, Added>,

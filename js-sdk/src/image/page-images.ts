@@ -1,5 +1,5 @@
-// What a page draws for its worker: files that only an <img> shows (SVG), and all images where workers
-// have no canvas (iOS 15). A file of its own, loaded when it is needed.
+// What a page draws for its worker: files that only an <img> shows (SVG), and all images where
+// workers have no canvas (iOS 15). In a file of its own (page-parts.mjs), loaded when it is needed.
 
 import { describeReason, TinyVLMError } from "../protocol/errors.js";
 import type { WireImage } from "../protocol/messages.js";
@@ -107,8 +107,8 @@ async function loaded(address: string, what: string): Promise<HTMLImageElement> 
   return element;
 }
 
-// Throws where a page may draw a bitmap, but not read it: then it cannot be sent to the worker either.
-// An SVG image with a foreignObject in it is such a one.
+// Throws where a page may draw a bitmap, but not read it: then it cannot be sent to the worker
+// either. An SVG image with a foreignObject in it is such a one.
 function checkReadable(bitmap: ImageBitmap): void {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   context?.drawImage(bitmap, 0, 0, 1, 1);

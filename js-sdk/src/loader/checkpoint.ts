@@ -148,10 +148,7 @@ class SpanReader {
   }
 
   /** Writes the runs to `target`, one behind the other. */
-  async read(
-    { file, offset, bytes, runs, stride }: ReadTask,
-    target: Uint8Array<ArrayBufferLike>,
-  ): Promise<void> {
+  async read({ file, offset, bytes, runs, stride }: ReadTask, target: Uint8Array): Promise<void> {
     const length = (runs - 1) * stride + bytes;
     let span = this.#kept(file, offset, length);
     if (!span && runs > 1 && length <= keptSpanBytes) span = await this.#keep(file, offset, length);

@@ -33,7 +33,8 @@ export async function openNodeFolder(fs: Fs, path: string): Promise<FileSystem> 
   await fs.mkdir(path, { recursive: true });
   const at = (...names: string[]) => [path, ...names].join("/");
 
-  // Fails where there is one. One that does not say whose it is, of a full disk, is not left behind.
+  // Fails where there is one. One that does not say whose it is, as on a full disk, is not left
+  // behind.
   async function makeLock(lock: string): Promise<void> {
     const file = await fs.open(lock, "wx");
     try {

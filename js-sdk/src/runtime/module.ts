@@ -110,8 +110,8 @@ export class UnfitThreads extends UnfitVariant {
   }
 }
 
-// Memory that threads share has a maximum from its start on, and room for it is kept free: 4 GB, all
-// that 32 bits address, or where a system has no such room (iOS) half of it, down to 256 MB.
+// Memory that threads share has a maximum from its start on, and room for it is kept free: 4 GB,
+// all that 32 bits address, or where a system has no such room (iOS) half of it, down to 256 MB.
 const mostPages = 65_536;
 const fewestPages = 4096;
 

@@ -213,7 +213,7 @@ export interface LoadedModel {
 }
 if (Symbol.asyncDispose) LoadedModel.prototype[Symbol.asyncDispose] = LoadedModel.prototype.dispose;
 
-/** What became of a question that ended before the native side heard of it: nothing was computed. */
+/** What became of a question that ended before the native side heard of it: nothing. */
 const nothing: NativeAnswer = { text: "", finishReason: "cancelled" };
 
 function answerOf(

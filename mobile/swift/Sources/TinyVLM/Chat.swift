@@ -38,8 +38,8 @@ public struct PastMessage: Sendable {
   }
 }
 
-/// A conversation, made by ``TinyVLM/chat(system:messages:)``: each question is asked with the turns before
-/// it. What is shared with the question before is not computed again, images included.
+/// A conversation, made by ``TinyVLM/chat(system:messages:)``: each question is asked with the
+/// turns before it. What is shared with the question before is not computed again, images included.
 public final class Chat: Sendable {
   private let engine: Engine
   private let conversation: Conversation

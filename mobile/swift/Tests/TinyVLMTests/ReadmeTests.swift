@@ -2,8 +2,8 @@ import Foundation
 import TinyVLM
 import XCTest
 
-/// The Swift of README.md, docs/ios.md and docs/phones.md: scripts/swift.test.mjs compares it with what stands
-/// between the two marks.
+/// The Swift of README.md, docs/ios.md and docs/phones.md: scripts/swift.test.mjs compares it with
+/// what stands between the two marks.
 final class ReadmeTests: XCTestCase {
   func testTheLinesOfTheDocumentsRun() async throws {
     let (model, photo) = (demoModel, sample("sample-2.png"))

@@ -16,7 +16,8 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-// The code of docs/android.md, docs/phones.md and README.md; `the documents' code is this file's` compares them.
+// The code of docs/android.md, docs/phones.md and README.md;
+// `the documents' code is this file's` compares them.
 
 suspend fun describe(context: Context, photo: Bitmap, show: (String) -> Unit) {
   val source = ModelSource.asset("tiny-vlm-demo.gguf")
